@@ -1,0 +1,79 @@
+"""Random streams by name: the same seed gives every pair the same data, weights, batches and masks."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+def stream(seed: int, *names: str | int) -> int:
+    """Return the 63-bit seed of the stream that ``names`` have under ``seed``."""
+    words = "\x1f".join([str(seed), *map(str, names)])
+    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def generator(seed: int, *names: str | int) -> torch.Generator:
+    """Return a torch CPU generator at the start of a named stream."""
+    return torch.Generator().manual_seed(stream(seed, *names))
+
+
+def rng(seed: int, *names: str | int) -> np.random.Generator:
+    """Return a numpy generator at the start of a named stream."""
+    return np.random.default_rng(stream(seed, *names))
+
+
+@contextmanager
+def isolated(seed: int) -> Iterator[None]:
+    """Seed python, numpy and torch inside; leave the caller's three states as they were."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    try:
+        with torch.random.fork_rng(devices=devices):
+            random.seed(seed)
+            np.random.seed(seed % 2**32)  # noqa: NPY002 - a user's factory may draw from the global state
+            torch.manual_seed(seed)
+            yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+class _OwnStreamPerDraw(TorchDispatchMode):
+    """Gives every random operation its own stream: the k-th draw does not depend on the sizes before it."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+        self.draws = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            torch.manual_seed(stream(self.seed, "draw", self.draws))
+            self.draws += 1
+        return func(*args, **(kwargs or {}))
+
+
+def seeded_build(build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:
+    """Return ``build()`` with weights that are a function of ``seed`` and each layer's place.
+
+    Every random draw of the construction has a stream of its own, so that layers of equal shape are
+    equal whatever the width of the others, and a factory's own initialisation is kept.
+    """
+    with isolated(stream(seed, "weights")), _OwnStreamPerDraw(stream(seed, "weights")):
+        return build()
+
+
+def draws_at_random(call: Callable[[], Any]) -> bool:
+    """Return whether ``call()`` uses any random operation, leaving the caller's state untouched."""
+    with isolated(0), _OwnStreamPerDraw(0) as mode:
+        call()
+    return mode.draws > 0

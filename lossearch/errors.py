@@ -1,0 +1,48 @@
+"""The errors a user can meet, each with the exit code the command line gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class LossearchError(Exception):
+    """Base of every error raised on purpose; ``str()`` of it is one message for the user."""
+
+    exit_code = 1
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class InputError(LossearchError, ValueError):
+    """What was asked for cannot be done; the message says what came, what is allowed, what to do."""
+
+    exit_code = 2
+
+
+class UnknownNameError(InputError, KeyError):
+    """A name that is in no table."""
+
+
+class IllegalPairError(InputError):
+    """A loss met an activation or a target it is not defined on."""
+
+
+class StudyMismatchError(InputError):
+    """A study of this name exists and was declared differently."""
+
+
+class StoreError(InputError):
+    """The store cannot be opened, read or written."""
+
+
+class RunFailedError(LossearchError, RuntimeError):
+    """A study began and could not give an answer."""
+
+
+def refuse(problems: Sequence[str], error: type[InputError] = InputError) -> None:
+    """Raise one error that lists every problem; do nothing where there is none."""
+    if len(problems) == 1:
+        raise error(problems[0])
+    if problems:
+        raise error("\n".join([f"{len(problems)} problems:", *(f"  - {p}" for p in problems)]))

@@ -1,0 +1,187 @@
+"""The declaration that makes a pure function a loss: domain, encoding, parameters, source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from torch import Tensor
+
+from lossearch._registry import unknown_name
+from lossearch.errors import refuse
+from lossearch.losses.encodings import ENCODINGS
+from lossearch.losses.ranges import RANGES, Range
+
+KINDS = ("regression", "binary", "multiclass")
+"""The kinds of task."""
+
+LossFunction = Callable[..., Tensor]
+Example = tuple[Any, Any, float]
+
+
+def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(mapping))
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A loss's own hyper-parameter and the range it is searched over.
+
+    ``search=False`` keeps it at its default unless a study names a range for it.
+    """
+
+    name: str
+    default: float
+    low: float
+    high: float
+    log: bool = False
+    integer: bool = False
+    search: bool = True
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Equivalent:
+    """A pair with the same gradient up to a constant factor or a rescaled output, and why."""
+
+    pair: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A training loss: one pure function and the facts that say where it may be used.
+
+    ``fn(output, target, **params)`` takes the *activated* output and the *encoded* target and gives
+    unreduced values. Regression and binary losses are element-wise: any shape in, the same shape out.
+    Multiclass losses read classes along the last axis: (..., N, C) with targets (..., N) (index) or
+    (..., N, C) give (..., N). Leading axes are free, and params may be numbers or tensors that
+    broadcast, so that one function serves one model and a stack of them.
+
+    ``fused[activation]`` is ``fn`` after that activation, computed from raw output in a stable form.
+    ``probability[activation]`` maps raw output to the probability that minimises the expected loss
+    (binary: of class 1, same shape; multiclass: (..., N, C)); absent where there is none.
+    """
+
+    name: str
+    kind: str
+    fn: LossFunction
+    domain: Range
+    encodings: tuple[str, ...]
+    formula: str
+    source: str
+    aliases: tuple[str, ...] = ()
+    params: tuple[Parameter, ...] = ()
+    fused: Mapping[str, LossFunction] = field(default_factory=dict)
+    probability: Mapping[str, LossFunction] = field(default_factory=dict)
+    usual: tuple[str, ...] | None = None
+    """Activations searched unless a study asks for others; None: every legal one."""
+    equivalent: Mapping[str, Equivalent] = field(default_factory=dict)
+    """activation -> the pair it repeats; such a pair is trained only when asked for by name."""
+    caution: Mapping[str, str] = field(default_factory=dict)
+    """activation -> what to know before using this legal pair."""
+    targets: Range = RANGES["real"]
+    """Raw targets the loss is defined on."""
+    cure: str = ""
+    """What to do where the targets are outside that range."""
+    statistics: tuple[str, ...] = ()
+    """Fields of the training statistics passed to ``fn`` by keyword: "mean", "std", "scale"."""
+    after_mean: Callable[[Tensor], Tensor] | None = None
+    """Applied to the batch mean, for losses that are not a mean over samples (RMSE)."""
+    on_request: bool = False
+    """Never searched unless named."""
+    proper: bool = False
+    """Whether its minimiser is the true probability (classification) or mean (regression)."""
+    kinks: tuple[float, ...] = ()
+    """Element-wise margins or errors at which it is not differentiable."""
+    example: Example | None = None
+    """(activated output, encoded target, value), numbers or nested lists."""
+
+    def __post_init__(self) -> None:
+        for name in ("fused", "probability", "equivalent", "caution"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {k: dict(v) if isinstance(v, MappingProxyType) else v for k, v in self.__dict__.items()}
+        return _rebuilt, (values,)
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether values have the shape of the output, rather than one a row."""
+        return self.kind != "multiclass"
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """The parameters' default values."""
+        return {p.name: p.default for p in self.params}
+
+    def __call__(self, output: Tensor, target: Tensor, **params: Any) -> Tensor:
+        return self.fn(output, target, **{**self.defaults, **params})
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.kind))
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _rebuilt(values: dict[str, Any]) -> Loss:
+    return Loss(**values)
+
+
+def loss(
+    *,
+    task: str,
+    encoding: str | tuple[str, ...],
+    domain: str = "real",
+    source: str,
+    example: Example | None = None,
+    name: str | None = None,
+    formula: str = "",
+    targets: str = "real",
+    **declared: Any,
+) -> Callable[[LossFunction], Loss]:
+    """Declare a pure function ``(output, target, **params) -> values`` as a loss.
+
+    Args:
+        task: the kind of task, "regression", "binary" or "multiclass".
+        encoding: how raw targets are coded for it; of several, a pair takes the first whose codes
+            its activation can reach.
+        domain: the range its output argument must lie in.
+        source: paper and year.
+        example: (output, target, value), checked when the loss is.
+        name: the function's name by default.
+        formula: one line for the catalogue; the docstring's first line by default.
+        targets: the range raw targets must lie in.
+        declared: any other field of :class:`Loss`.
+
+    Raises:
+        InputError: a name in the declaration is unknown.
+    """
+    encodings = (encoding,) if isinstance(encoding, str) else tuple(encoding)
+    problems = []
+    if task not in KINDS:
+        problems.append(unknown_name("kind of task", task, KINDS))
+    problems += [unknown_name("encoding", e, ENCODINGS) for e in encodings if e not in ENCODINGS]
+    problems += [unknown_name("range", r, RANGES) for r in (domain, targets) if r not in RANGES]
+    refuse(problems)
+    refuse([f"Encoding {e!r} is for {'/'.join(ENCODINGS[e].kinds)}, not {task}." for e in encodings
+            if task not in ENCODINGS[e].kinds])
+
+    def declare(fn: LossFunction) -> Loss:
+        return Loss(
+            name=name or fn.__name__,
+            kind=task,
+            fn=fn,
+            domain=RANGES[domain],
+            encodings=tuple(ENCODINGS[e].name for e in encodings),
+            formula=formula or (fn.__doc__ or "").strip().split("\n")[0],
+            source=source,
+            targets=RANGES[targets],
+            example=example,
+            **declared,
+        )
+
+    return declare

@@ -1,0 +1,151 @@
+"""How a raw target becomes the numbers a loss trains on. The pair decides; nobody chooses by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from lossearch._registry import Registry
+from lossearch.losses.ranges import RANGES, Range
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """What is known of the raw targets before training: kind, outputs, and their range."""
+
+    kind: str
+    n_out: int = 1
+    low: float = -math.inf
+    high: float = math.inf
+
+
+@dataclass(frozen=True)
+class TargetStatistics:
+    """Location and scale of each output's raw target, fitted on training rows only.
+
+    ``scale`` is the mean absolute target, the unit of non-negative targets. The defaults leave
+    targets as they are, which is also what classification uses.
+    """
+
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    scale: tuple[float, ...] = (1.0,)
+
+
+Codes = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Raw targets to what a loss sees.
+
+    ``encode(raw, n_out, shift, scale)`` takes regression targets (..., N, T), binary targets
+    (..., N, 1) of 0/1, or class indices (..., N). ``location`` gives (shift, scale), each (T,), from
+    training statistics. ``held(facts)`` gives the range of encoded targets, or why it cannot be used.
+    ``codes`` are the numbers that stand for the two classes.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    words: str
+    encode: Callable[[Tensor, int, Tensor, Tensor], Tensor]
+    held: Callable[[TargetFacts], Range | str]
+    location: Callable[[TargetStatistics], tuple[tuple[float, ...], tuple[float, ...]]]
+    codes: Codes | None = None
+    aliases: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _unmoved(statistics: TargetStatistics) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    n = len(statistics.mean)
+    return (0.0,) * n, (1.0,) * n
+
+
+def _always(range_name: str) -> Callable[[TargetFacts], Range | str]:
+    return lambda _: RANGES[range_name]
+
+
+def _within(low: float, high: float, range_name: str) -> Callable[[TargetFacts], Range | str]:
+    def held(facts: TargetFacts) -> Range | str:
+        unknown = math.isinf(facts.low) and math.isinf(facts.high)
+        if unknown or (facts.low >= low and facts.high <= high):
+            return RANGES[range_name]
+        return f"targets go from {facts.low:.4g} to {facts.high:.4g}"
+
+    return held
+
+
+def _linear(raw: Tensor, _: int, shift: Tensor, scale: Tensor) -> Tensor:
+    return (raw - shift) / scale
+
+
+def _zero_one(raw: Tensor, _: int, shift: Tensor, scale: Tensor) -> Tensor:
+    return raw.to(scale.dtype)
+
+
+def _plus_minus_one(raw: Tensor, _: int, shift: Tensor, scale: Tensor) -> Tensor:
+    return 2 * raw.to(scale.dtype) - 1
+
+
+def _index(raw: Tensor, _: int, shift: Tensor, scale: Tensor) -> Tensor:
+    return raw.long()
+
+
+def _one_hot(raw: Tensor, n_out: int, shift: Tensor, scale: Tensor) -> Tensor:
+    return F.one_hot(raw.long(), n_out).to(scale.dtype)
+
+
+def _plus_minus_one_hot(raw: Tensor, n_out: int, shift: Tensor, scale: Tensor) -> Tensor:
+    return 2 * _one_hot(raw, n_out, shift, scale) - 1
+
+
+ENCODINGS = Registry(
+    "encoding",
+    [
+        Encoding(
+            "standardised",
+            ("regression",),
+            "real, mean 0 and sd 1 over training rows",
+            _linear,
+            _always("real"),
+            lambda s: (s.mean, s.std),
+            aliases=("real",),
+        ),
+        Encoding(
+            "nonnegative",
+            ("regression",),
+            "0 and up, in units of the mean training target",
+            _linear,
+            _within(0.0, math.inf, "nonnegative"),
+            lambda s: ((0.0,) * len(s.scale), s.scale),
+        ),
+        Encoding(
+            "raw", ("regression",), "real, as it comes", _linear, _always("real"), _unmoved
+        ),
+        Encoding("unit", ("regression",), "as it comes, 0 to 1", _linear, _within(0.0, 1.0, "unit"), _unmoved),
+        Encoding(
+            "symmetric_unit", ("regression",), "as it comes, -1 to 1", _linear, _within(-1.0, 1.0, "tanh"), _unmoved
+        ),
+        Encoding("zero_one", ("binary",), "0 or 1", _zero_one, _always("unit"), _unmoved, (0.0, 1.0)),
+        Encoding(
+            "plus_minus_one", ("binary",), "-1 or +1", _plus_minus_one, _always("tanh"), _unmoved, (-1.0, 1.0)
+        ),
+        Encoding("index", ("multiclass",), "class index", _index, _always("simplex"), _unmoved, aliases=("class_index",)),
+        Encoding("one_hot", ("multiclass",), "one-hot", _one_hot, _always("simplex"), _unmoved),
+        Encoding(
+            "plus_minus_one_hot",
+            ("multiclass",),
+            "one-hot of -1 and +1",
+            _plus_minus_one_hot,
+            _always("tanh"),
+            _unmoved,
+        ),
+    ],
+)
+

@@ -1,0 +1,36 @@
+"""One trial as it is recorded: a point over S seeds, its value, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lossearch.space import Point
+from lossearch.training.contract import Outcome
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """What is known of a finished trial. Curves are kept apart, in Parquet.
+
+    ``value`` is what Optuna was told: the mean over replicates of the task's metric on validation rows at
+    ``epoch`` (counted from 1), the common epoch of all replicates. ``scores`` and ``spread`` are mean and sd
+    over seeds at that epoch of every curve (``val_accuracy``, ``train_loss``, ...); non-finite ones are left out.
+    """
+
+    number: int
+    stage: str
+    point: Point
+    encoding: str
+    seeds: tuple[int, ...]
+    outcome: Outcome
+    value: float | None
+    epoch: int | None
+    reason: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    spread: Mapping[str, float] = field(default_factory=dict)
+    median: float | None = None
+    n_diverged: int = 0
+    seconds: float = 0.0
+    started: float = 0.0
+    run_id: str | None = None

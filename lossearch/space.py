@@ -1,0 +1,164 @@
+"""What is searched: legal pairs, learning rate, the losses' own parameters, training settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lossearch.pairs import Criterion, Pair, Rejection, criterion
+
+Value = float | int | str
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One searched number (``low`` to ``high``) or choice."""
+
+    name: str
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    integer: bool = False
+    choices: tuple[Value, ...] = ()
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it has one value only."""
+        return not self.choices and self.low == self.high
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the declared values only."""
+        if self.choices:
+            return {"choices": list(self.choices)}
+        return {"low": self.low, "high": self.high, "log": self.log, "integer": self.integer}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One pair with its learning rate, the loss's own parameters and other searched settings.
+
+    Frozen and hashable. ``pair`` is the name; ``definition`` is the pair itself where it is at hand,
+    and takes no part in equality.
+    """
+
+    pair: str
+    lr: float
+    own: tuple[tuple[str, float], ...] = ()
+    other: tuple[tuple[str, Value], ...] = ()
+    definition: Pair | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def loss(self) -> str:
+        """The loss's name."""
+        return self.pair.partition("/")[0]
+
+    @property
+    def activation(self) -> str:
+        """The activation's name."""
+        return self.pair.partition("/")[2]
+
+    @property
+    def params(self) -> dict[str, float]:
+        """The loss's own hyper-parameters."""
+        return dict(self.own)
+
+    @property
+    def settings(self) -> dict[str, Value]:
+        """Training settings that this point sets, such as batch size."""
+        return dict(self.other)
+
+    def criterion(self) -> Criterion:
+        """Return the criterion of this point, for raw targets in their own units."""
+        if self.definition is not None:
+            return Criterion(self.definition, self.params)
+        return criterion(self.pair, **self.params)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values, the inverse of :meth:`from_json`."""
+        return {"pair": self.pair, "lr": self.lr, "params": self.params, "settings": self.settings}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], definition: Pair | None = None) -> Point:
+        """Return the point that :meth:`as_json` described."""
+        return cls(
+            values["pair"],
+            values["lr"],
+            tuple(sorted(values.get("params", {}).items())),
+            tuple(sorted(values.get("settings", {}).items())),
+            definition,
+        )
+
+
+@dataclass(frozen=True)
+class Space:
+    """Legal pairs times ranges, as data. Knows no optimiser library.
+
+    ``lr`` is (low, high), equal where it is fixed. ``params[loss.parameter]`` replaces a declared
+    range, or fixes the parameter where its ends are equal; ``settings`` are training settings searched beside the pair.
+    """
+
+    kind: str
+    pairs: tuple[Pair, ...]
+    lr: tuple[float, float]
+    params: Mapping[str, Dimension] = field(default_factory=dict)
+    settings: tuple[Dimension, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+
+    def __getitem__(self, name: str) -> Pair:
+        return {p.name: p for p in self.pairs}[name]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The pairs' names, in order."""
+        return tuple(p.name for p in self.pairs)
+
+    def dimensions(self, pair: str, lr: tuple[float, float] | None = None) -> tuple[Dimension, ...]:
+        """Return what is searched within a pair, learning rate first; own parameters as ``loss.name``."""
+        low, high = lr or self.lr
+        found = [Dimension("lr", low, high, log=True)] if low < high else []
+        loss = self[pair].loss
+        for p in loss.params:
+            key = f"{loss.name}.{p.name}"
+            if key in self.params:
+                found += [] if self.params[key].fixed else [self.params[key]]
+            elif p.search:
+                found.append(Dimension(key, p.low, p.high, p.log, p.integer))
+        return (*found, *self.settings)
+
+    def point(self, pair: str, values: Mapping[str, Value]) -> Point:
+        """Return the point of a pair from searched values; what is not searched takes its default."""
+        loss = self[pair].loss
+        fixed = {key: d.low for key, d in self.params.items() if d.fixed}
+        own = {p.name: {**fixed, **values}.get(f"{loss.name}.{p.name}", p.default) for p in loss.params}
+        other = {d.name: values[d.name] for d in self.settings}
+        return Point(
+            pair,
+            float(values.get("lr", self.lr[0])),
+            tuple(sorted((k, float(v)) for k, v in own.items())),
+            tuple(sorted(other.items())),
+            self[pair],
+        )
+
+    def searched(self, point: Point) -> dict[str, Value]:
+        """Return the values of a point that this space searches, the inverse of :meth:`point`."""
+        values: dict[str, Value] = {"lr": point.lr, **point.settings}
+        values |= {f"{point.loss}.{k}": v for k, v in point.params.items()}
+        return {d.name: values[d.name] for d in self.dimensions(point.pair)}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the declared space as plain values, for the digest and for a diff."""
+        return {
+            "kind": self.kind,
+            "lr": list(self.lr),
+            "pairs": {
+                p.name: {d.name: d.as_json() for d in self.dimensions(p.name) if d.name != "lr"}
+                for p in self.pairs
+            },
+        }
+
+    def digest(self) -> str:
+        """Return a short hash of the declared space."""
+        return hashlib.blake2b(json.dumps(self.as_json(), sort_keys=True).encode(), digest_size=8).hexdigest()

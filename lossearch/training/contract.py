@@ -1,0 +1,130 @@
+"""What training promises to a study, whichever way the replicates are trained.
+
+A way of training takes replicates and gives one result for each, in order, as each is done.
+
+- It owns every random draw: data order and random layers come from the replicate's seed and the step,
+  never from neighbours, order or earlier calls. The caller's random state, warnings and log levels are
+  as before when it returns.
+- It scores with the task's metrics on the whole validation part after every epoch, in evaluation mode.
+- A non-finite loss, gradient, parameter or output ends a replicate as DIVERGED, with the place; this is
+  a result, not an error. Any other exception of one replicate is its FAILED result; bad input that
+  would fail every replicate is raised as InputError before the first.
+- It reads nothing of the test part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lossearch.space import Point, Space
+from lossearch.tasks import Task
+
+
+class Outcome(StrEnum):
+    """How a replicate, or a trial, ended."""
+
+    COMPLETED = "completed"
+    PRUNED = "pruned"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """A point under one seed."""
+
+    point: Point
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How every replicate of a study is trained. A point's own settings take precedence.
+
+    ``options`` are the optimiser's keyword arguments but for the learning rate.
+    """
+
+    epochs: int
+    batch_size: int
+    optimizer: str = "adam"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    schedule: str = "constant"
+    clip: float | None = None
+    accelerator: str = "cpu"
+    precision: str = "32-true"
+    epoch: str = "best"
+
+    def of(self, point: Point) -> TrainSettings:
+        """Return these settings with the point's own in their place."""
+        own = {k: v for k, v in point.settings.items() if k in _FIELDS}
+        options = {k: v for k, v in point.settings.items() if k not in _FIELDS}
+        return replace(self, **own, options={**self.options, **options})
+
+
+_FIELDS = frozenset(f.name for f in fields(TrainSettings))
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where a replicate left the finite numbers: ``what`` is "loss", "gradient", "weights" or "output"."""
+
+    what: str
+    step: int
+    epoch: int
+    value: float
+    lr: float
+
+    def __str__(self) -> str:
+        return f"{self.what} was {self.value} at step {self.step} (epoch {self.epoch}, lr {self.lr:.3g})"
+
+
+@dataclass(frozen=True)
+class ReplicateResult:
+    """One replicate's curves and end.
+
+    ``curves`` are float64 arrays, one value an epoch done, named ``train_loss`` (mean over the epoch's
+    samples while training), ``val_loss``, ``train_<metric>`` for the task's metric and ``val_<metric>``
+    for all its metrics. ``weights`` are the last epoch's tensors, kept where asked for.
+    """
+
+    replicate: Replicate
+    outcome: Outcome
+    curves: Mapping[str, NDArray[np.float64]]
+    seconds: float
+    reason: str = ""
+    divergence: Divergence | None = None
+    error: str = ""
+    weights: Mapping[str, Tensor] | None = None
+
+
+class Trains(Protocol):
+    """A way of training."""
+
+    def __call__(
+        self,
+        task: Task,
+        space: Space,
+        replicates: Sequence[Replicate],
+        settings: TrainSettings,
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        keep_weights: bool = False,
+    ) -> Iterator[ReplicateResult]:
+        """Train each replicate and give its result.
+
+        Args:
+            task: data, network and metrics.
+            space: where the points' pairs are found.
+            replicates: what to train, in this order.
+            settings: how to train.
+            stop: asked after every batch; where true, training ends at once and the rest is not given.
+            keep_weights: whether results carry weights.
+        """
+        ...
