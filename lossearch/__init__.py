@@ -1,1 +1,67 @@
-"""Which training loss, with which output activation and learning rate, fits a task best, and how sure are we?"""
+"""Which training loss, with which output activation and learning rate, fits a task best, and how sure are we?
+
+The names below are imported when they are first used, so that ``import lossearch`` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lossearch.api import load, search
+    from lossearch.errors import IllegalPairError, InputError, LossearchError, RunFailedError
+    from lossearch.integrations import LossSearchCallback, suggest
+    from lossearch.losses import Loss, loss
+    from lossearch.pairs import Criterion, criterion
+    from lossearch.result import Result
+    from lossearch.space import Point
+
+__version__ = version("lossearch")
+
+_HOMES = {
+    "Criterion": "pairs",
+    "IllegalPairError": "errors",
+    "InputError": "errors",
+    "Loss": "losses",
+    "LossSearchCallback": "integrations",
+    "LossearchError": "errors",
+    "Point": "space",
+    "Result": "result",
+    "RunFailedError": "errors",
+    "criterion": "pairs",
+    "load": "api",
+    "loss": "losses",
+    "search": "api",
+    "suggest": "integrations",
+}
+
+__all__ = [  # noqa: RUF022 - by use
+    "search",
+    "load",
+    "Result",
+    "Point",
+    "criterion",
+    "Criterion",
+    "loss",
+    "Loss",
+    "LossSearchCallback",
+    "suggest",
+    "LossearchError",
+    "InputError",
+    "IllegalPairError",
+    "RunFailedError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'lossearch' has no attribute {name!r}")
+    return getattr(import_module(f"lossearch.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -49,9 +49,9 @@ class _OwnStreamPerDraw(TorchDispatchMode):
     """Gives every random operation its own stream: the k-th draw does not depend on the sizes before it."""
 
     def __init__(self, seed: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seed = seed
-        self.draws = 0
+        self.draws: int = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -76,4 +76,4 @@ def draws_at_random(call: Callable[[], Any]) -> bool:
     """Return whether ``call()`` uses any random operation, leaving the caller's state untouched."""
     with isolated(0), _OwnStreamPerDraw(0) as mode:
         call()
-    return mode.draws > 0
+    return bool(mode.draws > 0)

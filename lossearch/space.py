@@ -74,7 +74,7 @@ class Point:
         """Return the criterion of this point, for raw targets in their own units."""
         if self.definition is not None:
             return Criterion(self.definition, self.params)
-        return criterion(self.pair, **self.params)
+        return criterion(self.pair, task=None, losses=(), statistics=None, **self.params)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values, the inverse of :meth:`from_json`."""

@@ -1,16 +1,37 @@
-"""Losses for two classes and one output."""
+"""Losses for two classes and one output.
+
+``margin`` below is u = s z, with s the class as -1 or +1 and z the raw output.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits, logsigmoid, softplus
 
-from lossearch.losses.declaration import loss
+from lossearch.losses.declaration import Equivalent, Parameter, loss
+
+_MARGIN = Parameter(
+    "margin",
+    1.0,
+    0.1,
+    10.0,
+    log=True,
+    search=False,
+    words="score wanted; much the same as scaling the first weights",
+)
 
 
-def _bce_from_logits(raw: Tensor, target: Tensor) -> Tensor:
-    return F.binary_cross_entropy_with_logits(raw, target, reduction="none")
+def _margin_of_zero_one(raw: Tensor, target: Tensor) -> Tensor:
+    return (2 * target - 1) * raw
+
+
+def _sigmoid(raw: Tensor) -> Tensor:
+    return torch.sigmoid(raw)
+
+
+def _bce_from_raw(raw: Tensor, target: Tensor) -> Tensor:
+    return binary_cross_entropy_with_logits(raw, target, reduction="none")
 
 
 @loss(
@@ -18,15 +39,227 @@ def _bce_from_logits(raw: Tensor, target: Tensor) -> Tensor:
     encoding="zero_one",
     domain="unit",
     source="Good 1952",
-    formula="-y log p - (1-y) log(1-p)",
-    aliases=("binary_crossentropy", "binary_cross_entropy", "logistic", "log_loss"),
-    fused={"sigmoid": _bce_from_logits},
-    probability={"sigmoid": torch.sigmoid},
+    formula="-y log p - (1 - y) log(1 - p)",
+    aliases=(
+        "binary_crossentropy",
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "sigmoid_binary_cross_entropy",
+        "BCE",
+        "BinaryCrossentropy",
+        "BCELoss",
+        "BCEWithLogitsLoss",
+        "logistic",
+        "log_loss",
+        "soft_margin",
+        "soft_margin_loss",
+        "SoftMarginLoss",
+    ),
+    fused={"sigmoid": _bce_from_raw},
+    probability={"sigmoid": _sigmoid},
     proper=True,
     example=(0.9, 1.0, 0.10536051565782628),
 )
 def bce(output: Tensor, target: Tensor) -> Tensor:
-    return F.binary_cross_entropy(output, target, reduction="none")
+    """Return the cross-entropy of two classes; logistic loss is the same on -1/+1."""
+    return binary_cross_entropy(output, target, reduction="none")
 
 
-LOSSES = (bce,)
+def _class_weight(target: Tensor, alpha: float | Tensor) -> Tensor | float:
+    if not isinstance(alpha, Tensor):
+        return 1.0 if alpha < 0 else alpha * target + (1 - alpha) * (1 - target)
+    return torch.where(alpha < 0, 1.0, alpha * target + (1 - alpha) * (1 - target))
+
+
+def _focal_from_raw(raw: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
+    margin = _margin_of_zero_one(raw, target)
+    hard = torch.exp(gamma * logsigmoid(-margin))
+    return _class_weight(target, alpha) * hard * softplus(-margin)
+
+
+def _log_slope(raw: Tensor, gamma: Tensor) -> Tensor:
+    """Return log |d loss / dp| of the class whose logit is ``raw``, by p = sigmoid(raw)."""
+    tail = gamma.log() + softplus(-raw).log()
+    return (gamma - 1) * logsigmoid(-raw) + torch.logaddexp(-raw, tail)
+
+
+def _focal_probability(raw: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
+    """Return the probability whose expected focal loss ``raw`` minimises: odds are those of 1 / slope."""
+    gamma = torch.as_tensor(gamma, dtype=raw.dtype, device=raw.device)
+    alpha = torch.as_tensor(alpha, dtype=raw.dtype, device=raw.device)
+    weights = torch.where(alpha < 0, 0.0, torch.logit(alpha.clamp(0, 1)))
+    return torch.sigmoid(_log_slope(-raw, gamma) - _log_slope(raw, gamma) - weights)
+
+
+@loss(
+    task="binary",
+    encoding="zero_one",
+    domain="unit",
+    source="Lin et al. 2017",
+    formula="-a (1 - p_y)^gamma log p_y, a = alpha for class 1 and 1 - alpha for class 0",
+    aliases=(
+        "binary_focal_crossentropy",
+        "BinaryFocalCrossentropy",
+        "sigmoid_focal_loss",
+        "focal_loss",
+        "FocalLoss",
+    ),
+    params=(
+        Parameter(
+            "gamma",
+            2.0,
+            0.0,
+            5.0,
+            words="0 is bce; more looks less at what is already right",
+            valid=(0.0, 100.0),
+        ),
+        Parameter(
+            "alpha",
+            -1.0,
+            0.05,
+            0.95,
+            search=False,
+            words="weight of class 1; -1: neither class is weighted",
+            valid=(-1.0, 1.0),
+        ),
+    ),
+    fused={"sigmoid": _focal_from_raw},
+    probability={"sigmoid": _focal_probability},
+    example=(0.9, 1.0, 0.0010536051565782628),
+)
+def focal(output: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
+    """Return the cross-entropy, less of it where the model is already right."""
+    right = output * target + (1 - output) * (1 - target)
+    return _class_weight(target, alpha) * (1 - right) ** gamma * -right.log()
+
+
+_OUT_OF_REACH = "tanh reaches -1 and +1 only in the limit, so gradients fade before the loss is 0."
+
+
+@loss(
+    task="binary",
+    encoding="plus_minus_one",
+    source="Cortes & Vapnik 1995",
+    formula="max(0, margin - s f)",
+    aliases=("Hinge", "hinge_loss", "HingeLoss"),
+    params=(_MARGIN,),
+    equivalent={
+        "tanh": Equivalent(
+            "mae/sigmoid", "at margin 1, max(0, 1 - s tanh z) = 1 - s tanh z = 2 |sigmoid(2z) - y|"
+        )
+    },
+    caution={"tanh": _OUT_OF_REACH},
+    kinks=(1.0,),
+    example=(0.5, 1.0, 0.5),
+)
+def hinge(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+    """Return how far the score falls short of the margin; its minimiser is the sign, no probability."""
+    return (margin - target * output).clamp(min=0)
+
+
+def _squared_hinge_probability(raw: Tensor, *, margin: float | Tensor) -> Tensor:
+    return ((raw / margin).clamp(-1, 1) + 1) / 2
+
+
+def _squared_hinge_tanh_probability(raw: Tensor, *, margin: float | Tensor) -> Tensor:
+    return _squared_hinge_probability(raw.tanh(), margin=margin)
+
+
+@loss(
+    task="binary",
+    encoding="plus_minus_one",
+    source="Tang 2013",
+    formula="max(0, margin - s f)^2",
+    aliases=("SquaredHinge", "squared_hinge_loss", "l2_svm"),
+    params=(_MARGIN,),
+    probability={"identity": _squared_hinge_probability, "tanh": _squared_hinge_tanh_probability},
+    equivalent={
+        "tanh": Equivalent(
+            "mse/sigmoid", "at margin 1, (1 - s tanh z)^2 = (tanh z - s)^2 = 4 (sigmoid(2z) - y)^2"
+        )
+    },
+    caution={"tanh": _OUT_OF_REACH},
+    example=(0.5, 1.0, 0.25),
+)
+def squared_hinge(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+    """Return the square of how far the score falls short of the margin."""
+    return (margin - target * output).clamp(min=0).square()
+
+
+def _mse_from_raw(raw: Tensor, target: Tensor) -> Tensor:
+    return torch.sigmoid(-_margin_of_zero_one(raw, target)).square()
+
+
+def _mse_tanh_from_raw(raw: Tensor, target: Tensor) -> Tensor:
+    return 4 * torch.sigmoid(-2 * target * raw).square()
+
+
+def _from_score(raw: Tensor) -> Tensor:
+    return (raw.clamp(-1, 1) + 1) / 2
+
+
+def _from_tanh(raw: Tensor) -> Tensor:
+    return torch.sigmoid(2 * raw)
+
+
+@loss(
+    task="binary",
+    encoding=("plus_minus_one", "zero_one"),
+    source="Brier 1950; Suykens & Vandewalle 1999",
+    formula="(f - y)^2, y as 0/1 for sigmoid and -1/+1 otherwise",
+    aliases=(
+        "mean_squared_error",
+        "mse_loss",
+        "MSE",
+        "MeanSquaredError",
+        "MSELoss",
+        "squared_error",
+        "l2",
+        "brier",
+    ),
+    usual=("sigmoid", "identity"),
+    fused={"sigmoid": _mse_from_raw, "tanh": _mse_tanh_from_raw},
+    probability={"sigmoid": _sigmoid, "identity": _from_score, "tanh": _from_tanh},
+    equivalent={"tanh": Equivalent("mse/sigmoid", "(tanh z - s)^2 = 4 (sigmoid(2z) - y)^2")},
+    proper=True,
+    example=(0.3, 1.0, 0.49),
+)
+def mse(output: Tensor, target: Tensor) -> Tensor:
+    """Return the squared error of the probability or score."""
+    return (output - target).square()
+
+
+def _mae_from_raw(raw: Tensor, target: Tensor) -> Tensor:
+    return torch.sigmoid(-_margin_of_zero_one(raw, target))
+
+
+def _mae_tanh_from_raw(raw: Tensor, target: Tensor) -> Tensor:
+    return 2 * torch.sigmoid(-2 * target * raw)
+
+
+@loss(
+    task="binary",
+    encoding=("plus_minus_one", "zero_one"),
+    source="Ghosh, Kumar & Sastry 2017; Janocha & Czarnecki 2017",
+    formula="|f - y|, y as 0/1 for sigmoid and -1/+1 otherwise",
+    aliases=(
+        "mean_absolute_error",
+        "l1_loss",
+        "l1",
+        "MAE",
+        "MeanAbsoluteError",
+        "L1Loss",
+        "absolute_error",
+    ),
+    usual=("sigmoid",),
+    fused={"sigmoid": _mae_from_raw, "tanh": _mae_tanh_from_raw},
+    equivalent={"tanh": Equivalent("mae/sigmoid", "|tanh z - s| = 2 |sigmoid(2z) - y|")},
+    kinks=(0.0,),
+    example=(0.3, 1.0, 0.7),
+)
+def mae(output: Tensor, target: Tensor) -> Tensor:
+    """Return the absolute error of the probability or score; its minimiser is the likelier class."""
+    return (output - target).abs()
+
+
+LOSSES = (bce, focal, hinge, squared_hinge, mse, mae)

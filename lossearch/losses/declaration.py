@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import math
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +15,8 @@ from torch import Tensor
 
 from lossearch._registry import unknown_name
 from lossearch.errors import refuse
-from lossearch.losses.encodings import ENCODINGS
+from lossearch.losses.activations import ACTIVATIONS
+from lossearch.losses.encodings import ENCODINGS, TargetStatistics
 from lossearch.losses.ranges import RANGES, Range
 
 KINDS = ("regression", "binary", "multiclass")
@@ -29,7 +34,8 @@ def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
 class Parameter:
     """A loss's own hyper-parameter and the range it is searched over.
 
-    ``search=False`` keeps it at its default unless a study names a range for it.
+    ``search=False`` keeps it at its default unless a study names a range for it. ``valid`` are the ends
+    of what it may be at all; where ``log``, it must be above 0 besides.
     """
 
     name: str
@@ -40,6 +46,20 @@ class Parameter:
     integer: bool = False
     search: bool = True
     words: str = ""
+    valid: tuple[float, float] = (-math.inf, math.inf)
+
+    def problem(self, value: float) -> str | None:
+        """Return why ``value`` cannot be used, or None."""
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            return f"{self.name} takes a finite number; got {value!r}."
+        if self.log and value <= 0:
+            return f"{self.name} must be above 0; got {value:g}."
+        low, high = self.valid
+        return (
+            None
+            if low <= value <= high
+            else f"{self.name} must lie between {low:g} and {high:g}; got {value:g}."
+        )
 
 
 @dataclass(frozen=True)
@@ -50,7 +70,7 @@ class Equivalent:
     why: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Loss:
     """A training loss: one pure function and the facts that say where it may be used.
 
@@ -58,7 +78,8 @@ class Loss:
     unreduced values. Regression and binary losses are element-wise: any shape in, the same shape out.
     Multiclass losses read classes along the last axis: (..., N, C) with targets (..., N) (index) or
     (..., N, C) give (..., N). Leading axes are free, and params may be numbers or tensors that
-    broadcast, so that one function serves one model and a stack of them.
+    broadcast with the values, so that one function serves one model and a stack of K of them:
+    (K, 1, 1) for element-wise losses, (K, 1) for multiclass ones; ``fused`` and ``probability`` alike.
 
     ``fused[activation]`` is ``fn`` after that activation, computed from raw output in a stable form.
     ``probability[activation]`` maps raw output to the probability that minimises the expected loss
@@ -104,6 +125,9 @@ class Loss:
             object.__setattr__(self, name, _frozen(getattr(self, name)))
 
     def __reduce__(self) -> tuple[Any, ...]:
+        module, name = self.fn.__module__, self.fn.__qualname__
+        if getattr(sys.modules.get(module), name, None) is self:
+            return _declared, (module, name)
         values = {k: dict(v) if isinstance(v, MappingProxyType) else v for k, v in self.__dict__.items()}
         return _rebuilt, (values,)
 
@@ -118,6 +142,7 @@ class Loss:
         return {p.name: p.default for p in self.params}
 
     def __call__(self, output: Tensor, target: Tensor, **params: Any) -> Tensor:
+        """Return unreduced values of activated output and encoded target; what is not given is at its default."""
         return self.fn(output, target, **{**self.defaults, **params})
 
     def __hash__(self) -> int:
@@ -126,9 +151,38 @@ class Loss:
     def __str__(self) -> str:
         return self.name
 
+    def __repr__(self) -> str:
+        return f"Loss({self.name!r}, kind={self.kind!r})"
+
+
+def _declared(module: str, name: str) -> Loss:
+    found: Loss = getattr(importlib.import_module(module), name)
+    return found
+
 
 def _rebuilt(values: dict[str, Any]) -> Loss:
     return Loss(**values)
+
+
+_OPTIONAL = tuple(f.name for f in fields(Loss) if f.name not in {"name", "kind", "fn", "encodings"})
+_BY_ACTIVATION = ("fused", "probability", "usual", "equivalent", "caution")
+
+
+def _unknown_in(declared: Mapping[str, Any]) -> list[str]:
+    """Say which optional fields, or activations and statistics named in them, there are none of."""
+    problems = [
+        unknown_name("field of a loss", name, _OPTIONAL) for name in declared if name not in _OPTIONAL
+    ]
+    for where in _BY_ACTIVATION:
+        named = declared.get(where) or ()
+        problems += [
+            f"In {where}: {unknown_name('activation', a, ACTIVATIONS)}" for a in named if a not in ACTIVATIONS
+        ]
+    known = [f.name for f in fields(TargetStatistics)]
+    problems += [
+        unknown_name("training statistic", n, known) for n in declared.get("statistics", ()) if n not in known
+    ]
+    return problems
 
 
 def loss(
@@ -166,9 +220,15 @@ def loss(
         problems.append(unknown_name("kind of task", task, KINDS))
     problems += [unknown_name("encoding", e, ENCODINGS) for e in encodings if e not in ENCODINGS]
     problems += [unknown_name("range", r, RANGES) for r in (domain, targets) if r not in RANGES]
+    problems += _unknown_in(declared)
     refuse(problems)
-    refuse([f"Encoding {e!r} is for {'/'.join(ENCODINGS[e].kinds)}, not {task}." for e in encodings
-            if task not in ENCODINGS[e].kinds])
+    refuse(
+        [
+            f"Encoding {e!r} is for {'/'.join(ENCODINGS[e].kinds)}, not {task}."
+            for e in encodings
+            if task not in ENCODINGS[e].kinds
+        ]
+    )
 
     def declare(fn: LossFunction) -> Loss:
         return Loss(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import one_hot
 
 from lossearch._registry import Registry
 from lossearch.losses.ranges import RANGES, Range
@@ -39,7 +40,7 @@ class TargetStatistics:
 Codes = tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Encoding:
     """Raw targets to what a loss sees.
 
@@ -58,8 +59,20 @@ class Encoding:
     codes: Codes | None = None
     aliases: tuple[str, ...] = ()
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        if ENCODINGS.get(self.name) is self:
+            return _by_name, (self.name,)
+        return super().__reduce__()
+
     def __str__(self) -> str:
         return self.name
+
+    def __repr__(self) -> str:
+        return f"Encoding({self.name!r})"
+
+
+def _by_name(name: str) -> Encoding:
+    return ENCODINGS[name]
 
 
 def _unmoved(statistics: TargetStatistics) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -85,20 +98,20 @@ def _linear(raw: Tensor, _: int, shift: Tensor, scale: Tensor) -> Tensor:
     return (raw - shift) / scale
 
 
-def _zero_one(raw: Tensor, _: int, shift: Tensor, scale: Tensor) -> Tensor:
+def _zero_one(raw: Tensor, _: int, _shift: Tensor, scale: Tensor) -> Tensor:
     return raw.to(scale.dtype)
 
 
-def _plus_minus_one(raw: Tensor, _: int, shift: Tensor, scale: Tensor) -> Tensor:
+def _plus_minus_one(raw: Tensor, _: int, _shift: Tensor, scale: Tensor) -> Tensor:
     return 2 * raw.to(scale.dtype) - 1
 
 
-def _index(raw: Tensor, _: int, shift: Tensor, scale: Tensor) -> Tensor:
+def _index(raw: Tensor, _n_out: int, _shift: Tensor, _scale: Tensor) -> Tensor:
     return raw.long()
 
 
-def _one_hot(raw: Tensor, n_out: int, shift: Tensor, scale: Tensor) -> Tensor:
-    return F.one_hot(raw.long(), n_out).to(scale.dtype)
+def _one_hot(raw: Tensor, n_out: int, _shift: Tensor, scale: Tensor) -> Tensor:
+    return one_hot(raw.long(), n_out).to(scale.dtype)
 
 
 def _plus_minus_one_hot(raw: Tensor, n_out: int, shift: Tensor, scale: Tensor) -> Tensor:
@@ -125,18 +138,31 @@ ENCODINGS = Registry(
             _within(0.0, math.inf, "nonnegative"),
             lambda s: ((0.0,) * len(s.scale), s.scale),
         ),
+        Encoding("raw", ("regression",), "real, as it comes", _linear, _always("real"), _unmoved),
         Encoding(
-            "raw", ("regression",), "real, as it comes", _linear, _always("real"), _unmoved
+            "unit", ("regression",), "as it comes, 0 to 1", _linear, _within(0.0, 1.0, "unit"), _unmoved
         ),
-        Encoding("unit", ("regression",), "as it comes, 0 to 1", _linear, _within(0.0, 1.0, "unit"), _unmoved),
         Encoding(
-            "symmetric_unit", ("regression",), "as it comes, -1 to 1", _linear, _within(-1.0, 1.0, "tanh"), _unmoved
+            "symmetric_unit",
+            ("regression",),
+            "as it comes, -1 to 1",
+            _linear,
+            _within(-1.0, 1.0, "tanh"),
+            _unmoved,
         ),
         Encoding("zero_one", ("binary",), "0 or 1", _zero_one, _always("unit"), _unmoved, (0.0, 1.0)),
         Encoding(
             "plus_minus_one", ("binary",), "-1 or +1", _plus_minus_one, _always("tanh"), _unmoved, (-1.0, 1.0)
         ),
-        Encoding("index", ("multiclass",), "class index", _index, _always("simplex"), _unmoved, aliases=("class_index",)),
+        Encoding(
+            "index",
+            ("multiclass",),
+            "class index",
+            _index,
+            _always("simplex"),
+            _unmoved,
+            aliases=("class_index",),
+        ),
         Encoding("one_hot", ("multiclass",), "one-hot", _one_hot, _always("simplex"), _unmoved),
         Encoding(
             "plus_minus_one_hot",
@@ -148,4 +174,3 @@ ENCODINGS = Registry(
         ),
     ],
 )
-

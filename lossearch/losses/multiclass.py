@@ -1,19 +1,27 @@
-"""Losses for one class out of C. Classes lie along the last axis of ``output``."""
+"""Losses for one class out of C. Classes lie along the last axis of ``output``.
+
+Sums run over classes and are not divided by C, as in the formulas; Keras divides some of them.
+A parameter is a number, or a tensor that broadcasts with the values (..., N): (K, 1) for a stack of K.
+"""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
 
-from lossearch.losses.declaration import loss
+from lossearch.losses import margins
+from lossearch.losses._classes import is_true, over_classes, true_class
+from lossearch.losses.declaration import Equivalent, Parameter, loss
 
 
 def _softmax(raw: Tensor) -> Tensor:
     return torch.softmax(raw, dim=-1)
 
 
-def _cross_entropy_from_logits(raw: Tensor, target: Tensor) -> Tensor:
-    return torch.logsumexp(raw, dim=-1) - raw.gather(-1, target.unsqueeze(-1)).squeeze(-1)
+def _cross_entropy_from_raw(raw: Tensor, target: Tensor) -> Tensor:
+    return -true_class(torch.log_softmax(raw, dim=-1), target)
 
 
 @loss(
@@ -22,14 +30,253 @@ def _cross_entropy_from_logits(raw: Tensor, target: Tensor) -> Tensor:
     domain="simplex",
     source="Good 1952; Bridle 1990",
     formula="-log p_y",
-    aliases=("sparse_categorical_crossentropy", "CrossEntropyLoss", "nll_loss"),
-    fused={"softmax": _cross_entropy_from_logits},
+    aliases=(
+        "sparse_categorical_crossentropy",
+        "SparseCategoricalCrossentropy",
+        "cross_entropy_loss",
+        "CrossEntropyLoss",
+        "softmax_cross_entropy_with_integer_labels",
+        "nll_loss",
+        "NLLLoss",
+        "log_loss",
+    ),
+    fused={"softmax": _cross_entropy_from_raw},
     probability={"softmax": _softmax},
     proper=True,
     example=([[0.05, 0.95, 0.0]], [1], 0.05129329438755058),
 )
 def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
-    return -output.gather(-1, target.unsqueeze(-1)).squeeze(-1).log()
+    """Return minus the log probability of the true class."""
+    return -true_class(output, target).log()
 
 
-LOSSES = (cross_entropy,)
+def _one_hot_cross_entropy_from_raw(raw: Tensor, target: Tensor) -> Tensor:
+    return -(target * torch.log_softmax(raw, dim=-1)).sum(dim=-1)
+
+
+@loss(
+    task="multiclass",
+    encoding="one_hot",
+    domain="simplex",
+    source="Good 1952; Bridle 1990",
+    formula="-sum_k y_k log p_k",
+    aliases=(
+        "categorical_crossentropy",
+        "CategoricalCrossentropy",
+        "softmax_cross_entropy",
+    ),
+    fused={"softmax": _one_hot_cross_entropy_from_raw},
+    probability={"softmax": _softmax},
+    equivalent={
+        "softmax": Equivalent("cross_entropy/softmax", "on a one-hot target the sum has one term, -log p_y")
+    },
+    proper=True,
+    example=([[0.05, 0.95, 0.0]], [[0.0, 1.0, 0.0]], 0.05129329438755058),
+)
+def cross_entropy_one_hot(output: Tensor, target: Tensor) -> Tensor:
+    """Return the cross-entropy with a one-hot target."""
+    return -torch.xlogy(target, output).sum(dim=-1)
+
+
+def _kl_div_from_raw(raw: Tensor, target: Tensor) -> Tensor:
+    entropy = -torch.xlogy(target, target).sum(dim=-1)
+    return _one_hot_cross_entropy_from_raw(raw, target) - entropy
+
+
+@loss(
+    task="multiclass",
+    encoding="one_hot",
+    domain="simplex",
+    source="Kullback & Leibler 1951",
+    formula="sum_k y_k log(y_k / p_k)",
+    aliases=(
+        "kl_divergence",
+        "kullback_leibler_divergence",
+        "KLDivergence",
+        "kld",
+        "KLD",
+        "KLDivLoss",
+    ),
+    fused={"softmax": _kl_div_from_raw},
+    probability={"softmax": _softmax},
+    equivalent={
+        "softmax": Equivalent("cross_entropy/softmax", "they differ by the target's entropy, 0 for one-hot")
+    },
+    proper=True,
+    example=([[0.05, 0.95, 0.0]], [[0.0, 1.0, 0.0]], 0.05129329438755058),
+)
+def kl_div(output: Tensor, target: Tensor) -> Tensor:
+    """Return the Kullback-Leibler divergence of the prediction from the target."""
+    return (torch.xlogy(target, target) - torch.xlogy(target, output)).sum(dim=-1)
+
+
+def _log_rivals(logs: Tensor, top: Tensor) -> Tensor:
+    """Return log(1 - p_top), the log of all other classes' probability, from log-probabilities."""
+    return logs.masked_fill(top, -math.inf).logsumexp(dim=-1)
+
+
+def _focal_from_raw(raw: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
+    logs = torch.log_softmax(raw, dim=-1)
+    hard = torch.exp(gamma * _log_rivals(logs, is_true(raw, target)))
+    return hard * -true_class(logs, target)
+
+
+def _log_complements(logs: Tensor) -> Tensor:
+    """Return log(1 - p_k) of every class; exact too where one class has nearly all."""
+    top = is_true(logs, logs.argmax(dim=-1))
+    rivals = _log_rivals(logs, top).unsqueeze(-1)
+    return torch.where(top, rivals, torch.log1p(-logs.masked_fill(top, -math.inf).exp()))
+
+
+def _focal_probability(raw: Tensor, *, gamma: float | Tensor) -> Tensor:
+    """Return the probabilities whose expected focal loss ``raw`` minimises: p_k as 1 / |d loss / dp_k|."""
+    gamma = torch.as_tensor(over_classes(gamma), dtype=raw.dtype, device=raw.device)
+    logs = torch.log_softmax(raw, dim=-1)
+    others = _log_complements(logs)
+    slope = (gamma - 1) * others + torch.logaddexp(others - logs, gamma.log() + (-logs).log())
+    return torch.softmax(-slope, dim=-1)
+
+
+@loss(
+    task="multiclass",
+    encoding="index",
+    domain="simplex",
+    source="Lin et al. 2017",
+    formula="-(1 - p_y)^gamma log p_y",
+    aliases=(
+        "categorical_focal_crossentropy",
+        "CategoricalFocalCrossentropy",
+        "focal_loss",
+        "FocalLoss",
+    ),
+    params=(
+        Parameter(
+            "gamma",
+            2.0,
+            0.0,
+            5.0,
+            words="0 is cross_entropy; more looks less at what is already right",
+            valid=(0.0, 100.0),
+        ),
+    ),
+    fused={"softmax": _focal_from_raw},
+    probability={"softmax": _focal_probability},
+    example=([[0.05, 0.95, 0.0]], [1], 0.00012823323596887645),
+)
+def focal(output: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
+    """Return the cross-entropy, less of it where the model is already right."""
+    right = true_class(output, target)
+    return (1 - right) ** gamma * -right.log()
+
+
+def _label_smoothing_from_raw(raw: Tensor, target: Tensor, *, smoothing: float | Tensor) -> Tensor:
+    logs = torch.log_softmax(raw, dim=-1)
+    return -(1 - smoothing) * true_class(logs, target) - smoothing * logs.mean(dim=-1)
+
+
+def _unsmoothed(raw: Tensor, *, smoothing: float | Tensor) -> Tensor:
+    """Return the probabilities that smoothing shrank towards 1 / C."""
+    smoothing = over_classes(smoothing)
+    shrunk = torch.softmax(raw, dim=-1)
+    stretched = ((shrunk - smoothing / raw.shape[-1]) / (1 - smoothing)).clamp(0, 1)
+    return stretched / stretched.sum(dim=-1, keepdim=True)
+
+
+@loss(
+    task="multiclass",
+    encoding="index",
+    domain="simplex",
+    source="Szegedy et al. 2016; Müller et al. 2019",
+    formula="-(1 - smoothing) log p_y - smoothing / C sum_k log p_k",
+    aliases=("label_smoothing", "label_smoothed_cross_entropy"),
+    params=(
+        Parameter(
+            "smoothing",
+            0.1,
+            0.0,
+            0.3,
+            words="share of the target spread over all classes",
+            valid=(0.0, 0.999),
+        ),
+    ),
+    fused={"softmax": _label_smoothing_from_raw},
+    probability={"softmax": _unsmoothed},
+    example=([[0.25, 0.5, 0.25]], [1], 0.7393569926),
+)
+def label_smoothing_ce(output: Tensor, target: Tensor, *, smoothing: float | Tensor) -> Tensor:
+    """Return the cross-entropy with a target that is a little unsure."""
+    logs = output.log()
+    return -(1 - smoothing) * true_class(logs, target) - smoothing * logs.mean(dim=-1)
+
+
+def _clipped(raw: Tensor) -> Tensor:
+    """Return scores as probabilities: clipped to 0..1 and divided by their sum, equal where all are 0."""
+    inside = raw.clamp(0, 1)
+    total = inside.sum(dim=-1, keepdim=True)
+    equal = torch.full_like(inside, 1 / raw.shape[-1])
+    return torch.where(total > 0, inside / total.clamp(min=torch.finfo(raw.dtype).tiny), equal)
+
+
+@loss(
+    task="multiclass",
+    encoding="one_hot",
+    source="Brier 1950; Janocha & Czarnecki 2017",
+    formula="sum_k (f_k - y_k)^2",
+    aliases=(
+        "mean_squared_error",
+        "mse_loss",
+        "MSE",
+        "MeanSquaredError",
+        "MSELoss",
+        "squared_error",
+        "l2",
+        "brier",
+    ),
+    probability={"softmax": _softmax, "identity": _clipped},
+    proper=True,
+    example=([[0.2, 0.8, 0.0]], [[0.0, 1.0, 0.0]], 0.08),
+)
+def mse(output: Tensor, target: Tensor) -> Tensor:
+    """Return the squared distance from the one-hot target."""
+    return (output - target).square().sum(dim=-1)
+
+
+def _mae_from_raw(raw: Tensor, target: Tensor) -> Tensor:
+    logs = torch.log_softmax(raw, dim=-1)
+    return 2 * _log_rivals(logs, target > 0.5).exp()
+
+
+@loss(
+    task="multiclass",
+    encoding="one_hot",
+    source="Ghosh, Kumar & Sastry 2017; Janocha & Czarnecki 2017",
+    formula="sum_k |f_k - y_k|",
+    aliases=(
+        "mean_absolute_error",
+        "l1_loss",
+        "l1",
+        "MAE",
+        "MeanAbsoluteError",
+        "L1Loss",
+        "absolute_error",
+    ),
+    usual=("softmax",),
+    fused={"softmax": _mae_from_raw},
+    kinks=(0.0,),
+    example=([[0.2, 0.8, 0.0]], [[0.0, 1.0, 0.0]], 0.4),
+)
+def mae(output: Tensor, target: Tensor) -> Tensor:
+    """Return the absolute distance from the one-hot target, 2 (1 - p_y) after softmax."""
+    return (output - target).abs().sum(dim=-1)
+
+
+LOSSES = (
+    cross_entropy,
+    cross_entropy_one_hot,
+    kl_div,
+    focal,
+    label_smoothing_ce,
+    mse,
+    mae,
+    *margins.LOSSES,
+)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lossearch._registry import Registry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Range:
     """An interval of the real line, or the probability simplex over the last axis.
 
@@ -36,6 +36,9 @@ class Range:
 
     def __str__(self) -> str:
         return self.words
+
+    def __repr__(self) -> str:
+        return f"Range({self.name!r})"
 
 
 RANGES = Registry(

@@ -16,6 +16,7 @@ class TrialRecord:
     ``value`` is what Optuna was told: the mean over replicates of the task's metric on validation rows at
     ``epoch`` (counted from 1), the common epoch of all replicates. ``scores`` and ``spread`` are mean and sd
     over seeds at that epoch of every curve (``val_accuracy``, ``train_loss``, ...); non-finite ones are left out.
+    ``index`` is its place within its pair, from 0: a repeated attempt has the index of the first.
     """
 
     number: int
@@ -34,3 +35,4 @@ class TrialRecord:
     seconds: float = 0.0
     started: float = 0.0
     run_id: str | None = None
+    index: int = 0

@@ -1,0 +1,1 @@
+"""Records to tables and figures. Reads records only, never MLflow."""

@@ -1,6 +1,36 @@
 """Tasks: data, splits, metrics, networks."""
 
-from lossearch.tasks.metrics import METRICS, Metric
+from lossearch.tasks.build import make_task
+from lossearch.tasks.metrics import (
+    METRICS,
+    Metric,
+    constant_score,
+    default_metric,
+    find_metric,
+    metrics_for,
+    scores,
+)
+from lossearch.tasks.models import default_budget
+from lossearch.tasks.problems import PROBLEMS, Problem
+from lossearch.tasks.sources import Dataset, from_arrays, read_data
 from lossearch.tasks.task import Fold, Part, Task
 
-__all__ = ["METRICS", "Fold", "Metric", "Part", "Task"]
+__all__ = [
+    "METRICS",
+    "PROBLEMS",
+    "Dataset",
+    "Fold",
+    "Metric",
+    "Part",
+    "Problem",
+    "Task",
+    "constant_score",
+    "default_budget",
+    "default_metric",
+    "find_metric",
+    "from_arrays",
+    "make_task",
+    "metrics_for",
+    "read_data",
+    "scores",
+]

@@ -1,0 +1,1 @@
+"""Training: what it promises (``contract``) and ways of doing it."""

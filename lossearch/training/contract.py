@@ -63,7 +63,7 @@ class TrainSettings:
 
     def of(self, point: Point) -> TrainSettings:
         """Return these settings with the point's own in their place."""
-        own = {k: v for k, v in point.settings.items() if k in _FIELDS}
+        own: dict[str, Any] = {k: v for k, v in point.settings.items() if k in _FIELDS}
         options = {k: v for k, v in point.settings.items() if k not in _FIELDS}
         return replace(self, **own, options={**self.options, **options})
 
@@ -73,7 +73,11 @@ _FIELDS = frozenset(f.name for f in fields(TrainSettings))
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where a replicate left the finite numbers: ``what`` is "loss", "gradient", "weights" or "output"."""
+    """Where a replicate left the finite numbers: ``what`` is "loss", "gradient", "weights" or "output".
+
+    ``step`` and ``epoch`` count from 1; the step is the mini-batch after whose update, or in whose
+    forward pass, the first non-finite number appeared.
+    """
 
     what: str
     step: int

@@ -1,0 +1,62 @@
+# Every target makes the virtual environment it needs; Python 3.11 to 3.13 is all that must be there.
+#   make demo        a small study from start to answer, about five minutes on two cores
+#   make test        everything CI checks: ruff, mypy, layers, quick and slow tests
+#   make test-quick  the quick tests alone
+#   make lint        ruff and mypy alone
+#   make bench       our cost beside a plain torch loop and the usual script
+#   make clean       remove the environment and caches; records in mlruns/ stay
+
+VENV  ?= .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+WORKERS ?= auto
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all test-quick lint bench clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  if $$python -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+	  then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "lossearch needs Python 3.11, 3.12 or 3.13 with venv and pip; found $$(python3 --version 2>&1 || echo none)." >&2; \
+	  echo "Install one (on Debian and Ubuntu: apt install python3 python3-venv) or name it: make PYTHON=/path/to/python" >&2; \
+	  exit 1; \
+	fi; \
+	echo "Setting up $(VENV) with $$($$found --version); this takes a few minutes once."; \
+	$$found -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/lossearch run studies/tutorial_circles.toml --name demo --trials 49 --seeds 3
+
+test: lint
+	$(BIN)/pytest -q -n $(WORKERS)
+
+test-all: test
+
+test-quick: $(STAMP)
+	$(BIN)/pytest -q -n $(WORKERS) -m "not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_layers.py
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/overhead.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,134 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from lossearch.cli.keep import remove, sync, ui
+from lossearch.cli.options import INTERRUPTED
+from lossearch.cli.run import run
+from lossearch.cli.show import check, list_studies, losses, report
+from lossearch.errors import LossearchError
+
+_HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _print_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"lossearch {version('lossearch')}")
+        context.exit()
+
+
+class _ReaderGoneError(Exception):
+    """Whoever read the output has closed it. Not an OSError, of which click makes exit code 1."""
+
+
+class _Commands(click.Group):
+    """Lists commands as declared, and answers a misspelt one with the closest."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            found = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error
+        return found
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            from lossearch._registry import unknown_name
+
+            raise click.UsageError(unknown_name("command", args[0], self.commands), ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, context_settings=_HELP)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version.",
+)
+def commands() -> None:
+    """Which training loss, with which output activation and learning rate, fits a task best?"""
+
+
+for _command in (run, report, ui, losses, list_studies, check, sync, remove):
+    commands.add_command(_command)
+
+
+@contextmanager
+def _quiet_process(*, verbose: bool) -> Iterator[None]:
+    """Keep libraries from reporting to anyone, the terminal included, unless the user says otherwise."""
+    telemetry, level = os.environ.get("MLFLOW_DISABLE_TELEMETRY"), logging.root.manager.disable
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    if not verbose:
+        logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(level)
+        if telemetry is None:
+            os.environ.pop("MLFLOW_DISABLE_TELEMETRY", None)
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
+    debug = "--debug" in arguments
+    verbose = debug or bool({"-v", "--verbose"} & set(arguments))
+    try:
+        with _quiet_process(verbose=verbose):
+            code: Any = commands.main(list(arguments), prog_name="lossearch", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED
+    except (_ReaderGoneError, BrokenPipeError):
+        return _reader_gone()
+    except LossearchError as error:
+        return _tell(error, str(error), error.exit_code, debug=debug)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: one message, no traceback
+        more = "" if debug else "\nThis was not expected. Run again with --debug for the traceback."
+        return _tell(error, f"{type(error).__name__}: {error}{more}", 1, debug=debug)
+
+
+def _tell(error: Exception, message: str, code: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    click.echo(f"Error: {message}", err=True)
+    return code
+
+
+def _reader_gone() -> int:
+    """Whoever read the output has closed it: nothing more to say, and nothing failed."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a descriptor is wanted, not a path
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return 0
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(invoke(sys.argv[1:]))
+
+
+__all__ = ["commands", "invoke", "main"]

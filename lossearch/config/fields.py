@@ -1,0 +1,179 @@
+"""Types of the study file's keys, each checked with a sentence of its own."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from lossearch.config.toml import is_plain
+from lossearch.config.words import shown
+
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+_ROWS = re.compile(r"(\d*):(\d*)")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
+_PAIR = re.compile(r"[^/\s]+/[^/\s]+")
+_LOSS_METRICS = ("loss", "val_loss", "train_loss", "test_loss")
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration such as "90s", "10m" or "1h30m"; 0 where it is none."""
+    found = _DURATION.fullmatch(text.strip())
+    parts = found.groups() if found else ()
+    return sum(float(n or 0) * unit for n, unit in zip(parts, (3600, 60, 1), strict=False))
+
+
+def parse_rows(text: str) -> tuple[int, int | None] | None:
+    """Return first row and end (None: to the last) of "0:500"; None where it is no range with rows in it."""
+    found = _ROWS.fullmatch(text.strip())
+    if found is None:
+        return None
+    start, end = int(found[1] or 0), int(found[2]) if found[2] else None
+    return None if end is not None and end <= start else (start, end)
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite number, and not true or false."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _number_or_range(value: Any) -> Any:
+    given = list(value) if isinstance(value, list | tuple) else [value]
+    if not all(map(is_number, given)) or (isinstance(value, list | tuple) and len(given) != 2):
+        raise ValueError(f"must be a number or [low, high]; got {shown(value)}")
+    if len(given) == 2 and given[0] >= given[1]:
+        raise ValueError(f"must go from low to high; got {shown(value)}")
+    return value
+
+
+def _positive_range(value: Any) -> Any:
+    if value is None:
+        return value
+    _number_or_range(value)
+    if min(value if isinstance(value, list | tuple) else [value]) <= 0:
+        raise ValueError(f"must be above 0; got {shown(value)}")
+    return value
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    if value is None:
+        return value
+    if not isinstance(value, list | tuple) or not all(isinstance(v, str) and v.strip() for v in value):
+        raise ValueError(f'must be a list of names, as in ["a", "b"]; got {shown(value)}')
+    doubled = sorted({v for v in value if list(value).count(v) > 1})
+    if doubled:
+        raise ValueError(f"names {', '.join(doubled)} more than once")
+    return tuple(value)
+
+
+def _some_texts(value: Any) -> Any:
+    found = _texts(value)
+    if found == ():
+        raise ValueError("must name at least one, or be left out for the usual ones")
+    return found
+
+
+def _pairs(value: Any) -> Any:
+    found = _some_texts(value)
+    wrong = [v for v in found or () if not _PAIR.fullmatch(v)]
+    if wrong:
+        raise ValueError(
+            f'must be names of the form loss/activation, as in "hinge/tanh"; got {shown(wrong[0])}'
+        )
+    return found
+
+
+def _pair(value: Any) -> Any:
+    if not isinstance(value, str) or not _PAIR.fullmatch(value):
+        raise ValueError(f'must be loss/activation, as in "hinge/tanh"; got {shown(value)}')
+    return value
+
+
+def _duration(value: Any) -> Any:
+    if value is not None and (not isinstance(value, str) or parse_duration(value) <= 0):
+        raise ValueError(f'must be a time above zero, as in "90s", "10m" or "1h30m"; got {shown(value)}')
+    return value
+
+
+def _rows(value: Any) -> Any:
+    if not isinstance(value, str) or parse_rows(value) is None:
+        raise ValueError(f'must be at least one row, written from:to, as in "0:500"; got {shown(value)}')
+    return value
+
+
+def _flat(value: Any) -> Any:
+    """Join tables in tables, so that ``focal.gamma`` needs no quotes."""
+    if not isinstance(value, Mapping):
+        return value
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        if isinstance(inner, Mapping):
+            flat |= {f"{key}.{k}": v for k, v in _flat(inner).items()}
+        else:
+            flat[key] = inner
+    return flat
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, Mapping) or not is_plain(value):
+        raise ValueError(
+            f"must be a table of text, numbers, true or false, or lists of them; got {shown(value)}"
+        )
+    return dict(value)
+
+
+def _test_share(value: Any) -> Any:
+    if value is not None and value is not False and (not is_number(value) or not 0 < value < 1):
+        raise ValueError(f"must be false (no test part) or a share between 0 and 1; got {shown(value)}")
+    return value
+
+
+def _share(value: Any) -> Any:
+    if isinstance(value, bool) or (value is not None and (not is_number(value) or not 0 < value < 1)):
+        raise ValueError(f"must be a share between 0 and 1; got {shown(value)}")
+    return value
+
+
+def _study_name(value: Any) -> Any:
+    if value is not None and (not isinstance(value, str) or not _NAME.fullmatch(value)):
+        raise ValueError(
+            "must be up to 100 letters, digits, '-', '_' or '.', a letter or digit first and no '.' last; "
+            f"got {shown(value)}"
+        )
+    return value
+
+
+def _metric(value: Any) -> Any:
+    if value in _LOSS_METRICS:
+        raise ValueError(
+            f"cannot be {value!r}: values of different losses have different units. "
+            "Name what judges them all alike, such as accuracy or rmse"
+        )
+    return value
+
+
+Text = Annotated[str, Field(strict=True, min_length=1)]
+Whole = Annotated[int, Field(strict=True)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Switch = Annotated[bool, Field(strict=True)]
+Range = Annotated[float | tuple[float, float], BeforeValidator(_number_or_range)]
+LearningRate = Annotated[float | tuple[float, float] | None, BeforeValidator(_positive_range)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+SomeNames = Annotated[tuple[str, ...] | None, BeforeValidator(_some_texts)]
+PairNames = Annotated[tuple[str, ...] | None, BeforeValidator(_pairs)]
+PairName = Annotated[str, BeforeValidator(_pair)]
+Duration = Annotated[str | None, BeforeValidator(_duration)]
+RowRange = Annotated[str, BeforeValidator(_rows)]
+Options = Annotated[dict[str, Any], BeforeValidator(_plain)]
+TestShare = Annotated[bool | float | None, BeforeValidator(_test_share)]
+Share = Annotated[float | None, BeforeValidator(_share)]
+StudyName = Annotated[str | None, BeforeValidator(_study_name)]
+MetricName = Annotated[str | None, BeforeValidator(_metric), Field(min_length=1)]
+Ranges = Annotated[dict[str, Range], BeforeValidator(_flat)]

@@ -1,0 +1,284 @@
+"""A Lightning callback that reports, prunes and stops one Optuna trial in a user's own Trainer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import optuna
+import torch
+from optuna.trial import BaseTrial, TrialState
+from torch import Tensor
+
+from lossearch.errors import InputError, RunFailedError
+from lossearch.integrations import hosts, rules
+from lossearch.training.contract import Divergence, Outcome
+
+if TYPE_CHECKING:
+    from lossearch.integrations.tracking import Account, Track
+
+    # Two Lightning packages have a Callback each, so no one class is the base: see `hosts.attachable`.
+    _Base: TypeAlias = Any
+else:
+    _Base = object
+
+
+class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen when an instance is made
+    """Watches one trial's training: reports the metric, prunes, stops on non-finite values, keeps a record.
+
+    After every validation (the sanity check aside) the monitored metric is reported to Optuna under the
+    number of validations done before, which is the epoch where validation runs once an epoch. A trial
+    that is to be pruned, or that leaves the finite numbers, stops by ``trainer.should_stop``: ``fit``
+    returns normally and loggers close their run as finished. Then :meth:`value` returns what to tell
+    Optuna, or raises ``optuna.TrialPruned``::
+
+        def objective(trial):
+            point = lossearch.suggest(trial, task="binary")
+            watch = lossearch.LossSearchCallback(trial, monitor="val_f1")
+            trainer = pl.Trainer(max_epochs=20, callbacks=[watch])
+            trainer.fit(MyModule(point.criterion(), point.lr), train_loader, val_loader)
+            return watch.value()
+
+    A trial whose loss or metric was not finite is DIVERGED. With ``diverged=`` its value is that number
+    (what a constant predictor scores is a fair one), and samplers learn from it; without, it is pruned,
+    since no honest number is known here. The end is in the trial's user attributes ``lossearch.state``,
+    ``lossearch.reason`` and ``lossearch.epoch``.
+
+    MLflow: with ``tracking_uri`` the trial is a run of its own in ``experiment``; otherwise, where the
+    trainer has an ``MLFlowLogger``, that run is tagged. Runs of pruned and diverged trials are FINISHED.
+
+    Works in ``pytorch_lightning`` and ``lightning`` trainers, on one device. One instance serves one fit.
+
+    Args:
+        trial: the trial that Optuna gave to the objective.
+        monitor: a metric logged in validation. It is never a loss where the trial chose between losses.
+        direction: "maximize" or "minimize"; the study's by default.
+        epoch: which validation gives the value, "best" or "last".
+        diverged: the value of a diverged trial; by default it is pruned.
+        tracking_uri: an MLflow database or server.
+        experiment: the MLflow experiment, by default the study's name.
+
+    Raises:
+        InputError: the options do not fit each other or the study.
+        StoreError: MLflow cannot be written.
+    """
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        """Make an instance of this class that also is a Callback of the imported Lightning packages."""
+        return object.__new__(hosts.attachable(cls, hosts.callback_types()))
+
+    def __init__(
+        self,
+        trial: BaseTrial,
+        monitor: str,
+        *,
+        direction: str | None = None,
+        epoch: str = "best",
+        diverged: float | None = None,
+        tracking_uri: str | None = None,
+        experiment: str | None = None,
+    ) -> None:
+        super().__init__()
+        if epoch not in ("best", "last"):
+            raise InputError(f"epoch is 'best' or 'last'; got {epoch!r}.")
+        if diverged is not None and not math.isfinite(diverged):
+            raise InputError(f"diverged is a finite number or None; got {diverged!r}.")
+        if experiment is not None and tracking_uri is None:
+            raise InputError("experiment needs tracking_uri, as in 'sqlite:////absolute/path/mlflow.db'.")
+        rules.refuse_a_loss(trial, monitor)
+        self.monitor = monitor
+        self.outcome: Outcome | None = None
+        """How the training ended; None until it has."""
+        self.reason = ""
+        """One sentence on the end."""
+        self.values: list[float] = []
+        """The monitored metric after each validation."""
+        self._trial = trial
+        self._study = trial.study if isinstance(trial, optuna.Trial) else None
+        self._sign = rules.SIGN[rules.direction_of(self._study, direction)]
+        self._epoch, self._diverged = epoch, diverged
+        self._tracking = (tracking_uri, experiment)
+        self._track: Track | None = None
+        self._used = False
+        self._fitting = False
+
+    def value(self) -> float:
+        """Return what the objective returns: the metric at its best (or last) validation.
+
+        Raises:
+            optuna.TrialPruned: the trial was pruned, or it diverged and ``diverged`` is not given.
+            RunFailedError: the training raised.
+            InputError: there was no training, or no validation in it.
+        """
+        if self.outcome is None:
+            raise InputError(
+                "value() is for after trainer.fit, with this callback in the trainer's callbacks."
+            )
+        if self.outcome is Outcome.FAILED:
+            raise RunFailedError(f"Trial {self._trial.number} failed: {self.reason}")
+        if self.outcome is Outcome.DIVERGED and self._diverged is not None:
+            return self._diverged
+        if self.outcome is not Outcome.COMPLETED:
+            raise optuna.TrialPruned(self.reason)
+        if not self.values:
+            raise InputError(
+                f"{self.reason} Give trainer.fit validation data, and log {self.monitor!r} there."
+            )
+        return self.values[self._chosen()]
+
+    @property
+    def state_key(self) -> str:
+        """The name of this callback's state in a checkpoint."""
+        return "LossSearchCallback"
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the values so far, as plain numbers."""
+        return {"trial": self._trial.number, "study": self._study_name(), "values": list(self.values)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from a checkpoint's values; a new trial that continues an old one reports them again."""
+        self.values = [float(v) for v in state_dict["values"]]
+        if (state_dict["trial"], state_dict["study"]) != (self._trial.number, self._study_name()):
+            for step, value in enumerate(self.values):
+                self._report(value, step)
+
+    def setup(self, trainer: hosts.Host, pl_module: Any, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
+        """Check that this callback can do its work here, and open the record."""
+        if stage != "fit":
+            return
+        if self._used:
+            raise InputError(
+                f"This LossSearchCallback watched a fit already (trial {self._trial.number}). Make a new one "
+                f"for each trial: callbacks=[LossSearchCallback(trial, monitor={self.monitor!r})]."
+            )
+        if trainer.world_size > 1:
+            raise InputError(
+                f"LossSearchCallback works on one device; this trainer has {trainer.world_size} processes. "
+                "Use Trainer(devices=1, num_nodes=1), and one process a trial to use more devices."
+            )
+        self._used = self._fitting = True
+        self._track = self._new_track(trainer)
+        if self._track is not None:
+            self._track.begin(self._account("RUNNING"))
+
+    def on_train_batch_end(
+        self,
+        trainer: hosts.Host,
+        pl_module: Any,  # noqa: ARG002
+        outputs: Tensor | Mapping[str, Any] | None,
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Stop at the first loss that is not finite."""
+        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        if isinstance(loss, Tensor) and self.outcome is None and not bool(torch.isfinite(loss).all()):
+            self._diverge(trainer, "loss", float(loss.detach().float().mean()))
+
+    def on_validation_end(self, trainer: hosts.Host, pl_module: Any) -> None:  # noqa: ARG002
+        """Report the metric; stop where it is not finite or the pruner says so."""
+        if trainer.sanity_checking or not self._fitting or self.outcome is not None:
+            return
+        if self.monitor not in trainer.callback_metrics:
+            raise InputError(rules.absent(self.monitor, trainer.callback_metrics))
+        value = float(trainer.callback_metrics[self.monitor])
+        if not math.isfinite(value):
+            self._diverge(trainer, self.monitor, value)
+            return
+        self._report(value, len(self.values))
+        self.values.append(value)
+        if self._prunable() and self._trial.should_prune():
+            self._stop(
+                trainer,
+                Outcome.PRUNED,
+                f"{self.monitor} was {value:.4g} after validation {len(self.values)}, "
+                "and the study's pruner stopped it.",
+            )
+        elif self._track is not None:
+            self._track.update(self._account("RUNNING"))
+
+    def on_fit_end(self, trainer: hosts.Host, pl_module: Any) -> None:  # noqa: ARG002
+        """Close the record."""
+        if self.outcome is None and not self.values:
+            self.reason = "No validation ran."
+        self._close(self.outcome or Outcome.COMPLETED, self.reason, "FINISHED")
+
+    def on_exception(self, trainer: hosts.Host, pl_module: Any, exception: BaseException) -> None:  # noqa: ARG002
+        """Close the record of a training that raised."""
+        if not self._fitting:
+            return
+        interrupted = isinstance(exception, KeyboardInterrupt)
+        reason = "interrupted" if interrupted else f"{type(exception).__name__}: {exception}"
+        self._close(Outcome.FAILED, reason, "KILLED" if interrupted else "FAILED")
+        if interrupted and self._study is not None:
+            # Lightning turns the interrupt into SystemExit, which Optuna lets pass with the trial RUNNING.
+            self._study.tell(self._trial.number, state=TrialState.FAIL)
+
+    def _prunable(self) -> bool:
+        return self._study is None or len(self._study.directions) == 1
+
+    def _report(self, value: float, step: int) -> None:
+        if self._prunable():
+            self._trial.report(value, step)
+
+    def _chosen(self) -> int:
+        if self._epoch == "last":
+            return len(self.values) - 1
+        return max(range(len(self.values)), key=lambda i: self._sign * self.values[i])
+
+    def _diverge(self, trainer: hosts.Host, what: str, value: float) -> None:
+        lr = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else math.nan
+        where = Divergence(what, trainer.global_step, trainer.current_epoch + 1, value, float(lr))
+        self._stop(trainer, Outcome.DIVERGED, f"{where}.")
+
+    def _stop(self, trainer: hosts.Host, outcome: Outcome, reason: str) -> None:
+        self.outcome, self.reason = outcome, reason
+        trainer.should_stop = True
+
+    def _close(self, outcome: Outcome, reason: str, status: str) -> None:
+        self._fitting = False
+        self.outcome, self.reason = outcome, reason
+        self._trial.set_user_attr("lossearch.state", str(outcome))
+        if reason:
+            self._trial.set_user_attr("lossearch.reason", reason)
+        if outcome is Outcome.COMPLETED and self.values:
+            self._trial.set_user_attr("lossearch.epoch", self._chosen() + 1)
+        if self._track is not None:
+            self._track.end(self._account(status))
+
+    def _new_track(self, trainer: hosts.Host) -> Track | None:
+        # Imported here: mlflow takes a second, and most objectives need none of it.
+        uri, experiment = self._tracking
+        if uri is not None:
+            from lossearch.integrations.tracking import RunTrack
+
+            return RunTrack(
+                uri, experiment or self._study_name() or "lossearch", f"trial {self._trial.number}"
+            )
+        types = hosts.logger_types()
+        if not any(isinstance(logger, types) for logger in trainer.loggers):
+            return None
+        from lossearch.integrations.tracking import track_for
+
+        return track_for(trainer.loggers, types)
+
+    def _account(self, status: str) -> Account:
+        from lossearch.integrations.tracking import Account
+
+        tags = {
+            "lossearch.state": "running" if self.outcome is None else str(self.outcome),
+            "lossearch.trial": str(self._trial.number),
+            "lossearch.study": self._study_name(),
+            "lossearch.pair": rules.pair_of(self._trial.params),
+            "lossearch.reason": self.reason,
+        }
+        return Account(
+            self.monitor,
+            self.values,
+            rules.searched(self._trial.params),
+            {k: v for k, v in tags.items() if v},
+            status,
+        )
+
+    def _study_name(self) -> str:
+        return "" if self._study is None else self._study.study_name

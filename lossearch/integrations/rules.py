@@ -1,0 +1,76 @@
+"""What the callback reads off a trial before and after training, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import BaseTrial
+
+from lossearch._registry import unknown_name
+from lossearch.errors import InputError
+
+SIGN = {"maximize": 1, "minimize": -1}
+_A_LOSS = re.compile(r"(?:(?:train|training|val|valid|validation|test)[_/.\- ])?loss(?:_epoch|_step)?")
+
+
+def direction_of(study: optuna.Study | None, asked: str | None) -> str:
+    """Return "maximize" or "minimize" from what was asked and what the study says.
+
+    Raises:
+        InputError: neither says it, or they contradict each other.
+    """
+    if asked is not None and asked not in SIGN:
+        raise InputError(f"direction is 'maximize' or 'minimize'; got {asked!r}.")
+    known = study.directions[0].name.lower() if study and len(study.directions) == 1 else None
+    if asked is not None and known is not None and asked != known:
+        raise InputError(f"direction={asked!r} contradicts the study, whose direction is {known!r}.")
+    found = asked or known
+    if found is None:
+        why = "the study has several objectives" if study else "this trial has no study"
+        raise InputError(f"Say direction='maximize' or direction='minimize': {why}.")
+    return found
+
+
+def refuse_a_loss(trial: BaseTrial, monitor: str) -> None:
+    """Refuse to judge by a loss where the trial chose between losses.
+
+    Raises:
+        InputError: ``monitor`` is the training loss, whose unit depends on the pair.
+    """
+    if not _A_LOSS.fullmatch(monitor.lower()):
+        return
+    for distribution in trial.distributions.values():
+        if isinstance(distribution, CategoricalDistribution):
+            pairs = [c for c in distribution.choices if isinstance(c, str) and "/" in c]
+            losses = list(dict.fromkeys(p.partition("/")[0] for p in pairs))
+            if len(losses) > 1:
+                raise InputError(
+                    f"monitor={monitor!r} would compare values of different losses ({', '.join(losses)}), "
+                    "which have different units. Monitor a metric, such as 'val_accuracy'."
+                )
+
+
+def absent(monitor: str, logged: Iterable[str]) -> str:
+    """Return the sentence for a monitored name that validation did not log."""
+    names = sorted(logged)
+    call = f"call self.log({monitor!r}, value) in validation_step"
+    if not names:
+        return f"Nothing is logged when validation ends: {call}."
+    return f"{unknown_name('logged metric', monitor, names)} Monitor one of these, or {call}."
+
+
+def searched(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trial's parameters with loss and activation beside the pair."""
+    pair = pair_of(params)
+    loss, slash, activation = pair.partition("/")
+    return {**params, "loss": loss, "activation": activation} if slash and ", " not in pair else {**params}
+
+
+def pair_of(params: Mapping[str, Any]) -> str:
+    """Return the pair that a trial's parameters name, '' where there is none."""
+    found = [v for k, v in params.items() if k.endswith("pair") and isinstance(v, str) and "/" in v]
+    return ", ".join(found)

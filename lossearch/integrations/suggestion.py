@@ -1,0 +1,172 @@
+"""A point of the space from a user's own Optuna trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import BaseTrial
+
+from lossearch._registry import unknown_name
+from lossearch.errors import IllegalPairError, InputError, StudyMismatchError, refuse
+from lossearch.losses import ACTIVATIONS, Loss, TargetFacts, losses_for
+from lossearch.pairs import CONVENTIONAL, Pair, find_pair, legal_pairs
+from lossearch.space import Dimension, Point, Space, Value
+
+T = TypeVar("T")
+
+
+def suggest(
+    trial: BaseTrial,
+    task: str = "binary",
+    *,
+    losses: Sequence[str | Loss] | None = None,
+    activations: Sequence[str] | None = None,
+    pairs: Sequence[str] | None = None,
+    lr: float | tuple[float, float] = (1e-4, 1e-1),
+    facts: TargetFacts | None = None,
+    prefix: str = "",
+) -> Point:
+    """Return the point that an Optuna trial is to train; ``.criterion()`` of it gives the ``nn.Module``.
+
+    The trial gets one categorical ``pair`` of legal pairs (the conventional one first), ``lr`` on a log
+    scale and the loss's own parameters under names such as ``focal.gamma``. All values are strings and
+    numbers, so any storage takes them, and ``FixedTrial`` and enqueued trials work.
+
+    Args:
+        trial: the trial that Optuna gave to the objective.
+        task: the kind of task: "regression", "binary" or "multiclass".
+        losses: names or losses of your own; every loss of the kind by default.
+        activations: output activations; each loss's usual ones by default.
+        pairs: exact pairs, in place of ``losses`` and ``activations``.
+        lr: (low, high), or one number that is not searched.
+        facts: number of outputs and range of the targets; pairs not defined there are left out.
+        prefix: put before each parameter's name, where one trial needs two points.
+
+    Raises:
+        InputError: unknown names, no legal pair, or a fixed or enqueued value outside the space.
+        StudyMismatchError: this study has offered other pairs under the same name before.
+    """
+    space = _space(task, losses, activations, pairs, lr, facts)
+    name = _categorical(trial, f"{prefix}pair", space.names)
+    values = {d.name: _value(trial, prefix, d) for d in space.dimensions(name)}
+    return space.point(name, values)
+
+
+def _space(
+    task: str,
+    losses: Sequence[str | Loss] | None,
+    activations: Sequence[str] | None,
+    names: Sequence[str] | None,
+    lr: float | tuple[float, float],
+    facts: TargetFacts | None,
+) -> Space:
+    low, high = lr if isinstance(lr, tuple | list) else (lr, lr)
+    table = losses_for(task)
+    if not (0 < low <= high < math.inf):
+        raise InputError(f"lr is a positive number or (low, high) with 0 < low <= high; got {lr!r}.")
+    if names is not None and (losses is not None or activations is not None):
+        raise InputError("Give pairs, or losses and activations, but not both.")
+    if names is not None:
+        found = _named_pairs(names, task, facts)
+    else:
+        chosen = [s for s in table.values() if not s.on_request] if losses is None else _losses(losses, task)
+        found = _crossed_pairs(chosen, losses is not None, activations, facts)
+    first = CONVENTIONAL.get(task)
+    return Space(task, tuple(sorted(found, key=lambda p: p.name != first)), (float(low), float(high)))
+
+
+def _named_pairs(names: Sequence[str], task: str, facts: TargetFacts | None) -> list[Pair]:
+    found: dict[str, Pair] = {}
+    problems = [] if names else ["pairs is empty: name at least one, as in pairs=['bce/sigmoid']."]
+    for name in names:
+        try:
+            pair = find_pair(name, task, facts)
+        except InputError as error:
+            problems.append(str(error))
+        else:
+            found[pair.name] = pair
+    refuse(problems)
+    return list(found.values())
+
+
+def _losses(losses: Sequence[str | Loss], task: str) -> list[Loss]:
+    table = losses_for(task)
+    found: dict[str, Loss] = {}
+    problems = [] if losses else [f"losses is empty: name at least one of {', '.join(table)}."]
+    for given in losses:
+        if isinstance(given, Loss):
+            if given.kind != task:
+                problems.append(f"{given.name} is a {given.kind} loss, and the task is {task}.")
+            found[given.name] = given
+        elif given in table:
+            found[table[given].name] = table[given]
+        else:
+            problems.append(unknown_name(f"{task} loss", given, table))
+    refuse(problems)
+    return list(found.values())
+
+
+def _crossed_pairs(
+    losses: Sequence[Loss], asked: bool, activations: Sequence[str] | None, facts: TargetFacts | None
+) -> list[Pair]:
+    if activations is not None:
+        refuse([unknown_name("activation", a, ACTIVATIONS) for a in activations if a not in ACTIVATIONS])
+    chosen = None if activations is None else [ACTIVATIONS[a] for a in activations]
+    found, rejections = legal_pairs(losses, chosen, facts)
+    have = {p.loss.name for p in found}
+    left_out = [s.name for s in losses if s.name not in have] if asked or not found else []
+    reasons = [str(r) for r in rejections if r.name.partition("/")[0] in left_out]
+    refuse(reasons or [f"no legal pair for {s}" for s in left_out], IllegalPairError)
+    return found
+
+
+def _asked(ask: Callable[[], T], trial: BaseTrial, name: str, choices: tuple[str, ...] = ()) -> T:
+    """Ask the trial; say in this package's words why it refuses."""
+    try:
+        return ask()
+    except ValueError as error:
+        before = _choices_before(trial, name)
+        if choices and before is not None and before != choices:
+            raise StudyMismatchError(
+                f"This study has searched other pairs as {name!r} before: {', '.join(before)}; "
+                f"now {', '.join(choices)}. Optuna keeps the choices of one name for a study's life: "
+                "use a new study name, or prefix= to give this space names of its own."
+            ) from error
+        raise InputError(f"{name} of trial {trial.number}: {error}") from error
+
+
+def _choices_before(trial: BaseTrial, name: str) -> tuple[str, ...] | None:
+    if not isinstance(trial, optuna.Trial):
+        return None
+    for other in trial.study.get_trials(deepcopy=False):
+        known = other.distributions.get(name)
+        if isinstance(known, CategoricalDistribution):
+            return tuple(str(c) for c in known.choices)
+    return None
+
+
+def _categorical(trial: BaseTrial, name: str, choices: tuple[str, ...]) -> str:
+    return _asked(lambda: trial.suggest_categorical(name, choices), trial, name, choices)
+
+
+def _value(trial: BaseTrial, prefix: str, d: Dimension) -> Value:
+    name = prefix + d.name
+    value: float = _asked(
+        lambda: (
+            trial.suggest_int(name, int(d.low), int(d.high), log=d.log)
+            if d.integer
+            else trial.suggest_float(name, d.low, d.high, log=d.log)
+        ),
+        trial,
+        name,
+    )
+    if not d.low <= value <= d.high:
+        raise InputError(
+            f"{name} of trial {trial.number} is {value:g}, outside {d.low:g} to {d.high:g}: "
+            "correct the enqueued or fixed value, or widen the range."
+        )
+    return value

@@ -1,0 +1,190 @@
+"""What the callback writes to MLflow: a run of its own, or tags on the run of the user's logger."""
+
+from __future__ import annotations
+
+import re
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlparse
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from lossearch.errors import StoreError
+
+FLUSH_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """What there is to write of a trial: values so far, and how it ended once it has."""
+
+    monitor: str
+    values: Sequence[float]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    status: str = "FINISHED"
+
+
+class Track(Protocol):
+    """Where a trial is written."""
+
+    def begin(self, account: Account) -> None:
+        """Open it. Raises StoreError where it cannot be written."""
+        ...
+
+    def update(self, account: Account) -> None:
+        """Write what is new, from time to time. Never raises for a failing server."""
+        ...
+
+    def end(self, account: Account) -> None:
+        """Write the rest and close. Never raises for a failing server: the trial counts, warned."""
+        ...
+
+
+class TagTrack:
+    """Tags on the run that the trainer's own MLFlowLogger keeps; the logger writes and closes it."""
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self._client, self._run_id = client, run_id
+
+    def begin(self, account: Account) -> None:
+        """Write the first tags."""
+        self._write(account)
+
+    def update(self, account: Account) -> None:
+        """Do nothing: the logger writes the metrics."""
+
+    def end(self, account: Account) -> None:
+        """Write the last tags."""
+        self._write(account)
+
+    def _write(self, account: Account) -> None:
+        try:
+            self._client.log_batch(self._run_id, tags=_tags(account))
+        except MlflowException as error:
+            _warn(error)
+
+
+class RunTrack:
+    """A run of its own in a named experiment, written in batches by an explicit client and run id."""
+
+    def __init__(self, tracking_uri: str, experiment: str, run_name: str) -> None:
+        self._uri, self._experiment, self._run_name = tracking_uri, experiment, run_name
+        self._client = _client(tracking_uri)
+        self.run_id = ""
+        self._sent = 0
+        self._last = time.monotonic()
+
+    def begin(self, account: Account) -> None:
+        """Open the run."""
+        try:
+            experiment_id = _experiment_id(self._client, self._uri, self._experiment)
+            run = self._client.create_run(experiment_id, run_name=self._run_name, tags=dict(account.tags))
+        except MlflowException as error:
+            raise StoreError(_unwritable(self._uri, error)) from error
+        self.run_id = run.info.run_id
+
+    def update(self, account: Account) -> None:
+        """Write new values if the last were written a while ago."""
+        if time.monotonic() - self._last > FLUSH_SECONDS:
+            self._write(Account(account.monitor, account.values))
+
+    def end(self, account: Account) -> None:
+        """Write what is left and close the run."""
+        if not self.run_id:
+            return
+        self._write(account)
+        try:
+            self._client.set_terminated(self.run_id, account.status)
+        except MlflowException as error:
+            _warn(error)
+
+    def _write(self, account: Account) -> None:
+        key = re.sub(r"[^\w\-. :/]", "_", account.monitor, flags=re.ASCII)
+        now = time.time_ns() // 1_000_000
+        metrics = [Metric(key, v, now, step) for step, v in enumerate(account.values)][self._sent :]
+        numbers = {k: v for k, v in account.params.items() if k == "lr"}
+        metrics += [Metric(k, float(v), now, 0) for k, v in numbers.items()]
+        params = [Param(k, str(v)) for k, v in account.params.items()]
+        try:
+            self._client.log_batch(self.run_id, metrics=metrics, params=params, tags=_tags(account))
+        except MlflowException as error:
+            _warn(error)
+        else:
+            self._sent = len(account.values)
+        self._last = time.monotonic()
+
+
+def track_for(loggers: Sequence[Any], logger_types: tuple[type, ...]) -> TagTrack | None:
+    """Return a track on the first logger of these types, None where there is none."""
+    for logger in loggers:
+        if isinstance(logger, logger_types):
+            client, run_id = logger.experiment, logger.run_id  # type: ignore[attr-defined]
+            return TagTrack(client, run_id)
+    return None
+
+
+def _tags(account: Account) -> list[RunTag]:
+    return [RunTag(k, v) for k, v in account.tags.items()]
+
+
+def _warn(error: MlflowException) -> None:
+    warnings.warn(
+        f"MLflow was not written ({error.message}); the trial itself goes on and counts.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def _unwritable(uri: str, error: MlflowException) -> str:
+    return f"Cannot write to MLflow at {uri}: {error.message}"
+
+
+def _client(uri: str) -> MlflowClient:
+    if urlparse(uri).scheme in ("", "file") and not uri.startswith("databricks"):
+        raise StoreError(
+            f"tracking_uri {uri!r} is a directory, which MLflow no longer writes to. Use a database, "
+            "as in 'sqlite:////absolute/path/mlflow.db', or a server's http(s) address; "
+            "`mlflow migrate-filestore` moves an old directory into a database."
+        )
+    try:
+        return MlflowClient(uri)
+    except MlflowException as error:
+        raise StoreError(_unwritable(uri, error)) from error
+
+
+def _experiment_id(client: MlflowClient, uri: str, name: str) -> str:
+    path = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    if path is None:
+        return _found_or_created(client, name, None)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"Cannot write to {path.parent}: {error.strerror}.") from error
+    # MLflow creates its tables without a lock: two processes that start together would break it.
+    with FileLock(f"{path}.lock"):
+        return _found_or_created(client, name, (path.resolve().parent / "artifacts").as_uri())
+
+
+def _found_or_created(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=artifacts))
+        except MlflowException:
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        raise StoreError(
+            f"The MLflow experiment {name!r} was deleted and keeps its name. Restore it with "
+            f"`mlflow experiments restore --experiment-id {found.experiment_id}`, or use another name."
+        )
+    return str(found.experiment_id)

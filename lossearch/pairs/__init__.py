@@ -1,0 +1,31 @@
+"""Which loss may meet which activation, and the pair made callable: criterion and prediction."""
+
+from lossearch.pairs.criterion import Criterion, criterion
+from lossearch.pairs.legality import (
+    CONVENTIONAL,
+    Pair,
+    Predictions,
+    Rejection,
+    find_pair,
+    infer_kind,
+    legal_pairs,
+    pair_up,
+)
+from lossearch.pairs.network import network_activation_problem
+from lossearch.pairs.shapes import canonical, canonical_target
+
+__all__ = [
+    "CONVENTIONAL",
+    "Criterion",
+    "Pair",
+    "Predictions",
+    "Rejection",
+    "canonical",
+    "canonical_target",
+    "criterion",
+    "find_pair",
+    "infer_kind",
+    "legal_pairs",
+    "network_activation_problem",
+    "pair_up",
+]

@@ -1,0 +1,145 @@
+"""A pair made callable: encode the target, stable value, mean over the batch; and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from lossearch._registry import unknown_name
+from lossearch.errors import InputError, UnknownNameError, refuse
+from lossearch.losses import Loss, TargetStatistics
+from lossearch.pairs.legality import Pair, Predictions, find_pair, infer_kind
+from lossearch.pairs.shapes import canonical, lifted
+
+
+def _checked(loss: Loss, given: Mapping[str, float]) -> dict[str, float]:
+    known = {p.name: p for p in loss.params}
+    unknown = [p for p in given if p not in known]
+    if unknown and not known:
+        raise UnknownNameError(f"{loss.name} has no parameters; got {', '.join(unknown)}.")
+    refuse([unknown_name(f"parameter of {loss.name}", p, known) for p in unknown], UnknownNameError)
+    problems = [known[name].problem(value) for name, value in given.items()]
+    refuse([f"{loss.name}: {p}" for p in problems if p is not None])
+    return {**loss.defaults, **given}
+
+
+class Criterion(nn.Module):
+    """A pair made callable: encode the target, stable value, mean over the batch; and prediction.
+
+    Called with raw network output (N, n_out), or (N,) for one output, and raw targets: class 0/1 (or
+    -1/+1) (N,), class index (N,), or real values (N,) or (N, T) in original units.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        pair: Pair,
+        params: Mapping[str, float] | None = None,
+        statistics: TargetStatistics | None = None,
+    ) -> None:
+        super().__init__()
+        self.pair = pair
+        self.params = _checked(pair.loss, params or {})
+        statistics = statistics or TargetStatistics()
+        shift, scale = pair.encoding.location(statistics)
+        self.register_buffer("shift", torch.tensor(shift), persistent=False)
+        self.register_buffer("scale", torch.tensor(scale), persistent=False)
+        for name in pair.loss.statistics:
+            self.register_buffer(f"fitted_{name}", torch.tensor(getattr(statistics, name)), persistent=False)
+
+    def _keywords(self) -> dict[str, Any]:
+        fitted = {name: getattr(self, f"fitted_{name}") for name in self.pair.loss.statistics}
+        return {**self.params, **fitted}
+
+    def encode(self, raw_target: Tensor, n_out: int) -> Tensor:
+        """Return what the loss trains on, from checked targets in canonical shape."""
+        return self.pair.encoding.encode(raw_target, n_out, self.shift, self.scale)
+
+    def values(self, raw_output: Tensor, encoded: Tensor) -> Tensor:
+        """Return one value a row from raw output and *encoded* target, unchecked: the training path."""
+        return self.pair.values(raw_output, encoded, **self._keywords())
+
+    def mean(self, raw_output: Tensor, encoded: Tensor) -> Tensor:
+        """Return the batch's loss from raw output and *encoded* target, unchecked: the training path."""
+        if raw_output.shape[0] == 0:
+            return raw_output.sum() * 0
+        return self.pair.reduce(self.values(raw_output, encoded))
+
+    def _ready(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
+        raw, target = canonical(self.pair, raw_output, raw_target)
+        encoded = self.encode(target, raw.shape[-1])
+        return raw, encoded.to(raw.dtype) if encoded.is_floating_point() else encoded
+
+    def per_sample(self, raw_output: Tensor, raw_target: Tensor) -> Tensor:
+        """Return one value a row, (N,).
+
+        Raises:
+            InputError: shapes, sizes or target values do not fit the pair.
+        """
+        return self.values(*self._ready(raw_output, raw_target))
+
+    def forward(self, raw_output: Tensor, raw_target: Tensor) -> Tensor:
+        """Return the mean over the batch, a scalar.
+
+        Raises:
+            InputError: shapes, sizes or target values do not fit the pair.
+        """
+        return self.mean(*self._ready(raw_output, raw_target))
+
+    def predictions(self, raw_output: Tensor) -> Predictions:
+        """Return label, probability, score and value of each row."""
+        raw = raw_output.unsqueeze(-1) if raw_output.ndim == 1 else raw_output
+        return self.pair.predictions(lifted(raw), self.shift, self.scale, **self._keywords())
+
+    def predict(self, raw_output: Tensor) -> Tensor:
+        """Return the class index (N,), or the value in original units, (N,) for one output."""
+        found = self.predictions(raw_output)
+        return cast("Tensor", found.label if found.value is None else found.value.squeeze(-1))
+
+    def predict_proba(self, raw_output: Tensor) -> Tensor:
+        """Return class probabilities, (N, C).
+
+        Raises:
+            InputError: the pair gives a score or a value, no probability.
+        """
+        p = self.predictions(raw_output).probability
+        if p is None:
+            raise InputError(f"{self.pair.name} gives no probabilities: its minimiser is not one.")
+        return p if self.pair.kind == "multiclass" else torch.stack([1 - p, p], dim=-1)
+
+    def extra_repr(self) -> str:
+        """Return the pair and its parameters, for print(module)."""
+        return ", ".join([self.pair.name, *(f"{k}={v}" for k, v in self.params.items())])
+
+
+def criterion(
+    name: str,
+    *,
+    task: str | None = None,
+    losses: Sequence[Loss] = (),
+    statistics: TargetStatistics | None = None,
+    **params: float,
+) -> Criterion:
+    """Return the criterion of a pair, for use in any training loop.
+
+    Args:
+        name: ``loss/activation``, as in ``"focal/sigmoid"``; Keras and torch names are accepted.
+        task: the kind of task, where the pair exists for several.
+        losses: losses of your own to look the name up in first.
+        statistics: location and scale of regression targets; without them targets are taken as they are.
+        params: the loss's own hyper-parameters.
+
+    Raises:
+        UnknownNameError: no such loss, activation, kind or parameter.
+        IllegalPairError: the combination is not legal; the message has the reason and the cure.
+    """
+    own = {loss.name: loss for loss in losses}
+    head = name.partition("/")[0]
+    if head in own:
+        return Criterion(find_pair(name, own[head].kind, losses=own), params, statistics)
+    return Criterion(find_pair(name, task or infer_kind(name)), params, statistics)

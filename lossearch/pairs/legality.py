@@ -1,0 +1,292 @@
+"""Which loss may meet which activation, and what such a pair says of raw output."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from lossearch._registry import unknown_name
+from lossearch.errors import IllegalPairError, InputError, UnknownNameError
+from lossearch.losses import (
+    ACTIVATIONS,
+    ENCODINGS,
+    KINDS,
+    Activation,
+    Encoding,
+    Loss,
+    TargetFacts,
+    losses_for,
+)
+
+CONVENTIONAL = {
+    "regression": "mse/identity",
+    "binary": "bce/sigmoid",
+    "multiclass": "cross_entropy/softmax",
+}
+"""The pair every study holds, to say what another gains over it."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of each row, with free leading axes (...), N rows, C classes, T outputs.
+
+    ``label`` (..., N) class index; ``probability`` (..., N) of class 1 or (..., N, C), None where the
+    pair has none; ``score`` (..., N) or (..., N, C), monotone in belief; ``value`` (..., N, T) in
+    original units; ``output`` the activated output; ``codes`` the two numbers a binary pair trains on.
+    """
+
+    label: Tensor | None = None
+    probability: Tensor | None = None
+    score: Tensor | None = None
+    value: Tensor | None = None
+    output: Tensor | None = None
+    codes: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Pair:
+    """One legal combination of loss and output activation, with the encoding that follows."""
+
+    loss: Loss
+    activation: Activation
+    encoding: Encoding
+
+    @property
+    def name(self) -> str:
+        """``loss/activation``."""
+        return f"{self.loss.name}/{self.activation.name}"
+
+    @property
+    def kind(self) -> str:
+        """The kind of task."""
+        return self.loss.kind
+
+    @property
+    def equivalent(self) -> str | None:
+        """The pair whose gradient this one repeats, if any."""
+        same = self.loss.equivalent.get(self.activation.name)
+        return same.pair if same else None
+
+    @property
+    def caution(self) -> str | None:
+        """What to know before using this pair, if anything."""
+        return self.loss.caution.get(self.activation.name)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"Pair({self.name!r})"
+
+    def values(self, raw: Tensor, encoded: Tensor, **params: Any) -> Tensor:
+        """Return one value a row, (..., N), from raw output (..., N, n_out) and encoded target."""
+        fused = self.loss.fused.get(self.activation.name)
+        if fused is not None:
+            values = fused(raw, encoded, **params)
+        else:
+            values = self.loss.fn(self.activation(raw), encoded, **params)
+        return values.mean(dim=-1) if self.loss.elementwise else values
+
+    def reduce(self, values: Tensor) -> Tensor:
+        """Return the batch's loss, (...), from one value a row (..., N)."""
+        mean = values.mean(dim=-1)
+        return self.loss.after_mean(mean) if self.loss.after_mean else mean
+
+    def predictions(self, raw: Tensor, shift: Tensor, scale: Tensor, /, **params: Any) -> Predictions:
+        """Return what raw output (..., N, n_out) says of each row."""
+        output = self.activation(raw)
+        if self.kind == "regression":
+            return Predictions(value=output * scale + shift, output=output)
+        probability = self.loss.probability.get(self.activation.name)
+        p = None if probability is None else probability(raw, **params)
+        if self.kind == "multiclass":
+            return Predictions(label=raw.argmax(dim=-1), probability=p, score=raw, output=output)
+        codes = self.encoding.codes or (0.0, 1.0)
+        return Predictions(
+            label=(output[..., 0] >= sum(codes) / 2).long(),
+            probability=None if p is None else p[..., 0],
+            score=raw[..., 0],
+            output=output[..., 0],
+            codes=codes,
+        )
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A combination that is not in the space: why, and what to do instead."""
+
+    name: str
+    reason: str
+    cure: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}" + (f" {self.cure}" if self.cure else "")
+
+
+def _out_of_domain(loss: Loss, activation: Activation) -> str | None:
+    domain, given = loss.domain, activation.range
+    if domain.simplex and not given.simplex:
+        return f"{loss.name} takes {domain}; {activation.name} gives {given}."
+    if domain.margins and given.bounded:
+        return f"{loss.name} needs {domain}; {activation.name} gives {given}, so its margin is out of reach."
+    if not domain.holds(given.low, given.high):
+        return f"{loss.name} takes {domain}; {activation.name} gives {given}."
+    return None
+
+
+def _match(loss: Loss, activation: Activation, facts: TargetFacts) -> Encoding | str:
+    """Return the encoding under which loss and activation meet, or why there is none."""
+    out = _out_of_domain(loss, activation)
+    if out is not None:
+        return out
+    unreached, unheld = [], []
+    for encoding in map(ENCODINGS.__getitem__, loss.encodings):
+        held = encoding.held(facts)
+        if isinstance(held, str):
+            unheld.append(held)
+        elif activation.range.holds(held.low, held.high):
+            return encoding
+        else:
+            unreached.append(f"its targets ({encoding.words}) lie where {activation.name} cannot reach")
+    reasons = dict.fromkeys(unheld or unreached)
+    return f"{activation.name} gives {activation.range}; {'; '.join(reasons)}."
+
+
+def _alternative(loss: Loss, facts: TargetFacts) -> str:
+    """Return what to use instead: the loss with the first activation it can be used with."""
+    for name in dict.fromkeys([*(loss.usual or ()), *loss.fused, *ACTIVATIONS]):
+        activation = ACTIVATIONS[name]
+        if loss.kind in activation.kinds and isinstance(_match(loss, activation, facts), Encoding):
+            why = (
+                "it is computed from raw output, so the network's last layer stays linear."
+                if name in loss.fused
+                else ""
+            )
+            return f"Use {loss.name}/{name}" + (f": {why}" if why else ".")
+    return loss.cure
+
+
+def pair_up(loss: Loss, activation: Activation, facts: TargetFacts | None = None) -> Pair | Rejection:
+    """Return the legal pair of a loss and an activation, or the reason there is none.
+
+    Without ``facts`` only the declarations are judged, not the range of the targets.
+    """
+    facts = facts or TargetFacts(loss.kind)
+    name = f"{loss.name}/{activation.name}"
+    if loss.kind not in activation.kinds:
+        words = f"{activation.name} is not an output activation for {loss.kind} tasks."
+        return Rejection(name, words, _alternative(loss, facts))
+    known = not (math.isinf(facts.low) and math.isinf(facts.high))
+    if known and not loss.targets.holds(facts.low, facts.high):
+        return Rejection(
+            name,
+            f"each target of {loss.name} must be {loss.targets}; these go from {facts.low:.4g} to {facts.high:.4g}.",
+            loss.cure,
+        )
+    encoding = _match(loss, activation, facts)
+    if isinstance(encoding, str):
+        return Rejection(name, encoding, _alternative(loss, facts))
+    return Pair(loss, activation, encoding)
+
+
+def legal_pairs(
+    losses: Iterable[Loss],
+    activations: Iterable[Activation] | None = None,
+    facts: TargetFacts | None = None,
+) -> tuple[list[Pair], list[Rejection]]:
+    """Return the legal pairs of these losses, and every combination left out with its reason.
+
+    With ``activations=None`` each loss meets its usual ones (every legal one where it names none).
+    Of pairs with the same gradient one is returned, the one that the others declare themselves
+    equivalent to where it is here; the rest are left out: ask for them by name.
+    """
+    candidates: list[Pair] = []
+    rejections: list[Rejection] = []
+    asked = None if activations is None else list(activations)
+    for loss in losses:
+        for activation in ACTIVATIONS.values() if asked is None else asked:
+            found = pair_up(loss, activation, facts)
+            if isinstance(found, Pair):
+                candidates.append(found)
+            elif asked is not None or loss.kind in activation.kinds:
+                rejections.append(found)
+    wanted = [p for p in candidates if asked is not None or _usual(p)]
+    kept: dict[str, Pair] = {p.name: p for p in wanted if p.equivalent is None}
+    stands_for = {name: name for name in kept}
+    pairs = []
+    for pair in candidates:
+        same = pair.loss.equivalent.get(pair.activation.name)
+        if same is None:
+            pairs += [pair] if pair.name in kept else []
+        elif same.pair in stands_for:
+            by = stands_for[same.pair]
+            chain = f" ({by} is too, and is here)" if by != same.pair else ""
+            rejections.append(Rejection(pair.name, f"same as {same.pair}{chain}: {same.why}"))
+        elif pair in wanted:
+            stands_for[same.pair] = pair.name
+            pairs.append(pair)
+    return pairs, rejections
+
+
+def _usual(pair: Pair) -> bool:
+    return pair.loss.usual is None or pair.activation.name in pair.loss.usual
+
+
+def find_pair(
+    name: str, kind: str, facts: TargetFacts | None = None, losses: Mapping[str, Loss] | None = None
+) -> Pair:
+    """Return the pair named ``loss/activation`` (aliases allowed) of one kind of task.
+
+    Raises:
+        UnknownNameError: no such loss or activation.
+        IllegalPairError: the combination is not legal; the message has the reason and the cure.
+    """
+    table = losses if losses is not None else losses_for(kind)
+    loss_name, activation_name = _halves(name, kind)
+    if loss_name not in table:
+        raise UnknownNameError(_unknown_loss(loss_name, kind, table))
+    found = pair_up(table[loss_name], ACTIVATIONS[activation_name], facts)
+    if isinstance(found, Rejection):
+        raise IllegalPairError(str(found))
+    return found
+
+
+def _halves(name: str, kind: str = "binary") -> tuple[str, str]:
+    loss_name, slash, activation_name = name.partition("/")
+    if not slash:
+        raise InputError(f"{name!r} is not a pair: write loss/activation, as in {CONVENTIONAL[kind]!r}.")
+    return loss_name, activation_name
+
+
+def _unknown_loss(name: str, kind: str, table: Mapping[str, Loss]) -> str:
+    elsewhere = [k for k in KINDS if k != kind and name in losses_for(k)]
+    where = f" There is one for {' and '.join(elsewhere)} tasks." if elsewhere else ""
+    aliases = [a for loss in table.values() for a in loss.aliases]
+    return unknown_name(f"{kind} loss", name, table, aliases) + where
+
+
+def infer_kind(name: str) -> str:
+    """Return the one kind of task in which the pair ``name`` is legal.
+
+    Raises:
+        UnknownNameError: no loss or activation has this name.
+        InputError: the pair is legal for no kind of task, or for more than one.
+    """
+    loss_name, activation_name = _halves(name)
+    activation = ACTIVATIONS[activation_name]
+    having = [k for k in KINDS if loss_name in losses_for(k)]
+    if not having:
+        every = [loss for k in KINDS for loss in losses_for(k).values()]
+        aliases = [a for loss in every for a in loss.aliases]
+        raise UnknownNameError(unknown_name("loss", loss_name, dict.fromkeys(map(str, every)), aliases))
+    found = {k: pair_up(losses_for(k)[loss_name], activation) for k in having}
+    kinds = [k for k, p in found.items() if isinstance(p, Pair)]
+    if not kinds:
+        raise IllegalPairError("\n".join(str(p) for p in found.values()))
+    if len(kinds) > 1:
+        raise InputError(f"{name} exists for {', '.join(kinds)} tasks; say which: task={kinds[0]!r}.")
+    return kinds[0]

@@ -1,0 +1,76 @@
+"""Networks that already end in the activation a pair would add."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+_CURE = "Remove its last layer: the network gives raw output, and the pair adds the activation."
+_ROUND = 1e-4
+
+
+def _last(network: nn.Module) -> nn.Module:
+    """Return the layer defined last, which is taken to run last if the output is as it leaves it."""
+    children = list(network.children())
+    return _last(children[-1]) if children else network
+
+
+def _is_simplex(output: Tensor) -> bool:
+    if output.ndim < 2 or output.shape[-1] < 2 or bool((output < 0).any()):
+        return False
+    return bool(((output.sum(dim=-1) - 1).abs() < _ROUND).all())
+
+
+def _is_log_simplex(output: Tensor) -> bool:
+    if output.ndim < 2 or output.shape[-1] < 2:
+        return False
+    return bool((output.logsumexp(dim=-1).abs() < _ROUND).all())
+
+
+def _softmax_twice(n_out: int) -> str:
+    floor = math.log(1 + (n_out - 1) / math.e)
+    return f"applied twice, softmax leaves cross_entropy a floor: it cannot go below {floor:.3f} for {n_out} classes."
+
+
+def _sigmoid_twice() -> str:
+    one, zero = math.log(1 + math.exp(-1)), math.log(2)
+    return (
+        f"applied twice, sigmoid leaves bce a floor: it cannot go below {one:.3f} for class 1, {zero:.3f} for "
+        f"class 0, {(one + zero) / 2:.3f} for as many of each."
+    )
+
+
+def _signs(layer: nn.Module, output: Tensor) -> Iterator[tuple[bool, str]]:
+    """Yield each sign of an activation already applied: whether it is there, and what it means."""
+    low, high = float(output.min()), float(output.max())
+    softmax, log_softmax = isinstance(layer, nn.Softmax), isinstance(layer, nn.LogSoftmax)
+    how = "ends in Softmax" if softmax else "gives rows that sum to 1, as after a softmax"
+    yield _is_simplex(output), f"{how}; {_softmax_twice(output.shape[-1])}"
+    yield softmax and low == high == 1, "ends in Softmax, which over one output is always 1."
+    how = "ends in LogSoftmax" if log_softmax else "gives log-probabilities, as log_softmax does"
+    yield _is_log_simplex(output), f"{how}; margins and squared errors would be taken of logarithms."
+    yield isinstance(layer, nn.Sigmoid) and low >= 0 and high <= 1, f"ends in Sigmoid; {_sigmoid_twice()}"
+    yield (
+        isinstance(layer, nn.Tanh) and low >= -1 and high <= 1,
+        "ends in Tanh; what it gives cannot leave -1 to 1.",
+    )
+
+
+def network_activation_problem(network: nn.Module, sample_output: Tensor) -> str | None:
+    """Return why a network's output is not raw, in one sentence with the cure, or None.
+
+    Args:
+        network: the network; a softmax, log-softmax, sigmoid or tanh layer at its end is found.
+        sample_output: what it gives for some rows, (N, n_out) or (N,); rows that sum to 1 give a softmax
+            away that is not a layer.
+    """
+    output = sample_output.detach().double()
+    layer = _last(network)
+    if output.numel() == 0 or not bool(torch.isfinite(output).all()):
+        return None
+    return next(
+        (f"The network already {words} {_CURE}" for found, words in _signs(layer, output) if found), None
+    )

@@ -1,0 +1,252 @@
+"""From a configuration to a study ready to run: task, space, budget; and what it would cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from lossearch.config import StudyConfig, config_toml
+from lossearch.errors import InputError
+from lossearch.losses import Loss
+from lossearch.pairs import Criterion, Rejection
+from lossearch.study.plan import Plan
+from lossearch.study.resolve import resolve_budget, resolve_settings, resolve_space
+from lossearch.study.schedule import MINIMUM, next_round
+from lossearch.tasks import Dataset, Metric, Task, default_budget, make_task, read_data
+from lossearch.training.contract import Replicate
+from lossearch.training.plain import initial_network, train_plain
+from lossearch.training.pool import Recipe
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from torch import nn
+
+PROBE_EPOCHS = 2
+"""Epochs of one replicate by which the time of a study is foretold."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a study is foretold to take: replicates, wall seconds, bytes of records."""
+
+    replicates: int
+    seconds: float
+    disk: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study ready to run: its plan, and how another process makes its task again."""
+
+    plan: Plan
+    recipe: Recipe
+    config: StudyConfig
+
+    @property
+    def min_trials(self) -> int:
+        """Finished trials a pair needs for a rank: fewer only where it has no more points."""
+        return MINIMUM if self.plan.budget.per_pair >= MINIMUM else 1
+
+    def cost(self) -> Cost:
+        """Foretell what is left of the study from one short training."""
+        plan = self.plan
+        n = plan.total * len(plan.budget.seeds)
+        first = next_round(plan.space, plan.budget, {}, plan.task.metric.direction)[0]
+        short = replace(plan.settings, epochs=PROBE_EPOCHS)
+        probe = [Replicate(first.point, plan.budget.seeds[0])]
+        list(train_plain(plan.task, plan.space, probe, replace(short, epochs=1)))
+        begun = time.perf_counter()
+        list(train_plain(plan.task, plan.space, probe, short))
+        epoch = (time.perf_counter() - begun) / PROBE_EPOCHS
+        workers = self.config.train.workers or torch.get_num_threads()
+        curves = 3 + len(plan.task.metrics)
+        disk = n * plan.settings.epochs * curves * 6 + plan.total * 20_000
+        return Cost(n, epoch * plan.settings.epochs * n / min(workers, n), disk)
+
+    def lines(self) -> Sequence[RenderableType]:
+        """Return what would be done, for a terminal."""
+        from rich.text import Text
+
+        from lossearch.report.tables import rejects_table
+
+        plan, cost = self.plan, self.cost()
+        head = [
+            *(f"{note}" for note in (*plan.task.notes, *plan.notes)),
+            "",
+            f"{len(plan.space.pairs)} pairs: {', '.join(plan.space.names)}",
+            (
+                f"learning rate {_range(plan.space.lr)} under {plan.settings.optimizer}; "
+                f"{plan.settings.epochs} epochs, batches of {plan.settings.batch_size}"
+            ),
+            (
+                f"{plan.total} trials of {len(plan.budget.seeds)} seeds: {cost.replicates} replicates, about "
+                f"{_duration(cost.seconds)} and {cost.disk / 1e6:.1f} MB of records"
+            ),
+            "",
+        ]
+        return [
+            *(Text(line) for line in head),
+            rejects_table(plan.space.rejections),
+            Text("Nothing was trained or written."),
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what would be done, as plain values."""
+        plan, cost = self.plan, self.cost()
+        return {
+            "name": plan.name,
+            "notes": [*plan.task.notes, *plan.notes],
+            "identity": plan.identity(),
+            "pairs": list(plan.space.names),
+            "rejections": [_rejection(r) for r in plan.space.rejections],
+            "trials": plan.total,
+            "replicates": cost.replicates,
+            "seconds": cost.seconds,
+            "disk_bytes": cost.disk,
+        }
+
+
+def _rejection(rejection: Rejection) -> dict[str, str]:
+    return {"name": rejection.name, "reason": rejection.reason, "cure": rejection.cure}
+
+
+def _range(lr: tuple[float, float]) -> str:
+    return f"{lr[0]:g}" if lr[0] == lr[1] else f"{lr[0]:g} to {lr[1]:g}"
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 90:
+        return f"{max(whole, 1)} s"
+    return f"{whole // 60} min" if whole < 5400 else f"{whole / 3600:.1f} h"
+
+
+def read_dataset(config: StudyConfig) -> Dataset:
+    """Return the data a configuration names.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    t = config.task
+    if t.data is None:
+        raise InputError(
+            'No data. Give arrays X and y, or data = "..." in [task] (on the command line: --data FILE).'
+        )
+    return read_data(t.data, target=t.target, options=t.data_options, groups=t.groups, time=t.time)
+
+
+def _task_maker(
+    config: StudyConfig,
+    dataset: Dataset,
+    model: Callable[..., nn.Module] | None,
+    metric: Metric | None,
+) -> Callable[[], Task]:
+    t = config.task
+    return partial(
+        make_task,
+        dataset,
+        kind=t.kind,
+        metric=metric or t.metric,
+        metrics=(*t.metrics, *_published_metrics(config)),
+        model=model or t.model,
+        hidden=t.hidden,
+        init=t.init,
+        scale=t.scale,
+        standardize_target=t.standardize_target,
+        rows=None if t.rows is None else t.rows.model_dump(exclude_none=True),
+        validation=t.validation,
+        test=t.test,
+        seed=config.budget.seed,
+        dtype=torch.float64 if config.train.precision == "64-true" else torch.float32,
+    )
+
+
+def _published_metrics(config: StudyConfig) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(row.metric for row in config.published if row.metric not in config.task.metrics)
+    )
+
+
+def prepare(
+    config: StudyConfig,
+    *,
+    dataset: Dataset | None = None,
+    losses: Sequence[Loss] = (),
+    model: Callable[..., nn.Module] | None = None,
+    metric: Metric | None = None,
+) -> Prepared:
+    """Return a study ready to run. Nothing is trained or written.
+
+    Raises:
+        InputError: names, data, pairs, ranges or budget that cannot be.
+    """
+    make = _task_maker(config, dataset if dataset is not None else read_dataset(config), model, metric)
+    task = make()
+    epochs, batch_size = default_budget(task)
+    space, on_space = resolve_space(config.space, config.train, task, losses)
+    settings = resolve_settings(config.train, epochs, batch_size)
+    budget, on_budget = resolve_budget(config.budget, space, extend=config.space.extend)
+    notes = [*on_space, *on_budget]
+    if config.train.epochs is None or config.train.batch_size is None:
+        notes.append(f"{settings.epochs} epochs in batches of {settings.batch_size}.")
+    plan = Plan(config.name, task, space, settings, budget, tuple(notes))
+    _try_every_pair(plan)
+    return Prepared(plan, Recipe(make), config)
+
+
+def _try_every_pair(plan: Plan) -> None:
+    """Take one batch forward and backward with every pair, so that a faulty one is told before the first trial.
+
+    Raises:
+        InputError: a pair fails, or gives a loss or gradient that is not finite.
+    """
+    task = plan.task
+    fold = task.fold(plan.budget.seeds[0])
+    x, y = fold.train.x[:32], fold.train.y[:32]
+    network = initial_network(task, plan.budget.seeds[0], x.dtype if x.is_floating_point() else torch.float32)
+    network.eval()
+    raw = network(x).detach()
+    raw = raw.unsqueeze(-1) if raw.ndim == 1 else raw
+    problems = []
+    for pair in plan.space.pairs:
+        output = raw.clone().requires_grad_()
+        criterion = Criterion(pair, None, fold.statistics).to(raw.dtype)
+        try:
+            value = criterion.mean(output, criterion.encode(y, task.n_out))
+            (gradient,) = torch.autograd.grad(value, output)
+        except Exception as error:  # noqa: BLE001 - a user's loss may raise anything; it is told by name
+            problems.append(f"{pair.name} cannot be computed: {type(error).__name__}: {error}")
+            continue
+        if not (torch.isfinite(value) and torch.isfinite(gradient).all()):
+            problems.append(f"{pair.name} gives a loss or gradient that is not finite on the first batch.")
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def declaration(prepared: Prepared, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a study's own description, as it is kept in the store."""
+    plan = prepared.plan
+    return {
+        "name": plan.name,
+        "identity": plan.identity(),
+        "digest": plan.digest(),
+        "config": config_toml(prepared.config),
+        "kind": plan.task.kind,
+        "metric": plan.task.metric.name,
+        "direction": plan.task.metric.direction,
+        "optimizer": plan.settings.optimizer,
+        "epoch": plan.settings.epoch,
+        "mode": plan.budget.mode,
+        "seeds": len(plan.budget.seeds),
+        "pairs": list(plan.space.names),
+        "conventional": plan.conventional,
+        "min_trials": prepared.min_trials,
+        "rejections": [_rejection(r) for r in plan.space.rejections],
+        "notes": [*plan.task.notes, *plan.notes],
+        **extra,
+    }

@@ -1,0 +1,188 @@
+"""Per-replicate curves in Parquet: one part a chunk while a stage runs, one file when it is done.
+
+Columns: trial, pair, lr, seed, epoch (counted from 1), outcome of the replicate, and every curve as float64,
+null where a replicate has none. A replicate that ended before its first epoch was scored has no rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from lossearch.errors import StoreError
+from lossearch.records.jsonable import replacing
+from lossearch.training.contract import ReplicateResult
+
+KEYS = pa.schema(
+    [
+        ("trial", pa.int64()),
+        ("pair", pa.string()),
+        ("lr", pa.float64()),
+        ("seed", pa.int64()),
+        ("epoch", pa.int32()),
+        ("outcome", pa.string()),
+    ]
+)
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class MeanCurve:
+    """A curve's mean and sd over seeds, one value an epoch; of the replicates that got so far, finite only."""
+
+    mean: NDArray[np.float64]
+    sd: NDArray[np.float64]
+
+
+MeanCurves = Mapping[str, MeanCurve]
+
+
+def write_part(folder: Path, stage: str, number: int, results: Sequence[ReplicateResult]) -> Path:
+    """Write the curves of one trial; see :func:`write_chunk`."""
+    return write_chunk(folder, stage, {number: results})
+
+
+def write_chunk(folder: Path, stage: str, results: Mapping[int, Sequence[ReplicateResult]]) -> Path:
+    """Write the curves of the trials of one chunk as one part, whole or not at all.
+
+    Writing a chunk again replaces it.
+
+    Args:
+        folder: the study's directory.
+        stage: "search" or "confirm".
+        results: the replicates of each trial, by trial number.
+    """
+    tables = [_replicate_table(number, result) for number in sorted(results) for result in results[number]]
+    path = folder / stage / f"part-{min(results):06d}.parquet"
+    _write(path, _joined(tables))
+    return path
+
+
+def read_curves(folder: Path, stage: str) -> pd.DataFrame:
+    """Return all curves of a stage written so far, by trial; safe while others write or compact.
+
+    Raises:
+        StoreError: a file is damaged.
+    """
+    table, _ = _read(folder, stage)
+    frame: pd.DataFrame = table.to_pandas()
+    return frame.sort_values(["trial", "seed", "epoch"], kind="stable", ignore_index=True)
+
+
+def compact(folder: Path, stage: str) -> Path:
+    """Join the parts of a stage into one file. Killed at any moment, it leaves all curves readable once."""
+    target = folder / f"{stage}.parquet"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{stage}.lock"):
+        table, parts = _read(folder, stage)
+        if parts or not target.exists():
+            _write(target, table)
+        for part in parts:
+            part.unlink(missing_ok=True)
+        for left in (folder / stage).glob(".part-*.tmp"):
+            left.unlink(missing_ok=True)
+    return target
+
+
+def mean_curves(results: Iterable[ReplicateResult]) -> dict[str, MeanCurve]:
+    """Return the curves of a trial's replicates as mean and sd over seeds."""
+    return _mean_curves([result.curves for result in results])
+
+
+def mean_curves_of(frame: pd.DataFrame, trial: int) -> dict[str, MeanCurve]:
+    """Return the same from a frame of :func:`read_curves`."""
+    rows = frame[frame["trial"] == trial]
+    names = [c for c in frame.columns if c not in KEYS.names]
+    replicates = [
+        {name: group[name].to_numpy(np.float64) for name in names if group[name].notna().any()}
+        for _, group in rows.sort_values(["seed", "epoch"]).groupby("seed", sort=True)
+    ]
+    return _mean_curves(replicates)
+
+
+def _mean_curves(replicates: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, MeanCurve]:
+    names = list(dict.fromkeys(name for curves in replicates for name in curves))
+    return {name: _mean_curve([c[name] for c in replicates if name in c]) for name in names}
+
+
+def _mean_curve(curves: Sequence[NDArray[np.float64]]) -> MeanCurve:
+    stacked = np.full((len(curves), max(map(len, curves))), np.nan)
+    for row, curve in zip(stacked, curves, strict=True):
+        row[: len(curve)] = curve
+    finite = np.isfinite(stacked)
+    count = finite.sum(axis=0)
+    total = np.where(finite, stacked, 0.0).sum(axis=0)
+    mean = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    squares = (np.where(finite, stacked - mean, 0.0) ** 2).sum(axis=0)
+    sd = np.sqrt(np.divide(squares, count - 1, out=np.full(len(count), np.nan), where=count > 1))
+    return MeanCurve(mean, sd)
+
+
+def _replicate_table(number: int, result: ReplicateResult) -> pa.Table:
+    point = result.replicate.point
+    epochs = max((len(c) for c in result.curves.values()), default=0)
+    keys = {
+        "trial": [number] * epochs,
+        "pair": [point.pair] * epochs,
+        "lr": [float(point.lr)] * epochs,
+        "seed": [int(result.replicate.seed)] * epochs,
+        "epoch": range(1, epochs + 1),
+        "outcome": [str(result.outcome)] * epochs,
+    }
+    table = pa.table(keys, schema=KEYS)
+    for name, curve in result.curves.items():
+        padded = np.full(epochs, np.nan)
+        padded[: len(curve)] = curve
+        table = table.append_column(name, pa.array(padded, mask=np.arange(epochs) >= len(curve)))
+    return table
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables([KEYS.empty_table(), *tables], promote_options="default")
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def _read(folder: Path, stage: str) -> tuple[pa.Table, list[Path]]:
+    """Return the rows of a stage, each once, and the parts they came from."""
+    for _ in range(_ATTEMPTS):
+        parts = sorted((folder / stage).glob("part-*.parquet"))
+        try:
+            # the parts first: what a compaction removes meanwhile is in the joined file read after them
+            tables = [_read_file(part) for part in parts]
+            joined = folder / f"{stage}.parquet"
+            whole = _read_file(joined) if joined.exists() else KEYS.empty_table()
+        except FileNotFoundError:
+            continue
+        return _once(whole, _joined(tables)), parts
+    raise StoreError(f"The curves in {folder / stage} kept changing while they were read. Try again.")
+
+
+def _read_file(path: Path) -> pa.Table:
+    try:
+        # opened by us: a data set reader would take the directory's name for a partition
+        with path.open("rb") as file:
+            return pq.read_table(file)
+    except pa.ArrowInvalid as error:
+        raise StoreError(
+            f"{path} is damaged: {error}. Restore it from a copy, or remove it to lose these curves only."
+        ) from error
+
+
+def _once(whole: pa.Table, parts: pa.Table) -> pa.Table:
+    """Return both, the trials that are in a part from there: a kill may leave a part beside the joined file."""
+    if not parts.num_rows:
+        return _joined([whole])
+    again = np.isin(whole["trial"].to_numpy(), parts["trial"].to_numpy())
+    return _joined([whole.filter(pa.array(~again)), parts])

@@ -1,0 +1,162 @@
+"""Where Optuna keeps a study: a journal file beside it, or any database by URL; and which trials are dead."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock
+from optuna import Study
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, TrialState
+
+from lossearch.errors import StoreError
+from lossearch.records.store import Store, hide_password
+
+OWNER = "owner"
+UNCLAIMED_SECONDS = 60.0
+"""A running trial that nobody has claimed for so long lost its process between ask and claim."""
+
+_SAME_START = 2.0
+
+
+class JournalLock(JournalFileOpenLock):
+    """A journal lock that the system gives back when its process dies.
+
+    Optuna's own leave a file behind, which holds up everybody for half a minute after a kill.
+    """
+
+    def __init__(self, filepath: str) -> None:
+        super().__init__(filepath)
+        self._held = FileLock(self._lock_file, poll_interval=0.002)
+
+    def acquire(self) -> bool:
+        """Wait for the lock and take it."""
+        self._held.acquire()
+        return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._held.release()
+
+
+def open_storage(store: Store, name: str, url: str | None = None) -> BaseStorage:
+    """Open the Optuna storage of a study, making it where there is none.
+
+    Several processes may do so at once.
+
+    Args:
+        store: where the journal lies, and whose lock guards creation.
+        name: the study's name.
+        url: a database URL that SQLAlchemy understands, such as "postgresql://..."; None for the journal.
+
+    Raises:
+        StoreError: the storage cannot be opened. Passwords in the URL are not shown.
+    """
+    if url is None:
+        return _open_journal(store.study_dir(name) / "optuna.journal")
+    with store.lock():
+        return _open_database(_absolute(url))
+
+
+def _open_journal(path: Path) -> BaseStorage:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = JournalLock(str(path))
+        backend = JournalFileBackend(str(path), lock_obj=lock)
+        _drop_torn_line(path, lock)
+        return JournalStorage(backend)
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(
+            f"The Optuna journal {path} cannot be opened: {error}. Restore it from a copy, use another --store, "
+            "or remove the study with `lossearch rm`."
+        ) from error
+
+
+def _drop_torn_line(path: Path, lock: JournalLock) -> None:
+    """Cut what a writer that died in the middle of a line has left; appending to it would spoil the file."""
+    lock.acquire()
+    try:
+        with path.open("rb+") as journal:
+            end = journal.seek(0, os.SEEK_END)
+            whole = end
+            while whole:
+                journal.seek(whole - 1)
+                if journal.read(1) == b"\n":
+                    break
+                whole -= 1
+            if whole < end:
+                journal.truncate(whole)
+    finally:
+        lock.release()
+
+
+def _open_database(url: str) -> BaseStorage:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    shown = hide_password(url)
+    kwargs: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+    try:
+        return RDBStorage(url, engine_kwargs=kwargs)
+    except ImportError as error:
+        raise StoreError(
+            f"No driver for the Optuna storage {shown}. Install one: `pip install psycopg2-binary` for "
+            "PostgreSQL, `pip install pymysql` for mysql+pymysql URLs."
+        ) from error
+    except (SQLAlchemyError, RuntimeError, ValueError, OSError) as error:
+        first = hide_password(str(error).strip().partition("\n")[0])
+        raise StoreError(
+            f"The Optuna storage {shown} cannot be opened: {first}. Expected a URL such as "
+            "sqlite:////absolute/path.db or postgresql://user:password@host/database, of a server that answers."
+        ) from error
+
+
+def _absolute(url: str) -> str:
+    """Return an sqlite URL with its path resolved now; other URLs unchanged."""
+    head, mark, path = url.partition(":///")
+    if not mark or not head.startswith("sqlite") or path in {"", ":memory:"} or path.startswith("/"):
+        return url
+    return f"{head}:///{Path(path).resolve().as_posix()}"
+
+
+def owner() -> dict[str, Any]:
+    """Return who this process is: host, process id, and when it started (seconds since 1970)."""
+    me = psutil.Process()
+    return {"host": socket.gethostname(), "pid": me.pid, "started": me.create_time()}
+
+
+def owner_attrs() -> dict[str, Any]:
+    """Return the user attribute by which this process claims a trial, to be set as soon as it is asked."""
+    return {OWNER: owner()}
+
+
+def dead_trials(study: Study) -> list[FrozenTrial]:
+    """Return the RUNNING trials whose process on this host is gone.
+
+    Those of other hosts cannot be told dead from here and are left alone; so are those asked a moment ago
+    and not claimed yet.
+    """
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return [t for t in running if _dead(t, socket.gethostname(), time.time())]
+
+
+def _dead(trial: FrozenTrial, host: str, now: float) -> bool:
+    claimed = trial.user_attrs.get(OWNER)
+    if claimed is None:
+        asked = trial.datetime_start
+        return asked is not None and now - asked.timestamp() > UNCLAIMED_SECONDS
+    if claimed["host"] != host:
+        return False
+    try:
+        process = psutil.Process(claimed["pid"])
+        same = abs(process.create_time() - claimed["started"]) < _SAME_START
+        return not same or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False

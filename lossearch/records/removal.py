@@ -1,0 +1,70 @@
+"""Removing a study: everything that was recorded of it, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from lossearch.errors import StoreError
+from lossearch.records.mlflow_client import connect, quiet, tracking_uri
+from lossearch.records.mlflow_view import remove_experiment
+from lossearch.records.optuna_storage import open_storage
+from lossearch.records.store import Store
+
+
+def remove_study(store: Store, name: str, *, uri: str | None = None, storage_url: str | None = None) -> None:
+    """Remove a study: its MLflow experiment with all runs and artifacts, its Optuna record, its directory.
+
+    The directory goes last, so that what failed half-way can be asked again.
+
+    Args:
+        store: where it is.
+        name: the study.
+        uri: the tracking URI it was recorded with, if not the store's own.
+        storage_url: the Optuna storage it was recorded with, if not the journal.
+
+    Raises:
+        UnknownNameError: there is no such study.
+        StoreError: something could not be removed.
+    """
+    store.require(name)
+    places = _own_artifacts(store, name, uri)
+    remove_experiment(store, name, uri)
+    if storage_url is not None:
+        _remove_from_database(store, name, storage_url)
+    for place in (*places, store.study_dir(name)):
+        _remove_tree(place)
+
+
+def _own_artifacts(store: Store, name: str, uri: str | None) -> list[Path]:
+    """Return the experiment's artifact directory, where it lies in the store."""
+    address = tracking_uri(store, uri)
+    if uri is None and not store.database.is_file():
+        return []
+    with quiet():
+        found = connect(store, address).get_experiment_by_name(name)
+    location = urlsplit(found.artifact_location) if found else None
+    path = Path(unquote(location.path)) if location and location.scheme == "file" else None
+    return [path] if path and path.parent == store.artifacts and path.is_dir() else []
+
+
+def _remove_from_database(store: Store, name: str, url: str) -> None:
+    import optuna
+
+    storage = open_storage(store, name, url)
+    if name in optuna.get_all_study_names(storage):
+        optuna.delete_study(study_name=name, storage=storage)
+
+
+def _remove_tree(place: Path) -> None:
+    # renamed first: a removal that dies leaves no half of a study under its name
+    gone = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.removed")
+    try:
+        place.rename(gone)
+        shutil.rmtree(gone)
+    except OSError as error:
+        raise StoreError(
+            f"{place} cannot be removed: {error.strerror or error}. Remove it by hand."
+        ) from error

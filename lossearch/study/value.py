@@ -1,0 +1,137 @@
+"""What a trial is worth: the mean over its replicates at one common epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossearch.records.trial import TrialRecord
+from lossearch.space import Point
+from lossearch.tasks import Metric
+from lossearch.training.contract import Outcome, ReplicateResult
+
+Curve = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A point on its way to a trial: its number, stage, place within the pair, and start (unix seconds)."""
+
+    number: int
+    stage: str
+    index: int
+    point: Point
+    encoding: str
+    started: float
+
+
+def common_epoch(curves: Curve, sign: int, policy: str) -> int:
+    """Return the column of (S, E) curves at which the trial is judged: the best of the mean, or the last.
+
+    Of equal epochs the first counts.
+    """
+    if policy == "last":
+        return int(curves.shape[1]) - 1
+    return int(np.argmax(sign * curves.mean(axis=0)))
+
+
+def judged_curves(
+    results: Sequence[ReplicateResult], metric: Metric, constants: Mapping[int, float], epochs: int
+) -> Curve:
+    """Return the (S, E) curves of the metric, a diverged replicate scoring as a constant predictor does.
+
+    ``constants`` holds that score by seed. A single non-finite value is replaced likewise.
+    """
+    rows = np.empty((len(results), epochs))
+    for row, result in zip(rows, results, strict=True):
+        row[:] = constants[result.replicate.seed]
+        if result.outcome is Outcome.COMPLETED:
+            curve = result.curves[f"val_{metric.name}"]
+            finite = np.isfinite(curve)
+            row[: len(curve)][finite] = curve[finite]
+    return rows
+
+
+def _mean_and_sd(
+    results: Sequence[ReplicateResult], column: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    mean: dict[str, float] = {}
+    spread: dict[str, float] = {}
+    names = dict.fromkeys(name for r in results for name in r.curves)
+    for name in names:
+        values = np.array(
+            [r.curves[name][column] for r in results if name in r.curves and len(r.curves[name]) > column]
+        )
+        values = values[np.isfinite(values)]
+        if len(values):
+            mean[name] = float(values.mean())
+            spread[name] = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return mean, spread
+
+
+def summarise(
+    attempt: Attempt,
+    results: Sequence[ReplicateResult],
+    *,
+    metric: Metric,
+    constants: Mapping[int, float],
+    epochs: int,
+    policy: str,
+) -> TrialRecord:
+    """Return the record of a trial from the results of its replicates."""
+    seeds = tuple(r.replicate.seed for r in results)
+    seconds = sum(r.seconds for r in results)
+    failed = [r for r in results if r.outcome is Outcome.FAILED]
+    diverged = [r for r in results if r.outcome is Outcome.DIVERGED]
+    common = {
+        "number": attempt.number,
+        "stage": attempt.stage,
+        "index": attempt.index,
+        "point": attempt.point,
+        "encoding": attempt.encoding,
+        "seeds": seeds,
+        "n_diverged": len(diverged),
+        "seconds": seconds,
+        "started": attempt.started,
+    }
+    if failed:
+        reason = f"{len(failed)} of {len(results)} replicates failed: {failed[0].reason}"
+        return TrialRecord(**common, outcome=Outcome.FAILED, value=None, epoch=None, reason=reason)  # type: ignore[arg-type]
+    curves = judged_curves(results, metric, constants, epochs)
+    column = common_epoch(curves, metric.sign, policy)
+    at_epoch = curves[:, column]
+    completed = [r for r in results if r.outcome is Outcome.COMPLETED]
+    scores, spread = _mean_and_sd(completed, column)
+    key = f"val_{metric.name}"
+    scores[key] = float(at_epoch.mean())
+    spread[key] = float(at_epoch.std(ddof=1)) if len(at_epoch) > 1 else 0.0
+    reason = (
+        f"{len(diverged)} of {len(results)} replicates diverged: {diverged[0].reason}" if diverged else ""
+    )
+    return TrialRecord(
+        **common,  # type: ignore[arg-type]
+        outcome=Outcome.COMPLETED if completed else Outcome.DIVERGED,
+        value=scores[key],
+        epoch=column + 1,
+        reason=reason,
+        scores=scores,
+        spread=spread,
+        median=float(np.median(at_epoch)),
+    )
+
+
+def counted(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials that count against the budget: the last attempt at each place of each pair."""
+    last: dict[tuple[str, int], TrialRecord] = {}
+    for record in records:
+        last[record.point.pair, record.index] = record
+    return sorted(last.values(), key=lambda r: r.number)
+
+
+def best_of(records: Sequence[TrialRecord], sign: int) -> TrialRecord | None:
+    """Return the trial of best value, the earliest of equals; None where none has a value."""
+    valued = [r for r in records if r.value is not None]
+    return max(valued, key=lambda r: (sign * (r.value or 0.0), -r.number), default=None)

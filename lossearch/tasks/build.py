@@ -1,0 +1,265 @@
+"""A task from a data set: kind, splits, preparation, network and metrics put together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lossearch.errors import InputError
+from lossearch.losses import TargetFacts, TargetStatistics
+from lossearch.tasks import preparation
+from lossearch.tasks.dataset import Dataset
+from lossearch.tasks.kinds import Target, read_target
+from lossearch.tasks.metrics import Metric, default_metric, find_metric, metrics_for
+from lossearch.tasks.models import Network, check_network, make_network
+from lossearch.tasks.splits import Labels, Rows, Splits, make_splits, parts_by_rows
+from lossearch.tasks.task import Fold, Part, Task
+
+CACHE_BYTES = 256 * 2**20
+MAX_FOLDS = 64
+_RECORD = 1
+"""Raised where the same settings would give other numbers than before."""
+
+
+class Folds:
+    """The rows of every seed, prepared; the last used are kept."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        target: Target,
+        splits: Splits,
+        plan: preparation.Plan,
+        *,
+        standardize_target: bool,
+        dtype: torch.dtype,
+    ) -> None:
+        self._x, self._target, self._splits, self._plan = dataset.x, target, splits, plan
+        self._standardize, self._dtype = standardize_target, dtype
+        self._kept: OrderedDict[int, Fold] = OrderedDict()
+        self._room = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": OrderedDict()}
+
+    def fold(self, seed: int) -> Fold:
+        """Return the training and validation rows of a seed."""
+        key = seed if self._splits.by_seed else 0
+        if key not in self._kept:
+            fold = self._make(key)
+            size = fold.train.x.nbytes + fold.validation.x.nbytes
+            self._room = int(min(MAX_FOLDS, max(2, CACHE_BYTES // max(1, size))))
+            self._kept[key] = fold
+            while len(self._kept) > self._room:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        kept = self._kept[key]
+        return kept if kept.seed == seed else Fold(seed, kept.train, kept.validation, kept.statistics)
+
+    def test(self, seed: int) -> Part | None:
+        """Return the test rows as prepared by a seed's training rows; None where there are none."""
+        if not len(self._splits.test):
+            return None
+        train, _ = self._splits.rows(seed)
+        return self._part(preparation.fit(self._plan, preparation.take(self._x, train)), self._splits.test)
+
+    def _make(self, seed: int) -> Fold:
+        train, validation = self._splits.rows(seed)
+        transform = preparation.fit(self._plan, preparation.take(self._x, train))
+        return Fold(
+            seed, self._part(transform, train), self._part(transform, validation), self._statistics(train)
+        )
+
+    def _statistics(self, train: Rows) -> TargetStatistics:
+        if self._target.kind != "regression":
+            return TargetStatistics()
+        return preparation.target_statistics(self._target.y[train], standardize=self._standardize)
+
+    def _part(self, transform: preparation.Transform, rows: Rows) -> Part:
+        x = torch.as_tensor(transform(preparation.take(self._x, rows)), dtype=self._dtype)
+        return Part(x.contiguous(), self._targets(rows))
+
+    def _targets(self, rows: Rows) -> Tensor:
+        y = self._target.y[rows]
+        if self._target.kind == "multiclass":
+            return torch.as_tensor(y, dtype=torch.int64)
+        return torch.as_tensor(y if y.ndim == 2 else y[:, None], dtype=self._dtype)
+
+
+def _facts(target: Target, splits: Splits) -> TargetFacts:
+    if target.kind != "regression":
+        return TargetFacts(target.kind, target.n_out)
+    known = target.y[splits.not_test]
+    return TargetFacts(target.kind, target.n_out, float(known.min()), float(known.max()))
+
+
+def _judges(
+    metric: str | Metric | None, more: Sequence[str | Metric], target: Target, splits: Splits
+) -> tuple[Metric, tuple[Metric, ...], str]:
+    """Return the metric that judges, all metrics given, and why the first."""
+    if metric is None:
+        known = target.y[splits.not_test]
+        judge, reason = default_metric(target.kind, known)
+    else:
+        judge = find_metric(metric, target.kind) if isinstance(metric, str) else metric
+        reason = f"{judge.name}: as asked"
+    asked = [find_metric(m, target.kind) if isinstance(m, str) else m for m in more]
+    every = {m.name: m for m in (judge, *metrics_for(target.kind), *asked)}
+    better = "more" if judge.sign > 0 else "less"
+    return judge, tuple(every.values()), f"metric {reason} ({judge.words}; {better} is better)"
+
+
+def _given_parts(dataset: Dataset, rows: Mapping[str, str] | None) -> dict[str, Rows]:
+    if rows and dataset.parts:
+        raise InputError("Parts were given both with the data and by rows: give them once.")
+    return parts_by_rows(rows, len(dataset)) if rows else dict(dataset.parts or {})
+
+
+def _splits(
+    dataset: Dataset,
+    target: Target,
+    rows: Mapping[str, str] | None,
+    test: bool | float | None,
+    validation: float | None,
+    seed: int,
+) -> Splits:
+    parts = _given_parts(dataset, rows)
+    labels = Labels(len(dataset), target.strata, dataset.groups, dataset.time, target.classes)
+    no_test = bool(rows) and "test" not in parts
+    return make_splits(labels, given=parts, test=False if no_test else test, validation=validation, seed=seed)
+
+
+def _shape_of(network: nn.Module) -> list[Any]:
+    words = re.sub(r" at 0x[0-9a-f]+", "", repr(network))
+    return [[name, list(p.shape)] for name, p in network.state_dict().items()] + [words]
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.blake2b(json.dumps([_RECORD, *parts]).encode(), digest_size=16).hexdigest()
+
+
+def _split_digest(splits: Splits, seed: int) -> str:
+    """Hash the parts themselves: what drew them does not matter."""
+    train, validation = splits.rows(seed)
+    found = hashlib.blake2b(digest_size=16)
+    for rows in (splits.test, splits.pool, train, validation):
+        found.update(np.ascontiguousarray(rows, dtype=np.int64).tobytes() + b"|")
+    return f"{found.hexdigest()} {splits.by_seed} {splits.share}"
+
+
+def make_task(
+    dataset: Dataset,
+    *,
+    kind: str | None = None,
+    metric: str | Metric | None = None,
+    metrics: Sequence[str | Metric] = (),
+    model: Any = None,
+    hidden: Sequence[int] | None = None,
+    init: str = "torch",
+    scale: bool = True,
+    standardize_target: bool = True,
+    rows: Mapping[str, str] | None = None,
+    validation: float | None = None,
+    test: bool | float | None = None,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+) -> Task:
+    """Return a task made of a data set; what is not said is inferred, and noted with the reason.
+
+    Args:
+        dataset: features and targets.
+        kind: "regression", "binary" or "multiclass"; inferred from the targets by default.
+        metric: what judges; by default accuracy (balanced where a class is rare), RMSE for regression.
+        metrics: further metrics, besides all usual ones of the kind.
+        model: None or "mlp", "module:function", or a function giving an nn.Module.
+        hidden: hidden widths of the default network.
+        init: "torch" or "he_uniform", for the default network.
+        scale: whether inputs are standardised by the training rows.
+        standardize_target: whether regression targets are, for losses that train on real numbers.
+        rows: parts by row range, as {"train": "0:500", "validation": "500:1000"}.
+        validation: the validation part's share of what is not test, 25 % by default.
+        test: the test part: None or True for 20 %, a share, or False for none.
+        seed: the study's; it draws the test part.
+        dtype: of inputs, real targets and weights.
+
+    Raises:
+        InputError: something of this does not fit the data; the message says what and what to do.
+    """
+    target = read_target(dataset.y, kind, dataset.classes)
+    splits = _splits(dataset, target, rows, test, validation, seed)
+    plan = preparation.make_plan(dataset.x, splits.planned, scale=scale)
+    folds = Folds(dataset, target, splits, plan, standardize_target=standardize_target, dtype=dtype)
+    judge, every, why = _judges(metric, metrics, target, splits)
+    first = folds.fold(seed)
+    sizes = {"train": len(first.train), "validation": len(first.validation), "test": len(splits.test)}
+    shape = tuple(first.train.x.shape[1:])
+    network = make_network(
+        model, input_shape=shape, rows=sizes["train"], hidden=hidden, init=init, dtype=dtype
+    )
+    built = check_network(network, first.train.x[:8], target.kind, target.n_out)
+    notes = [
+        target.reason,
+        why,
+        *dataset.notes,
+        *plan.notes,
+        splits.words,
+        f"model {_model_words(network, built)}",
+    ]
+    return Task(
+        name=dataset.name,
+        kind=target.kind,
+        facts=_facts(target, splits),
+        metric=judge,
+        metrics=every,
+        fold=folds.fold,
+        test=folds.test,
+        network=network,
+        digest=_digest(
+            dataset.digest, target.kind, _split_digest(splits, seed), _plan_digest(plan), standardize_target,
+            network.name, _shape_of(built), judge.name, str(dtype),
+        ),
+        sizes=sizes,
+        classes=target.classes,
+        target=dataset.target,
+        notes=tuple(notes),
+        describe=_describe(dataset, target, plan, splits, network, shape),
+    )  # fmt: skip
+
+
+def _plan_digest(plan: preparation.Plan) -> list[Any]:
+    columns = [list(map(str, c)) for c in (plan.numeric, plan.missing, plan.categorical)]
+    return [columns, [list(c) for c in plan.categories], plan.scale, preparation.MAX_CATEGORIES]
+
+
+def _model_words(network: Network, built: nn.Module) -> str:
+    weights = sum(p.numel() for p in built.parameters() if p.requires_grad)
+    return f"{network.name}: {weights} weights"
+
+
+def _describe(
+    dataset: Dataset,
+    target: Target,
+    plan: preparation.Plan,
+    splits: Splits,
+    network: Network,
+    shape: tuple[int, ...],
+) -> dict[str, str]:
+    inputs = plan.words() if len(shape) == 1 else "x".join(map(str, shape))
+    return {
+        "data": dataset.name,
+        "rows": str(len(dataset)),
+        "inputs": f"{inputs}; {shape[0]} network inputs" if len(shape) == 1 else inputs,
+        "target": dataset.target,
+        "classes": ", ".join(target.classes),
+        "splits": splits.words,
+        "model": network.name,
+        "data_digest": dataset.digest,
+    }

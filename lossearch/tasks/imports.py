@@ -1,0 +1,81 @@
+"""Objects named as ``module:function``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lossearch._registry import did_you_mean
+from lossearch.errors import InputError
+
+
+def _from_file(path: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _module(name: str) -> ModuleType:
+    if name.endswith(".py"):
+        path = Path(name).resolve()
+        if not path.is_file():
+            raise InputError(f"There is no file {name}.")
+        own_name = f"lossearch_file_{path.stem}"
+        loaded = sys.modules.get(own_name)
+        same = loaded is not None and loaded.__file__ == str(path)
+        return loaded if same and loaded is not None else _from_file(path, own_name)
+    if name in sys.modules:
+        return sys.modules[name]
+    local = Path(*name.split(".")).with_suffix(".py")
+    found = importlib.util.find_spec(name.partition(".")[0]) is not None
+    return (
+        importlib.import_module(name) if found or not local.is_file() else _from_file(local.resolve(), name)
+    )
+
+
+def load_function(name: str, what: str) -> Callable[..., Any]:
+    """Return the callable that ``module:function`` names.
+
+    The module is importable, or a file: ``nets`` finds ``nets.py`` in the working directory, and
+    ``path/to/nets.py:function`` names the file itself.
+
+    Args:
+        name: module and function, with a colon between them.
+        what: what it is for, for messages.
+
+    Raises:
+        InputError: there is no such module or function, or the module cannot be imported.
+    """
+    module_name, colon, attribute = name.rpartition(":")
+    if not (colon and module_name and attribute):
+        raise InputError(f"{what} {name!r} is not of the form module:function.")
+    try:
+        module = _module(module_name)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{what} {name!r}: module {module_name!r} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    found = getattr(module, attribute, None)
+    if found is None:
+        public = [n for n in vars(module) if not n.startswith("_")]
+        hint = did_you_mean(attribute, public)
+        raise InputError(f"{what} {name!r}: module {module_name!r} has no {attribute!r}.{hint}")
+    if not callable(found):
+        raise InputError(f"{what} {name!r} is a {type(found).__name__}, not a function.")
+    function: Callable[..., Any] = found
+    return function

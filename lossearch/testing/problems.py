@@ -1,0 +1,186 @@
+"""Small tasks with known data, and a training loop written out by hand, to measure others against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lossearch._random import generator, isolated, seeded_build, stream
+from lossearch.losses import ACTIVATIONS, TargetFacts, TargetStatistics, losses_for
+from lossearch.pairs import Criterion, Pair, pair_up
+from lossearch.space import Point, Space
+from lossearch.tasks import Fold, Part, Task
+from lossearch.tasks.metrics import metrics_for
+from lossearch.training.contract import Replicate, TrainSettings
+
+Factory = Callable[[int], nn.Module]
+
+OPTIMIZER_CLASSES: Mapping[str, type[torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+    "adadelta": torch.optim.Adadelta,
+    "adamax": torch.optim.Adamax,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+}
+"""What each name must mean."""
+
+
+def mlp(n_out: int) -> nn.Module:
+    """Return a net of one hidden layer for 3 features."""
+    return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, n_out))
+
+
+def dropout_mlp(n_out: int) -> nn.Module:
+    """Return a net whose training draws at random."""
+    return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Dropout(0.4), nn.Linear(8, n_out))
+
+
+def batchnorm_mlp(n_out: int) -> nn.Module:
+    """Return a net that cannot train on a batch of one row."""
+    return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, n_out))
+
+
+def _targets(kind: str, x: Tensor, classes: int) -> Tensor:
+    signal = x[:, :1] + 0.5 * x[:, 1:2] * x[:, 2:]
+    if kind == "regression":
+        return 0.1 + 0.8 * torch.sigmoid(signal)
+    if kind == "binary":
+        return (signal > 0).to(x.dtype)
+    edges = signal.flatten().quantile(torch.linspace(0, 1, classes + 1, dtype=x.dtype)[1:-1])
+    return torch.bucketize(signal.flatten(), edges)
+
+
+def problem(
+    kind: str,
+    *,
+    network: Factory = mlp,
+    rows: int = 60,
+    train: int = 40,
+    classes: int = 3,
+    change: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = lambda x, y: (x, y),
+) -> Task:
+    """Return a task of 3 features in float64 whose test part must not be read.
+
+    Regression targets lie between 0.1 and 0.9, so that as many pairs as possible are legal.
+
+    Args:
+        kind: "regression", "binary" or "multiclass".
+        network: called with the number of outputs.
+        rows: training and validation rows in all.
+        train: how many of them are for training.
+        classes: of a multiclass task.
+        change: applied to inputs and targets.
+    """
+    draw = generator(0, "problem")
+    x = torch.randn(rows, 3, generator=draw, dtype=torch.float64)
+    x, y = change(x, _targets(kind, x, classes))
+
+    def fold(seed: int) -> Fold:
+        order = torch.randperm(rows, generator=generator(seed, "split"))
+        a, b = order[:train], order[train:]
+        statistics = TargetStatistics()
+        if kind == "regression":
+            mean, std, scale = y[a].mean(), y[a].std(correction=0), y[a].abs().mean()
+            statistics = TargetStatistics((float(mean),), (float(std),), (float(scale),))
+        return Fold(seed, Part(x[a], y[a]), Part(x[b], y[b]), statistics)
+
+    def test(seed: int) -> Part:
+        raise AssertionError(f"training read the test part (seed {seed})")
+
+    every = metrics_for(kind)
+    facts = TargetFacts(kind, classes if kind == "multiclass" else 1, float(y.min()), float(y.max()))
+    sizes = {"train": train, "validation": rows - train}
+    return Task(f"small {kind}", kind, facts, every[0], every, fold, test, network, f"small {kind}", sizes)
+
+
+def every_pair(task: Task) -> list[Pair]:
+    """Return all legal pairs of a task, those never searched unless named included."""
+    found = [
+        pair_up(loss, a, task.facts) for loss in losses_for(task.kind).values() for a in ACTIVATIONS.values()
+    ]
+    return [pair for pair in found if isinstance(pair, Pair)]
+
+
+def space_of(task: Task, pairs: list[Pair] | None = None) -> Space:
+    """Return the space of these pairs, of all legal ones by default."""
+    return Space(task.kind, tuple(every_pair(task) if pairs is None else pairs), (1e-4, 1.0))
+
+
+def replicate(pair: Pair, lr: float = 0.01, seed: int = 0, **settings: float | str) -> Replicate:
+    """Return a replicate with the loss's parameters at their defaults."""
+    own = tuple(sorted(pair.loss.defaults.items()))
+    return Replicate(Point(pair.name, lr, own, tuple(sorted(settings.items())), pair), seed)
+
+
+@dataclass
+class Reference:
+    """What the loop by hand found. ``bad`` is the first step, from 1, with a non-finite loss, and the loss."""
+
+    network: nn.Module
+    criterion: Criterion
+    train_loss: list[float]
+    val_loss: list[float]
+    bad: tuple[int, float] | None = None
+
+
+def reference_run(task: Task, given: Replicate, settings: TrainSettings) -> Reference:
+    """Train a replicate by a plain torch loop, without any of the package's training code.
+
+    What it shares are the random streams that the contract fixes: initial weights, "batches" by
+    epoch and "step" by global step.
+    """
+    settings = settings.of(given.point)
+    dtype = {"32-true": torch.float32, "64-true": torch.float64}[settings.precision]
+    fold, pair = task.fold(given.seed), given.point.definition
+    if pair is None:
+        raise ValueError("a replicate needs its pair here")
+    criterion = Criterion(pair, given.point.params, fold.statistics).to(dtype)
+    network = seeded_build(lambda: task.network(task.n_out), given.seed).to(dtype)
+    options: dict[str, Any] = dict(settings.options)
+    make: Any = OPTIMIZER_CLASSES[settings.optimizer]
+    run = Reference(network, criterion, [], [])
+    with isolated(0):
+        _loop(
+            run, fold, given.seed, settings, make(network.parameters(), lr=given.point.lr, **options), dtype
+        )
+    return run
+
+
+def _loop(
+    run: Reference, fold: Fold, seed: int, settings: TrainSettings, optimizer: Any, dtype: torch.dtype
+) -> None:
+    network, step = run.network, 0
+    x, y = fold.train.x.to(dtype), fold.train.y
+    for epoch in range(settings.epochs):
+        order = torch.randperm(len(x), generator=generator(seed, "batches", epoch)).tolist()
+        starts = list(range(0, len(order), settings.batch_size))
+        if settings.batch_size > 1 and len(starts) > 1 and starts[-1] == len(order) - 1:
+            starts.pop()
+        network.train()
+        total = 0.0
+        for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
+            rows = order[start:end]
+            torch.manual_seed(stream(seed, "step", step))
+            optimizer.zero_grad()
+            loss = run.criterion(network(x[rows]), y[rows])
+            loss.backward()
+            if settings.clip is not None:
+                nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+            optimizer.step()
+            step += 1
+            total += loss.item() * len(rows)
+            if run.bad is None and not torch.isfinite(loss):
+                run.bad = (step, loss.item())
+        run.train_loss.append(total / len(order))
+        network.eval()
+        with torch.no_grad():
+            value = run.criterion(network(fold.validation.x.to(dtype)), fold.validation.y)
+        run.val_loss.append(value.item())

@@ -1,0 +1,110 @@
+"""The promises of ``lossearch.training.contract`` as tests, for any way of training.
+
+class TestPlain(TrainingContract):
+def trains(self):
+return train_plain
+"""
+
+# ruff: noqa: D102 - tests: their names say what they show, and they assert
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lossearch._random import seeded_build
+from lossearch.losses import KINDS
+from lossearch.pairs import Criterion, find_pair
+from lossearch.testing.problems import (
+    OPTIMIZER_CLASSES,
+    Factory,
+    batchnorm_mlp,
+    dropout_mlp,
+    problem,
+    replicate,
+)
+from lossearch.testing.training_base import (
+    ORACLES,
+    SETTINGS,
+    conventional,
+)
+from lossearch.testing.training_ends import EndsTests
+from lossearch.testing.training_numbers import NumbersTests
+from lossearch.training.optimizers import OPTIMIZERS
+
+
+class TrainingContract(NumbersTests, EndsTests):
+    """Subclass it and give ``trains``; set ``tolerance`` where neighbours may change a curve's last bits."""
+
+    def test_curves_have_a_value_an_epoch(self) -> None:
+        task = problem("binary")
+        (result,) = self.run(task, [replicate(conventional(task))], replace(SETTINGS, epochs=7))
+        expected = {
+            "train_loss",
+            "val_loss",
+            f"train_{task.metric.name}",
+            *(f"val_{m.name}" for m in task.metrics),
+        }
+        assert set(result.curves) == expected
+        for curve in result.curves.values():
+            assert curve.dtype == np.dtype(np.float64)
+            assert curve.shape == (7,)
+        assert result.seconds > 0
+        assert result.weights is None
+
+    def test_metrics_a_pair_lacks_are_left_out(self) -> None:
+        task = problem("binary")
+        (result,) = self.run(task, [replicate(find_pair("mse/identity", "binary"))])
+        given = self.run(task, [replicate(conventional(task))])[0].curves
+        assert set(given) - set(result.curves) <= {"val_log_loss", "val_brier", "val_ece"}
+
+    @pytest.mark.parametrize("network", [dropout_mlp, batchnorm_mlp])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_metrics_are_those_of_the_network(self, kind: str, network: Factory) -> None:
+        task = problem(kind, network=network)
+        given = replicate(conventional(task), lr=0.1)
+        (result,) = self.run(task, [given], keep_weights=True)
+        assert result.weights is not None
+        rebuilt = seeded_build(lambda: task.network(task.n_out), 99).double()
+        rebuilt.load_state_dict(dict(result.weights))
+        fold = task.fold(given.seed)
+        criterion = Criterion(conventional(task), None, fold.statistics).double()
+        checked = 0
+        for part, rows, names in (
+            ("val", fold.validation, [m.name for m in task.metrics]),
+            ("train", fold.train, [task.metric.name]),
+        ):
+            with torch.no_grad():
+                said = criterion.predictions(rebuilt.eval()(rows.x))
+            for name in set(names) & ORACLES.keys():
+                score = ORACLES[name](rows.y.flatten().numpy(), said)
+                assert result.curves[f"{part}_{name}"][-1] == pytest.approx(score, abs=1e-9), name
+                checked += 1
+        assert checked >= 5
+
+    def test_metrics_do_not_depend_on_the_batch_size(self) -> None:
+        task = problem("binary")
+        still = replicate(conventional(task), lr=1e-300)
+        a, b = (self.run(task, [still], replace(SETTINGS, batch_size=n))[0].curves for n in (3, 40))
+        assert {k: v.tolist() for k, v in a.items() if k != "train_loss"} == {
+            k: v.tolist() for k, v in b.items() if k != "train_loss"
+        }
+        np.testing.assert_allclose(a["train_loss"], b["train_loss"], rtol=1e-12)
+
+    def test_the_learning_rate_reaches_the_optimiser(self) -> None:
+        task = problem("regression")
+        pair = conventional(task)
+        settings = replace(SETTINGS, epochs=1, batch_size=64, options={})
+        moved = []
+        for lr in (1e-300, 1e-3, 2e-3):
+            (result,) = self.run(task, [replicate(pair, lr=lr)], settings, keep_weights=True)
+            assert result.weights is not None
+            moved.append(result.weights["0.weight"])
+        torch.testing.assert_close(moved[2] - moved[0], 2 * (moved[1] - moved[0]), rtol=1e-9, atol=1e-15)
+        assert not torch.equal(moved[1], moved[0])
+
+    def test_every_name_has_an_oracle(self) -> None:
+        assert set(OPTIMIZERS) == set(OPTIMIZER_CLASSES)

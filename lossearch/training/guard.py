@@ -1,0 +1,36 @@
+"""Where a replicate left the finite numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+def all_finite(tensors: Iterable[Tensor]) -> bool:
+    """Return whether every number is finite."""
+    return all(bool(torch.isfinite(t).all()) for t in tensors)
+
+
+def first_bad(tensors: Iterable[Tensor]) -> float | None:
+    """Return the first number that is not finite, None where all are."""
+    for tensor in tensors:
+        bad = tensor[~torch.isfinite(tensor)]
+        if bad.numel():
+            return float(bad[0])
+    return None
+
+
+def blame(network: nn.Module, output: Tensor, loss: float) -> tuple[str, float]:
+    """Return what stopped being finite first, and its value, once a loss or an output is not.
+
+    To be called before gradients are cleared: those of the last step are then still at hand, so a loss
+    that is NaN because the step before it had an infinite gradient is reported as that gradient.
+    """
+    weights = first_bad(p.detach() for p in network.parameters())
+    if weights is not None:
+        gradient = first_bad(p.grad for p in network.parameters() if p.grad is not None)
+        return ("weights", weights) if gradient is None else ("gradient", gradient)
+    bad_output = first_bad([output.detach()])
+    return ("loss", loss) if bad_output is None else ("output", bad_output)

@@ -1,0 +1,233 @@
+"""Imports point down only, and each library is imported by the part that wraps it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import lossearch
+
+PACKAGE = Path(lossearch.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+BASE = ("errors", "_registry", "_random", "config")
+GROUND = (*BASE, "losses", "pairs", "space", "tasks")
+CONTRACT = "training.contract"
+
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "_registry": ("errors",),
+    "_random": ("errors", "_registry"),
+    "config": ("errors", "_registry"),
+    "losses": BASE,
+    "pairs": (*BASE, "losses"),
+    "space": (*BASE, "losses", "pairs"),
+    "tasks": (*BASE, "losses", "pairs", "space"),
+    "training": GROUND,
+    "records": (*GROUND, CONTRACT),
+    "study": (*GROUND, "training", "records"),
+    "report": (*GROUND, CONTRACT, "records"),
+    "result": (*GROUND, "training", "records", "study", "report"),
+    "planning": (*GROUND, "training", "records", "study", "report"),
+    "display": ("records",),
+    "api": (*GROUND, "training", "records", "study", "report", "result", "planning", "display"),
+    "integrations": (*GROUND, "training", "records", "study"),
+    "testing": (*GROUND, "training", "records", "study"),
+    "__main__": ("cli",),
+    "cli": (*GROUND, CONTRACT, "records", "study", "report", "result", "planning", "display", "api"),
+    "": (
+        *GROUND,
+        "training",
+        "records",
+        "study",
+        "report",
+        "result",
+        "planning",
+        "display",
+        "api",
+        "integrations",
+        "testing",
+    ),
+}
+"""Part of the package -> the parts it may import, itself included always. "" is the package's door."""
+
+ALSO: dict[str, tuple[str, ...]] = {
+    "losses/catalogue.py": ("pairs",),
+    "losses/checks.py": ("pairs",),
+}
+"""File -> what it may import besides: these tell of losses in pairs, and nothing in their part imports them."""
+
+ONLY_IN: dict[str, tuple[str, ...]] = {
+    "optuna": ("study", "records", "integrations", "testing"),
+    "mlflow": ("records", "integrations", "testing"),
+    "pytorch_lightning": ("training", "integrations", "testing"),
+    "lightning": ("training", "integrations", "testing"),
+    "matplotlib": ("report",),
+    "pydantic": ("config",),
+    "click": ("cli",),
+}
+"""Library -> the parts that may import it."""
+
+NEVER = ("pickle", "cloudpickle", "joblib", "dill", "shelve", "optuna_integration")
+"""Libraries no part imports: records hold text and tensors only."""
+
+LIGHT = ("errors", "_registry", "config", "cli")
+HEAVY = (
+    "torch",
+    "mlflow",
+    "optuna",
+    "pandas",
+    "pytorch_lightning",
+    "lightning",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+)
+"""Parts that answer at once do not import these."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, where it stands, and whether it exists for the type checker only."""
+
+    module: str
+    line: int
+    typing_only: bool
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def _imported(node: ast.AST, package: str) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level:
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*above, *([base] if base else [])])
+        yield from (f"{base}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {
+        "import_module",
+        "__import__",
+    }:
+        first = node.args[0] if node.args else None
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            yield first.value
+
+
+def imports(source: str, package: str) -> list[Import]:
+    """Return every import of a file, those inside functions and by name included."""
+    found: list[Import] = []
+
+    def walk(node: ast.AST, typing_only: bool) -> None:
+        found.extend(Import(m, getattr(node, "lineno", 0), typing_only) for m in _imported(node, package))
+        if isinstance(node, ast.If) and _is_type_checking(node):
+            for child in node.body:
+                walk(child, True)
+            for child in node.orelse:
+                walk(child, typing_only)
+            return
+        for child in ast.iter_child_nodes(node):
+            walk(child, typing_only)
+
+    walk(ast.parse(source), False)
+    return found
+
+
+def part_of(file: Path) -> str:
+    """Return the part of the package a file belongs to."""
+    inside = file.relative_to(PACKAGE)
+    first = inside.parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def offences(source: str, part: str, package: str = "lossearch", also: tuple[str, ...] = ()) -> list[str]:
+    """Return a line for each import that a part of the package may not have."""
+    wrong = []
+    below = (*MAY_IMPORT[part], *also)
+    for i in imports(source, package):
+        library = i.module.split(".")[0]
+        if library == "lossearch":
+            inner = i.module.partition(".")[2]
+            target = inner.split(".")[0]
+            allowed = target in (part, *below) or any(inner == m or inner.startswith(f"{m}.") for m in below)
+            if target in MAY_IMPORT and target and not allowed:
+                wrong.append(f"line {i.line}: {part or 'lossearch'} imports {i.module}")
+        elif library in NEVER or (not i.typing_only and part not in ONLY_IN.get(library, (part,))):
+            wrong.append(f"line {i.line}: {part or 'lossearch'} imports {library}")
+        elif part in LIGHT and library in HEAVY:
+            wrong.append(f"line {i.line}: {part} imports {library}")
+    return wrong
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_imports_point_down(file):
+    package = ".".join(["lossearch", *file.relative_to(PACKAGE).parts[:-1]])
+    name = str(file.relative_to(PACKAGE))
+    assert offences(file.read_text(), part_of(file), package, ALSO.get(name, ())) == []
+
+
+@pytest.mark.parametrize("name", ALSO)
+def test_nothing_in_its_part_imports_an_exception(name):
+    part, module = name.removesuffix(".py").split("/")
+    others = [f for f in (PACKAGE / part).rglob("*.py") if f != PACKAGE / name]
+    for other in others:
+        found = [i.module for i in imports(other.read_text(), f"lossearch.{part}")]
+        assert not [m for m in found if m.startswith(f"lossearch.{part}.{module}")], other
+
+
+def test_every_part_has_a_place():
+    assert {part_of(f) for f in FILES} <= MAY_IMPORT.keys()
+
+
+def test_no_part_reaches_back_to_itself():
+    def below(part: str, seen: tuple[str, ...] = ()) -> None:
+        assert part not in seen, f"{' -> '.join([*seen, part])} is a circle"
+        for other in MAY_IMPORT[part.split(".", maxsplit=1)[0]]:
+            below(other.split(".")[0], (*seen, part))
+
+    for part in MAY_IMPORT:
+        below(part)
+
+
+@pytest.mark.parametrize(
+    ("part", "source"),
+    [
+        ("losses", "from lossearch.study import plan"),
+        ("losses", "def f():\n    import lossearch.tasks"),
+        ("training", "from lossearch.records.trial import TrialRecord"),
+        ("records", "from lossearch.training.plain import train_plain"),
+        ("report", "from lossearch import api"),
+        ("study", "from ..cli import run"),
+        ("training", "import optuna"),
+        ("report", "def f():\n    import mlflow.tracking"),
+        ("study", "import pytorch_lightning as pl"),
+        ("study", "import importlib\nimportlib.import_module('mlflow')"),
+        ("tasks", "import pickle"),
+        ("cli", "def f():\n    import torch"),
+        ("records", "if TYPE_CHECKING:\n    from lossearch.study.plan import Plan"),
+    ],
+)
+def test_the_walk_sees_a_wrong_import(part, source):
+    package = f"lossearch.{part}"
+    assert len(offences(source, part, package)) == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "source"),
+    [
+        ("records", "from lossearch.training.contract import Outcome"),
+        ("records", "import mlflow"),
+        ("result", "if TYPE_CHECKING:\n    import optuna"),
+        ("cli", "def f():\n    from lossearch import api"),
+        ("study", "from lossearch.study import cover"),
+    ],
+)
+def test_the_walk_lets_a_right_import_pass(part, source):
+    assert offences(source, part) == []

@@ -1,0 +1,128 @@
+"""The checks of a loss find what is wrong with it, and nothing where nothing is."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lossearch.losses import (
+    Parameter,
+    loss,
+    losses_for,
+)
+from lossearch.losses.checks import CHECKS, check_loss
+
+torch.func.vmap(torch.func.grad(torch.sum))(
+    torch.zeros(1, 1)
+)  # its first call sets an environment variable of torch's own
+
+
+def declared(fn, **changes):
+    given = {
+        "task": "binary",
+        "encoding": "plus_minus_one",
+        "source": "made to fail",
+        "example": (0.5, 1.0, 0.5),
+    }
+    return loss(**(given | changes))(fn)
+
+
+def hinge_like(output, target):
+    return (1 - target * output).clamp(min=0)
+
+
+def reduced(output, target):
+    return hinge_like(output, target).mean()
+
+
+def batchwise(output, target):
+    return hinge_like(output - output.mean(dim=-2, keepdim=True), target)
+
+
+def in_place(output, target):
+    return output.mul_(target).neg_().add_(1).clamp(min=0)
+
+
+def random(output, target):
+    return hinge_like(output, target) + torch.rand(())
+
+
+def cut_gradient(output, target):
+    return hinge_like(output, target) + output.detach() * output
+
+
+def overflowing(output, target):
+    return torch.log1p(torch.exp(-target * output))
+
+
+def upside_down(output, target):
+    return (1 + target * output).clamp(min=0)
+
+
+def branching(output, target):
+    return hinge_like(output, target) if output.sum() > 0 else 2 * hinge_like(output, target)
+
+
+def scalar_only(output, target, *, scale):
+    return float(scale) * hinge_like(output, target)
+
+
+def broken(output, target):
+    raise RuntimeError("no such luck")
+
+
+SCALE = (Parameter("scale", 1.0, 0.5, 2.0),)
+MUTANTS = [
+    (declared(hinge_like, example=(0.5, 1.0, 0.7)), "the declared example has the declared value"),
+    (declared(hinge_like, example=None), "the declared example has the declared value"),
+    (declared(hinge_like, domain="simplex"), "some activation may meet it"),
+    (declared(hinge_like, params=(Parameter("m", 1.0, 2.0, 2.0),)), "its parameters can be searched"),
+    (declared(hinge_like, params=(Parameter("m", 1.0, 0.0, 2.0, log=True),)), "its parameters can be searched"),
+    (declared(reduced), "it gives one value a row, unreduced"),
+    (declared(batchwise), "a row's value is its own"),
+    (declared(in_place), "its inputs are left as they are"),
+    (declared(random), "the same input gives the same value, without random numbers"),
+    (declared(cut_gradient), "autograd agrees with finite differences"),
+    (declared(overflowing), "value and gradient are finite far out"),
+    (declared(hinge_like, fused={"tanh": hinge_like}), "the form on raw output is the loss after the activation"),
+    (declared(upside_down), "it is least at the target, or on its side of the threshold"),
+    (declared(scalar_only, params=SCALE), "a stack of models gives what each gives alone"),
+    (declared(scalar_only, params=SCALE), "it works under torch.func.vmap"),
+    (declared(branching), "it works under torch.func.vmap"),
+    (declared(hinge_like, probability={"identity": torch.sigmoid}), "declared probabilities minimise its expectation"),
+    (declared(reduced), "the criterion never broadcasts rows against rows"),
+    (declared(broken), "it gives one value a row, unreduced"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mutant", "what"), MUTANTS, ids=[f"{m.name}-{i}" for i, (m, _) in enumerate(MUTANTS)]
+)
+def test_a_defect_is_found(mutant, what):
+    findings = {f.what: f for f in check_loss(mutant)}
+    assert not findings[what].ok
+    assert findings[what].detail
+
+
+def test_every_check_has_a_defect_that_it_finds():
+    assert {what for _, what in MUTANTS} == {c.what for c in CHECKS}
+
+
+def test_a_sound_loss_of_ones_own_passes():
+    sound = declared(hinge_like, kinks=(1.0,))
+    assert [str(f) for f in check_loss(sound) if not f.ok] == []
+
+
+def test_an_exception_is_a_finding():
+    findings = check_loss(declared(broken))
+    assert "raised RuntimeError: no such luck" in {f.detail for f in findings}
+    assert str(findings[0]).startswith(
+        "FAILED  the declared example has the declared value: raised RuntimeError"
+    )
+
+
+def test_checks_leave_the_random_state_alone():
+    state = torch.get_rng_state()
+    check_loss(losses_for("binary")["bce"])
+    check_loss(declared(random))
+    assert torch.equal(state, torch.get_rng_state())
