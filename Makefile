@@ -38,7 +38,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)
-	$(BIN)/lossearch run studies/tutorial_circles.toml --name demo --trials 49 --seeds 3
+	$(BIN)/lossearch run studies/tutorial_circles.toml --name demo --trials 42 --seeds 3
 
 test: lint
 	$(BIN)/pytest -q -n $(WORKERS)

@@ -47,14 +47,16 @@ from lossearch.training.plain import train_plain
 
 BATCH, LR, STEPS = 32, 0.01, 16
 GOAL = 2.5
+SEARCH = "lossearch search, all records"
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way of training: ``run(n)`` trains n replicates in a directory of its own."""
+    """A way of training: ``run(n, where)`` trains n replicates; what ``prepare(where)`` does is not counted."""
 
     name: str
     run: Callable[[int, Path], None]
+    prepare: Callable[[Path], None] = lambda _: None
 
 
 def circles() -> usual_script.Data:
@@ -112,10 +114,11 @@ def our_path(data: usual_script.Data, epochs: int, replicates: int) -> None:
     settings = TrainSettings(epochs, BATCH, "sgd", {"momentum": 0.9})
     todo = [Replicate(Point(pair.name, LR, definition=pair), seed) for seed in range(replicates)]
     for result in train_plain(task, Space("binary", (pair,), (LR, LR)), todo, settings):
-        assert result.outcome is Outcome.COMPLETED, result.reason
+        if result.outcome is not Outcome.COMPLETED:
+            raise RuntimeError(result.reason)
 
 
-def our_search(epochs: int, replicates: int, where: Path, workers: int) -> None:
+def our_search(epochs: int, replicates: int, where: Path, workers: int, name: str = "circles") -> None:
     """Run a whole study, with all its records: at least 5 trials of one seed."""
     from lossearch import api
     from lossearch.config import make_config
@@ -139,11 +142,11 @@ def our_search(epochs: int, replicates: int, where: Path, workers: int) -> None:
                 "options": {"momentum": 0.9},
                 "workers": workers,
             },
-            "records": {"store": str(where / "mlruns"), "name": "circles"},
+            "records": {"store": str(where / "mlruns"), "name": name},
         }
     )
-    result = api.run(config)
-    assert len(result.records) == replicates, len(result.records)
+    if len(api.run(config).records) != replicates:
+        raise RuntimeError("the study has not the trials it was asked for")
 
 
 def usual(data: usual_script.Data, epochs: int, replicates: int, where: Path, *, quiet: bool) -> None:
@@ -155,16 +158,21 @@ def usual(data: usual_script.Data, epochs: int, replicates: int, where: Path, *,
 @contextlib.contextmanager
 def muted() -> Iterator[None]:
     """Send what a way prints nowhere: a terminal's own cost is not measured."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        with contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
+    nowhere = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        warnings.simplefilter("ignore")
+        yield
 
 
-def prepare_store(where: Path) -> None:
-    """Create the usual script's store, so that its seconds are not counted against it."""
+def usual_store(where: Path) -> None:
+    """Create the usual script's store: a new sqlite file takes seconds, once."""
     client = mlflow.MlflowClient(f"sqlite:///{where / 'mlflow.db'}")
     client.create_experiment("circles", artifact_location=str(where / "artifacts"))
+
+
+def our_store(where: Path) -> None:
+    """Create our store, by a study as short as can be."""
+    our_search(1, 5, where, 1, "first")
 
 
 def ways(data: usual_script.Data, epochs: int) -> list[Way]:
@@ -174,36 +182,30 @@ def ways(data: usual_script.Data, epochs: int) -> list[Way]:
         for seed in range(n):
             plain_loop(data, epochs, seed)
 
+    def search(workers: int) -> Callable[[int, Path], None]:
+        return lambda n, where: our_search(epochs, n, where, workers)
+
+    def script(*, quiet: bool) -> Callable[[int, Path], None]:
+        return lambda n, where: usual(data, epochs, n, where, quiet=quiet)
+
     cores = os.cpu_count() or 1
-    found = [
+    return [
         Way("plain torch loop, DataLoader", loop),
-        Way("lossearch train_plain, 10 metrics", lambda n, _: our_path(data, epochs, n)),
-        Way("lossearch search, all records", lambda n, p: our_search(epochs, n, p, workers=1)),
+        Way("lossearch train_plain, all metrics", lambda n, _: our_path(data, epochs, n)),
+        Way(SEARCH, search(1), our_store),
+        *([Way(f"the same, up to {cores} processes", search(cores), our_store)] if cores > 1 else []),
+        Way("usual script: Optuna, Lightning, MLFlowLogger", script(quiet=False), usual_store),
+        Way("usual script, quiet", script(quiet=True), usual_store),
     ]
-    if cores > 1:
-        found.append(
-            Way(f"the same, {cores} processes allowed", lambda n, p: our_search(epochs, n, p, workers=cores))
-        )
-    found += [
-        Way(
-            "usual script: Optuna, Lightning, MLFlowLogger",
-            lambda n, p: usual(data, epochs, n, p, quiet=False),
-        ),
-        Way("usual script, quiet", lambda n, p: usual(data, epochs, n, p, quiet=True)),
-    ]
-    return found
 
 
 def measure(way: Way, replicates: int) -> float:
     """Return seconds a replicate."""
-    with tempfile.TemporaryDirectory() as folder:
-        if way.name.startswith("usual"):
-            with muted():
-                prepare_store(Path(folder))
-        with muted():
-            start = time.perf_counter()
-            way.run(replicates, Path(folder))
-            return (time.perf_counter() - start) / replicates
+    with tempfile.TemporaryDirectory() as folder, muted():
+        way.prepare(Path(folder))
+        start = time.perf_counter()
+        way.run(replicates, Path(folder))
+        return (time.perf_counter() - start) / replicates
 
 
 def machine() -> str:
@@ -219,7 +221,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=50)
-    parser.add_argument("--replicates", type=int, default=8, help="trained by each way in a turn, at least 5")
+    parser.add_argument(
+        "--replicates", type=int, default=8, help="trained by each way in a turn, at least 5"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -229,8 +233,8 @@ def main() -> int:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     seconds: dict[str, list[float]] = {}
     every = ways(circles(), options.epochs)
-    for way in every:
-        measure(Way(way.name, way.run), 5) if options.epochs <= 50 else None
+    for way in ways(circles(), 1):  # what is imported or made on first use is not counted
+        measure(way, 5)
     for _ in range(options.repeats):
         for way in every:
             seconds.setdefault(way.name, []).append(measure(way, options.replicates))
@@ -258,7 +262,7 @@ def report(seconds: dict[str, list[float]], epochs: int, replicates: int) -> int
     console = Console(width=120)
     console.print(table)
     console.print(machine())
-    ours = statistics.median(seconds["lossearch search, all records"]) / base
+    ours = statistics.median(seconds[SEARCH]) / base
     console.print(f"goal: a search with all its records within {GOAL} x the plain loop; measured {ours:.2f}")
     return int(ours > GOAL)
 

@@ -32,7 +32,7 @@ def rng(seed: int, *names: str | int) -> np.random.Generator:
 @contextmanager
 def isolated(seed: int) -> Iterator[None]:
     """Seed python, numpy and torch inside; leave the caller's three states as they were."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - kept for the caller
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     try:
         with torch.random.fork_rng(devices=devices):

@@ -20,8 +20,9 @@ from lossearch.records.curves import compact, mean_curves_of, read_curves
 from lossearch.records.environment import git_revision, versions
 from lossearch.records.header import StudyHeader
 from lossearch.records.mlflow_view import MlflowView, Status
+
 from lossearch.records.removal import remove_study
-from lossearch.records.store import Store
+from lossearch.records.store import Store, hide_password
 from lossearch.result import CURVES, Result, load_result
 from lossearch.study.book import StudyBook
 from lossearch.study.plan import require_same
@@ -96,7 +97,7 @@ def _header(prepared: Prepared) -> StudyHeader:
             "precision": s.precision,
             "epoch": s.epoch,
         },
-        config=config_toml(prepared.config),
+        config=hide_password(config_toml(prepared.config)),
         versions=versions(),
         git_revision=git_revision(),
     )

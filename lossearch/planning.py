@@ -14,6 +14,7 @@ from lossearch.config import StudyConfig, config_toml
 from lossearch.errors import InputError
 from lossearch.losses import Loss
 from lossearch.pairs import Criterion, Rejection
+from lossearch.records.store import hide_password
 from lossearch.study.plan import Plan
 from lossearch.study.resolve import resolve_budget, resolve_settings, resolve_space
 from lossearch.study.schedule import MINIMUM, next_round
@@ -235,7 +236,7 @@ def declaration(prepared: Prepared, extra: Mapping[str, Any]) -> dict[str, Any]:
         "name": plan.name,
         "identity": plan.identity(),
         "digest": plan.digest(),
-        "config": config_toml(prepared.config),
+        "config": hide_password(config_toml(prepared.config)),
         "kind": plan.task.kind,
         "metric": plan.task.metric.name,
         "direction": plan.task.metric.direction,

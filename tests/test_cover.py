@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ def test_cover_spans_the_learning_rate_evenly_on_a_log_scale() -> None:
     rates = sorted(float(p["lr"]) for p in cover([LR], 7, seed=0))
     assert rates[0] == 1e-3
     assert rates[-1] == 1.0
-    steps = [math.log10(b / a) for a, b in zip(rates, rates[1:], strict=False)]
+    steps = [math.log10(b / a) for a, b in pairwise(rates)]
     assert steps == pytest.approx([0.5] * 6, abs=1e-4)
 
 

@@ -187,7 +187,9 @@ def say_result(result: Result, form: str, answer: TextIO, notes: Sequence[str] =
 
 
 def _where_to_look(result: Result) -> str:
-    elsewhere = result.config.records.tracking_uri
+    from lossearch.records.store import hide_password
+
+    elsewhere = hide_password(result.config.records.tracking_uri or "")
     if result.run_id is None:
         return f"lossearch report {result.name} --store {shlex.quote(str(result.store.root))}"
     return f"MLflow at {elsewhere}" if elsewhere else f"lossearch ui {shlex.quote(str(result.store.root))}"

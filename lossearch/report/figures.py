@@ -15,6 +15,7 @@ from matplotlib import font_manager, style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from lossearch.report.numbers import rate
 from lossearch.report.words import Basis
@@ -40,72 +41,55 @@ def learning_curves(curves: pd.DataFrame, basis: Basis) -> Figure:
         basis: the metric's name, seeds and optimiser.
     """
     pairs = list(dict.fromkeys(curves["pair"]))
+    judged = curves[curves["curve"].isin([f"train_{basis.metric}", f"val_{basis.metric}"])]
+    limits = _limits(judged, basis, "mean")
     with _style():
-        columns = min(len(pairs), _COLUMNS) or 1
-        blocks = math.ceil(len(pairs) / columns) or 1
-        figure, axes = _grid(2 * blocks, columns, f"{basis.name}: learning curves of each pair's best trial")
-        shared = [axes[2 * (i // columns) + 1][i % columns] for i in range(len(pairs))]
-        for i, pair in enumerate(pairs):
-            upper, lower = axes[2 * (i // columns)][i % columns], shared[i]
+        figure, axes = _grid(2, len(pairs), f"{basis.name}: learning curves of each pair's best trial")
+        for i, (pair, (upper, lower)) in enumerate(zip(pairs, axes, strict=True)):
             of_pair = curves[curves["pair"] == pair]
-            _panel(upper, of_pair, "loss")
-            _panel(lower, of_pair, basis.metric)
+            _curve_panel(upper, of_pair, "loss")
+            _curve_panel(lower, of_pair, basis.metric)
             upper.set_title(f"{pair}\nlr {rate(of_pair['lr'].iloc[0])}")
-            if i % columns == 0:
+            lower.set_ylim(limits)
+            lower.set_xlabel("epoch")
+            if i % _COLUMNS == 0:
                 upper.set_ylabel("loss (own unit)")
                 lower.set_ylabel(basis.metric)
-            lower.set_xlabel("epoch")
-        _share_limits(shared)
-        _drop_unused(
-            axes, set(map(id, [*shared, *(axes[2 * (i // columns)][i % columns] for i in range(len(pairs)))]))
-        )
-        _legend(
-            figure,
-            axes[0][0],
-            axes[1][0],
-            note=f"mean and sd over {basis.seeds} seeds, optimiser {basis.optimizer}",
-        )
+        note = f"mean and sd over {basis.seeds} seeds, optimiser {basis.optimizer}"
+        _legend(figure, [ax for panel in axes for ax in panel], note)
     return figure
 
 
 def lr_sensitivity(frame: pd.DataFrame, basis: Basis) -> Figure:
-    """Draw the score against the learning rate, one panel a pair, all on the same axes.
+    """Draw the score against the learning rate, one panel a pair, best pair first, all on the same axes.
 
-    Dots are trials with their sd over seeds, crosses diverged trials, the star the best trial. A
-    horizontal line marks the best score of the conventional pair.
+    Dots are trials with their sd over seeds, crosses diverged trials, the star the best trial; a
+    triangle at the edge stands for a score far outside. A dashed line marks the conventional pair's best.
 
     Args:
         frame: what ``frames.lr_sensitivity`` gives.
         basis: the metric's name and direction, seeds, optimiser and conventional pair.
     """
-    usable = frame[np.isfinite(frame["value"])]
+    usable = _by_value(frame[np.isfinite(frame["value"])], basis)
     pairs = list(dict.fromkeys(usable["pair"]))
-    reference = _best(usable[usable["pair"] == basis.conventional], basis)
+    reference = usable[usable["pair"] == basis.conventional].head(1)
+    limits = _limits(usable, basis)
     with _style():
-        columns = min(len(pairs), _COLUMNS) or 1
-        rows = math.ceil(len(pairs) / columns) or 1
-        figure, axes = _grid(rows, columns, f"{basis.name}: {basis.metric} against learning rate")
-        used = [axes[i // columns][i % columns] for i in range(len(pairs))]
-        for i, (pair, ax) in enumerate(zip(pairs, used, strict=True)):
-            _sensitivity_panel(ax, usable[usable["pair"] == pair], basis)
+        figure, axes = _grid(1, len(pairs), f"{basis.name}: {basis.metric} against learning rate")
+        for i, (pair, (ax,)) in enumerate(zip(pairs, axes, strict=True)):
+            _sensitivity_panel(ax, usable[usable["pair"] == pair], limits)
             for level in reference["value"]:
-                ax.axhline(
-                    level,
-                    color="0.5",
-                    lw=1,
-                    ls="--",
-                    zorder=0,
-                    label=f"best of {basis.conventional}",
-                )
+                label = f"best of {basis.conventional}"
+                ax.axhline(level, color="0.5", lw=1, ls="--", zorder=0, label=label)
             ax.set_title(pair)
-            if i % columns == 0:
+            ax.set_ylim(limits)
+            _rate_axis(ax, usable["lr"])
+            if i % _COLUMNS == 0:
                 ax.set_ylabel(basis.metric)
-            if i + columns >= len(pairs):
+            if i + _COLUMNS >= len(pairs):
                 ax.set_xlabel("learning rate")
-        _share_limits(used)
-        _share_rates(used, usable["lr"])
-        _drop_unused(axes, set(map(id, used)))
-        _legend(figure, *used, note=f"bars: sd over {basis.seeds} seeds, optimiser {basis.optimizer}")
+        note = f"bars: sd over {basis.seeds} seeds, optimiser {basis.optimizer}"
+        _legend(figure, [ax for (ax,) in axes], note)
     return figure
 
 
@@ -139,73 +123,111 @@ def _style() -> AbstractContextManager[None]:
     return style.context(["default", ours])
 
 
-def _grid(rows: int, columns: int, title: str) -> tuple[Figure, list[list[Axes]]]:
+def _grid(rows: int, panels: int, title: str) -> tuple[Figure, list[tuple[Axes, ...]]]:
+    """Return a figure of ``panels`` panels, each of ``rows`` axes above each other."""
+    columns = min(max(panels, 1), _COLUMNS)
+    blocks = math.ceil(panels / columns) or 1
     width = max(columns * _PANEL[0], 6.4)
-    figure = Figure(figsize=(width, rows * _PANEL[1] + 1.0), layout="constrained")
+    figure = Figure(figsize=(width, rows * blocks * _PANEL[1] + 1.0), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=11)
-    return figure, [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
+    grid = figure.add_gridspec(rows * blocks, columns)
+    found = []
+    for i in range(panels):
+        block, column = divmod(i, columns)
+        found.append(tuple(figure.add_subplot(grid[rows * block + r, column]) for r in range(rows)))
+    return figure, found
 
 
-def _panel(ax: Axes, curves: pd.DataFrame, name: str) -> None:
+def _curve_panel(ax: Axes, curves: pd.DataFrame, name: str) -> None:
     for part, colour, label in (("train", TRAIN, "training"), ("val", VALIDATION, "validation")):
         line = curves[curves["curve"] == f"{part}_{name}"]
-        if line.empty:
-            continue
         epoch, mean, sd = (line[c].to_numpy(dtype=float) for c in ("epoch", "mean", "sd"))
+        if not len(mean):
+            continue
         ax.plot(epoch, mean, color=colour, lw=1.4, label=label, marker="o" if len(epoch) == 1 else None)
         sd = np.nan_to_num(sd)
         ax.fill_between(epoch, mean - sd, mean + sd, color=colour, alpha=0.2, lw=0)
+        if name == "loss" and mean.min() > 0 and mean.max() > 100 * mean.min():
+            ax.set_yscale("log")
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: rate(v)))
+            ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _sensitivity_panel(ax: Axes, trials: pd.DataFrame, basis: Basis) -> None:
-    ax.set_xscale("log")
+def _sensitivity_panel(ax: Axes, trials: pd.DataFrame, limits: tuple[float, float]) -> None:
+    """``trials`` has the best first."""
+    low, high = limits
+    best, trials = trials.head(1), trials.sort_values("lr")
     diverged = trials["outcome"] == "diverged"
-    good, bad = trials[~diverged], trials[diverged]
+    outside = ~diverged & ~trials["value"].between(low, high)
+    good, bad, beyond = trials[~diverged & ~outside], trials[diverged], trials[outside]
+    lr, value, sd = (good[c].to_numpy(dtype=float) for c in ("lr", "value", "sd"))
+    ax.plot(lr, value, color=VALIDATION, lw=0.8, alpha=0.4)
     ax.errorbar(
-        good["lr"], good["value"], yerr=good["sd"].fillna(0), color=VALIDATION, fmt="o-", ms=3.5, lw=1,
-        elinewidth=1, capsize=2, label="trial",
-    )  # fmt: skip
+        lr,
+        value,
+        yerr=np.nan_to_num(sd),
+        color=VALIDATION,
+        fmt="o",
+        ms=3.5,
+        elinewidth=1,
+        capsize=2,
+        label="trial",
+    )
     if len(bad):
-        ax.plot(
-            bad["lr"], bad["value"], "x", color=MARK, ms=6, mew=1.6, label="diverged (scores as a constant)"
-        )
-    best = _best(trials, basis)
+        at, label = bad["value"].clip(low, high), "diverged (scores as a constant)"
+        ax.plot(bad["lr"], at, "x", color=MARK, ms=6, mew=1.6, clip_on=False, label=label)
+    if len(beyond):
+        edge = beyond["value"].clip(low, high)
+        marker = "^" if (beyond["value"] > high).all() else "v"
+        ax.plot(beyond["lr"], edge, marker, color=MARK, ms=5, clip_on=False, ls="", label="far outside")
     ax.plot(best["lr"], best["value"], "*", color=TRAIN, ms=12, mec="black", mew=0.6, label="best", zorder=5)
 
 
-def _best(trials: pd.DataFrame, basis: Basis) -> pd.DataFrame:
-    """Return the row of the best trial; no row where there is none."""
-    return trials.sort_values("value", ascending=basis.direction == "minimize", kind="stable").head(1)
+def _by_value(trials: pd.DataFrame, basis: Basis) -> pd.DataFrame:
+    return trials.sort_values("value", ascending=basis.direction == "minimize", kind="stable")
 
 
-def _share_limits(axes: Sequence[Axes]) -> None:
-    limits = [ax.get_ylim() for ax in axes]
-    for ax in axes:
-        ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+def _limits(table: pd.DataFrame, basis: Basis, column: str = "value") -> tuple[float, float]:
+    """Return limits that hold every value and its sd, but for those far off on the bad side, which hide the rest.
+
+    Far off is three interquartile ranges; of curves, their worst values are compared.
+    """
+    values = table[column].to_numpy(dtype=float)
+    if not len(values):
+        return 0.0, 1.0
+    worst = table.groupby("pair")[column].agg("max" if basis.direction == "minimize" else "min")
+    compared = values if column == "value" else worst.to_numpy(dtype=float)
+    first, third = np.quantile(compared, [0.25, 0.75])
+    reach = 3 * (third - first) or math.inf
+    near = values <= third + reach if basis.direction == "minimize" else values >= first - reach
+    sd = np.nan_to_num(table["sd"].to_numpy(dtype=float))[near]
+    low, high = float((values[near] - sd).min()), float((values[near] + sd).max())
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 0.05
+    return low - margin, high + margin
 
 
-def _share_rates(axes: Sequence[Axes], rates: pd.Series[Any]) -> None:
-    for ax in axes:
-        ax.set_xlim(rates.min() / 1.5, rates.max() * 1.5)
+def _rate_axis(ax: Axes, rates: pd.Series[float]) -> None:
+    low, high = rates.min() / 1.6, rates.max() * 1.6
+    ax.set_xscale("log")
+    ax.set_xlim(low, high)
+    few = high / low < 30
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=6))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: rate(v)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _drop_unused(axes: list[list[Axes]], used: set[int]) -> None:
-    for ax in (ax for row in axes for ax in row):
-        if id(ax) not in used:
-            ax.remove()
-
-
-def _legend(figure: Figure, *axes: Axes, note: str) -> None:
+def _legend(figure: Figure, axes: Sequence[Axes], note: str) -> None:
+    """Put one legend under the panels, where it covers no data."""
     found: dict[str, Any] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     figure.legend(
-        list(found.values()),
-        list(found),
+        [found[k] for k in sorted(found)],
+        sorted(found),
         loc="outside lower center",
-        ncols=4,
+        ncols=5,
         frameon=False,
         title=note,
         title_fontsize=9,

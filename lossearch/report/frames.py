@@ -141,6 +141,7 @@ def lr_sensitivity(records: Iterable[TrialRecord], *, metric: str) -> pd.DataFra
         for r in records
     ]
     frame = pd.DataFrame(rows, columns=["pair", "lr", "value", "sd", "outcome", "trial"])
+    frame = frame.astype({"lr": float, "value": float, "sd": float})
     return frame.sort_values(["pair", "lr", "trial"], kind="stable").reset_index(drop=True)
 
 

@@ -33,8 +33,8 @@ class Chosen:
     """The pairs of a study, what was left out, and what is worth saying about it."""
 
     pairs: tuple[Pair, ...]
-    rejections: tuple[Rejection, ...]
-    notes: tuple[str, ...]
+    rejections: tuple[Rejection, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def _known_losses(kind: str, own: Sequence[Loss]) -> dict[str, Loss]:
@@ -60,9 +60,20 @@ def _find_loss(name: str, kind: str, own: Mapping[str, Loss]) -> Loss:
     raise InputError(unknown_name(f"{kind} loss", name, [*own, *table]))
 
 
-def _same(pair: Pair) -> str:
-    why = pair.loss.equivalent[pair.activation.name].why
-    return f"{pair.name} has the same gradient as {pair.equivalent} ({why}); trained because it was asked for by name."
+def _repeats(pairs: Sequence[Pair]) -> list[str]:
+    """Return a sentence for each pair whose gradient another of them has too."""
+    first: dict[str, Pair] = {}
+    for pair in sorted(pairs, key=lambda p: p.equivalent is not None):
+        first.setdefault(pair.equivalent or pair.name, pair)
+    notes = []
+    for pair in pairs:
+        other = first[pair.equivalent or pair.name]
+        if other is not pair:
+            why = pair.loss.equivalent[pair.activation.name].why
+            notes.append(
+                f"{pair.name} has the same gradient as {other.name} ({why}); trained because it was asked for by name."
+            )
+    return notes
 
 
 def _asked_losses(losses: Sequence[Loss], activations: Sequence[Activation] | None, task: Task) -> Chosen:
@@ -82,18 +93,13 @@ def _asked_losses(losses: Sequence[Loss], activations: Sequence[Activation] | No
             reasons = [str(r) for r in rejections if r.name.partition("/")[0] == loss.name]
             problems.append("\n    ".join([f"{loss.name} cannot be trained on this task:", *reasons]))
     refuse(problems, IllegalPairError)
-    notes = [_same(p) for p in pairs if p.equivalent is not None]
     names = {p.name for p in pairs}
-    return Chosen(tuple(pairs), tuple(r for r in rejections if r.name not in names), tuple(notes))
+    return Chosen(tuple(pairs), tuple(r for r in rejections if r.name not in names))
 
 
 def _asked_pair(name: str, task: Task, own: Mapping[str, Loss]) -> Chosen:
     head = name.partition("/")[0]
-    pair = find_pair(name, task.kind, task.facts, own if head in own else None)
-    notes = []
-    if pair.equivalent is not None:
-        notes.append(_same(pair))
-    return Chosen((pair,), (), tuple(notes))
+    return Chosen((find_pair(name, task.kind, task.facts, own if head in own else None),))
 
 
 def choose_pairs(table: SpaceTable, task: Task, own: Sequence[Loss] = ()) -> Chosen:
@@ -117,11 +123,11 @@ def choose_pairs(table: SpaceTable, task: Task, own: Sequence[Loss] = ()) -> Cho
         usual = [x for x in losses_for(task.kind).values() if not x.on_request]
         refuse(problems, IllegalPairError)
         pairs, rejections = legal_pairs([*usual, *mine.values()], activations, task.facts)
-        found.append(Chosen(tuple(pairs), tuple(rejections), ()))
+        found.append(Chosen(tuple(pairs), tuple(rejections)))
     found += _each(table.pairs or (), lambda name: _asked_pair(name, task, mine), problems)
     refuse(problems, IllegalPairError)
     chosen = {p.name: p for c in found for p in c.pairs}
-    notes = [n for c in found for n in c.notes]
+    notes = []
     cautions = [
         f"{p.name}: {p.loss.caution[p.activation.name]}"
         for p in chosen.values()
@@ -131,6 +137,7 @@ def choose_pairs(table: SpaceTable, task: Task, own: Sequence[Loss] = ()) -> Cho
     if conventional not in chosen:
         notes.append(f"{conventional}, the conventional pair, is added: every gain is measured against it.")
         chosen = {conventional: find_pair(conventional, task.kind, task.facts), **chosen}
+    notes += _repeats(list(chosen.values()))
     left_out = {r.name: r for c in found for r in c.rejections if r.name not in chosen}
     return Chosen(tuple(chosen.values()), tuple(left_out.values()), (*notes, *cautions))
 

@@ -63,3 +63,8 @@ class Task:
     def n_out(self) -> int:
         """How many numbers the network gives a row."""
         return self.facts.n_out
+
+    @property
+    def train_metrics(self) -> tuple[Metric, ...]:
+        """What is scored on training rows too: the judge, and the unusual ones asked for by name."""
+        return (self.metric, *(m for m in self.metrics if m.on_request and m is not self.metric))

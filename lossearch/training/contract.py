@@ -94,8 +94,8 @@ class ReplicateResult:
     """One replicate's curves and end.
 
     ``curves`` are float64 arrays, one value an epoch done, named ``train_loss`` (mean over the epoch's
-    samples while training), ``val_loss``, ``train_<metric>`` for the task's metric and ``val_<metric>``
-    for all its metrics. ``weights`` are the last epoch's tensors, kept where asked for.
+    samples while training), ``val_loss``, ``train_<metric>`` for the task's training
+    metrics and ``val_<metric>`` for all its metrics. ``weights`` are the last epoch's tensors, kept where asked for.
     """
 
     replicate: Replicate

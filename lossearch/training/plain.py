@@ -214,7 +214,7 @@ def _module(job: Assignment, device: torch.device) -> ReplicateModule:
     criterion = Criterion(pair, point.params, fold.statistics).to(device, dtype)
     train = prepare(fold.train, criterion, task.n_out, dtype, device)
     validation = prepare(fold.validation, criterion, task.n_out, dtype, device)
-    book = ScoreBook(criterion, task.metric, task.metrics, train, validation)
+    book = ScoreBook(criterion, task.train_metrics, task.metrics, train, validation)
     progress = Progress(seed, job.random, train, validation, book, 1, job.stop)
     network = initial_network(task, seed, dtype)
     return ReplicateModule(

@@ -1,6 +1,6 @@
 """Training replicates by several processes at once, with the very results of one process.
 
-A worker needs about 6 s and 450 MB before its first replicate, nearly all of it imports. So workers
+A worker needs about 5 s and 500 MB before its first replicate, nearly all of it imports. So workers
 are started only once the rest of a round is seen to be worth it, and kept for the rounds after it.
 """
 

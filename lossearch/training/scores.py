@@ -36,10 +36,15 @@ class ScoreBook:
     """
 
     def __init__(
-        self, criterion: Criterion, metric: Metric, metrics: Sequence[Metric], train: Rows, validation: Rows
+        self,
+        criterion: Criterion,
+        train_metrics: Sequence[Metric],
+        metrics: Sequence[Metric],
+        train: Rows,
+        validation: Rows,
     ) -> None:
         self._criterion = criterion
-        self._parts = {"train": (train.y, (metric,)), "val": (validation.y, tuple(metrics))}
+        self._parts = {"train": (train.y, tuple(train_metrics)), "val": (validation.y, tuple(metrics))}
         self._raw: dict[str, list[Tensor]] = {"train": [], "val": []}
         self._kept = 0
         self._curves: dict[str, list[float]] = defaultdict(list)
