@@ -20,7 +20,6 @@ from lossearch.records.curves import compact, mean_curves_of, read_curves
 from lossearch.records.environment import git_revision, versions
 from lossearch.records.header import StudyHeader
 from lossearch.records.mlflow_view import MlflowView, Status
-
 from lossearch.records.removal import remove_study
 from lossearch.records.store import Store, hide_password
 from lossearch.result import CURVES, Result, load_result

@@ -45,7 +45,7 @@ def describe(best: TrialRecord | None, failed: int, left: float | None) -> str:
     if best is not None and best.value is not None:
         parts.append(f"best {best.point.pair} {best.value:.4g} (lr {best.point.lr:.3g})")
     if failed:
-        parts.append(f"{failed} failed")
+        parts.append(f"{failed} diverged or failed")
     if left is not None:
         parts.append(f"about {duration(left)} left")
     return ", ".join(parts)

@@ -247,6 +247,7 @@ def declaration(prepared: Prepared, extra: Mapping[str, Any]) -> dict[str, Any]:
         "pairs": list(plan.space.names),
         "conventional": plan.conventional,
         "min_trials": prepared.min_trials,
+        "selected": plan.total > len(plan.space.pairs),
         "rejections": [_rejection(r) for r in plan.space.rejections],
         "notes": [*plan.task.notes, *plan.notes],
         **extra,

@@ -65,6 +65,7 @@ class Result:
             conventional=d["conventional"],
             epoch=d["epoch"],
             min_trials=d["min_trials"],
+            selected=d["selected"],
         )
 
     @cached_property
@@ -77,6 +78,7 @@ class Result:
             pairs=self.declared["pairs"],
             conventional=self.basis.conventional,
             min_trials=self.basis.min_trials,
+            searched=self.declared["identity"]["space"]["pairs"],
         )
 
     @property

@@ -14,7 +14,7 @@ import lossearch
 PACKAGE = Path(lossearch.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = ("errors", "_registry", "_random", "config")
+BASE = ("errors", "_registry", "_random", "_thin", "config")
 GROUND = (*BASE, "losses", "pairs", "space", "tasks")
 CONTRACT = "training.contract"
 
@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "_registry": ("errors",),
     "_random": ("errors", "_registry"),
+    "_thin": (),
     "config": ("errors", "_registry"),
     "losses": BASE,
     "pairs": (*BASE, "losses"),

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-import torch
 from mlflow.tracking import MlflowClient
 from torch import Tensor, nn
 

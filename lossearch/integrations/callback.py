@@ -159,8 +159,6 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
             )
         self._used = self._fitting = True
         self._track = self._new_track(trainer)
-        if self._track is not None:
-            self._track.begin(self._account("RUNNING"))
 
     def on_train_batch_end(
         self,
@@ -250,17 +248,16 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         # Imported here: mlflow takes a second, and most objectives need none of it.
         uri, experiment = self._tracking
         if uri is not None:
-            from lossearch.integrations.tracking import RunTrack
+            from lossearch.integrations.tracking import open_run
 
-            return RunTrack(
-                uri, experiment or self._study_name() or "lossearch", f"trial {self._trial.number}"
-            )
+            name = experiment or self._study_name() or "lossearch"
+            return open_run(uri, name, f"trial {self._trial.number}", self._account("RUNNING"))
         types = hosts.logger_types()
         if not any(isinstance(logger, types) for logger in trainer.loggers):
             return None
-        from lossearch.integrations.tracking import track_for
+        from lossearch.integrations.tracking import tag_run
 
-        return track_for(trainer.loggers, types)
+        return tag_run(trainer.loggers, types, self._account("RUNNING"))
 
     def _account(self, status: str) -> Account:
         from lossearch.integrations.tracking import Account

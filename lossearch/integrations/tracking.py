@@ -33,11 +33,7 @@ class Account:
 
 
 class Track(Protocol):
-    """Where a trial is written."""
-
-    def begin(self, account: Account) -> None:
-        """Open it. Raises StoreError where it cannot be written."""
-        ...
+    """Where a trial is written, once opened."""
 
     def update(self, account: Account) -> None:
         """Write what is new, from time to time. Never raises for a failing server."""
@@ -54,18 +50,15 @@ class TagTrack:
     def __init__(self, client: MlflowClient, run_id: str) -> None:
         self._client, self._run_id = client, run_id
 
-    def begin(self, account: Account) -> None:
-        """Write the first tags."""
-        self._write(account)
-
     def update(self, account: Account) -> None:
         """Do nothing: the logger writes the metrics."""
 
     def end(self, account: Account) -> None:
         """Write the last tags."""
-        self._write(account)
+        self.write(account)
 
-    def _write(self, account: Account) -> None:
+    def write(self, account: Account) -> None:
+        """Write the tags."""
         try:
             self._client.log_batch(self._run_id, tags=_tags(account))
         except MlflowException as error:
@@ -73,23 +66,12 @@ class TagTrack:
 
 
 class RunTrack:
-    """A run of its own in a named experiment, written in batches by an explicit client and run id."""
+    """A run of its own, written in batches by an explicit client and run id."""
 
-    def __init__(self, tracking_uri: str, experiment: str, run_name: str) -> None:
-        self._uri, self._experiment, self._run_name = tracking_uri, experiment, run_name
-        self._client = _client(tracking_uri)
-        self.run_id = ""
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self._client, self._run_id = client, run_id
         self._sent = 0
         self._last = time.monotonic()
-
-    def begin(self, account: Account) -> None:
-        """Open the run."""
-        try:
-            experiment_id = _experiment_id(self._client, self._uri, self._experiment)
-            run = self._client.create_run(experiment_id, run_name=self._run_name, tags=dict(account.tags))
-        except MlflowException as error:
-            raise StoreError(_unwritable(self._uri, error)) from error
-        self.run_id = run.info.run_id
 
     def update(self, account: Account) -> None:
         """Write new values if the last were written a while ago."""
@@ -98,11 +80,9 @@ class RunTrack:
 
     def end(self, account: Account) -> None:
         """Write what is left and close the run."""
-        if not self.run_id:
-            return
         self._write(account)
         try:
-            self._client.set_terminated(self.run_id, account.status)
+            self._client.set_terminated(self._run_id, account.status)
         except MlflowException as error:
             _warn(error)
 
@@ -114,7 +94,7 @@ class RunTrack:
         metrics += [Metric(k, float(v), now, 0) for k, v in numbers.items()]
         params = [Param(k, str(v)) for k, v in account.params.items()]
         try:
-            self._client.log_batch(self.run_id, metrics=metrics, params=params, tags=_tags(account))
+            self._client.log_batch(self._run_id, metrics=metrics, params=params, tags=_tags(account))
         except MlflowException as error:
             _warn(error)
         else:
@@ -122,12 +102,33 @@ class RunTrack:
         self._last = time.monotonic()
 
 
-def track_for(loggers: Sequence[Any], logger_types: tuple[type, ...]) -> TagTrack | None:
-    """Return a track on the first logger of these types, None where there is none."""
+def open_run(uri: str, experiment: str, run_name: str, account: Account) -> RunTrack:
+    """Return a track on a new run.
+
+    Raises:
+        StoreError: the store cannot be written, or the experiment was deleted.
+    """
+    if urlparse(uri).scheme in ("", "file") and not uri.startswith("databricks"):
+        raise StoreError(
+            f"tracking_uri {uri!r} is a directory, which MLflow no longer writes to. Use a database, "
+            "as in 'sqlite:////absolute/path/mlflow.db', or a server's http(s) address; "
+            "`mlflow migrate-filestore` moves an old directory into a database."
+        )
+    try:
+        client, experiment_id = _opened(uri, experiment)
+        run = client.create_run(experiment_id, run_name=run_name, tags=dict(account.tags))
+    except MlflowException as error:
+        raise StoreError(f"Cannot write to MLflow at {uri}: {error.message}") from error
+    return RunTrack(client, run.info.run_id)
+
+
+def tag_run(loggers: Sequence[Any], logger_types: tuple[type, ...], account: Account) -> TagTrack | None:
+    """Return a track on the run of the first logger of these types, None where there is none."""
     for logger in loggers:
         if isinstance(logger, logger_types):
-            client, run_id = logger.experiment, logger.run_id  # type: ignore[attr-defined]
-            return TagTrack(client, run_id)
+            track = TagTrack(logger.experiment, logger.run_id)  # type: ignore[attr-defined]
+            track.write(account)
+            return track
     return None
 
 
@@ -143,34 +144,20 @@ def _warn(error: MlflowException) -> None:
     )
 
 
-def _unwritable(uri: str, error: MlflowException) -> str:
-    return f"Cannot write to MLflow at {uri}: {error.message}"
-
-
-def _client(uri: str) -> MlflowClient:
-    if urlparse(uri).scheme in ("", "file") and not uri.startswith("databricks"):
-        raise StoreError(
-            f"tracking_uri {uri!r} is a directory, which MLflow no longer writes to. Use a database, "
-            "as in 'sqlite:////absolute/path/mlflow.db', or a server's http(s) address; "
-            "`mlflow migrate-filestore` moves an old directory into a database."
-        )
-    try:
-        return MlflowClient(uri)
-    except MlflowException as error:
-        raise StoreError(_unwritable(uri, error)) from error
-
-
-def _experiment_id(client: MlflowClient, uri: str, name: str) -> str:
+def _opened(uri: str, experiment: str) -> tuple[MlflowClient, str]:
     path = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
     if path is None:
-        return _found_or_created(client, name, None)
+        client = MlflowClient(uri)
+        return client, _found_or_created(client, experiment, None)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"Cannot write to {path.parent}: {error.strerror}.") from error
-    # MLflow creates its tables without a lock: two processes that start together would break it.
+    # MLflow creates its tables without a lock, in the client's constructor: two processes that start
+    # together would break it.
     with FileLock(f"{path}.lock"):
-        return _found_or_created(client, name, (path.resolve().parent / "artifacts").as_uri())
+        client = MlflowClient(uri)
+        return client, _found_or_created(client, experiment, (path.resolve().parent / "artifacts").as_uri())
 
 
 def _found_or_created(client: MlflowClient, name: str, artifacts: str | None) -> str:

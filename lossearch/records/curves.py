@@ -6,6 +6,7 @@ null where a replicate has none. A replicate that ended before its first epoch w
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ KEYS = pa.schema(
     ]
 )
 _ATTEMPTS = 20
+_LEFT_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,16 @@ def compact(folder: Path, stage: str) -> Path:
             _write(target, table)
         for part in parts:
             part.unlink(missing_ok=True)
-        for left in (folder / stage).glob(".part-*.tmp"):
-            left.unlink(missing_ok=True)
+        _sweep(folder, stage)
     return target
+
+
+def _sweep(folder: Path, stage: str) -> None:
+    """Remove what killed writers left: a joined file at once, for this one holds the lock, a part when it is old."""
+    parts = (folder / stage).glob(".part-*.tmp")
+    old = [p for p in parts if p.exists() and time.time() - p.stat().st_mtime > _LEFT_SECONDS]
+    for left in (*folder.glob(f".{stage}.parquet.*.tmp"), *old):
+        left.unlink(missing_ok=True)
 
 
 def mean_curves(results: Iterable[ReplicateResult]) -> dict[str, MeanCurve]:

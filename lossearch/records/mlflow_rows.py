@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lossearch._thin import thin
 from lossearch.records.curves import MeanCurves
 from lossearch.records.header import StudyHeader
 from lossearch.records.jsonable import dumps, to_jsonable
@@ -70,8 +71,8 @@ def trial_row(header: StudyHeader, record: TrialRecord, curves: MeanCurves | Non
 
 
 def run_name(record: TrialRecord) -> str:
-    """Return "#012 hinge/tanh lr=0.03", or "confirm hinge/tanh lr=0.03" for another stage."""
-    head = f"#{record.number:03d}" if record.stage == "search" else record.stage
+    """Return "#012 hinge/tanh lr=0.03", or "confirm hinge/tanh lr=0.03" for what is no Optuna trial."""
+    head = "confirm" if record.stage == "confirm" else f"#{record.number:03d}"
     return f"{head} {record.point.pair} lr={record.point.lr:.3g}"
 
 
@@ -111,20 +112,6 @@ def header_params(header: StudyHeader) -> dict[str, str]:
     params = {k: _text(v) for k, v in {**values, **settings}.items()}
     names = safe_names(params)
     return {names[k]: cut(v, PARAM_LENGTH) for k, v in params.items()}
-
-
-def thin(epochs: int, most: int, keep: Iterable[int] = ()) -> list[int]:
-    """Return at most ``most`` epochs out of 1..epochs, dense at the start, the last and ``keep`` among them."""
-    if epochs <= most:
-        return list(range(1, epochs + 1))
-    kept = {epochs, *(e for e in keep if 1 <= e <= epochs)}
-    chosen = kept
-    for points in range(most, 4 * most):
-        spaced = {round(e) for e in np.geomspace(1, epochs, points).tolist()} | kept
-        if len(spaced) > most:
-            break
-        chosen = spaced
-    return sorted(chosen)
 
 
 def safe_names(names: Iterable[str]) -> dict[str, str]:

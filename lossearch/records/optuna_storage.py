@@ -105,8 +105,8 @@ def _open_database(url: str) -> BaseStorage:
         return RDBStorage(url, engine_kwargs=kwargs)
     except ImportError as error:
         raise StoreError(
-            f"No driver for the Optuna storage {shown}. Install one: `pip install psycopg2-binary` for "
-            "PostgreSQL, `pip install pymysql` for mysql+pymysql URLs."
+            f"No driver for the Optuna storage {shown}: {_root(error)}. Install it (`pip install 'psycopg[binary]'` "
+            "for postgresql:, psycopg2-binary for postgresql+psycopg2:, pymysql for mysql+pymysql:)."
         ) from error
     except (SQLAlchemyError, RuntimeError, ValueError, OSError) as error:
         first = hide_password(str(error).strip().partition("\n")[0])
@@ -114,6 +114,11 @@ def _open_database(url: str) -> BaseStorage:
             f"The Optuna storage {shown} cannot be opened: {first}. Expected a URL such as "
             "sqlite:////absolute/path.db or postgresql://user:password@host/database, of a server that answers."
         ) from error
+
+
+def _root(error: BaseException) -> BaseException:
+    cause = error.__cause__ or error.__context__
+    return error if cause is None else _root(cause)
 
 
 def _absolute(url: str) -> str:

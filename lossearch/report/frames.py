@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,6 +70,7 @@ def leaderboard(
     pairs: Sequence[str],
     conventional: str,
     min_trials: int = 1,
+    searched: Mapping[str, Collection[str]] | None = None,
 ) -> pd.DataFrame:
     """Return one row a pair, ranked by the best trial's value.
 
@@ -89,6 +90,8 @@ def leaderboard(
         pairs: every pair of the space.
         conventional: the pair to which gains refer.
         min_trials: finished trials a pair needs for a rank.
+        searched: names of what each pair searches (``loss.parameter``, or a setting): others are not
+            shown in ``params``. None shows all.
     """
     best = best_records(records, direction=direction)
     others = sorted(
@@ -98,6 +101,10 @@ def leaderboard(
     for record in records:
         groups.setdefault(record.point.pair, []).append(record)
     rows = [_row(pair, group, best.get(pair), metric, others) for pair, group in groups.items()]
+    for row in rows:
+        record = best.get(row["pair"])
+        if record is not None and searched is not None:
+            row["params"] = params_text(_searched(record, searched.get(row["pair"], ())))
     frame = pd.DataFrame(rows)
     sign = SIGN[direction]
     reference = next((r["score"] for r in rows if r["pair"] == conventional), math.nan)
@@ -186,6 +193,11 @@ def published(
         if row.metric != metric:
             found.append(_published(row, record, metric, None, None, ""))
     return pd.DataFrame(found).drop_duplicates(ignore_index=True)
+
+
+def _searched(record: TrialRecord, names: Collection[str]) -> dict[str, Any]:
+    own = {k: v for k, v in record.point.params.items() if f"{record.point.loss}.{k}" in names}
+    return own | {k: v for k, v in record.point.settings.items() if k in names}
 
 
 def params_text(values: Mapping[str, Any]) -> str:

@@ -21,6 +21,8 @@ class Basis:
     conventional: str
     epoch: str = "best"
     min_trials: int = 1
+    selected: bool = True
+    """Whether each pair's row is the best of several trials."""
 
 
 def seeds_text(basis: Basis) -> str:
@@ -34,9 +36,18 @@ def statement(basis: Basis) -> str:
     return (
         f"{basis.metric}: {seeds_text(basis)}, validation rows, {basis.epoch} epoch; {better} is better. "
         f"Optimiser: {basis.optimizer}. Gain: over the conventional pair {basis.conventional} (ref.). "
-        "These are the search's own scores and optimistic: each is the best of many trials, on the rows it "
-        "was chosen on. Confirmation on fresh seeds comes with the verdict."
+        f"{_honesty(basis)}"
     )
+
+
+def _honesty(basis: Basis) -> str:
+    if basis.selected:
+        return (
+            "These are the search's own scores and optimistic: each is the best of many trials, on the rows it "
+            "was chosen on. Confirmation on fresh seeds comes with the verdict."
+        )
+    chosen = "nothing was chosen" if basis.epoch == "last" else "nothing but the epoch was chosen"
+    return f"Each pair has one trial, so {chosen} on these rows."
 
 
 def gain_sentence(board: pd.DataFrame, basis: Basis) -> str:

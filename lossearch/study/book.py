@@ -12,8 +12,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from lossearch._thin import thin
 from lossearch.records.curves import MeanCurves, mean_curves, write_part
-from lossearch.records.mlflow_rows import thin
 from lossearch.records.mlflow_view import MlflowView
 from lossearch.records.trial import TrialRecord
 from lossearch.records.trials import finished, to_attrs
