@@ -167,7 +167,7 @@ def run(
         pool = PlainPool(prepared.recipe, workers=config.train.workers, note=heard.note)
         stack.enter_context(pool)
         try:
-            reason = Search(prepared.plan, pool, book, heard)()
+            reason = Search(prepared.plan, prepared.way(pool, heard.note), book, heard)()
         except KeyboardInterrupt:
             _finish(store, name, view, "killed")
             raise

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,16 +21,39 @@ from lossearch.study.plan import Plan
 from lossearch.study.resolve import resolve_budget, resolve_settings, resolve_space
 from lossearch.study.schedule import MINIMUM, next_round
 from lossearch.tasks import Dataset, Metric, Task, default_budget, make_task, read_data
-from lossearch.training.contract import Replicate
+from lossearch.training.batches import batch_sizes
+from lossearch.training.contract import Replicate, Trains
 from lossearch.training.plain import initial_network, train_plain
-from lossearch.training.pool import Recipe
+from lossearch.training.pool import Recipe, cores
+from lossearch.training.population.module import SCORED_EPOCHS
+from lossearch.training.ways import choose
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from torch import nn
 
-PROBE_EPOCHS = 2
-"""Epochs of one replicate by which the time of a study is foretold."""
+PROBE_SECONDS = 2.0
+"""Seconds of training by which the time of a study is foretold."""
+
+
+class _Clock:
+    """Notes when each step was done, and says stop after a while."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.times: list[float] = []
+
+    def __call__(self) -> bool:
+        self.times.append(time.perf_counter())
+        return self.times[-1] - self.times[0] > self.seconds
+
+    def costs(self, steps: int) -> tuple[float, float]:
+        """Return seconds a step, and seconds an epoch for everything between its steps."""
+        gaps = [b - a for a, b in pairwise(self.times)]
+        within = [g for i, g in enumerate(gaps, start=1) if i % steps] or gaps
+        between = [g for i, g in enumerate(gaps, start=1) if not i % steps]
+        step = statistics.median(within) if within else 0.0
+        return step, max(statistics.median(between) - step, 0.0) if between else 0.0
 
 
 @dataclass(frozen=True)
@@ -53,21 +78,43 @@ class Prepared:
         """Finished trials a pair needs for a rank: fewer only where it has no more points."""
         return MINIMUM if self.plan.budget.per_pair >= MINIMUM else 1
 
-    def cost(self) -> Cost:
-        """Foretell what is left of the study from one short training."""
+    def way(self, plain: Trains, note: Callable[[str], None]) -> Trains:
+        """Return how replicates are trained: as populations where they can be, else by ``plain``."""
         plan = self.plan
-        n = plan.total * len(plan.budget.seeds)
-        first = next_round(plan.space, plan.budget, {}, plan.task.metric.direction)[0]
-        short = replace(plan.settings, epochs=PROBE_EPOCHS)
-        probe = [Replicate(first.point, plan.budget.seeds[0])]
-        list(train_plain(plan.task, plan.space, probe, replace(short, epochs=1)))
-        begun = time.perf_counter()
-        list(train_plain(plan.task, plan.space, probe, short))
-        epoch = (time.perf_counter() - begun) / PROBE_EPOCHS
-        workers = self.config.train.workers or torch.get_num_threads()
+        return choose(
+            plan.task,
+            plan.space,
+            plan.budget.seeds,
+            plan.settings,
+            plain=plain,
+            note=note,
+        )
+
+    @property
+    def workers(self) -> int:
+        """How many processes, or threads, train at once."""
+        return self.config.train.workers or cores()
+
+    def cost(self) -> Cost:
+        """Foretell what a whole study takes, from a few epochs of its first trials."""
+        plan = self.plan
+        seeds = plan.budget.seeds
+        n = plan.total * len(seeds)
+        way = self.way(train_plain, lambda _: None)
+        first = next_round(plan.space, plan.budget, {}, plan.task.metric.direction)
+        alone = way is train_plain
+        probe = [Replicate(item.point, seed) for item in first for seed in seeds][: 1 if alone else None]
+
+        clock = _Clock(PROBE_SECONDS)
+        list(way(plan.task, plan.space, probe, plan.settings, stop=clock))
+        steps = len(batch_sizes(len(plan.task.fold(seeds[0]).train), int(plan.settings.batch_size)))
+        step, scoring = clock.costs(steps)
+        epochs = plan.settings.epochs
+        scored = epochs if alone else min(epochs, SCORED_EPOCHS)
+        whole = epochs * steps * step + scored * scoring
+        each = whole / len(probe) / (min(self.workers, n) if alone else 1)
         curves = 3 + len(plan.task.metrics)
-        disk = n * plan.settings.epochs * curves * 6 + plan.total * 20_000
-        return Cost(n, epoch * plan.settings.epochs * n / min(workers, n), disk)
+        return Cost(n, each * n, n * plan.settings.epochs * curves * 6 + plan.total * 20_000)
 
     def lines(self) -> Sequence[RenderableType]:
         """Return what would be done, for a terminal."""

@@ -9,12 +9,13 @@ import logging
 import os
 import re
 import socket
+import sqlite3
 import sys
 import time
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -36,6 +37,7 @@ _FOR_CALLS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks", "uc")
+_SERVER_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _PAUSES = (0.2, 0.8, 2.0)
 
 
@@ -83,15 +85,14 @@ def connect(store: Store, uri: str) -> MlflowClient:
     """
     if not answers(uri):
         raise StoreError(
-            f"No MLflow server answers at {hide_password(uri)}. Start it, correct --set records.tracking_uri=…, "
+            f"No server answers at {hide_password(uri)}, the MLflow tracking URI. Start it, correct --set records.tracking_uri=…, "
             "or run without it (--no-mlflow)."
         )
     client_class = _client_class()
-    if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     with quiet(), nullcontext() if is_http(uri) else store.lock():
         fresh = uri == store.tracking_uri and not store.database.is_file()
         try:
+            _try_file(uri)
             client = client_class(tracking_uri=uri)
             client.search_experiments(max_results=1)
         except Exception as error:
@@ -103,13 +104,13 @@ def connect(store: Store, uri: str) -> MlflowClient:
 
 def answers(uri: str, seconds: float = 3.0) -> bool:
     """Whether something listens where a server's address points; True for what cannot be asked so simply."""
-    if not is_http(uri):
-        return True
     parts = urlsplit(uri)
-    host = parts.hostname or ""
-    if parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host):
+    scheme, host = parts.scheme.partition("+")[0], parts.hostname
+    if scheme not in _SERVER_PORTS or not host:
         return True
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host):
+        return True
+    port = parts.port or _SERVER_PORTS[scheme]
     try:
         with socket.create_connection((host, port), timeout=seconds):
             return True
@@ -221,6 +222,15 @@ def _cannot_open(uri: str, error: BaseException) -> StoreError:
         f"The MLflow tracking store {shown} cannot be opened: {first_line(error)} "
         "Correct --set records.tracking_uri=…, or run without it (--no-mlflow)."
     )
+
+
+def _try_file(uri: str) -> None:
+    """Raise where an sqlite file cannot be opened: MLflow would try again for minutes."""
+    path = _file_of(uri)
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA schema_version")
 
 
 def _file_of(uri: str) -> str:

@@ -53,6 +53,11 @@ class Store:
             StoreError: it is absent (``create=False``), cannot be written, or is of a later format.
         """
         root = Path(path).expanduser().resolve()
+        if unfit := sorted(set("%?") & set(str(root))):
+            raise StoreError(
+                f"The store's path {root} contains {unfit[0]!r}, which the address of a database cannot carry. "
+                "Name another directory with --store DIR."
+            )
         store = cls(root)
         if not create and not store._marker.is_file():
             raise StoreError(

@@ -102,9 +102,9 @@ def leaderboard(
         groups.setdefault(record.point.pair, []).append(record)
     rows = [_row(pair, group, best.get(pair), metric, others) for pair, group in groups.items()]
     for row in rows:
-        record = best.get(row["pair"])
-        if record is not None and searched is not None:
-            row["params"] = params_text(_searched(record, searched.get(row["pair"], ())))
+        shown = best.get(row["pair"])
+        if shown is not None and searched is not None:
+            row["params"] = params_text(_searched(shown, searched.get(row["pair"], ())))
     frame = pd.DataFrame(rows)
     sign = SIGN[direction]
     reference = next((r["score"] for r in rows if r["pair"] == conventional), math.nan)

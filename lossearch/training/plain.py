@@ -175,8 +175,8 @@ def train_one(job: Assignment, threads: int | None) -> ReplicateResult | None:
         with contained(stream(job.replicate.seed, "training"), threads):
             result = _fit(job, start)
     except Exception as error:  # noqa: BLE001 - whatever one replicate raises is its result
-        result = _failed(job.replicate, error, start)
-        _free_memory()
+        result = failed(job.replicate, error, start)
+        free_memory()
     return result
 
 
@@ -222,12 +222,20 @@ def _module(job: Assignment, device: torch.device) -> ReplicateModule:
     )
 
 
-def _failed(replicate: Replicate, error: Exception, start: float) -> ReplicateResult:
-    words = str(error).strip() or "no message"
-    memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
-        sign in words.lower() for sign in ("out of memory", "can't allocate memory")
+def out_of_memory(error: Exception) -> bool:
+    """Return whether an error says that memory ran out, on whatever device."""
+    words = str(error).lower()
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+        sign in words for sign in ("out of memory", "can't allocate memory")
     )
-    reason = f"{'out of memory: ' if memory else ''}{type(error).__name__}: {words.splitlines()[0]}"
+
+
+def failed(replicate: Replicate, error: Exception, start: float) -> ReplicateResult:
+    """Return the result of a replicate that an exception ended."""
+    words = str(error).strip() or "no message"
+    reason = (
+        f"{'out of memory: ' if out_of_memory(error) else ''}{type(error).__name__}: {words.splitlines()[0]}"
+    )
     lines = "".join(traceback.format_exception(error)).splitlines()
     return ReplicateResult(
         replicate,
@@ -239,7 +247,7 @@ def _failed(replicate: Replicate, error: Exception, start: float) -> ReplicateRe
     )
 
 
-def _free_memory() -> None:
+def free_memory() -> None:
     """Give back what a failed replicate held, so that the next one finds room."""
     gc.collect()
     if torch.cuda.is_available():

@@ -67,7 +67,7 @@ class PlainPool:
         start_up: float = START_UP_SECONDS,
     ) -> None:
         self.recipe = recipe
-        self.size = workers or _cores()
+        self.size = workers or cores()
         self.threads = threads
         self.note = note
         self.start_up = start_up
@@ -256,7 +256,7 @@ class _Deadline:
         return self.stop() or time.perf_counter() > self.when
 
 
-def _cores() -> int:
+def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,0 +1,160 @@
+"""A stack of layers with its own backward pass: no graph, and no memory asked for in a step.
+
+Small networks spend most of a step on what surrounds the arithmetic: recording a graph, allocating
+activations, walking the graph back. Linear layers and three activations whose slope follows from their
+output are enough for most fully connected networks, and are written out here. Others use autograd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from lossearch.training.population.networks import LayerStack, Tensors
+
+SLOPES = {
+    nn.ReLU: lambda g, h: torch.ops.aten.threshold_backward.grad_input(g, h, 0, grad_input=g),
+    nn.Tanh: lambda g, h: torch.ops.aten.tanh_backward.grad_input(g, h, grad_input=g),
+    nn.Sigmoid: lambda g, h: torch.ops.aten.sigmoid_backward.grad_input(g, h, grad_input=g),
+}
+"""Activation -> its backward pass from gradient and *output*, in place of the gradient."""
+
+FORWARD = {nn.ReLU: torch.relu_, nn.Tanh: torch.tanh_, nn.Sigmoid: torch.sigmoid_}
+THIN = 8
+"""Inputs up to which a weight gradient is faster computed transposed."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear layer as it was applied: to rows that all arms of a seed share, or to each arm's own."""
+
+    prefix: str
+    inputs: Tensor
+    shared: bool
+
+
+@dataclass(frozen=True)
+class Bent:
+    """An activation as it was applied, with its output."""
+
+    kind: type[nn.Module]
+    output: Tensor
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A dropout layer as it was applied, with its scaled mask (S, 1, H, B)."""
+
+    mask: Tensor
+
+
+@dataclass
+class FusedStack(LayerStack):
+    """A :class:`LayerStack` that also computes gradients by itself."""
+
+    buffers: dict[tuple[object, ...], Tensor] = field(default_factory=dict)
+    tape: list[Linear | Bent | Dropped] = field(default_factory=list)
+
+    @classmethod
+    def fits(cls, stack: LayerStack) -> bool:
+        """Return whether every layer of a stack is one of those written out here."""
+        kinds = [type(m) for _, m in stack.layers]
+        first = kinds.index(nn.Linear)
+        before = all(k in (nn.Flatten, nn.Identity, nn.Dropout) for k in kinds[:first])
+        after = all(k in (nn.Linear, nn.Identity, nn.Dropout, *SLOPES) for k in kinds[first:])
+        return before and after
+
+    def _buffer(self, what: object, shape: Sequence[int], like: Tensor) -> Tensor:
+        key = (what, *shape)
+        if key not in self.buffers:
+            self.buffers[key] = torch.empty(shape, dtype=like.dtype, device=like.device)
+        return self.buffers[key]
+
+    @torch.no_grad()
+    def forward(self, parameters: Tensors, x: Tensor, step_seeds: Sequence[int] | None) -> Tensor:
+        """Return raw output (S, A, B, n_out), keeping what :meth:`backward` needs.
+
+        The next call overwrites it. Without ``step_seeds`` nothing is dropped.
+        """
+        seeds, rows = x.shape[0], x.shape[2]
+        masks: Iterator[Tensor] = iter(())
+        if self.random and step_seeds is not None:
+            masks = iter(self._masks(self._widths(x.shape[1], parameters), rows, step_seeds, x))
+        self.tape = []
+        h, shared = x, True
+        for i, (name, layer) in enumerate(self.layers):
+            kind = type(layer)
+            if kind is nn.Linear:
+                h = self._apply(i, f"{name}." if name else "", parameters, h, shared=shared)
+                shared = False
+            elif kind is nn.Dropout and (mask := next(masks, None)) is not None:
+                h = h * mask[:, 0] if shared else self._drop(i, h, mask)
+            elif kind in SLOPES:
+                h = FORWARD[kind](h)
+                self.tape.append(Bent(kind, h))
+        return h.view(seeds, -1, h.shape[1], rows).transpose(2, 3)
+
+    def _apply(self, i: int, prefix: str, parameters: Tensors, h: Tensor, *, shared: bool) -> Tensor:
+        self.tape.append(Linear(prefix, h, shared))
+        w, b = parameters[f"{prefix}weight"], parameters.get(f"{prefix}bias")
+        k, width, inputs = w.shape
+        out = self._buffer(("h", i), (k, width, h.shape[2]), h)
+        left = w.view(h.shape[0], -1, inputs) if shared else w
+        target = out.view(h.shape[0], -1, h.shape[2]) if shared else out
+        if b is None:
+            torch.bmm(left, h, out=target)
+        else:
+            torch.baddbmm(b.view(target.shape[0], -1, 1), left, h, out=target)
+        return out
+
+    def _drop(self, i: int, h: Tensor, mask: Tensor) -> Tensor:
+        seeds, rows = mask.shape[0], mask.shape[3]
+        out = self._buffer(("d", i), h.shape, h)
+        shape = (seeds, -1, h.shape[1], rows)
+        torch.mul(h.view(shape), mask, out=out.view(shape))
+        self.tape.append(Dropped(mask))
+        return out
+
+    @torch.no_grad()
+    def backward(self, slope: Tensor, parameters: Tensors, gradients: Mapping[str, Tensor]) -> None:
+        """Write the gradients of all parameters, given the loss's slope in the raw output."""
+        seeds, arms, rows, n_out = slope.shape
+        g = self._buffer("slope", (seeds * arms, n_out, rows), slope)
+        g.view(seeds, arms, n_out, rows).copy_(slope.transpose(2, 3))
+        for done in reversed(self.tape):
+            if isinstance(done, Bent):
+                SLOPES[done.kind](g, done.output)
+            elif isinstance(done, Dropped):
+                wide = g.view(seeds, arms, -1, rows)
+                wide.mul_(done.mask)
+            else:
+                self._gradients(done, g, gradients)
+                if not done.shared:
+                    g = self._back(done, g, parameters[f"{done.prefix}weight"])
+
+    def _gradients(self, done: Linear, g: Tensor, gradients: Mapping[str, Tensor]) -> None:
+        bias = gradients.get(f"{done.prefix}bias")
+        rows = g.shape[2]
+        if bias is not None:
+            ones = self._buffer("ones", (rows,), g).fill_(1)
+            torch.mv(g.view(-1, rows), ones, out=bias.view(-1))
+        weight = gradients[f"{done.prefix}weight"]
+        k, width, inputs = weight.shape
+        h = done.inputs
+        left = g.view(h.shape[0], -1, rows) if done.shared else g
+        target = weight.view(h.shape[0], -1, inputs) if done.shared else weight
+        if inputs <= THIN < width:
+            across = self._buffer(("t", done.prefix), (h.shape[0], inputs, left.shape[1]), g)
+            torch.bmm(h, left.transpose(1, 2), out=across)
+            target.copy_(across.transpose(1, 2))
+        else:
+            torch.bmm(left, h.transpose(1, 2), out=target)
+
+    def _back(self, done: Linear, g: Tensor, weight: Tensor) -> Tensor:
+        out = self._buffer(("g", done.prefix), done.inputs.shape, g)
+        if weight.shape[1] == 1:
+            return torch.mul(weight.transpose(1, 2), g, out=out)
+        return torch.bmm(weight.transpose(1, 2), g, out=out)

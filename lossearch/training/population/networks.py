@@ -1,0 +1,228 @@
+"""A network applied to a whole population: layer by layer where they are known, by vmap elsewhere.
+
+Replicates are ordered seed by seed, A arms a seed. Arms of a seed see the same rows, so that what
+depends on the rows alone is computed once a seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+from lossearch._random import stream
+
+ELEMENTWISE = (
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.Sigmoid,
+    nn.Softplus, nn.Softsign, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Tanhshrink, nn.LogSigmoid,
+)  # fmt: skip
+"""Layers without parameters that act on every number alone, whatever the layout."""
+
+Tensors = Mapping[str, Tensor]
+
+
+class Batched(Protocol):
+    """A network for a population."""
+
+    def rows(self, x: Tensor) -> Tensor:
+        """Return inputs (S, N, ...) in the layout that :meth:`__call__` reads, rows on axis ``row_axis``."""
+        ...
+
+    @property
+    def row_axis(self) -> int:
+        """The axis of rows in that layout."""
+        ...
+
+    def __call__(
+        self,
+        parameters: Tensors,
+        buffers: Tensors,
+        x: Tensor,
+        *,
+        training: bool,
+        step_seeds: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Return raw output (S, A, B, n_out) of K = S * A replicates, whose tensors are (K, ...).
+
+        ``step_seeds`` are the seeds of this step's random layers, one a seed; None where nothing is drawn.
+        """
+        ...
+
+
+def flattened(network: nn.Module) -> list[tuple[str, nn.Module]] | None:
+    """Return the layers of a plain stack with their qualified names; None where it is not one."""
+    if type(network) is nn.Sequential:
+        found = []
+        for name, child in network.named_children():
+            inner = flattened(child)
+            if inner is None:
+                return None
+            found += [(f"{name}.{n}" if n else name, m) for n, m in inner]
+        return found
+    known = type(network) in (nn.Linear, nn.Identity, nn.Dropout, nn.Flatten, *ELEMENTWISE)
+    return [("", network)] if known and not _hooked(network) else None
+
+
+def _hooked(module: nn.Module) -> bool:
+    """Whether a call does more than the layer's own arithmetic."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(module, name, None) for name in hooks) or hasattr(module, "parametrizations")
+
+
+@dataclass
+class LayerStack:
+    """A stack of linear and element-wise layers, as batched matrix products.
+
+    Activations lie as (replicate, feature, row): bias and weights then apply from the left, the first
+    layer is one product a seed, and the products with thin outputs stay fast.
+    """
+
+    row_axis: ClassVar[int] = 2
+
+    layers: Sequence[tuple[str, nn.Module]]
+
+    def __post_init__(self) -> None:
+        self.random = [m for _, m in self.layers if isinstance(m, nn.Dropout) and m.p > 0]
+
+    @classmethod
+    def made_of(cls, network: nn.Module, x: Tensor) -> LayerStack | None:
+        """Return the stack of a network, None where it holds anything else."""
+        layers = flattened(network)
+        if layers is None or not any(isinstance(m, nn.Linear) for _, m in layers):
+            return None
+        if x.ndim > 3 and not isinstance(layers[0][1], nn.Flatten):
+            return None
+        return cls(layers)
+
+    def rows(self, x: Tensor) -> Tensor:
+        """Return inputs (S, N, ...) as (S, F, N)."""
+        return x.flatten(2).transpose(1, 2).contiguous()
+
+    def _masks(self, widths: Sequence[int], rows: int, seeds: Sequence[int], like: Tensor) -> list[Tensor]:
+        """Return each dropout layer's scaled mask (S, 1, H, B), the very bits nn.Dropout would draw."""
+        drawn: list[list[Tensor]] = [[] for _ in self.random]
+        for seed in seeds:
+            torch.manual_seed(seed)
+            for masks, layer, width in zip(drawn, self.random, widths, strict=True):
+                masks.append(functional.dropout(torch.ones(rows, width, dtype=like.dtype), layer.p).t())
+        return [torch.stack(masks).unsqueeze(1) for masks in drawn]
+
+    def __call__(
+        self,
+        parameters: Tensors,
+        buffers: Tensors,
+        x: Tensor,
+        *,
+        training: bool,
+        step_seeds: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Return raw output (S, A, B, n_out) from inputs (S, F, B)."""
+        del buffers
+        seeds, rows = x.shape[0], x.shape[2]
+        arms = next(iter(parameters.values())).shape[0] // seeds
+        masks: Iterator[Tensor] = iter(())
+        if training and self.random and step_seeds is not None:
+            masks = iter(self._masks(self._widths(x.shape[1], parameters), rows, step_seeds, x))
+        h, shared = x, True
+        for name, layer in self.layers:
+            if isinstance(layer, nn.Linear):
+                h = self._linear(parameters, name, h, seeds, shared=shared)
+                shared = False
+            elif isinstance(layer, nn.Dropout):
+                mask = next(masks, None)
+                if mask is not None:
+                    wide = h.view(seeds, 1 if shared else arms, -1, rows)
+                    h = (wide * mask).view(h.shape)
+            elif not isinstance(layer, nn.Identity | nn.Flatten):
+                h = functional.relu_(h) if type(layer) is nn.ReLU and not shared else layer(h)
+        return h.view(seeds, arms, -1, rows).transpose(2, 3)
+
+    def _widths(self, features: int, parameters: Tensors) -> list[int]:
+        widths, width = [], features
+        for name, layer in self.layers:
+            if isinstance(layer, nn.Linear):
+                width = parameters[f"{name}.weight" if name else "weight"].shape[1]
+            elif layer in self.random:
+                widths.append(width)
+        return widths
+
+    def _linear(self, parameters: Tensors, name: str, h: Tensor, seeds: int, *, shared: bool) -> Tensor:
+        prefix = f"{name}." if name else ""
+        w = parameters[f"{prefix}weight"]
+        b = parameters.get(f"{prefix}bias")
+        k, out, _ = w.shape
+        if shared:
+            w = w.view(seeds, -1, w.shape[2])
+            product = torch.bmm(w, h) if b is None else torch.baddbmm(b.view(seeds, -1, 1), w, h)
+            return product.view(k, out, -1)
+        return torch.bmm(w, h) if b is None else torch.baddbmm(b.unsqueeze(2), w, h)
+
+
+class Vmapped:
+    """Any network that ``torch.func`` can batch: one call over seeds, within it one over arms."""
+
+    row_axis = 1
+
+    def __init__(self, network: nn.Module, *, random: bool) -> None:
+        self.network = network
+        self.random = random
+
+    def rows(self, x: Tensor) -> Tensor:
+        """Return inputs (S, N, ...) as they are."""
+        return x
+
+    def __call__(
+        self,
+        parameters: Tensors,
+        buffers: Tensors,
+        x: Tensor,
+        *,
+        training: bool,
+        step_seeds: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Return raw output (S, A, B, n_out) from inputs (S, B, ...)."""
+        self.network.train(training)
+        seeds = x.shape[0]
+
+        def split(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {n: t.view(seeds, -1, *t.shape[1:]) for n, t in tensors.items()}
+
+        parameters, buffers = split(parameters), split(buffers)
+        over_arms = torch.vmap(self._one, in_dims=(0, 0, None), randomness="same")
+        if training and self.random and step_seeds is not None:
+            return torch.stack(self._seed_by_seed(over_arms, parameters, buffers, x, step_seeds))
+        found: Tensor = torch.vmap(over_arms, in_dims=(0, 0, 0), randomness="error")(parameters, buffers, x)
+        return found
+
+    def _seed_by_seed(
+        self,
+        over_arms: Callable[..., Tensor],
+        parameters: Mapping[str, Tensor],
+        buffers: Mapping[str, Tensor],
+        x: Tensor,
+        step_seeds: Sequence[int],
+    ) -> list[Tensor]:
+        """Return each seed's output, its random layers drawing what the replicate alone would draw."""
+        found = []
+        for s, seed in enumerate(step_seeds):
+            torch.manual_seed(seed)
+            found.append(
+                over_arms(
+                    {n: p[s] for n, p in parameters.items()}, {n: b[s] for n, b in buffers.items()}, x[s]
+                )
+            )
+        return found
+
+    def _one(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+        raw: Tensor = functional_call(self.network, (parameters, buffers), (x,))
+        return raw.unsqueeze(-1) if raw.ndim == 1 else raw
+
+
+def step_seeds(seeds: Sequence[int], step: int) -> list[int]:
+    """Return what each seed's random layers are seeded with at a step."""
+    return [stream(seed, "step", step) for seed in seeds]

@@ -1,0 +1,136 @@
+"""Optimisers with a learning rate for every replicate, over one flat tensor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossearch.training.optimizers import OPTIMIZERS
+
+
+class PerReplicate(torch.optim.Optimizer):
+    """Base: a flat tensor of weights, and ``rates`` laid out like it, one learning rate a replicate."""
+
+    def __init__(self, flat: Tensor, rates: Tensor, options: Mapping[str, Any]) -> None:
+        super().__init__([flat], {"lr": 1.0})
+        self.flat = flat
+        self.rates = rates
+        self.options = dict(options)
+        self.steps = 0
+
+    def update(self, gradient: Tensor) -> None:
+        """Take one step along a gradient laid out like the weights. May change ``gradient``."""
+        raise NotImplementedError
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Take one step with the gradient in ``flat.grad``."""
+        loss = closure() if closure is not None else None
+        with torch.no_grad():
+            if self.flat.grad is not None:
+                self.update(self.flat.grad)
+        return loss
+
+
+class SGD(PerReplicate):
+    """Stochastic gradient descent with momentum, dampening, Nesterov and coupled weight decay."""
+
+    def update(self, gradient: Tensor) -> None:
+        """Take one step, as torch.optim.SGD does."""
+        o = self.options
+        momentum, decay = o.get("momentum", 0.0), o.get("weight_decay", 0.0)
+        if decay:
+            gradient.add_(self.flat, alpha=decay)
+        if momentum:
+            if self.steps == 0:
+                self.velocity = gradient.clone()
+            else:
+                self.velocity.mul_(momentum).add_(gradient, alpha=1 - o.get("dampening", 0.0))
+            if o.get("nesterov", False):
+                gradient.add_(self.velocity, alpha=momentum)
+            else:
+                gradient = self.velocity
+        self.steps += 1
+        self.flat.addcmul_(self.rates, gradient, value=-1)
+
+
+class Adam(PerReplicate):
+    """Adam (Kingma & Ba 2015), and AdamW (Loshchilov & Hutter 2019) where decay is decoupled."""
+
+    def __init__(self, flat: Tensor, rates: Tensor, options: Mapping[str, Any], *, decoupled: bool) -> None:
+        super().__init__(flat, rates, options)
+        self.decoupled = decoupled
+        self.mean = torch.zeros_like(flat)
+        self.square = torch.zeros_like(flat)
+        self.scratch = torch.empty_like(flat)
+
+    def update(self, gradient: Tensor) -> None:
+        """Take one step, as torch.optim.Adam does."""
+        o = self.options
+        beta1, beta2 = o.get("betas", (0.9, 0.999))
+        decay = o.get("weight_decay", 1e-2 if self.decoupled else 0.0)
+        if decay and self.decoupled:
+            self.flat.addcmul_(self.flat, self.rates, value=-decay)
+        elif decay:
+            gradient.add_(self.flat, alpha=decay)
+        self.steps += 1
+        self.mean.lerp_(gradient, 1 - beta1)
+        self.square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        torch.sqrt(self.square, out=self.scratch)
+        self.scratch.div_(math.sqrt(1 - beta2**self.steps)).add_(o.get("eps", 1e-8))
+        torch.div(self.mean, self.scratch, out=self.scratch)
+        self.flat.addcmul_(self.scratch, self.rates, value=-1 / (1 - beta1**self.steps))
+
+
+class Scaled(PerReplicate):
+    """Any optimiser whose step is proportional to its learning rate.
+
+    It steps at rate 1 from zero, which gives the direction without rounding against the weights, and
+    each replicate goes along it by its own rate. Coupled weight decay is added to the gradient here.
+    """
+
+    def __init__(self, flat: Tensor, rates: Tensor, options: Mapping[str, Any], name: str) -> None:
+        super().__init__(flat, rates, options)
+        self.direction = torch.zeros_like(flat)
+        inner = {k: v for k, v in options.items() if k != "weight_decay"}
+        self.inner = OPTIMIZERS[name].make([self.direction], lr=1.0, **inner)  # type: ignore[call-arg]
+
+    def update(self, gradient: Tensor) -> None:
+        """Take one step along the inner optimiser's direction."""
+        decay = self.options.get("weight_decay", 0.0)
+        if decay:
+            gradient.add_(self.flat, alpha=decay)
+        self.direction.grad = gradient
+        self.inner.step()
+        self.steps += 1
+        self.flat.addcmul_(self.rates, self.direction)
+        self.direction.zero_()
+
+
+SCALED = ("rmsprop", "adagrad", "adadelta", "adamax", "radam")
+UNSUPPORTED_OPTIONS = (
+    "amsgrad",
+    "decoupled_weight_decay",
+    "maximize",
+    "differentiable",
+    "capturable",
+    "fused",
+)
+
+
+def supported(name: str, options: Mapping[str, Any]) -> bool:
+    """Return whether a population can use an optimiser with these options."""
+    plain = not any(options.get(o) for o in UNSUPPORTED_OPTIONS)
+    return plain and name in ("sgd", "adam", "adamw", *SCALED)
+
+
+def per_replicate(name: str, flat: Tensor, rates: Tensor, options: Mapping[str, Any]) -> PerReplicate:
+    """Return the optimiser of that name over a population's weights."""
+    if name == "sgd":
+        return SGD(flat, rates, options)
+    if name in ("adam", "adamw"):
+        return Adam(flat, rates, options, decoupled=name == "adamw")
+    return Scaled(flat, rates, options, name)

@@ -1,0 +1,211 @@
+"""The MLflow UI on a store: from any directory, on this machine only, gone when it is ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lossearch.errors import InputError, RunFailedError
+from lossearch.records import Store
+from lossearch.records import server as server_module
+from lossearch.records.curves import mean_curves
+from lossearch.records.mlflow_client import connect
+from lossearch.records.mlflow_view import MlflowView
+from lossearch.records.server import command, environment, start
+from lossearch.testing.records import ended, example_header, example_record, example_results
+from lossearch.training.contract import Outcome
+
+SERVE = "import sys; from lossearch.records import Store; from lossearch.records.server import serve; "
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one study of sixty trials."""
+    store = Store.open(tmp_path_factory.mktemp("recorded") / "a store")
+    view = MlflowView(store, "circles")
+    view.open(example_header("circles"))
+    for n in range(24):
+        results = example_results(n)
+        record = example_record(n, results)
+        if n % 9 == 5:
+            record = ended(record, Outcome.DIVERGED, "loss was nan at step 3 (epoch 1, lr 0.9)")
+        view.write_trial(record, mean_curves(results))
+    view.close()
+    return store.root
+
+
+@pytest.fixture(scope="module")
+def store(recorded: Path) -> Store:
+    return Store.open(recorded)
+
+
+def taken_port() -> socket.socket:
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))
+    held.listen()
+    return held
+
+
+def get(url: str, host: str | None = None) -> bytes:
+    request = urllib.request.Request(url, headers={"Host": host} if host else {})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        body: bytes = answer.read()
+    return body
+
+
+def ask(url: str, what: str, **fields: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(
+        get(f"{url}/api/2.0/mlflow/{what}?{urllib.parse.urlencode(fields)}")
+    )
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_started_from_anywhere_it_serves_artifacts_and_ends_whole(
+    recorded: Path, tmp_path: Path, sign: int
+) -> None:
+    """After a move, from the root directory, in a process of its own."""
+    moved = shutil.copytree(recorded, tmp_path / "moved")
+    code = f"{SERVE} sys.exit(serve(Store.open({str(moved)!r}), say=lambda text: print(text, flush=True)))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd="/", stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        url = next(found[0] for line in lines if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+        experiment = ask(url, "experiments/get-by-name", experiment_name="circles")["experiment"]
+        assert experiment["artifact_location"].startswith(moved.as_uri())
+        client = connect(Store.open(moved), Store.open(moved).tracking_uri)
+        (parent,) = client.search_runs([experiment["experiment_id"]], "tags.`lossearch.role` = 'study'")
+        listed = ask(url, "artifacts/list", run_id=parent.info.run_id)
+        assert {f["path"] for f in listed["files"]} == {"study.toml", "study.json"}
+        text = get(f"{url}/get-artifact?run_uuid={parent.info.run_id}&path=study.toml").decode()
+        assert text == example_header("circles").config
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children
+        process.send_signal(sign)
+        assert process.wait(20) == 0
+    gone, alive = psutil.wait_procs(children, timeout=5)
+    assert len(gone) == len(children)
+    assert not alive
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", int(url.rpartition(":")[2])))
+
+
+@pytest.mark.slow
+def test_a_stranger_s_host_name_is_refused(store: Store) -> None:
+    server = start(store, port=_free_port(), say=lambda _: None)
+    try:
+        with pytest.raises(urllib.error.HTTPError) as error:
+            get(f"{server.url}/api/2.0/mlflow/experiments/search", host="evil.example")
+        assert error.value.code == 403
+        error.value.close()
+    finally:
+        server.stop()
+
+
+def _free_port() -> int:
+    with taken_port() as held:
+        return int(held.getsockname()[1])
+
+
+def test_a_taken_port_that_was_asked_for_is_refused(store: Store) -> None:
+    with taken_port() as held:
+        port = held.getsockname()[1]
+        with pytest.raises(InputError) as error:
+            start(store, port=port)
+    assert str(error.value) == (
+        f"Port {port} of 127.0.0.1 is taken or not allowed. Give another --port, or none for the next free one."
+    )
+
+
+def test_a_taken_default_port_gives_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    with taken_port() as held:
+        port = held.getsockname()[1]
+        monkeypatch.setattr(server_module, "PORT", port)
+        found = server_module._port("127.0.0.1", None, said.append)
+    assert found > port
+    assert said == [f"Port {port} is taken; using {found}."]
+
+
+def test_all_ports_taken_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with taken_port() as held:
+        port = held.getsockname()[1]
+        monkeypatch.setattr(server_module, "PORT", port)
+        monkeypatch.setattr(server_module, "PORTS_TRIED", 1)
+        with pytest.raises(InputError) as error:
+            server_module._port("127.0.0.1", None, print)
+    assert str(error.value) == f"Ports {port} to {port} of 127.0.0.1 are all taken. Give one with --port."
+
+
+def test_another_host_needs_to_be_meant(store: Store) -> None:
+    with pytest.raises(InputError) as error:
+        start(store, host="0.0.0.0")  # noqa: S104
+    assert str(error.value) == (
+        "--host 0.0.0.0 would let others in. The MLflow UI asks for no password: anyone who reaches it can read and "
+        "delete every run. If that is meant, name the hosts it may be asked by: --allowed-hosts NAME."
+    )
+
+
+def test_the_command_is_right_from_anywhere(store: Store) -> None:
+    words = command(store, "0.0.0.0", 5577, ["lab"])  # noqa: S104
+    options = dict(zip(words[4::2], words[5::2], strict=True))
+    assert words[1:4] == ["-m", "mlflow", "server"]
+    assert options == {
+        "--backend-store-uri": f"sqlite:///{store.root}/mlflow.db",
+        "--artifacts-destination": store.artifacts.as_uri(),
+        "--host": "0.0.0.0",  # noqa: S104
+        "--port": "5577",
+        "--workers": "1",
+        "--allowed-hosts": "lab,lab:5577,localhost,localhost:5577,127.0.0.1,127.0.0.1:5577",
+        "--cors-allowed-origins": "http://lab:5577,http://localhost:5577,http://127.0.0.1:5577",
+    }
+    assert "--allowed-hosts" not in command(store, "127.0.0.1", 5000)
+
+
+@pytest.mark.parametrize(
+    ("own", "telemetry"),
+    [({}, "true"), ({"MLFLOW_DISABLE_TELEMETRY": "false"}, "false"), ({"DO_NOT_TRACK": "false"}, None)],
+)
+def test_the_child_sends_nothing_unless_its_user_says_so(own: dict[str, str], telemetry: str | None) -> None:
+    child = environment({"PATH": "/bin", **own})
+    assert child.get("MLFLOW_DISABLE_TELEMETRY") == telemetry
+    assert child["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    assert child["PATH"] == "/bin"
+    assert "MLFLOW_SERVER_ENABLE_JOB_EXECUTION" not in os.environ
+
+
+def test_a_server_that_dies_at_once_says_why(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import sys; sys.exit('no such option: --workers')"
+    monkeypatch.setattr(server_module, "command", lambda *_: [sys.executable, "-c", code])
+    with pytest.raises(RunFailedError) as error:
+        start(store, port=_free_port())
+    assert str(error.value) == "The MLflow server ended at once. It said:\nno such option: --workers"
+
+
+def test_a_server_that_never_answers_is_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        server_module, "command", lambda *_: [sys.executable, "-c", "import time; time.sleep(99)"]
+    )
+    monkeypatch.setattr(server_module, "READY_SECONDS", 0.5)
+    began = time.monotonic()
+    with pytest.raises(RunFailedError, match=r"^The MLflow server did not answer in 0 s\."):
+        start(store, port=_free_port())
+    assert time.monotonic() - began < 10
+    assert not [c for c in psutil.Process().children() if "sleep(99)" in " ".join(c.cmdline())]
