@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time as clock
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from lossearch.config import StudyConfig, config_toml, make_config
-from lossearch.errors import InputError, StoreError
+from lossearch.errors import InputError, LossearchError, StoreError
 from lossearch.losses import Loss
 from lossearch.planning import Prepared, declaration, prepare
 from lossearch.records.curves import compact, mean_curves_of, read_curves
@@ -29,6 +30,7 @@ from lossearch.study.progress import Listener, Silent
 from lossearch.study.recorded import open_study, quiet_optuna
 from lossearch.study.rounds import Search
 from lossearch.tasks import Dataset, Metric, from_arrays
+from lossearch.training.contract import Trains
 from lossearch.training.pool import PlainPool
 
 if TYPE_CHECKING:
@@ -152,30 +154,55 @@ def run(
     prepared = prepare(config, dataset=dataset, losses=losses, model=model, metric=metric)
     for note in (*prepared.plan.task.notes, *prepared.plan.notes):
         heard.note(note)
-    store = Store.open(config.records.store)
-    name = prepared.plan.name
     with ExitStack() as stack:
-        stack.enter_context(_only_here(store, name))
         stack.enter_context(quiet_optuna())
-        header = _header(prepared)
-        _declare(store, prepared, header)
-        study = open_study(store, prepared.plan, config.records.storage)
-        view = _open_view(store, prepared, header, heard)
-        book = StudyBook(prepared.plan, study, store.study_dir(name), view)
-        if view is not None:
-            view.sync(book.records(), _stored_curves(store, name))
-        pool = PlainPool(prepared.recipe, workers=config.train.workers, note=heard.note)
-        stack.enter_context(pool)
-        try:
-            reason = Search(prepared.plan, prepared.way(pool, heard.note), book, heard)()
-        except KeyboardInterrupt:
-            _finish(store, name, view, "killed")
-            raise
-        except BaseException:
-            _finish(store, name, view, "failed")
-            raise
-        heard.finished(reason)
-        return _finish(store, name, view, "finished")
+        pool = stack.enter_context(PlainPool(prepared.recipe, workers=config.train.workers, note=heard.note))
+        way = prepared.way(pool, heard.note)
+        with _nothing_half_made(Path(config.records.store), prepared.plan.name):
+            store = Store.open(config.records.store)
+            stack.enter_context(_only_here(store, prepared.plan.name))
+            book = _open_book(store, prepared, heard)
+        return _search(prepared, way, store, book, heard)
+
+
+def _search(prepared: Prepared, way: Trains, store: Store, book: StudyBook, heard: Listener) -> Result:
+    name = prepared.plan.name
+    try:
+        reason = Search(prepared.plan, way, book, heard)()
+    except KeyboardInterrupt:
+        _finish(store, name, book.view, "killed")
+        raise
+    except BaseException:
+        _finish(store, name, book.view, "failed")
+        raise
+    heard.finished(reason)
+    return _finish(store, name, book.view, "finished")
+
+
+@contextmanager
+def _nothing_half_made(root: Path, name: str) -> Iterator[None]:
+    """Take away what a refused study has left: its directory, and the store, where they are new."""
+    new_store, folder = not root.exists(), root / "studies" / name
+    new_study = not folder.exists()
+    try:
+        yield
+    except LossearchError:
+        if new_store or new_study:
+            shutil.rmtree(root if new_store else folder, ignore_errors=True)
+        raise
+
+
+def _open_book(store: Store, prepared: Prepared, heard: Listener) -> StudyBook:
+    """Open the study's records: declaration, Optuna study and MLflow runs, the last brought up to date."""
+    name = prepared.plan.name
+    header = _header(prepared)
+    _declare(store, prepared, header)
+    study = open_study(store, prepared.plan, prepared.config.records.storage)
+    view = _open_view(store, prepared, header, heard)
+    book = StudyBook(prepared.plan, study, store.study_dir(name), view)
+    if view is not None:
+        view.sync(book.records(), _stored_curves(store, name))
+    return book
 
 
 def _stored_curves(store: Store, name: str) -> Callable[[Any], Any]:

@@ -14,8 +14,8 @@ import torch
 
 from lossearch.config import StudyConfig, config_toml
 from lossearch.errors import InputError
-from lossearch.losses import Loss
-from lossearch.pairs import Criterion, Rejection
+from lossearch.losses import ACTIVATIONS, Loss, losses_for
+from lossearch.pairs import Criterion, Rejection, pair_up
 from lossearch.records.store import hide_password
 from lossearch.study.plan import Plan
 from lossearch.study.resolve import resolve_budget, resolve_settings, resolve_space
@@ -220,6 +220,18 @@ def _published_metrics(config: StudyConfig) -> tuple[str, ...]:
     )
 
 
+def _refused_as_published(config: StudyConfig, task: Task) -> list[str]:
+    """Return a sentence for each published configuration that is not legal on this task."""
+    notes = []
+    known = losses_for(task.kind)
+    for row in config.published:
+        activation = row.pair.partition("/")[2]
+        if row.label in known:
+            found = pair_up(known[row.label], ACTIVATIONS[activation], task.facts)
+            notes += [f"Not trained as published: {found}"] if isinstance(found, Rejection) else []
+    return notes
+
+
 def prepare(
     config: StudyConfig,
     *,
@@ -239,7 +251,7 @@ def prepare(
     space, on_space = resolve_space(config.space, config.train, task, losses)
     settings = resolve_settings(config.train, epochs, batch_size)
     budget, on_budget = resolve_budget(config.budget, space, extend=config.space.extend)
-    notes = [*on_space, *on_budget]
+    notes = [*on_space, *on_budget, *_refused_as_published(config, task)]
     if config.train.epochs is None or config.train.batch_size is None:
         notes.append(f"{settings.epochs} epochs in batches of {settings.batch_size}.")
     plan = Plan(config.name, task, space, settings, budget, tuple(notes))

@@ -447,7 +447,7 @@ def test_openml_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.delenv(name, raising=False)
     options = {"data_home": str(tmp_path), "n_retries": 0}
     found = message(lambda: read_data("openml:554", options=options))
-    assert found.startswith("OpenML data set 554 could not be fetched: ")
+    assert found.startswith("OpenML data set 554 could not be fetched (")
     assert found.endswith(
         " It is downloaded on first use; check the number and the network, or save the table as CSV or Parquet "
         "and name that file."

@@ -31,9 +31,9 @@ def ui(directory: str, port: int | None, host: str, allowed_hosts: str, *, no_op
 
 def _say_and_open(text: str) -> None:
     click.echo(text)
-    address = re.search(r"https?://\S+", text)
+    address = re.match(r"MLflow UI of .*: (https?://\S+)", text)
     if address:
-        click.launch(address[0])
+        click.launch(address[1])
 
 
 @click.command()

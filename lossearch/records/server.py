@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import IO, Any
+from urllib.parse import quote, urlencode
 
 from lossearch.errors import InputError, RunFailedError
 from lossearch.records.mlflow_client import connect
@@ -67,7 +68,6 @@ def serve(
     host: str = "127.0.0.1",
     port: int | None = None,
     allowed_hosts: Sequence[str] = (),
-    page: str = "",
     say: Callable[[str], None] = print,
 ) -> int:
     """Run the MLflow UI until it is interrupted (SIGINT or SIGTERM), then end it whole.
@@ -77,8 +77,7 @@ def serve(
         host: the interface to listen on; any but this machine's own needs ``allowed_hosts``.
         port: the port; None for 5000 or the next free one.
         allowed_hosts: names under which browsers may ask for it.
-        page: what to append to the printed address, such as ``#/experiments/1``.
-        say: told the address when it answers, and what was changed.
+        say: told the address when it answers, the page of each study's trials, and what was changed.
 
     Returns:
         The exit code: 0 if it was interrupted, else the server's own.
@@ -91,13 +90,34 @@ def serve(
     try:
         with _terminated_is_interrupted():
             server = start(store, host=host, port=port, allowed_hosts=allowed_hosts, say=say)
-            say(f"MLflow UI of {store.root}: {server.url}/{page}  (Ctrl-C ends it)")
+            say(f"MLflow UI of {store.root}: {server.url}/  (Ctrl-C ends it)")
+            for name, page in pages(store).items():
+                say(f"  trials of {name}, best first: {server.url}/{page}")
             return server.wait()
     except KeyboardInterrupt:
         return 0
     finally:
         if server is not None:
             server.stop()
+
+
+def pages(store: Store) -> dict[str, str]:
+    """Return, for each study with MLflow runs of its own store, the page that lists its trials, best first."""
+    found = {}
+    for name in store.studies():
+        declared = store.read_study(name)
+        runs = declared.get("mlflow") or {}
+        if runs.get("experiment_id") and not declared.get("tracking_uri"):
+            query = urlencode(
+                {
+                    "searchFilter": "tags.\"lossearch.role\" = 'trial'",
+                    "orderByKey": "metrics.`score`",
+                    "orderByAsc": str(declared["direction"] == "minimize").lower(),
+                },
+                quote_via=quote,
+            )
+            found[name] = f"#/experiments/{runs['experiment_id']}/runs?{query}"
+    return found
 
 
 def start(

@@ -6,6 +6,7 @@ A problem is added by one entry of ``PROBLEMS``.
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -165,10 +166,12 @@ def read_openml(
     ]
     refuse([unknown_name("option of OpenML data", o, known) for o in options if o not in known])
     try:
-        bunch = datasets.fetch_openml(data_id=int(number), as_frame=True, **options)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="A network error occurred")  # the error below says it
+            bunch = datasets.fetch_openml(data_id=int(number), as_frame=True, **options)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"OpenML data set {number} could not be fetched: {error} It is downloaded on first use; check the "
+            f"OpenML data set {number} could not be fetched ({error}). It is downloaded on first use; check the "
             "number and the network, or save the table as CSV or Parquet and name that file."
         ) from error
     own = bunch.target

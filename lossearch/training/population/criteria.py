@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from lossearch.losses import TargetStatistics
-from lossearch.pairs import Pair, Predictions
+from lossearch.pairs import Criterion, Pair, Predictions
+from lossearch.tasks import Metric
+from lossearch.tasks.metrics import is_given
 from lossearch.space import Point
 
 
@@ -18,7 +20,8 @@ class PairSlice:
     """The arms of one pair, ``start`` to ``end``, with what their criterion needs.
 
     ``params`` are the loss's own parameters, one value an arm, shaped to broadcast; ``fitted`` the
-    training statistics it asks for, and ``shift`` and ``scale`` the encoding's, one a seed: (S, 1, 1, T).
+    training statistics it asks for, and ``shift`` and ``scale`` the encoding's, one a seed: (S, 1, 1, T),
+    statistics of a multiclass loss (S, 1, 1).
     """
 
     pair: Pair
@@ -36,7 +39,13 @@ class PairSlice:
 
     def encode(self, target: Tensor, n_out: int) -> Tensor:
         """Return encoded targets (S, 1, N[, T]) from canonical targets (S, N[, T])."""
-        return self.pair.encoding.encode(target.unsqueeze(1), n_out, self.shift, self.scale)
+        encoded = self.pair.encoding.encode(target.unsqueeze(1), n_out, self.shift, self.scale)
+        return encoded.to(self.shift.dtype) if encoded.is_floating_point() else encoded
+
+    def gives(self, metric: Metric, n_out: int) -> bool:
+        """Return whether predictions of this pair hold what a metric reads."""
+        raw = self.shift.new_zeros(self.shift.shape[0], self.end - self.start, 1, n_out)
+        return is_given(metric, self.predictions(raw))
 
     def losses(self, raw: Tensor, encoded: Tensor) -> Tensor:
         """Return one mean loss a replicate, (S, arms of this pair), from the whole population's output.
@@ -52,8 +61,37 @@ class PairSlice:
         return self.pair.predictions(raw, self.shift, self.scale, **self.params, **self.fitted)
 
 
-def _per_seed(rows: Sequence[Sequence[float]], like: Tensor) -> Tensor:
-    return torch.tensor(rows, dtype=like.dtype, device=like.device)[:, None, None, :]
+def _stacked(of_seeds: Sequence[Tensor], like: Tensor, axes: int) -> Tensor:
+    """Return one row (T,) a seed as (S, 1, ..., T) with so many axes."""
+    rows = torch.stack(list(of_seeds)).to(like.device, like.dtype)
+    return rows.view(len(rows), *[1] * (axes - 2), -1)
+
+
+def _slice(
+    points: Sequence[Point], pair: Pair, start: int, statistics: Sequence[TargetStatistics], like: Tensor
+) -> PairSlice:
+    loss = pair.loss
+    # built by the criterion, so that both ways of training round statistics alike
+    criteria = [Criterion(pair, None, s) for s in statistics]
+    params = {
+        name: torch.tensor([p.params.get(name, default) for p in points], dtype=like.dtype)
+        .to(like.device)
+        .view((-1, 1, 1) if loss.elementwise else (-1, 1))
+        for name, default in loss.defaults.items()
+    }
+    fitted = {
+        name: _stacked([getattr(c, f"fitted_{name}") for c in criteria], like, 4 if loss.elementwise else 3)
+        for name in loss.statistics
+    }
+    return PairSlice(
+        pair,
+        start,
+        start + len(points),
+        params,
+        fitted,
+        _stacked([c.shift for c in criteria], like, 4),
+        _stacked([c.scale for c in criteria], like, 4),
+    )
 
 
 def pair_slices(
@@ -73,29 +111,19 @@ def pair_slices(
         end = start
         while end < len(points) and points[end].pair == points[start].pair:
             end += 1
-        pair = pairs[start]
-        shape = (-1, 1, 1) if pair.loss.elementwise else (-1, 1)
-        locations = [pair.encoding.location(s) for s in statistics]
-        found.append(
-            PairSlice(
-                pair,
-                start,
-                end,
-                {
-                    name: torch.tensor(
-                        [p.params.get(name, default) for p in points[start:end]],
-                        dtype=like.dtype,
-                        device=like.device,
-                    ).view(shape)
-                    for name, default in pair.loss.defaults.items()
-                },
-                {
-                    name: _per_seed([getattr(s, name) for s in statistics], like)
-                    for name in pair.loss.statistics
-                },
-                _per_seed([shift for shift, _ in locations], like),
-                _per_seed([scale for _, scale in locations], like),
-            )
-        )
+        found.append(_slice(points[start:end], pairs[start], start, statistics, like))
         start = end
+    return found
+
+
+def picked(slices: Sequence[PairSlice], arms: Sequence[int]) -> list[PairSlice]:
+    """Return the slices of some of the arms, which are sorted; they are numbered anew from 0."""
+    found: list[PairSlice] = []
+    start = 0
+    for s in slices:
+        own = [a - s.start for a in arms if s.start <= a < s.end]
+        if own:
+            params = {name: p[own] for name, p in s.params.items()}
+            found.append(replace(s, start=start, end=start + len(own), params=params))
+            start += len(own)
     return found

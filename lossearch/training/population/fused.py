@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from lossearch.training.population.networks import LayerStack, Tensors
+from lossearch.training.population.networks import LayerStack, Tensors, drops
 
 SLOPES = {
     nn.ReLU: lambda g, h: torch.ops.aten.threshold_backward.grad_input(g, h, 0, grad_input=g),
@@ -23,6 +24,7 @@ SLOPES = {
 """Activation -> its backward pass from gradient and *output*, in place of the gradient."""
 
 FORWARD = {nn.ReLU: torch.relu_, nn.Tanh: torch.tanh_, nn.Sigmoid: torch.sigmoid_}
+_IDLE = (nn.Identity, nn.Flatten, nn.Dropout)
 THIN = 8
 """Inputs up to which a weight gradient is faster computed transposed."""
 
@@ -61,11 +63,18 @@ class FusedStack(LayerStack):
     @classmethod
     def fits(cls, stack: LayerStack) -> bool:
         """Return whether every layer of a stack is one of those written out here."""
-        kinds = [type(m) for _, m in stack.layers]
+        kinds = [type(m) for _, m in stack.layers if drops(m) or not isinstance(m, _IDLE)]
         first = kinds.index(nn.Linear)
-        before = all(k in (nn.Flatten, nn.Identity, nn.Dropout) for k in kinds[:first])
-        after = all(k in (nn.Linear, nn.Identity, nn.Dropout, *SLOPES) for k in kinds[first:])
-        return before and after
+        known = all(k is nn.Dropout for k in kinds[:first]) and all(
+            k in (nn.Linear, nn.Dropout, *SLOPES) for k in kinds[first:]
+        )
+        # an activation overwrites what it is given, which a second one after it must not do
+        return known and not any(a in SLOPES and b in SLOPES for a, b in pairwise(kinds))
+
+    def forget(self) -> None:
+        """Free what was kept for populations of another size."""
+        self.buffers.clear()
+        self.tape = []
 
     def _buffer(self, what: object, shape: Sequence[int], like: Tensor) -> Tensor:
         key = (what, *shape)
@@ -90,7 +99,7 @@ class FusedStack(LayerStack):
             if kind is nn.Linear:
                 h = self._apply(i, f"{name}." if name else "", parameters, h, shared=shared)
                 shared = False
-            elif kind is nn.Dropout and (mask := next(masks, None)) is not None:
+            elif drops(layer) and (mask := next(masks, None)) is not None:
                 h = h * mask[:, 0] if shared else self._drop(i, h, mask)
             elif kind in SLOPES:
                 h = FORWARD[kind](h)

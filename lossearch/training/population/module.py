@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lossearch._thin import thin
-from lossearch.tasks import Metric
-from lossearch.training.contract import Divergence
+from lossearch.tasks import Metric, constant_score
+from lossearch.training.contract import SCORED_EPOCHS, Divergence
 from lossearch.training.population.optimizers import PerReplicate
-from lossearch.training.population.population import Floats, Population
-
-SCORED_EPOCHS = 20
-"""Epochs at which every metric is scored; the judge is scored at all of them."""
+from lossearch.training.population.population import PartTensors, Population
+from lossearch.training.population.scoring import Floats
 
 
 class PopulationModule(pl.LightningModule):
@@ -25,7 +25,9 @@ class PopulationModule(pl.LightningModule):
 
     Each training batch is the number of an epoch. What is kept by replicate: losses and the judge at
     every epoch, the other metrics at the epochs a plot can show and at each arm's best epoch (the best
-    of the mean over seeds, the first of equals), whose weights are kept too.
+    of the mean over seeds, the first of equals), whose weights are kept too. An arm whose replicates
+    have all diverged leaves the population, so that later epochs cost less: ``arms`` are the places of
+    those still there among the arms of the start, by which all arrays here are numbered.
     """
 
     def __init__(self, population: Population, stop: Callable[[], bool]) -> None:
@@ -35,13 +37,29 @@ class PopulationModule(pl.LightningModule):
         self.stop = stop
         self.stopped = False
         self.epochs = int(population.settings.epochs)
+        self.points, self.slices = population.points, tuple(population.slices)
+        self.shape = population.shape
+        self.arms = np.arange(population.arms)
         self.curves: dict[str, Floats] = {}
         self.divergence: dict[tuple[int, int], Divergence] = {}
-        self.done = np.zeros(population.shape, dtype=int)
-        self.best_flat = population.weights.flat.clone()
+        self.done = np.zeros(self.shape, dtype=int)
+        self.best = population.weights.snapshot()
         self.best_mean = np.full(population.arms, -np.inf)
         self.best_epoch = np.zeros(population.arms, dtype=int)
+        self.kept = np.zeros(population.arms, dtype=bool)
+        """Whether the weights set aside are those of the best epoch: not where a seed that diverged
+        later had a part in choosing it."""
+        self.constants = self._constants()
+        self.judged = np.repeat(self.constants[:, None, None], population.arms, axis=1)
+        self.judged = np.repeat(self.judged, self.epochs, axis=2)
         self._scored = set(thin(self.epochs, SCORED_EPOCHS))
+
+    def _constants(self) -> Floats:
+        task = self.population.task
+        folds = [task.fold(seed) for seed in self.population.seeds]
+        return np.array(
+            [constant_score(task.metric, task.kind, f.train.y, f.validation.y, task.n_out) for f in folds]
+        )
 
     def configure_optimizers(self) -> PerReplicate:
         """Return the population's optimiser."""
@@ -56,98 +74,119 @@ class PopulationModule(pl.LightningModule):
             self.stopped = True
             self.trainer.should_stop = True
             return
-        self._note_losses(losses, epoch)
-
-    def _note_losses(self, losses: Tensor, epoch: int) -> None:
         sizes = torch.tensor(self.population.sizes, dtype=torch.float64, device=losses.device)
         mean = (losses.double() * sizes[:, None, None]).sum(0) / sizes.sum()
-        bad = ~torch.isfinite(losses)
-        if bool(bad.any()):
-            first = bad.int().argmax(dim=0)
-            for s, a in torch.nonzero(bad.any(dim=0)).tolist():
-                step = int(first[s, a])
-                at = epoch * len(self.population.sizes) + step + 1
-                self._diverge(s, a, "loss", at, epoch + 1, float(losses[step, s, a]))
         self._put("train_loss", epoch, mean.cpu().numpy())
 
-    def _diverge(self, s: int, a: int, what: str, step: int, epoch: int, value: float) -> None:
-        point = self.population.points[a]
-        self.divergence.setdefault((s, a), Divergence(what, step, epoch, value, point.lr))
-
     def validation_step(self, batch: Tensor) -> None:  # noqa: ARG002 - the hook's
-        """Score the validation part."""
+        """Score the epoch, set the best weights aside, let go of what has diverged."""
         if self.stopped:
             return
         epoch = int(self.trainer.current_epoch)
-        population, part = self.population, self.population.validation
-        raw = population.outputs(part)
-        loss = population.losses(raw, part).double().cpu().numpy()
-        fine = population.finite(raw) & np.isfinite(loss)
-        for s, a in np.argwhere(~fine):
-            steps = (epoch + 1) * len(population.sizes)
-            self._diverge(int(s), int(a), "output", steps, epoch + 1, float(loss[s, a]))
-        self._put("val_loss", epoch, loss)
-        judge = population.task.metric
-        every = epoch + 1 in self._scored
-        self._score(raw, epoch, population.task.metrics if every else (judge,))
-        if every:
-            self._score_train(epoch)
-        for s in range(fine.shape[0]):
-            for a in range(fine.shape[1]):
-                if (s, a) not in self.divergence:
-                    self.done[s, a] = epoch + 1
-        self._keep_best(epoch)
-
-    def _score(self, raw: Tensor, epoch: int, metrics: Sequence[Metric]) -> None:
-        found = self.population.scores(raw, self.population.validation, metrics)
-        for name, values in found.items():
-            self._put(f"val_{name}", epoch, values)
-
-    def _score_train(self, epoch: int, flat: Tensor | None = None, arms: Sequence[int] | None = None) -> None:
         population = self.population
-        raw = population.outputs(population.train, flat)
-        for name, values in population.scores(raw, population.train, population.task.train_metrics).items():
-            self._put(f"train_{name}", epoch, values, arms)
+        raw = {"val": population.outputs(population.validation)}
+        if epoch + 1 in self._scored:
+            raw["train"] = population.outputs(population.train)
+        losses = population.losses(raw["val"], population.validation)
+        population.guard(losses, *raw.values())
+        lost = self._note_lost()
+        self._put("val_loss", epoch, losses.double().cpu().numpy())
+        metrics = population.task.metrics if "train" in raw else (population.task.metric,)
+        self._score("val", population.validation, raw["val"], metrics, epoch)
+        if "train" in raw:
+            self._score("train", population.train, raw["train"], population.task.train_metrics, epoch)
+        self.done[:, self.arms] += population.alive
+        self._judge(epoch, lost)
+        self._let_go()
 
-    def _put(self, name: str, epoch: int, values: Floats, arms: Sequence[int] | None = None) -> None:
+    def _note_lost(self) -> list[int]:
+        """Note divergences since the last epoch; return the arms of the start that they are of."""
+        found = []
+        for place in self.population.lost:
+            arm = int(self.arms[place.arm])
+            epoch = (place.step - 1) // len(self.population.sizes) + 1
+            self.divergence[place.seed, arm] = Divergence(
+                place.what, place.step, epoch, place.value, self.points[arm].lr
+            )
+            # a diverged replicate counts as a constant predictor, from the start
+            self.judged[place.seed, arm] = self.constants[place.seed]
+            found.append(arm)
+        self.population.lost.clear()
+        return found
+
+    def _score(
+        self,
+        part: str,
+        data: PartTensors,
+        raw: Tensor,
+        metrics: Sequence[Metric],
+        epoch: int | NDArray[np.int_],
+    ) -> None:
+        for name, values in self.population.scores(raw, data, metrics).items():
+            self._put(f"{part}_{name}", epoch, values)
+
+    def _put(self, name: str, epoch: int | NDArray[np.int_], values: Floats) -> None:
+        """Write the values (S, arms still there) of one epoch, or of one for each arm."""
         if name not in self.curves:
-            self.curves[name] = np.full((*self.population.shape, self.epochs), np.nan)
-        if arms is None:
-            self.curves[name][:, :, epoch] = values
-        else:
-            self.curves[name][:, arms, epoch] = values[:, arms]
+            self.curves[name] = np.full((*self.shape, self.epochs), np.nan)
+        self.curves[name][:, self.arms, epoch] = values
 
-    def _keep_best(self, epoch: int) -> None:
-        population = self.population
-        judge = population.task.metric
-        mean = judge.sign * self.curves[f"val_{judge.name}"][:, :, epoch].mean(axis=0)
-        last = population.settings.epoch == "last"
-        better = np.ones(population.arms, dtype=bool) if last else mean > self.best_mean
-        if last and epoch + 1 < self.epochs:
+    def _judge(self, epoch: int, lost: Sequence[int]) -> None:
+        judge = self.population.task.metric
+        values = self.curves[f"val_{judge.name}"][:, self.arms, epoch]
+        usable = np.isfinite(values) & self.population.alive
+        self.judged[:, self.arms, epoch] = np.where(usable, values, self.constants[:, None])
+        if self.population.settings.epoch == "last":
+            better = np.full(len(self.arms), epoch + 1 == self.epochs)
+        else:
+            self._reconsider(epoch, lost)
+            mean = judge.sign * _mean(self.judged[:, self.arms, epoch])
+            better = mean > self.best_mean[self.arms]
+            if epoch == 0:
+                better[:] = True
+            self.best_mean[self.arms] = np.where(better, mean, self.best_mean[self.arms])
+        if better.any():
+            self.best_epoch[self.arms[better]] = epoch
+            self.kept[self.arms[better]] = True
+            chosen = torch.from_numpy(better).repeat(len(self.population.seeds))
+            self.population.weights.store(self.best, chosen.to(self.population.device))
+
+    def _reconsider(self, epoch: int, lost: Sequence[int]) -> None:
+        """Choose again among the epochs before this one, for arms of which a seed has diverged."""
+        if epoch == 0:
             return
-        if not better.any():
-            return
-        self.best_mean[better], self.best_epoch[better] = mean[better], epoch
-        chosen = torch.from_numpy(better).repeat(len(population.seeds)).to(population.device)
-        best, now = population.weights.views_of(self.best_flat), population.weights.views
-        for name, view in now.items():
-            best[name][chosen] = view.detach()[chosen]
+        for arm in set(lost):
+            means = self.population.task.metric.sign * _mean(self.judged[:, arm, :epoch])
+            best = int(np.argmax(means))
+            self.kept[arm] &= best == self.best_epoch[arm]
+            self.best_epoch[arm], self.best_mean[arm] = best, means[best]
+
+    def _let_go(self) -> None:
+        """Take arms whose replicates have all diverged out of the population."""
+        left = np.flatnonzero(self.population.alive.any(axis=0))
+        if len(left) == 0:
+            self.trainer.should_stop = True
+        elif len(left) < len(self.arms):
+            self.best = self.population.select(left.tolist())(self.best)
+            self.arms = self.arms[left]
 
     def score_best(self) -> None:
         """Score every metric at each arm's best epoch, with its weights."""
         population = self.population
-        raw = population.outputs(population.validation, self.best_flat)
-        train = population.outputs(population.train, self.best_flat)
-        found = {
-            f"val_{n}": v
-            for n, v in population.scores(raw, population.validation, population.task.metrics).items()
-        }
-        found |= {
-            f"train_{n}": v
-            for n, v in population.scores(train, population.train, population.task.train_metrics).items()
-        }
-        judged = {"val_loss", f"val_{population.task.metric.name}"}
-        for name, values in found.items():
-            if name not in judged:
-                for arm, epoch in enumerate(self.best_epoch.tolist()):
-                    self._put(name, epoch, values, [arm])
+        dense = {"val_loss", f"val_{population.task.metric.name}"}
+        for part, data, metrics in (
+            ("val", population.validation, population.task.metrics),
+            ("train", population.train, population.task.train_metrics),
+        ):
+            raw = population.outputs(data, self.best)
+            for name, values in population.scores(raw, data, metrics).items():
+                full = f"{part}_{name}"
+                if full not in dense:
+                    at = self.best_epoch[self.arms]
+                    before = self.curves[full][:, self.arms, at]
+                    self._put(full, at, np.where(self.kept[self.arms], values, before))
+
+
+def _mean(rows: Floats) -> Floats:
+    """Return the mean over the first axis, adding row after row whatever the shape."""
+    return np.asarray(reduce(np.add, rows) / len(rows))

@@ -55,23 +55,46 @@ class Batched(Protocol):
 
 
 def flattened(network: nn.Module) -> list[tuple[str, nn.Module]] | None:
-    """Return the layers of a plain stack with their qualified names; None where it is not one."""
+    """Return the layers of a plain stack with their qualified names; None where it is not one.
+
+    A layer without parameters that stands at several places is there at each.
+    """
+    if _hooked(network):
+        return None
     if type(network) is nn.Sequential:
         found = []
-        for name, child in network.named_children():
-            inner = flattened(child)
+        # named_children would give a layer that is used twice only once
+        for name, child in network._modules.items():  # noqa: SLF001
+            inner = None if child is None else flattened(child)
             if inner is None:
                 return None
             found += [(f"{name}.{n}" if n else name, m) for n, m in inner]
         return found
-    known = type(network) in (nn.Linear, nn.Identity, nn.Dropout, nn.Flatten, *ELEMENTWISE)
-    return [("", network)] if known and not _hooked(network) else None
+    return [("", network)] if _known(network) else None
+
+
+def _known(layer: nn.Module) -> bool:
+    if isinstance(layer, nn.Flatten):
+        return type(layer) is nn.Flatten and (layer.start_dim, layer.end_dim) == (1, -1)
+    if type(layer) is nn.Linear:
+        return all(p.requires_grad and not p._backward_hooks for p in layer.parameters())  # noqa: SLF001
+    return type(layer) in (nn.Identity, nn.Dropout, *ELEMENTWISE)
 
 
 def _hooked(module: nn.Module) -> bool:
     """Whether a call does more than the layer's own arithmetic."""
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return any(getattr(module, name, None) for name in hooks) or hasattr(module, "parametrizations")
+    return any(getattr(module, name, None) for name in hooks) or "forward" in vars(module)
+
+
+def drops(layer: nn.Module) -> bool:
+    """Return whether a layer is a dropout that drops anything."""
+    return isinstance(layer, nn.Dropout) and layer.p > 0
+
+
+def _applied(layer: nn.Module, h: Tensor) -> Tensor:
+    """Return an activation of ``h``, which is left as it is."""
+    return layer(h.clone() if getattr(layer, "inplace", False) else h)  # type: ignore[no-any-return]
 
 
 @dataclass
@@ -87,13 +110,14 @@ class LayerStack:
     layers: Sequence[tuple[str, nn.Module]]
 
     def __post_init__(self) -> None:
-        self.random = [m for _, m in self.layers if isinstance(m, nn.Dropout) and m.p > 0]
+        self.random = [m for _, m in self.layers if drops(m)]
 
     @classmethod
     def made_of(cls, network: nn.Module, x: Tensor) -> LayerStack | None:
         """Return the stack of a network, None where it holds anything else."""
         layers = flattened(network)
-        if layers is None or not any(isinstance(m, nn.Linear) for _, m in layers):
+        linear = [m for _, m in layers or () if isinstance(m, nn.Linear)]
+        if layers is None or not linear or len(set(linear)) < len(linear):
             return None
         if x.ndim > 3 and not isinstance(layers[0][1], nn.Flatten):
             return None
@@ -109,7 +133,8 @@ class LayerStack:
         for seed in seeds:
             torch.manual_seed(seed)
             for masks, layer, width in zip(drawn, self.random, widths, strict=True):
-                masks.append(functional.dropout(torch.ones(rows, width, dtype=like.dtype), layer.p).t())
+                ones = torch.ones(rows, width, dtype=like.dtype, device=like.device)
+                masks.append(functional.dropout(ones, layer.p).t())
         return [torch.stack(masks).unsqueeze(1) for masks in drawn]
 
     def __call__(
@@ -128,18 +153,20 @@ class LayerStack:
         masks: Iterator[Tensor] = iter(())
         if training and self.random and step_seeds is not None:
             masks = iter(self._masks(self._widths(x.shape[1], parameters), rows, step_seeds, x))
-        h, shared = x, True
+        h, shared, fresh = x, True, False
         for name, layer in self.layers:
             if isinstance(layer, nn.Linear):
                 h = self._linear(parameters, name, h, seeds, shared=shared)
-                shared = False
-            elif isinstance(layer, nn.Dropout):
+                shared, fresh = False, True
+            elif drops(layer):
                 mask = next(masks, None)
                 if mask is not None:
                     wide = h.view(seeds, 1 if shared else arms, -1, rows)
                     h = (wide * mask).view(h.shape)
-            elif not isinstance(layer, nn.Identity | nn.Flatten):
-                h = functional.relu_(h) if type(layer) is nn.ReLU and not shared else layer(h)
+            elif isinstance(layer, ELEMENTWISE):
+                # in place only on a product, whose gradient does not need it
+                h = functional.relu_(h) if fresh and type(layer) is nn.ReLU else _applied(layer, h)
+                fresh = False
         return h.view(seeds, arms, -1, rows).transpose(2, 3)
 
     def _widths(self, features: int, parameters: Tensors) -> list[int]:
@@ -147,7 +174,7 @@ class LayerStack:
         for name, layer in self.layers:
             if isinstance(layer, nn.Linear):
                 width = parameters[f"{name}.weight" if name else "weight"].shape[1]
-            elif layer in self.random:
+            elif drops(layer):
                 widths.append(width)
         return widths
 
@@ -186,7 +213,8 @@ class Vmapped:
         step_seeds: Sequence[int] | None = None,
     ) -> Tensor:
         """Return raw output (S, A, B, n_out) from inputs (S, B, ...)."""
-        self.network.train(training)
+        if self.network.training is not training:
+            self.network.train(training)
         seeds = x.shape[0]
 
         def split(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

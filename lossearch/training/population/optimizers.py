@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,7 +13,12 @@ from lossearch.training.optimizers import OPTIMIZERS
 
 
 class PerReplicate(torch.optim.Optimizer):
-    """Base: a flat tensor of weights, and ``rates`` laid out like it, one learning rate a replicate."""
+    """Base: a flat tensor of weights, and ``rates`` laid out like it, one learning rate a replicate.
+
+    ``laid_out`` names the attributes that hold other tensors laid out like the weights.
+    """
+
+    laid_out: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, flat: Tensor, rates: Tensor, options: Mapping[str, Any]) -> None:
         super().__init__([flat], {"lr": 1.0})
@@ -26,6 +31,14 @@ class PerReplicate(torch.optim.Optimizer):
         """Take one step along a gradient laid out like the weights. May change ``gradient``."""
         raise NotImplementedError
 
+    def select(self, pick: Callable[[Tensor], Tensor]) -> None:
+        """Keep some replicates' state only: ``pick`` returns their part of a tensor laid out like the weights."""
+        for name in ("rates", *self.laid_out):
+            tensor = getattr(self, name, None)
+            if tensor is not None:
+                # the same object, so that whatever holds it sees the change
+                tensor.data = pick(tensor)
+
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Take one step with the gradient in ``flat.grad``."""
         loss = closure() if closure is not None else None
@@ -37,6 +50,8 @@ class PerReplicate(torch.optim.Optimizer):
 
 class SGD(PerReplicate):
     """Stochastic gradient descent with momentum, dampening, Nesterov and coupled weight decay."""
+
+    laid_out = ("velocity",)
 
     def update(self, gradient: Tensor) -> None:
         """Take one step, as torch.optim.SGD does."""
@@ -59,6 +74,8 @@ class SGD(PerReplicate):
 
 class Adam(PerReplicate):
     """Adam (Kingma & Ba 2015), and AdamW (Loshchilov & Hutter 2019) where decay is decoupled."""
+
+    laid_out = ("mean", "square", "scratch")
 
     def __init__(self, flat: Tensor, rates: Tensor, options: Mapping[str, Any], *, decoupled: bool) -> None:
         super().__init__(flat, rates, options)
@@ -92,11 +109,21 @@ class Scaled(PerReplicate):
     each replicate goes along it by its own rate. Coupled weight decay is added to the gradient here.
     """
 
+    laid_out = ("direction",)
+
     def __init__(self, flat: Tensor, rates: Tensor, options: Mapping[str, Any], name: str) -> None:
         super().__init__(flat, rates, options)
         self.direction = torch.zeros_like(flat)
         inner = {k: v for k, v in options.items() if k != "weight_decay"}
         self.inner = OPTIMIZERS[name].make([self.direction], lr=1.0, **inner)  # type: ignore[call-arg]
+
+    def select(self, pick: Callable[[Tensor], Tensor]) -> None:
+        """Keep some replicates' state only, the inner optimiser's too."""
+        for value in self.inner.state[self.direction].values():
+            if isinstance(value, Tensor) and value.shape == self.direction.shape:
+                value.data = pick(value)
+        self.direction.grad = None
+        super().select(pick)
 
     def update(self, gradient: Tensor) -> None:
         """Take one step along the inner optimiser's direction."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,22 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lossearch.pairs import Pair, Predictions
+from lossearch.pairs import Pair
 from lossearch.space import Point
 from lossearch.tasks import Metric, Task
-from lossearch.tasks.metrics import scores
 from lossearch.training.batches import batch_sizes, row_order
 from lossearch.training.contract import TrainSettings
+from lossearch.training.guard import first_bad
 from lossearch.training.plain import PRECISIONS, initial_network
-from lossearch.training.population.criteria import PairSlice, pair_slices
+from lossearch.training.population.criteria import PairSlice, pair_slices, picked
 from lossearch.training.population.fused import FusedStack
 from lossearch.training.population.networks import Batched, LayerStack, Vmapped, step_seeds
 from lossearch.training.population.optimizers import PerReplicate, per_replicate
-from lossearch.training.population.weights import Weights
+from lossearch.training.population.scoring import Floats, stacked_scores
+from lossearch.training.population.weights import Snapshot, Weights
 
-Floats = NDArray[np.float64]
-_SHARED = ("label", "score", "probability", "value")
-"""What metrics read that means the same for every pair, so that one call serves all."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,22 @@ class PartTensors:
         return self.y.shape[1]
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a replicate, (seed, arm), left the finite numbers; as ``contract.Divergence``, step from 1."""
+
+    seed: int
+    arm: int
+    what: str
+    step: int
+    value: float
+
+
 class Population:
     """The state of S x A replicates: weights, optimiser, data, and what is computed with them.
 
-    Arms are sorted by pair. Replicate (s, a) has place s * A + a in every stacked tensor.
+    Arms are sorted by pair. Replicate (s, a) has place s * A + a in every stacked tensor. ``alive`` says
+    which replicates, (S, A), are still finite; the others' numbers go on and mean nothing.
     """
 
     def __init__(
@@ -70,16 +81,18 @@ class Population:
         x = self._stack([f.train.x for f in folds])
         self.network = batched(networks[0], x, random=random)
         self.slices = pair_slices(points, pairs, [f.statistics for f in folds], self.weights.flat)
-        self.train = self._part(x, self._stack([f.train.y for f in folds]))
+        self.train = self._part(x, torch.stack([f.train.y for f in folds]))
         self.validation = self._part(
-            self._stack([f.validation.x for f in folds]), self._stack([f.validation.y for f in folds])
+            self._stack([f.validation.x for f in folds]), torch.stack([f.validation.y for f in folds])
         )
         rates = torch.tensor([p.lr for p in points], dtype=self.dtype, device=device).repeat(len(seeds))
         self.optimizer: PerReplicate = per_replicate(
-            settings.optimizer, self.weights.flat, self.weights.spread(rates), settings.options
+            settings.optimizer, self.weights.flat, self.weights.layout.spread(rates), settings.options
         )
         self.sizes = batch_sizes(self.train.rows, int(settings.batch_size))
         self.steps = 0
+        self.alive = np.ones((len(seeds), len(points)), dtype=bool)
+        self.lost: list[Place] = []
 
     @property
     def arms(self) -> int:
@@ -96,6 +109,7 @@ class Population:
         return stacked.to(self.dtype) if stacked.is_floating_point() else stacked
 
     def _part(self, x: Tensor, y: Tensor) -> PartTensors:
+        y = y.to(self.device)
         by_name = {s.encoding: s for s in self.slices}
         encoded = {name: s.encode(y, self.task.n_out) for name, s in by_name.items()}
         return PartTensors(self.network.rows(x), y, encoded)
@@ -125,39 +139,62 @@ class Population:
 
     def _step(self, x: Tensor, encoded: Mapping[str, Tensor], step: Callable[[], object]) -> Tensor:
         drawn = step_seeds(self.seeds, self.steps) if self.random else None
-        views = self.weights.views
-        if isinstance(self.network, FusedStack):
-            raw = self.network.forward(views, x, drawn).detach().requires_grad_()
-            losses = self._losses(raw, encoded)
-            (slope,) = torch.autograd.grad(losses.sum(), raw)
-            self.network.backward(slope, views, self.weights.gradients)
+        weights, network = self.weights, self.network
+        if isinstance(network, FusedStack):
+            raw = network.forward(weights.views, x, drawn).detach().requires_grad_()
         else:
-            self.weights.grad.zero_()
-            raw = self.network(views, self.weights.buffers, x, training=True, step_seeds=drawn)
-            losses = self._losses(raw, encoded)
-            losses.sum().backward()  # type: ignore[no-untyped-call]
+            raw = network(weights.views, weights.buffers, x, training=True, step_seeds=drawn)
+        losses = self._losses(raw, encoded)
+        total = losses.sum()
+        # before the backward pass: the gradients of the step before are still at hand
+        if self.device.type == "cpu" and not math.isfinite(total.item()):
+            self._note(~np.isfinite(losses.detach().numpy()), raw.detach(), losses.detach(), self.steps + 1)
+        if isinstance(network, FusedStack):
+            (slope,) = torch.autograd.grad(total, raw)
+            network.backward(slope, weights.views, weights.gradients)
+        else:
+            weights.grad.zero_()
+            total.backward()  # type: ignore[no-untyped-call]
         if self.settings.clip is not None:
-            self.weights.clip(self.settings.clip)
-        self.weights.flat.grad = self.weights.grad
+            weights.clip(self.settings.clip)
+        weights.flat.grad = weights.grad
         step()
         self.steps += 1
         return losses.detach()
+
+    def _note(self, bad: NDArray[np.bool_], raw: Tensor, losses: Tensor, step: int) -> None:
+        """Note replicates that have just left the finite numbers, and what was first to."""
+        for s, a in np.argwhere(bad & self.alive).tolist():
+            self.alive[s, a] = False
+            what, value = self._blame(s * self.arms + a, raw[s, a], float(losses[s, a]))
+            at = self.steps if what in ("gradient", "weights") else step
+            self.lost.append(Place(s, a, what, at, value))
+
+    def _blame(self, replicate: int, output: Tensor, loss: float) -> tuple[str, float]:
+        """Return what stopped being finite first, and its value; see ``guard.blame``."""
+        weights = first_bad(v[replicate].detach() for v in self.weights.views.values())
+        if weights is not None:
+            gradient = first_bad(g[replicate] for g in self.weights.gradients.values())
+            return ("weights", weights) if gradient is None else ("gradient", gradient)
+        bad = first_bad([output])
+        return ("loss", loss) if bad is None else ("output", bad)
 
     def _losses(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Tensor:
         return torch.cat([s.losses(raw, encoded[s.encoding]) for s in self.slices], dim=1)
 
     @torch.no_grad()
-    def outputs(self, part: PartTensors, flat: Tensor | None = None) -> Tensor:
+    def outputs(self, part: PartTensors, of: Snapshot | None = None) -> Tensor:
         """Return raw output (S, A, N, n_out) of a part in evaluation mode, one seed at a time.
 
-        ``flat`` are other weights of the same layout, such as those of the best epoch.
+        ``of`` are other weights of the same layout, such as those of the best epoch.
         """
-        views = self.weights.views if flat is None else self.weights.views_of(flat)
+        views = self.weights.views if of is None else self.weights.layout.views(of.flat)
+        kept = self.weights.buffers if of is None else of.buffers
         found = []
         for s in range(len(self.seeds)):
             rows = slice(s * self.arms, (s + 1) * self.arms)
             parameters = {n: v[rows] for n, v in views.items()}
-            buffers = {n: b[rows] for n, b in self.weights.buffers.items()}
+            buffers = {n: b[rows] for n, b in kept.items()}
             x = part.x[s : s + 1]
             if isinstance(self.network, FusedStack):
                 found.append(self.network.forward(parameters, x, None).clone())
@@ -173,26 +210,54 @@ class Population:
     @torch.no_grad()
     def scores(self, raw: Tensor, part: PartTensors, metrics: Sequence[Metric]) -> dict[str, Floats]:
         """Return each metric of each replicate on a part, (S, A); NaN where a pair has none."""
-        found = {m.name: np.full(self.shape, np.nan) for m in metrics}
-        said = [(s, s.predictions(raw[:, s.start : s.end])) for s in self.slices]
-        for metric in metrics:
-            for arms, predictions in _together(metric, said):
-                for i, y in enumerate(part.y):
-                    value = scores([metric], _of_seed(predictions, i), y).get(metric.name)
-                    if value is not None:
-                        found[metric.name][i, arms] = value.double().cpu().numpy()
-        return found
+        if not self.alive.all():
+            dead = torch.from_numpy(~self.alive).to(raw.device)
+            raw = raw.masked_fill(dead[:, :, None, None], 0)
+        return stacked_scores(self.slices, raw, part.y, metrics)
 
-    def finite(self, raw: Tensor) -> NDArray[np.bool_]:
-        """Return which replicates have finite outputs, predictions and weights, (S, A)."""
+    @torch.no_grad()
+    def guard(self, losses: Tensor, *outputs: Tensor) -> None:
+        """Note replicates with a loss, an output (raw or activated) or a weight that is not finite.
+
+        Args:
+            losses: of the validation part, (S, A).
+            outputs: raw outputs (S, A, N, n_out) of a part each.
+        """
         # a sum is finite only if every term is, and cheaper than asking each
-        fine = torch.isfinite(raw.sum(dim=(2, 3)))
-        for s in self.slices:
-            activated = s.pair.activation(raw[:, s.start : s.end])
-            fine[:, s.start : s.end] &= torch.isfinite(activated.sum(dim=(2, 3)))
-        for view in self.weights.views.values():
-            fine &= torch.isfinite(view.detach().flatten(1).sum(dim=1)).view(self.shape)
-        return np.asarray(fine.cpu())
+        sums = [losses, *(raw.sum(dim=(2, 3)) for raw in outputs)]
+        sums += [self._activated(raw).sum(dim=(2, 3)) for raw in outputs]
+        sums += [v.flatten(1).sum(dim=1).view(self.shape) for v in self.weights.views.values()]
+        doubtful = ~torch.isfinite(torch.stack([s.to(losses.dtype) for s in sums])).all(dim=0)
+        bad = doubtful.cpu().numpy() & self.alive
+        if not bad.any():
+            return
+        every = torch.cat([t for raw in outputs for t in (self._activated(raw), raw)], dim=2)
+        for s, a in np.argwhere(bad).tolist():
+            k = s * self.arms + a
+            own = [losses[s, a], every[s, a], *(v[k] for v in self.weights.views.values())]
+            bad[s, a] = first_bad(own) is not None
+        self._note(bad, every, losses, self.steps)
+
+    def _activated(self, raw: Tensor) -> Tensor:
+        return torch.cat([s.pair.activation(raw[:, s.start : s.end]) for s in self.slices], dim=1)
+
+    def select(self, arms: Sequence[int]) -> Callable[[Snapshot], Snapshot]:
+        """Keep these arms only, ascending; return what does the same to a snapshot taken before."""
+        every = torch.arange(len(self.seeds) * self.arms, device=self.device).view(self.shape)
+        kept = every[:, list(arms)].flatten()
+        layout = self.weights.layout
+
+        def pick(flat: Tensor) -> Tensor:
+            return layout.picked(flat, kept)
+
+        self.optimizer.select(pick)
+        self.weights.select(kept)
+        self.points = tuple(self.points[a] for a in arms)
+        self.slices = picked(self.slices, arms)
+        self.alive = self.alive[:, list(arms)]
+        if isinstance(self.network, FusedStack):
+            self.network.forget()
+        return lambda s: Snapshot(pick(s.flat), {n: b[kept] for n, b in s.buffers.items()})
 
 
 def batched(network: nn.Module, x: Tensor, *, random: bool) -> Batched:
@@ -212,26 +277,3 @@ def batched(network: nn.Module, x: Tensor, *, random: bool) -> Batched:
 def _in_order(x: Tensor, orders: Tensor, axis: int) -> Tensor:
     """Return inputs (S, ...) with each seed's rows in its own order."""
     return torch.stack([seed.index_select(axis - 1, order) for seed, order in zip(x, orders, strict=True)])
-
-
-def _together(
-    metric: Metric, said: Sequence[tuple[PairSlice, Predictions]]
-) -> Iterator[tuple[list[int], Predictions]]:
-    """Give arms, and predictions (S, arms, ...) of them that one call of a metric can score."""
-    having = [(s, p) for s, p in said if getattr(p, metric.needs) is not None]
-    if not having:
-        return
-    if metric.needs not in _SHARED:
-        for s, p in having:
-            yield list(range(s.start, s.end)), p
-        return
-    arms = [a for s, _ in having for a in range(s.start, s.end)]
-    fields = [f for f in dict.fromkeys((metric.needs, "label")) if getattr(having[0][1], f) is not None]
-    yield arms, Predictions(**{f: torch.cat([getattr(p, f) for _, p in having], dim=1) for f in fields})
-
-
-def _of_seed(predictions: Predictions, seed: int) -> Predictions:
-    """Return the predictions of one seed, (arms, ...)."""
-    fields = ("label", "probability", "score", "value", "output")
-    given = {f: t[seed] for f in fields if (t := getattr(predictions, f)) is not None}
-    return Predictions(**given, codes=predictions.codes)

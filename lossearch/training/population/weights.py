@@ -3,71 +3,116 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 
-class Weights:
-    """Parameters of K replicates as K x shape views of one flat tensor, gradients likewise.
+@dataclass
+class Snapshot:
+    """Weights set aside, laid out like those of the population they were taken from."""
 
-    One flat tensor makes an optimiser step a handful of operations whatever the number of layers;
-    blocks of one parameter lie together so that each is contiguous. Buffers are kept apart.
-    """
+    flat: Tensor
+    buffers: dict[str, Tensor]
 
-    def __init__(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> None:
-        self.count = next(iter(parameters.values())).shape[0]
-        self.shapes = {name: p.shape[1:] for name, p in parameters.items()}
-        self.flat = torch.cat([p.detach().reshape(-1) for p in parameters.values()])
-        self.grad = torch.zeros_like(self.flat)
-        self.views, self.gradients = self._views(self.flat), self._views(self.grad)
-        for view, grad in zip(self.views.values(), self.gradients.values(), strict=True):
-            view.requires_grad_()
-            view.grad = grad
-        self.buffers = {name: b.detach().clone() for name, b in buffers.items()}
 
-    @classmethod
-    def of(cls, networks: Sequence[nn.Module], arms: int) -> Weights:
-        """Return the weights of S networks, each repeated for ``arms`` replicates: seed by seed."""
+@dataclass(frozen=True)
+class Layout:
+    """Where each parameter of ``count`` replicates lies in a flat tensor."""
 
-        def stack(tensors: Sequence[Tensor]) -> Tensor:
-            return torch.stack(list(tensors)).repeat_interleave(arms, dim=0)
+    count: int
+    shapes: Mapping[str, torch.Size]
 
-        parameters = {
-            name: stack([dict(n.named_parameters())[name] for n in networks])
-            for name, _ in networks[0].named_parameters()
-        }
-        buffers = {
-            name: stack([dict(n.named_buffers())[name] for n in networks])
-            for name, _ in networks[0].named_buffers()
-        }
-        return cls(parameters, buffers)
-
-    def _views(self, flat: Tensor) -> dict[str, Tensor]:
-        sizes = [self.count * shape.numel() for shape in self.shapes.values()]
-        parts = torch.split(flat, sizes)
+    def views(self, flat: Tensor) -> dict[str, Tensor]:
+        """Return a K x shape view for every parameter."""
+        parts = torch.split(flat, [self.count * shape.numel() for shape in self.shapes.values()])
         return {
             name: part.view(self.count, *shape)
             for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
 
     def spread(self, values: Tensor) -> Tensor:
-        """Return one value a replicate, (K,), laid out like the flat tensor."""
+        """Return one value a replicate, (K,), as a flat tensor."""
         return torch.cat([values.repeat_interleave(shape.numel()) for shape in self.shapes.values()])
 
-    def views_of(self, flat: Tensor) -> dict[str, Tensor]:
-        """Return views of another tensor that is laid out like the flat one."""
-        return self._views(flat)
+    def picked(self, flat: Tensor, replicates: Tensor) -> Tensor:
+        """Return some replicates' part of a flat tensor, as one."""
+        return torch.cat([view.detach()[replicates].reshape(-1) for view in self.views(flat).values()])
+
+
+class Weights:
+    """Parameters of K replicates as K x shape views of one flat tensor, gradients likewise.
+
+    One flat tensor makes an optimiser step a handful of operations whatever the number of layers;
+    blocks of one parameter lie together so that each is contiguous. Buffers, and parameters that are
+    not trained, are kept apart. ``keys`` maps each key of one network's state_dict to the name here,
+    which differs where two layers share a tensor.
+    """
+
+    def __init__(
+        self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], keys: Mapping[str, str]
+    ) -> None:
+        count = next(iter(parameters.values())).shape[0]
+        self.layout = Layout(count, {name: p.shape[1:] for name, p in parameters.items()})
+        self.keys = dict(keys)
+        self.flat = torch.cat([p.detach().reshape(-1) for p in parameters.values()])
+        self.buffers = {name: b.detach().clone() for name, b in buffers.items()}
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self.grad = torch.zeros_like(self.flat)
+        self.views, self.gradients = self.layout.views(self.flat), self.layout.views(self.grad)
+        for view, grad in zip(self.views.values(), self.gradients.values(), strict=True):
+            view.requires_grad_()
+            view.grad = grad
+
+    @classmethod
+    def of(cls, networks: Sequence[nn.Module], arms: int) -> Weights:
+        """Return the weights of S networks, each repeated for ``arms`` replicates: seed by seed."""
+        trained = {n for n, p in networks[0].named_parameters() if p.requires_grad}
+        every = [dict([*n.named_parameters(), *n.named_buffers()]) for n in networks]
+        stacked = {
+            name: torch.stack([own[name].detach() for own in every]).repeat_interleave(arms, dim=0)
+            for name in every[0]
+        }
+        names = {id(tensor): name for name, tensor in every[0].items()}
+        state = networks[0].state_dict(keep_vars=True)
+        return cls(
+            {n: t for n, t in stacked.items() if n in trained},
+            {n: t for n, t in stacked.items() if n not in trained},
+            {key: names[id(tensor)] for key, tensor in state.items()},
+        )
 
     def clip(self, most: float) -> None:
         """Scale each replicate's gradient to at most this norm, as torch.nn.utils.clip_grad_norm_ does."""
-        squares = [g.flatten(1).square().sum(dim=1) for g in self.gradients.values()]
-        factor = (most / (torch.stack(squares).sum(dim=0).sqrt() + 1e-6)).clamp(max=1.0)
+        norms = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in self.gradients.values()]
+        factor = (most / (torch.linalg.vector_norm(torch.stack(norms), dim=0) + 1e-6)).clamp(max=1.0)
         for g in self.gradients.values():
             g.mul_(factor.view(-1, *[1] * (g.ndim - 1)))
 
-    def state(self, replicate: int, flat: Tensor | None = None) -> dict[str, Tensor]:
-        """Return the state_dict of one replicate, of other weights of this layout where given."""
-        views = self.views if flat is None else self._views(flat)
-        found = {name: v[replicate].detach().clone() for name, v in views.items()}
-        return found | {name: b[replicate].clone() for name, b in self.buffers.items()}
+    def snapshot(self) -> Snapshot:
+        """Return a copy of all weights."""
+        return Snapshot(self.flat.clone(), {n: b.clone() for n, b in self.buffers.items()})
+
+    def store(self, into: Snapshot, chosen: Tensor) -> None:
+        """Copy the weights of some replicates, (K,) bool, into a snapshot."""
+        stored = self.layout.views(into.flat)
+        for name, view in self.views.items():
+            stored[name][chosen] = view.detach()[chosen]
+        for name, buffer in self.buffers.items():
+            into.buffers[name][chosen] = buffer[chosen]
+
+    def select(self, replicates: Tensor) -> None:
+        """Keep these replicates only. The flat tensor stays the same object, which an optimiser holds."""
+        self.flat.grad = None
+        self.flat.data = self.layout.picked(self.flat, replicates)
+        self.buffers = {name: b[replicates] for name, b in self.buffers.items()}
+        self.layout = replace(self.layout, count=len(replicates))
+        self._lay_out()
+
+    def state(self, replicate: int, of: Snapshot | None = None) -> dict[str, Tensor]:
+        """Return the state_dict of one replicate, on the CPU; of a snapshot where given."""
+        views = self.views if of is None else self.layout.views(of.flat)
+        every = {**views, **(self.buffers if of is None else of.buffers)}
+        return {key: every[name][replicate].detach().cpu().clone() for key, name in self.keys.items()}
