@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 @dataclass(frozen=True)
 class Data:
-    """Training and validation rows: inputs (N, 2), targets (N, 1) of 0/1."""
+    """Training and validation rows: inputs (N, F); targets (N, 1) of 0/1, or class indices (N,)."""
 
     x: Tensor
     y: Tensor
@@ -62,6 +62,15 @@ class CirclesModule(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=self.hparams["lr"], momentum=0.9)
 
 
+class DigitsModule(CirclesModule):
+    def __init__(self, lr: float) -> None:
+        super().__init__(lr)
+        self.net = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
+        self.loss_fn = nn.CrossEntropyLoss()
+        self.train_accuracy = torchmetrics.classification.MulticlassAccuracy(10, average="micro")
+        self.val_accuracy = torchmetrics.classification.MulticlassAccuracy(10, average="micro")
+
+
 _QUIET: dict[str, Any] = {
     "enable_progress_bar": False,
     "enable_model_summary": False,
@@ -71,7 +80,14 @@ _QUIET: dict[str, Any] = {
 
 
 def search(
-    data: Data, tracking_uri: str, root: str, *, trials: int, epochs: int, quiet: bool
+    data: Data,
+    tracking_uri: str,
+    root: str,
+    *,
+    trials: int,
+    epochs: int,
+    quiet: bool,
+    module: type[CirclesModule] = CirclesModule,
 ) -> optuna.Study:
     """Run a study of the script."""
     train = DataLoader(TensorDataset(data.x, data.y), batch_size=32, shuffle=True)
@@ -79,7 +95,7 @@ def search(
 
     def objective(trial: optuna.Trial) -> float:
         pl.seed_everything(trial.number, verbose=False)
-        model = CirclesModule(lr=trial.suggest_float("lr", 1e-3, 1.0, log=True))
+        model = module(lr=trial.suggest_float("lr", 1e-3, 1.0, log=True))
         logger = MLFlowLogger(experiment_name="circles", tracking_uri=tracking_uri)
         trainer = pl.Trainer(
             max_epochs=epochs,

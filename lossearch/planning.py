@@ -22,10 +22,9 @@ from lossearch.study.resolve import resolve_budget, resolve_settings, resolve_sp
 from lossearch.study.schedule import MINIMUM, next_round
 from lossearch.tasks import Dataset, Metric, Task, default_budget, make_task, read_data
 from lossearch.training.batches import batch_sizes
-from lossearch.training.contract import Replicate, Trains
+from lossearch.training.contract import SCORED_EPOCHS, Replicate, Trains
 from lossearch.training.plain import initial_network, train_plain
 from lossearch.training.pool import Recipe, cores
-from lossearch.training.population.module import SCORED_EPOCHS
 from lossearch.training.ways import choose
 
 if TYPE_CHECKING:

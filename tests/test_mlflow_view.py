@@ -27,13 +27,16 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from mlflow.tracking import MlflowClient
 
+from lossearch._thin import thin
 from lossearch.errors import InputError, StoreError, StudyMismatchError
 from lossearch.records import Store
 from lossearch.records.curves import MeanCurve, mean_curves
 from lossearch.records.mlflow_client import connect, no_autolog, quiet, retried, tracking_uri
 from lossearch.records.mlflow_rows import EPOCHS, NAME_LENGTH, VALUES, run_name, safe_names, trial_row
-from lossearch.records.mlflow_view import MlflowView, children, remove_experiment
+from lossearch.records.mlflow_view import MlflowView, children
+from lossearch.records.removal import remove_experiment
 from lossearch.testing.records import example_header, example_record, example_results, example_study
+from lossearch.training.contract import SCORED_EPOCHS
 
 HEADER = example_header()
 
@@ -114,8 +117,8 @@ def test_a_run_is_named_and_described(view: MlflowView) -> None:
     assert run.data.metrics["epoch"] == record.epoch
     assert run.data.metrics["score_median"] == record.median
     assert run.data.metrics["val_f1_sd"] == record.spread["val_f1"]
-    assert {k for k in run.data.metrics if k.startswith("curve/")} == {
-        f"curve/{name}{sd}" for name in record.scores for sd in ("", "_sd")
+    assert {k for k in run.data.metrics if "/" in k} == {
+        f"{kind}/{name}" for name in record.scores for kind in ("curve", "spread")
     }
 
 
@@ -144,7 +147,7 @@ def test_non_finite_values_are_not_metrics(view: MlflowView) -> None:
     )
     client = MlflowClient(tracking_uri=view.uri)
     metrics = client.get_run(run_id).data.metrics
-    assert {"score", "val_loss", "val_f1", "curve/val_loss_sd"} & metrics.keys() == set()
+    assert {"score", "val_loss", "val_f1", "spread/val_loss"} & metrics.keys() == set()
     assert [(m.step, m.value) for m in client.get_metric_history(run_id, "curve/val_loss")] == [(2, 1.0)]
 
 
@@ -178,12 +181,28 @@ def test_curves_stay_within_what_a_plot_shows() -> None:
         for epochs in (1, 2, 5, 19, 20, 21, 200, 5000):
             curve = MeanCurve(np.linspace(0, 1, epochs), np.ones(epochs))
             curves = {f"val_m{i}": curve for i in range(n_curves)}
-            row = trial_row(HEADER, replace(record, epoch=epochs), curves)
-            shown = [v for v in row.metrics if v.name.startswith("curve/")]
+            row = trial_row(
+                replace(HEADER, settings={"epochs": epochs}), replace(record, epoch=epochs), curves
+            )
+            shown = [v for v in row.metrics if "/" in v.name]
             steps = [v.step for v in shown if v.name == "curve/val_m0"]
             assert len(shown) <= VALUES * 1.1
             assert len(steps) == len(set(steps)) <= EPOCHS
             assert {1, epochs} <= set(steps)
+
+
+def test_curves_are_shown_where_all_are_scored_and_at_the_same_epochs_in_all_trials() -> None:
+    header = replace(HEADER, settings={"epochs": 400})
+    sparse = np.full(400, np.nan)
+    sparse[np.array([*thin(400, SCORED_EPOCHS), 123]) - 1] = 0.5
+    dense = MeanCurve(np.ones(400), np.ones(400))
+    full = {"val_accuracy": dense, "train_loss": MeanCurve(sparse, sparse)}
+    short = {name: MeanCurve(curve.mean[:200], curve.sd[:200]) for name, curve in full.items()}
+    rows = [trial_row(header, example_record(0), curves) for curves in (full, short)]
+    steps = [[v.step for v in row.metrics if v.name == f"curve/{name}"] for row in rows for name in full]
+    assert len(steps[0]) == EPOCHS
+    assert steps[0] == steps[1]
+    assert steps[2] == steps[3] == [step for step in steps[0] if step <= 200]
 
 
 def test_the_study_file_and_table_are_artifacts(view: MlflowView, tmp_path: Path) -> None:
@@ -336,7 +355,11 @@ def test_a_database_of_another_version_is_never_upgraded(store: Store) -> None:
 
 def test_a_database_that_cannot_be_opened_is_said_at_once(store: Store, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for uri in (f"sqlite:///{tmp_path}", f"sqlite:///{tmp_path}/file/x.db", "postgresql://me:secret@127.0.0.1:9/x"):
+    for uri in (
+        f"sqlite:///{tmp_path}",
+        f"sqlite:///{tmp_path}/file/x.db",
+        "postgresql://me:secret@127.0.0.1:9/x",
+    ):
         began = time.monotonic()
         with pytest.raises(StoreError) as error:
             MlflowView(store, "example", uri).open(HEADER)
@@ -373,6 +396,7 @@ view = MlflowView(Store.open("store"), "example")
 imported = "mlflow" in sys.modules
 from dataclasses import replace
 from lossearch.records import StudyHeader, TrialRecord
+from lossearch.space import Point
 from lossearch.training.contract import Outcome
 header = StudyHeader("example", "d", "t", "e", "binary", "accuracy", "maximize")
 view.open(header)

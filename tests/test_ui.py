@@ -22,6 +22,7 @@ from lossearch.errors import InputError, RunFailedError
 from lossearch.records import Store
 from lossearch.records import server as server_module
 from lossearch.records.curves import mean_curves
+from lossearch.records.dashboard import CHARTS, LOSSES, TRIALS, page
 from lossearch.records.mlflow_client import connect
 from lossearch.records.mlflow_view import MlflowView
 from lossearch.records.server import command, environment, start
@@ -33,7 +34,7 @@ SERVE = "import sys; from lossearch.records import Store; from lossearch.records
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with one study of sixty trials."""
+    """A store with one study of some trials."""
     store = Store.open(tmp_path_factory.mktemp("recorded") / "a store")
     view = MlflowView(store, "circles")
     view.open(example_header("circles"))
@@ -209,3 +210,41 @@ def test_a_server_that_never_answers_is_ended(store: Store, monkeypatch: pytest.
         start(store, port=_free_port())
     assert time.monotonic() - began < 10
     assert not [c for c in psutil.Process().children() if "sleep(99)" in " ".join(c.cmdline())]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium here")
+@pytest.mark.parametrize(
+    ("view", "shown"),
+    [
+        (TRIALS, {"24 matching runs", "Sort: score", "#000 bce/sigmoid lr=", "score", "n_diverged"}),
+        (CHARTS, {"24 matching runs", "Parallel Coordinates", "lr_log10 vs. score", "curve/val_accuracy"}),
+        (LOSSES, {"24 matching runs", "Group by: loss", "Group: squared_hinge", "curve/val_accuracy"}),
+    ],
+)
+def test_a_browser_shows_the_ready_views(store: Store, tmp_path: Path, view: str, shown: set[str]) -> None:
+    """The format is MLflow's own and undocumented, so this is what says that it still holds."""
+    client = connect(store, store.tracking_uri)
+    experiment = client.get_experiment_by_name("circles").experiment_id
+    server = start(store, port=_free_port(), say=lambda _: None)
+    options = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1800,1500",
+    ]
+    options += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=60000", "--dump-dom"]
+    try:
+        done = subprocess.run(
+            ["chromium", *options, f"{server.url}/{page(experiment, view)}"],
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=True,
+        )
+    finally:
+        server.stop()
+    text = re.sub(r"<[^>]*>", "", re.sub(r"<(style|script).*?</\1>", "", done.stdout, flags=re.DOTALL))
+    assert {words for words in shown if words not in text} == set()
+    assert "Error loading shared view state" not in text

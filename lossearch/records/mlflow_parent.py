@@ -69,7 +69,7 @@ class ParentRun:
             "rows": rows or "unknown",
             "objective": f"{header.direction} `{header.metric}` on validation rows, recorded as `score`",
             "trials": f"one run each, found by `tags.\"{STUDY}\" = '{header.name}' and tags.\"{ROLE}\" = 'trial'`",
-            "curves": "`curve/NAME` is the mean over seeds, `curve/NAME_sd` the spread; "
+            "curves": "`curve/NAME` is the mean over seeds, `spread/NAME` the sd; "
             "plain names are values at the trial's epoch",
             "again": f"`lossearch report {header.name}`",
         }

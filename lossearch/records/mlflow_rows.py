@@ -17,14 +17,14 @@ from lossearch.records.header import StudyHeader
 from lossearch.records.jsonable import dumps, to_jsonable
 from lossearch.records.trial import TrialRecord
 from lossearch.records.trials import INTERRUPTED
-from lossearch.training.contract import Outcome
+from lossearch.training.contract import SCORED_EPOCHS, Outcome
 
 PARAM_LENGTH = 500
 """Longer values are cut, as older servers would; the whole is in the run's params.json."""
 
 TAG_LENGTH = 5000
 NAME_LENGTH = 250
-EPOCHS = 20
+EPOCHS = SCORED_EPOCHS
 CURVES = 6
 VALUES = 100
 """Curve values a run: what a plot can show, and 10 ms on sqlite."""
@@ -54,7 +54,7 @@ class Row:
 
 
 def trial_row(header: StudyHeader, record: TrialRecord, curves: MeanCurves | None) -> Row:
-    """Return the run of a trial: final values by plain names, curves as ``curve/NAME`` and ``curve/NAME_sd``."""
+    """Return the run of a trial: final values by plain names, curves as ``curve/NAME`` and ``spread/NAME``."""
     params = _trial_params(header, record)
     names = safe_names(params)
     long = {k: v for k, v in params.items() if len(v) > PARAM_LENGTH}
@@ -175,23 +175,21 @@ def _text(value: object) -> str:
 
 
 def _final_values(record: TrialRecord) -> list[Value]:
-    step = record.epoch or 0
     named = {
         **record.scores,
         **{f"{k}_sd": v for k, v in record.spread.items()},
         "score": record.value,
         "score_median": record.median,
         "lr": record.point.lr,
+        # the UI has no logarithmic axis for a scatter
+        "lr_log10": math.log10(record.point.lr),
         "epoch": record.epoch,
         "n_diverged": record.n_diverged,
         "seconds": record.seconds,
     }
-    return _values(named, step)
-
-
-def _values(named: Mapping[str, float | None], step: int) -> list[Value]:
     names = safe_names(named)
-    return [Value(names[k], float(v), step) for k, v in named.items() if v is not None and math.isfinite(v)]
+    # all at step 0: the UI draws values of different steps as a line of one point each
+    return [Value(names[k], float(v), 0) for k, v in named.items() if v is not None and math.isfinite(v)]
 
 
 def _curve_values(header: StudyHeader, record: TrialRecord, curves: MeanCurves) -> list[Value]:
@@ -200,11 +198,22 @@ def _curve_values(header: StudyHeader, record: TrialRecord, curves: MeanCurves) 
     names = safe_names(curves)
     found = []
     for name in main:
-        curve, keep = curves[name], [record.epoch] if record.epoch else []
-        epochs = thin(len(curve.mean), most, keep)
-        found += _curve(f"curve/{names[name]}", curve.mean, epochs)
-        found += _curve(f"curve/{names[name]}_sd", curve.sd, epochs[:-1:2] + epochs[-1:])
+        length = len(curves[name].mean)
+        epochs = [e for e in _shown(_epochs(header, record, length), most) if e <= length]
+        found += _curve(f"curve/{names[name]}", curves[name].mean, epochs)
+        found += _curve(f"spread/{names[name]}", curves[name].sd, epochs[:-1:2] + epochs[-1:])
     return found
+
+
+def _epochs(header: StudyHeader, record: TrialRecord, least: int) -> int:
+    declared = record.point.settings.get("epochs", header.settings.get("epochs", least))
+    return max(least, int(declared))
+
+
+def _shown(epochs: int, most: int) -> list[int]:
+    """Return epochs at which every curve is scored; the same in all trials, whose averages would else zig-zag."""
+    scored = thin(epochs, SCORED_EPOCHS)
+    return [scored[place - 1] for place in thin(len(scored), most)]
 
 
 def _main_curves(header: StudyHeader, curves: MeanCurves) -> list[str]:

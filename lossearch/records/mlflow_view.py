@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lossearch.errors import InputError, StoreError, StudyMismatchError
+from lossearch.errors import StoreError, StudyMismatchError
 from lossearch.records.curves import MeanCurves
 from lossearch.records.header import StudyHeader
 from lossearch.records.mlflow_client import (
@@ -276,37 +276,6 @@ def children(client: MlflowClient, experiment_id: str) -> list[Run]:
         token = page.token
         if not token:
             return found
-
-
-def remove_experiment(store: Store, name: str, uri: str | None = None) -> str | None:
-    """Delete a study's experiment with its runs and free its name; return its id, None where there is none.
-
-    As everywhere in MLflow the runs are only in the bin; `mlflow gc` empties it.
-
-    Raises:
-        StoreError: the tracking store cannot be opened or written.
-        InputError: the experiment of this name is not of a study.
-    """
-    address = tracking_uri(store, uri)
-    if uri is None and not store.database.is_file():
-        return None
-    client = connect(store, address)
-    with quiet():
-        try:
-            found = client.get_experiment_by_name(name)
-            if found is None or found.lifecycle_stage == "deleted":
-                return None
-            if found.tags.get(STUDY) != name:
-                raise InputError(f"The MLflow experiment {name!r} is not of a study and was left alone.")
-            experiment_id: str = found.experiment_id
-            freed = f"{name} (removed {time.strftime('%Y-%m-%d %H:%M:%S')}, {experiment_id})"
-            client.rename_experiment(experiment_id, freed)
-            client.delete_experiment(experiment_id)
-        except tracking_errors() as error:
-            raise StoreError(
-                f"The MLflow experiment {name!r} cannot be deleted: {first_line(error)}"
-            ) from error
-    return experiment_id
 
 
 def _milliseconds(seconds: float) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lossearch.errors import StoreError
-from lossearch.records.mlflow_client import connect, quiet, tracking_uri
-from lossearch.records.mlflow_view import remove_experiment
+from lossearch.errors import InputError, StoreError
+from lossearch.records.mlflow_client import connect, first_line, quiet, tracking_errors, tracking_uri
+from lossearch.records.mlflow_parent import STUDY
 from lossearch.records.optuna_storage import open_storage
 from lossearch.records.store import Store
 
@@ -36,6 +37,37 @@ def remove_study(store: Store, name: str, *, uri: str | None = None, storage_url
         _remove_from_database(store, name, storage_url)
     for place in (*places, store.study_dir(name)):
         _remove_tree(place)
+
+
+def remove_experiment(store: Store, name: str, uri: str | None = None) -> str | None:
+    """Delete a study's experiment with its runs and free its name; return its id, None where there is none.
+
+    As everywhere in MLflow the runs are only in the bin; `mlflow gc` empties it.
+
+    Raises:
+        StoreError: the tracking store cannot be opened or written.
+        InputError: the experiment of this name is not of a study.
+    """
+    address = tracking_uri(store, uri)
+    if uri is None and not store.database.is_file():
+        return None
+    client = connect(store, address)
+    with quiet():
+        try:
+            found = client.get_experiment_by_name(name)
+            if found is None or found.lifecycle_stage == "deleted":
+                return None
+            if found.tags.get(STUDY) != name:
+                raise InputError(f"The MLflow experiment {name!r} is not of a study and was left alone.")
+            experiment_id: str = found.experiment_id
+            freed = f"{name} (removed {time.strftime('%Y-%m-%d %H:%M:%S')}, {experiment_id})"
+            client.rename_experiment(experiment_id, freed)
+            client.delete_experiment(experiment_id)
+        except tracking_errors() as error:
+            raise StoreError(
+                f"The MLflow experiment {name!r} cannot be deleted: {first_line(error)}"
+            ) from error
+    return experiment_id
 
 
 def _own_artifacts(store: Store, name: str, uri: str | None) -> list[Path]:

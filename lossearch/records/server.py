@@ -20,6 +20,7 @@ from typing import IO, Any
 from urllib.parse import quote, urlencode
 
 from lossearch.errors import InputError, RunFailedError
+from lossearch.records.dashboard import LOSSES, page
 from lossearch.records.mlflow_client import connect
 from lossearch.records.store import Store
 
@@ -91,8 +92,9 @@ def serve(
         with _terminated_is_interrupted():
             server = start(store, host=host, port=port, allowed_hosts=allowed_hosts, say=say)
             say(f"MLflow UI of {store.root}: {server.url}/  (Ctrl-C ends it)")
-            for name, page in pages(store).items():
-                say(f"  trials of {name}, best first: {server.url}/{page}")
+            for name, (trials, charts) in pages(store).items():
+                say(f"  trials of {name}, best first: {server.url}/{trials}")
+                say(f"  charts of {name}, by loss: {server.url}/{charts}")
             return server.wait()
     except KeyboardInterrupt:
         return 0
@@ -101,8 +103,8 @@ def serve(
             server.stop()
 
 
-def pages(store: Store) -> dict[str, str]:
-    """Return, for each study with MLflow runs of its own store, the page that lists its trials, best first."""
+def pages(store: Store) -> dict[str, tuple[str, str]]:
+    """Return, for each study with MLflow runs of its own store, two pages: its trials, best first, and its charts."""
     found = {}
     for name in store.studies():
         declared = store.read_study(name)
@@ -116,7 +118,10 @@ def pages(store: Store) -> dict[str, str]:
                 },
                 quote_via=quote,
             )
-            found[name] = f"#/experiments/{runs['experiment_id']}/runs?{query}"
+            found[name] = (
+                f"#/experiments/{runs['experiment_id']}/runs?{query}",
+                page(runs["experiment_id"], LOSSES),
+            )
     return found
 
 

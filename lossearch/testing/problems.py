@@ -48,6 +48,80 @@ def batchnorm_mlp(n_out: int) -> nn.Module:
     return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, n_out))
 
 
+class Residual(nn.Module):
+    """A net that is no plain stack: a sum of two paths, normalised."""
+
+    def __init__(self, n_out: int) -> None:
+        super().__init__()
+        self.enter, self.norm = nn.Linear(3, 8), nn.LayerNorm(8)
+        self.block = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.2), nn.Tanh())
+        self.head = nn.Linear(8, n_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return raw output."""
+        h = torch.tanh(self.enter(x))
+        return self.head(self.norm(h + self.block(h)))  # type: ignore[no-any-return]  # a module's output is Any
+
+
+def _nested(n_out: int) -> nn.Module:
+    bend = nn.ReLU()
+    inner = nn.Sequential(nn.Linear(8, 8), bend, nn.Linear(8, 8, bias=False), bend)
+    return nn.Sequential(nn.Sequential(nn.Linear(3, 8), bend), inner, nn.Identity(), nn.Linear(8, n_out))
+
+
+def _dropouts(n_out: int) -> nn.Module:
+    drop = nn.Dropout(0.3)
+    return nn.Sequential(
+        nn.Dropout(0.1), nn.Linear(3, 8), nn.Sigmoid(), nn.Dropout(0.0), drop, nn.Linear(8, 8), nn.ReLU(), drop,
+        nn.Linear(8, n_out),
+    )  # fmt: skip
+
+
+def _gelu(n_out: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Dropout(0.1), nn.Linear(3, 8), nn.GELU(), nn.Dropout(0.3), nn.Linear(8, 8), nn.Tanh(), nn.ReLU(),
+        nn.Linear(8, n_out),
+    )  # fmt: skip
+
+
+def _convolution(n_out: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 2), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Dropout(0.2), nn.Linear(16, n_out)
+    )
+
+
+def _embedding(n_out: int) -> nn.Module:
+    return nn.Sequential(nn.Embedding(5, 4), nn.Flatten(), nn.Linear(12, 8), nn.Tanh(), nn.Linear(8, n_out))
+
+
+def _flat_image(n_out: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(9, 8), nn.ReLU(), nn.Linear(8, n_out))
+
+
+def _images(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return (x[:, :, None] * x[:, None, :]).unsqueeze(1), y
+
+
+def _codes(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.bucketize(x, torch.tensor([-1.0, -0.3, 0.3, 1.0], dtype=x.dtype)), y
+
+
+Change = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+NETWORKS: Mapping[str, tuple[Factory, Change]] = {
+    "mlp": (mlp, lambda x, y: (x, y)),
+    "nested": (_nested, lambda x, y: (x, y)),
+    "dropout": (_dropouts, lambda x, y: (x, y)),
+    "gelu": (_gelu, lambda x, y: (x, y)),
+    "image": (_flat_image, _images),
+    "batchnorm": (batchnorm_mlp, lambda x, y: (x, y)),
+    "convolution": (_convolution, _images),
+    "embedding": (_embedding, _codes),
+    "residual": (Residual, lambda x, y: (x, y)),
+}
+"""Networks of every sort, each with the inputs it takes."""
+
+
 def _targets(kind: str, x: Tensor, classes: int) -> Tensor:
     signal = x[:, :1] + 0.5 * x[:, 1:2] * x[:, 2:]
     if kind == "regression":
@@ -65,7 +139,7 @@ def problem(
     rows: int = 60,
     train: int = 40,
     classes: int = 3,
-    change: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = lambda x, y: (x, y),
+    change: Change = lambda x, y: (x, y),
 ) -> Task:
     """Return a task of 3 features in float64 whose test part must not be read.
 
@@ -88,17 +162,24 @@ def problem(
         a, b = order[:train], order[train:]
         statistics = TargetStatistics()
         if kind == "regression":
-            mean, std, scale = y[a].mean(), y[a].std(correction=0), y[a].abs().mean()
-            statistics = TargetStatistics((float(mean),), (float(std),), (float(scale),))
+            mean, std, scale = y[a].mean(0), y[a].std(0, correction=0), y[a].abs().mean(0)
+            statistics = TargetStatistics(*(tuple(v.tolist()) for v in (mean, std, scale)))
         return Fold(seed, Part(x[a], y[a]), Part(x[b], y[b]), statistics)
 
     def test(seed: int) -> Part:
         raise AssertionError(f"training read the test part (seed {seed})")
 
     every = metrics_for(kind)
-    facts = TargetFacts(kind, classes if kind == "multiclass" else 1, float(y.min()), float(y.max()))
+    n_out = classes if kind == "multiclass" else y.shape[1]
+    facts = TargetFacts(kind, n_out, float(y.min()), float(y.max()))
     sizes = {"train": train, "validation": rows - train}
     return Task(f"small {kind}", kind, facts, every[0], every, fold, test, network, f"small {kind}", sizes)
+
+
+def network_problem(kind: str, network: str) -> Task:
+    """Return the task that a network of :data:`NETWORKS` is for."""
+    factory, change = NETWORKS[network]
+    return problem(kind, network=factory, change=change)
 
 
 def every_pair(task: Task) -> list[Pair]:
@@ -131,11 +212,11 @@ class Reference:
     bad: tuple[int, float] | None = None
 
 
-def reference_run(task: Task, given: Replicate, settings: TrainSettings) -> Reference:
+def reference_run(task: Task, given: Replicate, settings: TrainSettings, nudge: float = 0.0) -> Reference:
     """Train a replicate by a plain torch loop, without any of the package's training code.
 
     What it shares are the random streams that the contract fixes: initial weights, "batches" by
-    epoch and "step" by global step.
+    epoch and "step" by global step. Initial weights are off by a share ``nudge`` of themselves.
     """
     settings = settings.of(given.point)
     dtype = {"32-true": torch.float32, "64-true": torch.float64}[settings.precision]
@@ -144,6 +225,9 @@ def reference_run(task: Task, given: Replicate, settings: TrainSettings) -> Refe
         raise ValueError("a replicate needs its pair here")
     criterion = Criterion(pair, given.point.params, fold.statistics).to(dtype)
     network = seeded_build(lambda: task.network(task.n_out), given.seed).to(dtype)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(1 + nudge * torch.linspace(-1, 1, weight.numel(), dtype=dtype).view_as(weight))
     options: dict[str, Any] = dict(settings.options)
     make: Any = OPTIMIZER_CLASSES[settings.optimizer]
     run = Reference(network, criterion, [], [])
@@ -158,7 +242,8 @@ def _loop(
     run: Reference, fold: Fold, seed: int, settings: TrainSettings, optimizer: Any, dtype: torch.dtype
 ) -> None:
     network, step = run.network, 0
-    x, y = fold.train.x.to(dtype), fold.train.y
+    x, held_out = (p.x.to(dtype) if p.x.is_floating_point() else p.x for p in (fold.train, fold.validation))
+    y = fold.train.y
     for epoch in range(settings.epochs):
         order = torch.randperm(len(x), generator=generator(seed, "batches", epoch)).tolist()
         starts = list(range(0, len(order), settings.batch_size))
@@ -182,5 +267,5 @@ def _loop(
         run.train_loss.append(total / len(order))
         network.eval()
         with torch.no_grad():
-            value = run.criterion(network(fold.validation.x.to(dtype)), fold.validation.y)
+            value = run.criterion(network(held_out), fold.validation.y)
         run.val_loss.append(value.item())

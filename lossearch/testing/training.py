@@ -1,8 +1,6 @@
 """The promises of ``lossearch.training.contract`` as tests, for any way of training.
 
-class TestPlain(TrainingContract):
-def trains(self):
-return train_plain
+A class that derives from :class:`TrainingContract` and gives ``trains`` is tested.
 """
 
 # ruff: noqa: D102 - tests: their names say what they show, and they assert
@@ -16,23 +14,28 @@ import pytest
 import torch
 
 from lossearch._random import seeded_build
+from lossearch._thin import thin
 from lossearch.losses import KINDS
 from lossearch.pairs import Criterion, find_pair
+from lossearch.tasks.metrics import scores
 from lossearch.testing.problems import (
     OPTIMIZER_CLASSES,
     Factory,
     batchnorm_mlp,
     dropout_mlp,
+    network_problem,
     problem,
     replicate,
 )
 from lossearch.testing.training_base import (
     ORACLES,
     SETTINGS,
+    VARIANTS,
     conventional,
 )
 from lossearch.testing.training_ends import EndsTests
 from lossearch.testing.training_numbers import NumbersTests
+from lossearch.training.contract import SCORED_EPOCHS
 from lossearch.training.optimizers import OPTIMIZERS
 
 
@@ -107,4 +110,40 @@ class TrainingContract(NumbersTests, EndsTests):
         assert not torch.equal(moved[1], moved[0])
 
     def test_every_name_has_an_oracle(self) -> None:
-        assert set(OPTIMIZERS) == set(OPTIMIZER_CLASSES)
+        assert set(OPTIMIZERS) == set(OPTIMIZER_CLASSES) == {name for name, _ in VARIANTS}
+
+    def test_long_curves_are_dense_where_they_must_be(self) -> None:
+        task = problem("binary")
+        settings = replace(SETTINGS, epochs=60, epoch="best")
+        (result,) = self.run(task, [replicate(conventional(task))], settings, keep_weights=True)
+        dense = {"train_loss", "val_loss", f"val_{task.metric.name}"}
+        assert result.kept_epoch is not None
+        at = [e - 1 for e in (*thin(60, SCORED_EPOCHS), result.kept_epoch)]
+        for name, curve in result.curves.items():
+            assert curve.shape == (60,)
+            assert np.isfinite(curve if name in dense else curve[at]).all(), name
+
+    @pytest.mark.parametrize("network", ["mlp", "convolution"])
+    @pytest.mark.parametrize("epoch", ["best", "last"])
+    def test_kept_weights_are_of_the_judged_epoch(self, epoch: str, network: str) -> None:
+        task = network_problem("binary", network)
+        settings = replace(SETTINGS, epochs=40, epoch=epoch, optimizer="adam", options={})
+        given = replicate(conventional(task), lr=0.1)
+        (result,) = self.run(task, [given], settings, keep_weights=True)
+        judge = result.curves[f"val_{task.metric.name}"]
+        assert result.kept_epoch == (40 if epoch == "last" else int(np.argmax(judge)) + 1)
+        assert epoch == "last" or result.kept_epoch < 40
+        assert result.weights is not None
+        rebuilt = seeded_build(lambda: task.network(task.n_out), 99).double()
+        rebuilt.load_state_dict(dict(result.weights))
+        fold = task.fold(given.seed)
+        criterion = Criterion(conventional(task), None, fold.statistics).double()
+        for part, rows, metrics in (
+            ("val", fold.validation, task.metrics),
+            ("train", fold.train, task.train_metrics),
+        ):
+            with torch.no_grad():
+                said = criterion.predictions(rebuilt.eval()(rows.x).unsqueeze(0))
+            for name, value in scores(metrics, said, rows.y).items():
+                recorded = result.curves[f"{part}_{name}"][result.kept_epoch - 1]
+                assert recorded == pytest.approx(float(value[0]), abs=1e-6), name

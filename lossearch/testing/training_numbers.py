@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,25 +15,27 @@ import torch
 from lossearch.losses import KINDS
 from lossearch.pairs import find_pair
 from lossearch.testing.problems import (
+    NETWORKS,
     Factory,
     batchnorm_mlp,
     dropout_mlp,
     every_pair,
     mlp,
+    network_problem,
     problem,
     replicate,
     space_of,
 )
 from lossearch.testing.training_base import (
     FIFTY_STEPS,
-    OPTIONS,
     SETTINGS,
+    VARIANTS,
     TrainingTests,
     conventional,
     equal,
     global_state,
+    variant_name,
 )
-from lossearch.training.optimizers import OPTIMIZERS
 
 
 class NumbersTests(TrainingTests):
@@ -41,33 +44,53 @@ class NumbersTests(TrainingTests):
     @pytest.mark.parametrize("kind", KINDS)
     def test_every_pair_trains_as_a_plain_loop_would(self, kind: str) -> None:
         task = problem(kind)
-        self.agrees(task, [replicate(p) for p in every_pair(task)], FIFTY_STEPS)
+        assert not self.agrees(task, [replicate(p) for p in every_pair(task)], FIFTY_STEPS)
 
-    @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-    def test_every_optimiser_trains_as_a_plain_loop_would(self, optimizer: str) -> None:
+    @pytest.mark.parametrize("variant", VARIANTS, ids=variant_name)
+    def test_every_optimiser_trains_as_a_plain_loop_would(self, variant: tuple[str, dict[str, Any]]) -> None:
         task = problem("binary")
-        settings = replace(FIFTY_STEPS, optimizer=optimizer, options=OPTIONS.get(optimizer, {}))
-        self.agrees(task, [replicate(conventional(task), lr=lr) for lr in (1e-3, 1e-1)], settings)
+        settings = replace(FIFTY_STEPS, optimizer=variant[0], options=variant[1])
+        assert not self.agrees(task, [replicate(conventional(task), lr=lr) for lr in (1e-3, 1e-1)], settings)
+
+    @pytest.mark.parametrize("network", NETWORKS)
+    def test_every_network_trains_as_a_plain_loop_would(self, network: str) -> None:
+        task = network_problem("binary", network)
+        pairs = [conventional(task), find_pair("hinge/identity", "binary")]
+        assert not self.agrees(task, [replicate(p, seed=s) for p in pairs for s in (0, 1)], FIFTY_STEPS)
+
+    def test_several_outputs_and_their_scales(self) -> None:
+        def doubled(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return x, torch.cat([y, 0.9 - 0.8 * y.square()], dim=1)
+
+        task = problem("regression", change=doubled)
+        assert task.n_out == 2
+        names = ("mse/identity", "huber/identity", "msle/exp", "rmse/identity")
+        pairs = [find_pair(name, "regression") for name in names]
+        assert not self.agrees(task, [replicate(p, seed=s) for p in pairs for s in (0, 1)], SETTINGS)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("network", [mlp, dropout_mlp, batchnorm_mlp])
-    @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+    @pytest.mark.parametrize("network", NETWORKS)
+    @pytest.mark.parametrize("variant", VARIANTS, ids=variant_name)
     @pytest.mark.parametrize("kind", KINDS)
-    def test_every_pair_with_every_optimiser(self, kind: str, optimizer: str, network: Factory) -> None:
-        task = problem(kind, network=network)
-        settings = replace(FIFTY_STEPS, optimizer=optimizer, options=OPTIONS.get(optimizer, {}))
-        self.agrees(task, [replicate(p) for p in every_pair(task)], settings)
+    def test_every_pair_with_every_optimiser(
+        self, kind: str, variant: tuple[str, dict[str, Any]], network: str
+    ) -> None:
+        task = network_problem(kind, network)
+        settings = replace(FIFTY_STEPS, optimizer=variant[0], options=variant[1])
+        ours = [replicate(p) for p in every_pair(task)]
+        chaotic = self.agrees(task, ours, settings)
+        print(f"{kind} {network} {variant}: {len(chaotic)} of {len(ours)} chaotic")  # noqa: T201 - a table
 
     @pytest.mark.parametrize("network", [dropout_mlp, batchnorm_mlp])
     def test_random_and_normalising_layers(self, network: Factory) -> None:
         task = problem("multiclass", network=network)
         pairs = [find_pair(n, "multiclass") for n in ("cross_entropy/softmax", "mse/softmax")]
-        self.agrees(task, [replicate(p, seed=s) for p in pairs for s in (0, 1)], FIFTY_STEPS)
+        assert not self.agrees(task, [replicate(p, seed=s) for p in pairs for s in (0, 1)], FIFTY_STEPS)
 
     def test_float32(self) -> None:
         task = problem("regression", network=dropout_mlp)
         settings = replace(FIFTY_STEPS, precision="32-true")
-        self.agrees(task, [replicate(conventional(task))], settings, tolerance=1e-4)
+        assert not self.agrees(task, [replicate(conventional(task))], settings, tolerance=1e-4)
         (result,) = self.run(task, [replicate(conventional(task))], settings, keep_weights=True)
         assert result.weights is not None
         assert {w.dtype for w in result.weights.values()} == {torch.float32}
@@ -75,13 +98,15 @@ class NumbersTests(TrainingTests):
     @pytest.mark.parametrize(("train", "batch_size"), [(41, 8), (43, 8), (40, 64), (5, 1)])
     def test_last_batches(self, train: int, batch_size: int) -> None:
         task = problem("binary", network=mlp if batch_size == 1 else batchnorm_mlp, train=train)
-        self.agrees(task, [replicate(conventional(task))], replace(SETTINGS, batch_size=batch_size))
+        assert not self.agrees(
+            task, [replicate(conventional(task))], replace(SETTINGS, batch_size=batch_size)
+        )
 
     def test_clipping(self) -> None:
         task = problem("regression")
         given = replicate(conventional(task), lr=0.1)
         settings = replace(SETTINGS, clip=1e-2)
-        self.agrees(task, [given], settings)
+        assert not self.agrees(task, [given, replicate(conventional(task), lr=0.3, seed=1)], settings)
         clipped, free = self.run(task, [given], settings), self.run(task, [given])
         assert clipped[0].curves["val_loss"][-1] != free[0].curves["val_loss"][-1]
 
@@ -94,12 +119,12 @@ class NumbersTests(TrainingTests):
             replicate(pair, weight_decay=0.5),
             replicate(pair, epochs=2),
         ]
-        self.agrees(task, own, SETTINGS)
+        assert not self.agrees(task, own, SETTINGS)
 
     def test_the_same_replicate_is_the_same_result(self) -> None:
         task = problem("binary", network=dropout_mlp)
         one = replicate(conventional(task))
-        first, second, *_ = [*self.run(task, [one, one]), *self.run(task, [one])]
+        first, second = self.run(task, [one, one])
         equal(first, second, self.tolerance)
         equal(first, self.run(task, [one])[0], self.tolerance)
 

@@ -5,7 +5,15 @@ A way of training takes replicates and gives one result for each, in order, as e
 - It owns every random draw: data order and random layers come from the replicate's seed and the step,
   never from neighbours, order or earlier calls. The caller's random state, warnings and log levels are
   as before when it returns.
-- It scores with the task's metrics on the whole validation part after every epoch, in evaluation mode.
+- It scores on whole parts of the data after an epoch, in evaluation mode: the losses and the judge on the
+  validation part after every epoch, everything else at least at the epochs ``thin(epochs,
+  SCORED_EPOCHS)`` and at the one whose weights it keeps (below); curves are NaN between. A metric that a
+  pair has not has no curve.
+- Under ``epoch = "last"`` the weights kept are the last epoch's. Under "best" they are those of the best
+  epoch (the first of equals) by what is known while training: the judge's mean over the point's
+  replicates where they are trained together, this replicate's own where it is trained alone.
+  ``kept_epoch`` says which it was. Where it turns out too late that it should have been another, because
+  a replicate that diverged after it had a part in the choice, there are none.
 - A non-finite loss, gradient, parameter or output ends a replicate as DIVERGED, with the place; this is
   a result, not an error. Any other exception of one replicate is its FAILED result; bad input that
   would fail every replicate is raised as InputError before the first.
@@ -25,6 +33,9 @@ from torch import Tensor
 
 from lossearch.space import Point, Space
 from lossearch.tasks import Task
+
+SCORED_EPOCHS = 20
+"""Epochs of a curve at which every metric is scored, however long the curve."""
 
 
 class Outcome(StrEnum):
@@ -94,8 +105,9 @@ class ReplicateResult:
     """One replicate's curves and end.
 
     ``curves`` are float64 arrays, one value an epoch done, named ``train_loss`` (mean over the epoch's
-    samples while training), ``val_loss``, ``train_<metric>`` for the task's training
-    metrics and ``val_<metric>`` for all its metrics. ``weights`` are the last epoch's tensors, kept where asked for.
+    samples while training), ``val_loss``, ``train_<metric>`` for the task's training metrics and
+    ``val_<metric>`` for all its metrics. ``weights`` are a state_dict of tensors on the CPU, kept where
+    asked for and where the replicate did not diverge; ``kept_epoch``, from 1, says of which epoch.
     """
 
     replicate: Replicate
@@ -106,6 +118,7 @@ class ReplicateResult:
     divergence: Divergence | None = None
     error: str = ""
     weights: Mapping[str, Tensor] | None = None
+    kept_epoch: int | None = None
 
 
 class Trains(Protocol):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lossearch._random import stream
 from lossearch.pairs import Criterion
+from lossearch.tasks import Metric
 from lossearch.training.batches import Batch, Rows
 from lossearch.training.contract import Divergence
 from lossearch.training.guard import all_finite, blame
@@ -61,6 +62,29 @@ class LossModule(pl.LightningModule):
 
 
 @dataclass
+class Keeper:
+    """Sets the weights of the epoch aside that ``judge`` says is best, the last one's without a judge.
+
+    ``best`` is that epoch's score, more is better; ``epoch`` its number, from 1.
+    """
+
+    judge: Metric | None
+    best: float = -math.inf
+    epoch: int | None = None
+    weights: Mapping[str, Tensor] | None = None
+
+    def look(self, network: nn.Module, book: ScoreBook, val_raw: Tensor, epoch: int) -> None:
+        """Take the weights of an epoch just scored if they are to be kept."""
+        score = math.inf
+        if self.judge is not None:
+            score = self.judge.sign * book.score(self.judge, val_raw)
+            if self.epoch is not None and not score > self.best:
+                return
+        self.best, self.epoch = -math.inf if math.isnan(score) else score, epoch
+        self.weights = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
+
+
+@dataclass
 class Progress:
     """The state of one replicate while a Trainer runs it. ``random`` says whether its network draws."""
 
@@ -76,6 +100,7 @@ class Progress:
     rows: int = 0
     divergence: Divergence | None = None
     stopped: bool = False
+    keeper: Keeper | None = None
 
     @property
     def ended(self) -> bool:
@@ -141,6 +166,8 @@ class ReplicateModule(LossModule):
             return
         progress.book.add(progress.loss_sum / progress.rows, value, train_raw, raw)
         progress.loss_sum, progress.rows = 0.0, 0
+        if progress.keeper is not None:
+            progress.keeper.look(self.network, progress.book, raw, progress.steps // progress.steps_an_epoch)
 
     def _diverge(self, raw: Tensor, loss: float, step: int) -> None:
         what, value = blame(self.network, raw, loss)

@@ -27,7 +27,7 @@ from lossearch.space import Space
 from lossearch.tasks import Task
 from lossearch.training.batches import Batches, Once, check_finite, prepare
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainSettings
-from lossearch.training.module import LossModule, Progress, ReplicateModule
+from lossearch.training.module import Keeper, LossModule, Progress, ReplicateModule
 from lossearch.training.optimizers import SCHEDULES, make_optimizer
 from lossearch.training.scope import contained, quiet
 from lossearch.training.scores import ScoreBook
@@ -191,10 +191,8 @@ def _fit(job: Assignment, start: float) -> ReplicateResult | None:
     trainer.fit(module, batches, Once((progress.validation.x, progress.validation.encoded)))
     if progress.stopped:
         return None
-    divergence = progress.divergence
-    weights = None
-    if job.keep_weights and divergence is None:
-        weights = {k: v.detach().cpu().clone() for k, v in module.network.state_dict().items()}
+    divergence, keeper = progress.divergence, progress.keeper
+    kept = keeper if divergence is None else None
     return ReplicateResult(
         job.replicate,
         Outcome.COMPLETED if divergence is None else Outcome.DIVERGED,
@@ -202,7 +200,8 @@ def _fit(job: Assignment, start: float) -> ReplicateResult | None:
         time.perf_counter() - start,
         reason="" if divergence is None else str(divergence),
         divergence=divergence,
-        weights=weights,
+        weights=None if kept is None else kept.weights,
+        kept_epoch=None if kept is None else kept.epoch,
     )
 
 
@@ -216,6 +215,8 @@ def _module(job: Assignment, device: torch.device) -> ReplicateModule:
     validation = prepare(fold.validation, criterion, task.n_out, dtype, device)
     book = ScoreBook(criterion, task.train_metrics, task.metrics, train, validation)
     progress = Progress(seed, job.random, train, validation, book, 1, job.stop)
+    if job.keep_weights:
+        progress.keeper = Keeper(None if job.settings.epoch == "last" else task.metric)
     network = initial_network(task, seed, dtype)
     return ReplicateModule(
         network, criterion, point.lr, job.settings.optimizer, job.settings.options, progress

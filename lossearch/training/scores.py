@@ -49,6 +49,12 @@ class ScoreBook:
         self._kept = 0
         self._curves: dict[str, list[float]] = defaultdict(list)
 
+    def score(self, metric: Metric, val_raw: Tensor) -> float:
+        """Return what an epoch's outputs score on the validation part."""
+        with torch.no_grad():
+            predictions = self._criterion.predictions(val_raw.unsqueeze(0))
+        return float(metric.fn(predictions, self._parts["val"][0])[0])
+
     def add(self, train_loss: float, val_loss: float, train_raw: Tensor, val_raw: Tensor) -> None:
         """Add one finished epoch."""
         self._curves["train_loss"].append(train_loss)

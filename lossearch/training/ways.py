@@ -12,7 +12,6 @@ from lossearch.training.plain import preflight
 from lossearch.training.population import train_population
 from lossearch.training.population.fitness import unfit
 
-
 THREADS = 1
 """Threads of a population's arithmetic. Two gain a sixth on an idle machine with two cores; on a busy one
 each small operation then waits for both, and a step can take a hundred times as long."""

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from lossearch.losses import TargetStatistics
 from lossearch.pairs import Criterion, Pair, Predictions
+from lossearch.space import Point
 from lossearch.tasks import Metric
 from lossearch.tasks.metrics import is_given
-from lossearch.space import Point
 
 
 @dataclass(frozen=True)

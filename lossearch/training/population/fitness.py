@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lossearch._random import stream
 from lossearch.pairs import Criterion
-from lossearch.space import Point, Space
-from lossearch.tasks import Task
+from lossearch.space import Dimension, Point, Space, Value
+from lossearch.tasks import Fold, Part, Task
 from lossearch.training.batches import batch_sizes, prepare, row_order
 from lossearch.training.contract import TrainSettings
 from lossearch.training.optimizers import make_optimizer
@@ -20,6 +24,7 @@ from lossearch.training.plain import PRECISIONS, initial_network
 from lossearch.training.population.networks import Vmapped
 from lossearch.training.population.optimizers import supported
 from lossearch.training.population.population import Population
+from lossearch.training.population.strays import first_sentence, stray
 from lossearch.training.scope import contained
 
 STEPS = 3
@@ -28,6 +33,10 @@ SAME = {torch.float32: 1e-3, torch.float64: 1e-8}
 """Relative difference of weights that rounding explains after so few steps."""
 ARMS = 16
 """Replicates by which the cost of one is measured."""
+ROUNDS = 3
+"""Times that cost is measured; the least counts."""
+ROWS = 64
+"""Validation rows compared."""
 
 
 def unfit(
@@ -35,109 +44,197 @@ def unfit(
 ) -> str | None:
     """Return why replicates of this study cannot be trained together, None where they can.
 
+    Every pair's loss, gradient and predictions for a stack of models are compared with those for one.
     Networks of known layers are taken at their word. Any other is trained for a few steps both ways and
     compared; where batching does not at least halve the cost, separate processes are the better way.
     """
     if not supported(settings.optimizer, settings.options):
         return f"optimiser {settings.optimizer} with these options has no batched form"
-    sizes = {(len(f.train), len(f.validation)) for f in map(task.fold, seeds)}
-    if len(sizes) > 1:
+    folds = [task.fold(seed) for seed in seeds]
+    if len({(len(f.train), len(f.validation)) for f in folds}) > 1:
         return "seeds have parts of different sizes"
-    probe = [space.point(p, {d.name: _middle(d) for d in space.dimensions(p)}) for p in space.names[:2]]
-    probe = probe * 2 if len(probe) == 1 else probe
-    settings = settings.of(probe[0])
+    points = [space.point(p, {d.name: _middle(d) for d in space.dimensions(p)}) for p in space.names[:2]]
+    probe = _Probe.of(task, space, points, seeds[:2], settings.of(points[0]), random=random)
     with contained(stream(seeds[0], "fitness"), 1), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            return _compare(task, space, probe, seeds[0], settings, random=random) or _slow_fallback(caught)
+            return (
+                stray(space, [probe.task.fold(seed) for seed in probe.seeds], task.n_out)
+                or probe.in_doubles().disagreement()
+                or _slow_fallback(caught)
+                or probe.slowness()
+            )
         except Exception as error:  # noqa: BLE001 - whatever batching the user's network raises is the reason
-            return f"the network cannot be batched ({type(error).__name__}: {_first_line(error)})"
+            return f"the network cannot be batched ({type(error).__name__}: {first_sentence(error)})"
 
 
-def _middle(dimension: object) -> float | int | str:
-    choices = getattr(dimension, "choices", ())
-    if choices:
-        return choices[0]  # type: ignore[no-any-return]
-    low, high = dimension.low, dimension.high  # type: ignore[attr-defined]
-    middle = (low * high) ** 0.5 if dimension.log else (low + high) / 2  # type: ignore[attr-defined]
-    return round(middle) if dimension.integer else float(middle)  # type: ignore[attr-defined]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or "no message").splitlines()[0][:160]
+def _middle(dimension: Dimension) -> Value:
+    if dimension.choices:
+        return dimension.choices[0]
+    low, high = dimension.low, dimension.high
+    middle = (low * high) ** 0.5 if dimension.log else (low + high) / 2
+    return round(middle) if dimension.integer else float(middle)
 
 
 def _slow_fallback(caught: Sequence[warnings.WarningMessage]) -> str | None:
-    slow = next((str(w.message) for w in caught if "performance drop" in str(w.message)), None)
-    return (
-        None if slow is None else f"one of its operations has no batched form ({slow.splitlines()[0][:120]})"
-    )
+    slow = (str(w.message) for w in caught if "performance drop" in str(w.message))
+    named = {name for message in slow for name in re.findall(r"aten::(\w+)", message)}
+    return f"the network's {', '.join(sorted(named))} cannot be batched without a loop" if named else None
 
 
-def _compare(
-    task: Task, space: Space, points: Sequence[Point], seed: int, settings: TrainSettings, *, random: bool
-) -> str | None:
-    def population(arms: Sequence[Point]) -> Population:
-        pairs = [space[p.pair] for p in arms]
-        return Population(task, arms, pairs, [seed], settings, random=random, device=torch.device("cpu"))
+def _own_state(network: nn.Module) -> dict[str, object]:
+    """Return what modules keep beside parameters and buffers, by place, in a form that can be compared."""
+    standard = vars(nn.Module()).keys()
+    return {
+        f"{name}.{key}".lstrip("."): repr(value)
+        for name, module in network.named_modules()
+        for key, value in vars(module).items()
+        if key not in standard
+    }
 
-    together = population(points)
-    if not isinstance(together.network, Vmapped):
+
+@dataclass(frozen=True)
+class _Probe:
+    """A few steps on a few rows, under two seeds where there are two."""
+
+    task: Task
+    space: Space
+    points: Sequence[Point]
+    seeds: Sequence[int]
+    settings: TrainSettings
+    random: bool
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        space: Space,
+        points: Sequence[Point],
+        seeds: Sequence[int],
+        settings: TrainSettings,
+        *,
+        random: bool,
+    ) -> _Probe:
+        """Return the probe of a task, cut to the rows that a few steps need."""
+        size = STEPS * int(settings.batch_size)
+
+        def few(part: Part, rows: int) -> Part:
+            return Part(part.x[:rows], part.y[:rows])
+
+        def fold(seed: int) -> Fold:
+            whole = task.fold(seed)
+            return replace(whole, train=few(whole.train, size), validation=few(whole.validation, ROWS))
+
+        points = list(points) * 2 if len(points) == 1 else points
+        return cls(replace(task, fold=fold), space, points, seeds, settings, random)
+
+    def in_doubles(self) -> _Probe:
+        """Return the same probe in float64, where no disagreement hides in rounding, if the network can."""
+        wide = replace(self, settings=replace(self.settings, precision="64-true"))
+        try:
+            wide.alone(self.points[0], self.seeds[0]).train()
+        except Exception:  # noqa: BLE001 - a network that insists on float32 is compared in that
+            return self
+        return wide
+
+    def population(self, points: Sequence[Point]) -> Population:
+        pairs = [p.definition or self.space[p.pair] for p in points]
+        cpu = torch.device("cpu")
+        return Population(self.task, points, pairs, self.seeds, self.settings, random=self.random, device=cpu)
+
+    def alone(self, point: Point, seed: int) -> _Alone:
+        return _Alone(self, point, seed)
+
+    def disagreement(self) -> str | None:
+        """Return where replicates trained together are not what each is alone."""
+        together = self.population(sorted(self.points, key=lambda p: p.pair))
+        if not isinstance(together.network, Vmapped):
+            return None
+        together.train_epoch(0, together.optimizer.step, lambda: False)
+        said = together.outputs(together.validation)
+        for s, seed in enumerate(self.seeds):
+            for a, point in enumerate(together.points):
+                alone = self.alone(point, seed)
+                before = _own_state(alone.network)
+                alone.train()
+                if _own_state(alone.network) != before:
+                    return "the network keeps a state of its own from one batch to the next"
+                own = together.weights.state(s * together.arms + a)
+                if not _same(own, alone.network.state_dict()):
+                    return "batched and alone it does not train to the same weights"
+                if not _same({"": said[s, a]}, {"": alone.outputs()}):
+                    return "batched and alone it does not give the same outputs"
         return None
-    _few_steps(together)
-    begun = time.perf_counter()
-    for arm, point in enumerate(points):
-        alone = _alone(task, space, point, seed, settings, random=random)
-        if not _same(together.weights.state(arm), alone):
-            return "batched and alone it does not train to the same weights"
-    plain = (time.perf_counter() - begun) / len(points)
-    many = population([points[0]] * ARMS)
-    _few_steps(many)
-    begun = time.perf_counter()
-    _few_steps(many)
-    batched = (time.perf_counter() - begun) / ARMS
-    if batched > plain / 2:
-        return f"batching saves too little ({plain / batched:.1f} times)"
-    return None
+
+    def slowness(self) -> str | None:
+        """Return how little batching saves where it is not worth it."""
+        many = self.population([self.points[0]] * ARMS)
+        if not isinstance(many.network, Vmapped):
+            return None
+        alone = self.alone(self.points[0], self.seeds[0])
+        batched = _least_seconds(lambda: many.train_epoch(0, many.optimizer.step, lambda: False))
+        plain = _least_seconds(alone.train)
+        times = plain * ARMS * len(self.seeds) / batched
+        return f"batching saves too little ({times:.1f} times)" if times < 2 else None
 
 
-def _few_steps(population: Population) -> None:
-    left = [STEPS]
+class _Alone:
+    """One replicate in an ordinary loop."""
 
-    def enough() -> bool:
-        left[0] -= 1
-        return left[0] <= 0
+    def __init__(self, probe: _Probe, point: Point, seed: int) -> None:
+        self.probe, self.seed = probe, seed
+        dtype = PRECISIONS[probe.settings.precision]
+        fold, device = probe.task.fold(seed), torch.device("cpu")
+        pair = point.definition or probe.space[point.pair]
+        self.criterion = Criterion(pair, point.params, fold.statistics).to(dtype)
+        self.rows, self.validation = (
+            prepare(part, self.criterion, probe.task.n_out, dtype, device)
+            for part in (fold.train, fold.validation)
+        )
+        self.network = initial_network(probe.task, seed, dtype)
+        settings = probe.settings
+        self.optimizer = make_optimizer(
+            settings.optimizer, self.network.parameters(), point.lr, settings.options
+        )
 
-    population.train_epoch(0, population.optimizer.step, enough)
+    def train(self) -> None:
+        """Train one epoch."""
+        settings = self.probe.settings
+        self.network.train()
+        sizes = batch_sizes(len(self.rows), int(settings.batch_size))
+        order = row_order(self.seed, 0, len(self.rows))
+        for step, (size, end) in enumerate(zip(sizes, accumulate(sizes), strict=True)):
+            index = order[end - size : end]
+            if self.probe.random:
+                torch.manual_seed(stream(self.seed, "step", step))
+            self.optimizer.zero_grad()
+            loss: Any = self.criterion.mean(_wide(self.network(self.rows.x[index])), self.rows.encoded[index])
+            loss.backward()
+            if settings.clip is not None:
+                nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
+            self.optimizer.step()
+
+    @torch.no_grad()
+    def outputs(self) -> Tensor:
+        """Return outputs for the validation rows in evaluation mode."""
+        return _wide(self.network.eval()(self.validation.x))
 
 
-def _alone(
-    task: Task, space: Space, point: Point, seed: int, settings: TrainSettings, *, random: bool
-) -> dict[str, Tensor]:
-    """Return the weights after the same steps of an ordinary loop."""
-    dtype = PRECISIONS[settings.precision]
-    fold = task.fold(seed)
-    criterion = Criterion(space[point.pair], point.params, fold.statistics).to(dtype)
-    rows = prepare(fold.train, criterion, task.n_out, dtype, torch.device("cpu"))
-    network = initial_network(task, seed, dtype).train()
-    optimizer = make_optimizer(settings.optimizer, network.parameters(), point.lr, settings.options)
-    order, start = row_order(seed, 0, len(rows)), 0
-    for step, size in enumerate(batch_sizes(len(rows), int(settings.batch_size))[:STEPS]):
-        index = order[start : start + size]
-        start += size
-        if random:
-            torch.manual_seed(stream(seed, "step", step))
-        optimizer.zero_grad()
-        raw = network(rows.x[index])
-        criterion.mean(raw.unsqueeze(-1) if raw.ndim == 1 else raw, rows.encoded[index]).backward()  # type: ignore[no-untyped-call]
-        if settings.clip is not None:
-            torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
-        optimizer.step()
-    return network.state_dict()
+def _wide(raw: Tensor) -> Tensor:
+    return raw.unsqueeze(-1) if raw.ndim == 1 else raw
+
+
+def _least_seconds(call: Callable[[], object]) -> float:
+    def seconds() -> float:
+        begun = time.perf_counter()
+        call()
+        return time.perf_counter() - begun
+
+    return min(seconds() for _ in range(ROUNDS))
 
 
 def _same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return all(
+    return a.keys() == b.keys() and all(
         torch.allclose(a[k].double(), v.double(), rtol=SAME.get(v.dtype, 0.0), atol=SAME.get(v.dtype, 0.0))
         for k, v in b.items()
     )

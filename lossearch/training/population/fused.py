@@ -151,7 +151,7 @@ class FusedStack(LayerStack):
             ones = self._buffer("ones", (rows,), g).fill_(1)
             torch.mv(g.view(-1, rows), ones, out=bias.view(-1))
         weight = gradients[f"{done.prefix}weight"]
-        k, width, inputs = weight.shape
+        _, width, inputs = weight.shape
         h = done.inputs
         left = g.view(h.shape[0], -1, rows) if done.shared else g
         target = weight.view(h.shape[0], -1, inputs) if done.shared else weight

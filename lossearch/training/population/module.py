@@ -37,7 +37,8 @@ class PopulationModule(pl.LightningModule):
         self.stop = stop
         self.stopped = False
         self.epochs = int(population.settings.epochs)
-        self.points, self.slices = population.points, tuple(population.slices)
+        self.points = population.points
+        self.lacking = self._lacking()
         self.shape = population.shape
         self.arms = np.arange(population.arms)
         self.curves: dict[str, Floats] = {}
@@ -53,6 +54,16 @@ class PopulationModule(pl.LightningModule):
         self.judged = np.repeat(self.constants[:, None, None], population.arms, axis=1)
         self.judged = np.repeat(self.judged, self.epochs, axis=2)
         self._scored = set(thin(self.epochs, SCORED_EPOCHS))
+
+    def _lacking(self) -> dict[str, set[int]]:
+        """Return for each curve the arms whose pair does not give it."""
+        task, slices = self.population.task, self.population.slices
+        lacking: dict[str, set[int]] = {"train_loss": set(), "val_loss": set()}
+        for part, metrics in (("train", task.train_metrics), ("val", task.metrics)):
+            for metric in metrics:
+                without = [s for s in slices if not s.gives(metric, task.n_out)]
+                lacking[f"{part}_{metric.name}"] = {a for s in without for a in range(s.start, s.end)}
+        return lacking
 
     def _constants(self) -> Floats:
         task = self.population.task

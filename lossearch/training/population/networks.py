@@ -110,7 +110,7 @@ class LayerStack:
     layers: Sequence[tuple[str, nn.Module]]
 
     def __post_init__(self) -> None:
-        self.random = [m for _, m in self.layers if drops(m)]
+        self.random = [m for _, m in self.layers if isinstance(m, nn.Dropout) and m.p > 0]
 
     @classmethod
     def made_of(cls, network: nn.Module, x: Tensor) -> LayerStack | None:

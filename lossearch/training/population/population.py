@@ -18,13 +18,12 @@ from lossearch.training.batches import batch_sizes, row_order
 from lossearch.training.contract import TrainSettings
 from lossearch.training.guard import first_bad
 from lossearch.training.plain import PRECISIONS, initial_network
-from lossearch.training.population.criteria import PairSlice, pair_slices, picked
+from lossearch.training.population.criteria import pair_slices, picked
 from lossearch.training.population.fused import FusedStack
 from lossearch.training.population.networks import Batched, LayerStack, Vmapped, step_seeds
 from lossearch.training.population.optimizers import PerReplicate, per_replicate
 from lossearch.training.population.scoring import Floats, stacked_scores
 from lossearch.training.population.weights import Snapshot, Weights
-
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ class Population:
             network.backward(slope, weights.views, weights.gradients)
         else:
             weights.grad.zero_()
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()
         if self.settings.clip is not None:
             weights.clip(self.settings.clip)
         weights.flat.grad = weights.grad
@@ -225,7 +224,7 @@ class Population:
         """
         # a sum is finite only if every term is, and cheaper than asking each
         sums = [losses, *(raw.sum(dim=(2, 3)) for raw in outputs)]
-        sums += [self._activated(raw).sum(dim=(2, 3)) for raw in outputs]
+        sums += [self._activated(raw, lambda said: said.sum(dim=(2, 3))) for raw in outputs]
         sums += [v.flatten(1).sum(dim=1).view(self.shape) for v in self.weights.views.values()]
         doubtful = ~torch.isfinite(torch.stack([s.to(losses.dtype) for s in sums])).all(dim=0)
         bad = doubtful.cpu().numpy() & self.alive
@@ -238,8 +237,8 @@ class Population:
             bad[s, a] = first_bad(own) is not None
         self._note(bad, every, losses, self.steps)
 
-    def _activated(self, raw: Tensor) -> Tensor:
-        return torch.cat([s.pair.activation(raw[:, s.start : s.end]) for s in self.slices], dim=1)
+    def _activated(self, raw: Tensor, then: Callable[[Tensor], Tensor] = lambda said: said) -> Tensor:
+        return torch.cat([then(s.pair.activation(raw[:, s.start : s.end])) for s in self.slices], dim=1)
 
     def select(self, arms: Sequence[int]) -> Callable[[Snapshot], Snapshot]:
         """Keep these arms only, ascending; return what does the same to a snapshot taken before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +55,8 @@ def _together(
         return
     arms = [a for s, _ in having for a in range(s.start, s.end)]
     fields = [f for f in dict.fromkeys((metric.needs, "label")) if getattr(having[0][1], f) is not None]
-    yield arms, Predictions(**{f: torch.cat([getattr(p, f) for _, p in having], dim=1) for f in fields})
+    stacked: dict[str, Any] = {f: torch.cat([getattr(p, f) for _, p in having], dim=1) for f in fields}
+    yield arms, Predictions(**stacked)
 
 
 def _of_seed(predictions: Predictions, seed: int) -> Predictions:

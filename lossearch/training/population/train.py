@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pytorch_lightning as pl
@@ -15,8 +15,9 @@ from lossearch._random import stream
 from lossearch.space import Point, Space
 from lossearch.tasks import Task
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainSettings
-from lossearch.training.plain import failed, free_memory, out_of_memory, preflight
+from lossearch.training.plain import free_memory, out_of_memory, preflight, train_plain
 from lossearch.training.population.module import PopulationModule
+from lossearch.training.population.optimizers import supported
 from lossearch.training.population.population import Population
 from lossearch.training.scope import contained
 
@@ -39,18 +40,21 @@ class Chunk:
 
 
 def chunks(replicates: Sequence[Replicate], settings: TrainSettings, size: int) -> list[Chunk]:
-    """Return replicates as chunks of whole trials, in the order asked; a trial's seeds stay together."""
+    """Return replicates as chunks of whole trials, by the order of their first; a trial's seeds stay together."""
     seeds: dict[Point, list[int]] = {}
-    for replicate in replicates:
+    for replicate in dict.fromkeys(replicates):
         seeds.setdefault(replicate.point, []).append(replicate.seed)
-    groups: list[tuple[tuple[object, ...], list[Point]]] = []
+    groups: dict[tuple[object, ...], list[Point]] = {}
     for point, own in seeds.items():
-        key = (tuple(own), point.other)
-        most = max(1, size // len(own))
-        if not groups or groups[-1][0] != key or len(groups[-1][1]) >= most:
-            groups.append((key, []))
-        groups[-1][1].append(point)
-    return [Chunk(tuple(points), tuple(seeds[points[0]]), settings.of(points[0])) for _, points in groups]
+        groups.setdefault((tuple(own), point.other), []).append(point)
+    found = []
+    for points in groups.values():
+        trial = tuple(seeds[points[0]])
+        most = max(1, size // len(trial))
+        cut = [tuple(points[i : i + most]) for i in range(0, len(points), most)]
+        found += [Chunk(part, trial, settings.of(part[0])) for part in cut]
+    place = {point: i for i, point in enumerate(seeds)}
+    return sorted(found, key=lambda c: place[c.points[0]])
 
 
 def train_population(
@@ -66,71 +70,98 @@ def train_population(
 ) -> Iterator[ReplicateResult]:
     """Train replicates many at a time and give their results in order. See ``training.contract``.
 
-    Metrics other than the judge are scored at the epochs a plot can show and at the best epoch; curves
-    are NaN between.
+    Where a chunk runs out of memory, or anything else is raised in it, its halves are tried; what fails
+    alone, or has an optimiser without a batched form, is trained by :func:`train_plain`.
     """
     if not replicates:
         return
     random = preflight(task, replicates, settings)
+    run = _Run(task, space, settings, random, stop, keep_weights, threads)
     found: dict[Replicate, ReplicateResult] = {}
-    waiting = deque(replicates)
+    waiting, left = deque(replicates), Counter(replicates)
     parts = deque(chunks(replicates, settings, chunk))
     while parts:
         part = parts.popleft()
         try:
-            results = _train_chunk(
-                task, space, part, random=random, stop=stop, keep_weights=keep_weights, threads=threads
-            )
-        except Exception as error:  # noqa: BLE001 - whatever a chunk raises is the result of its replicates
-            if out_of_memory(error) and len(part.points) > 1:
-                parts.extendleft(reversed(_halves(part)))
-                free_memory()
+            fits = supported(part.settings.optimizer, part.settings.options)
+            results = run.together(part) if fits else run.alone(part)
+        except Exception as error:  # noqa: BLE001 - whatever a chunk raises, its parts are tried
+            free_memory()
+            if len(part.points) > 1:
+                parts = deque(_divided(part, parts, memory=out_of_memory(error)))
                 continue
-            begun = time.perf_counter()
-            results = {r: failed(r, error, begun) for r in part.replicates}
+            results = run.alone(part)
         if results is None:
             return
         found.update(results)
         while waiting and waiting[0] in found:
-            yield found.pop(waiting.popleft())
+            replicate = waiting.popleft()
+            left[replicate] -= 1
+            yield found[replicate] if left[replicate] else found.pop(replicate)
 
 
-def _halves(chunk: Chunk) -> tuple[Chunk, Chunk]:
-    middle = len(chunk.points) // 2
-    return replace(chunk, points=chunk.points[:middle]), replace(chunk, points=chunk.points[middle:])
+def _divided(part: Chunk, others: Iterable[Chunk], *, memory: bool) -> Iterator[Chunk]:
+    """Give a chunk's halves, then the others, cut to the same size where memory ran out."""
+    # by pair: most errors are one pair's
+    points = tuple(sorted(part.points, key=lambda p: p.pair))
+    size = (len(points) + 1) // 2
+    for whole in (replace(part, points=points), *others):
+        most = size if memory or whole.points is points else len(whole.points)
+        for i in range(0, len(whole.points), most):
+            yield replace(whole, points=whole.points[i : i + most])
 
 
-def _train_chunk(
-    task: Task,
-    space: Space,
-    chunk: Chunk,
-    *,
-    random: bool,
-    stop: Callable[[], bool],
-    keep_weights: bool,
-    threads: int | None,
-) -> Mapping[Replicate, ReplicateResult] | None:
-    begun = time.perf_counter()
-    points = sorted(chunk.points, key=lambda p: p.pair)
-    pairs = [p.definition or space[p.pair] for p in points]
-    with contained(stream(chunk.seeds[0], "population"), threads):
-        trainer = _trainer(chunk.settings)
-        population = Population(
-            task,
-            points,
-            pairs,
-            chunk.seeds,
-            chunk.settings,
-            random=random,
-            device=trainer.strategy.root_device,
+Results = Mapping[Replicate, ReplicateResult]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the chunks of one call share."""
+
+    task: Task
+    space: Space
+    settings: TrainSettings
+    random: bool
+    stop: Callable[[], bool]
+    keep_weights: bool
+    threads: int | None
+
+    def alone(self, chunk: Chunk) -> Results | None:
+        """Return the results of a chunk trained one by one, None where told to stop."""
+        results = train_plain(
+            self.task,
+            self.space,
+            chunk.replicates,
+            self.settings,
+            stop=self.stop,
+            keep_weights=self.keep_weights,
         )
-        module = PopulationModule(population, stop)
-        trainer.fit(module, _Epochs(trainer), _Epochs(trainer))
-        if module.stopped:
-            return None
-        module.score_best()
-    seconds = (time.perf_counter() - begun) / (len(points) * len(chunk.seeds))
-    return {r.replicate: r for r in _results(module, seconds, keep_weights=keep_weights)}
+        found = {r.replicate: r for r in results}
+        return found if len(found) == len(chunk.replicates) else None
+
+    def together(self, chunk: Chunk) -> Results | None:
+        """Return the results of a chunk trained as one population, None where told to stop."""
+        begun = time.perf_counter()
+        points = sorted(chunk.points, key=lambda p: p.pair)
+        pairs = [p.definition or self.space[p.pair] for p in points]
+        with contained(stream(chunk.seeds[0], "population"), self.threads):
+            trainer = _trainer(chunk.settings)
+            population = Population(
+                self.task,
+                points,
+                pairs,
+                chunk.seeds,
+                chunk.settings,
+                random=self.random,
+                device=trainer.strategy.root_device,
+            )
+            module = PopulationModule(population, self.stop)
+            trainer.fit(module, _Epochs(trainer), _Epochs(trainer))
+            if module.stopped:
+                return None
+            module.score_best()
+        seconds = (time.perf_counter() - begun) / (len(points) * len(chunk.seeds))
+        return {r.replicate: r for r in _results(module, seconds, keep_weights=self.keep_weights)}
 
 
 class _Epochs:
@@ -163,19 +194,21 @@ def _trainer(settings: TrainSettings) -> pl.Trainer:
 
 def _results(module: PopulationModule, seconds: float, *, keep_weights: bool) -> Iterator[ReplicateResult]:
     population = module.population
+    place = {arm: i for i, arm in enumerate(module.arms.tolist())}
     for s, seed in enumerate(population.seeds):
-        for a, point in enumerate(population.points):
+        for a, point in enumerate(module.points):
             divergence = module.divergence.get((s, a))
             done = int(module.done[s, a])
-            weights = None
-            if keep_weights and divergence is None:
-                weights = population.weights.state(s * population.arms + a, module.best_flat)
+            given = [name for name in module.curves if a not in module.lacking[name]]
+            kept = keep_weights and divergence is None and bool(module.kept[a])
+            weights = population.weights.state(s * population.arms + place[a], module.best) if kept else None
             yield ReplicateResult(
                 Replicate(point, seed),
                 Outcome.COMPLETED if divergence is None else Outcome.DIVERGED,
-                {name: values[s, a, :done].copy() for name, values in module.curves.items()},
+                {name: module.curves[name][s, a, :done].copy() for name in given},
                 seconds,
                 reason="" if divergence is None else str(divergence),
                 divergence=divergence,
                 weights=weights,
+                kept_epoch=int(module.best_epoch[a]) + 1 if kept else None,
             )

@@ -1,0 +1,163 @@
+"""Our sides: a whole search, training alone, memory."""
+
+from __future__ import annotations
+
+import resource
+import tempfile
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from _problems import BATCH, HIGH, LOW, MOMENTUM, Problem, arms, problem, shape
+from _sides import started
+
+
+def _config(of: Problem, store: str) -> Any:
+    from lossearch.config import make_config
+
+    first = 1000 if of.name == "circles" else 1797
+    return make_config(
+        {
+            "task": {
+                "data": of.name,
+                "data_options": dict(of.data_options),
+                "rows": {"train": f"0:{of.train}", "validation": f"{first - of.validation}:{first}"},
+                "test": False,
+                "hidden": [of.hidden],
+                "metric": "accuracy",
+            },
+            "space": {"pairs": of.pairs[:4], "lr": [LOW, HIGH], "extend": False},
+            "budget": {"trials": of.trials, "seeds": of.seeds},
+            "train": {
+                "epochs": of.epochs,
+                "batch_size": BATCH,
+                "optimizer": "sgd",
+                "options": {"momentum": MOMENTUM},
+                "accelerator": "cpu",
+            },
+            "records": {"store": store, "name": of.name},
+        }
+    )
+
+
+def ours_search(name: str, changes: Mapping[str, int]) -> dict[str, Any]:
+    """Run a whole study with all its records; seconds of each part."""
+    from lossearch import api
+    from lossearch.study.progress import Silent
+
+    imported = time.time()
+    of = problem(name, **changes)
+
+    class Clock(Silent):
+        opened = 0.0
+        notes: list[str] = []  # noqa: RUF012 - one instance
+
+        def started(self, total: int, resumed: int) -> None:  # noqa: ARG002 - the listener's
+            Clock.opened = time.time()
+
+        def note(self, text: str) -> None:
+            self.notes.append(text)
+
+    with tempfile.TemporaryDirectory() as folder:
+        result = api.run(_config(of, f"{folder}/mlruns"), listener=Clock())
+        done = time.time()
+    if len(result.records) != of.trials or any(r.outcome.value == "failed" for r in result.records):
+        raise RuntimeError("the study has not the trials it was asked for, or some failed")
+    if any("one by one" in text for text in Clock.notes):
+        raise RuntimeError(f"the study was not trained as populations: {Clock.notes}")
+    training = sum(r.seconds for r in result.trials)
+    return {
+        "imports": imported - started(),
+        "store": Clock.opened - imported,
+        "training": training,
+        "records": done - Clock.opened - training,
+        "replicates": of.trials * of.seeds,
+        "trials": of.trials,
+        "score": float(result.leaderboard["score"].iloc[0]),
+    }
+
+
+def _task(of: Problem) -> Any:
+    import torch
+    from torch import nn
+
+    from lossearch.losses import TargetFacts, TargetStatistics
+    from lossearch.tasks import Fold, Part, Task
+    from lossearch.tasks.metrics import metrics_for
+
+    rows = of.rows()
+
+    def part(x: Any, y: Any) -> Part:
+        target = torch.from_numpy(y)
+        return Part(torch.from_numpy(x), target.float()[:, None] if of.n_out == 1 else target)
+
+    def network(n_out: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(of.n_in, of.hidden), nn.ReLU(), nn.Linear(of.hidden, n_out))
+
+    fold = Fold(0, part(rows.x, rows.y), part(rows.x_val, rows.y_val), TargetStatistics())
+    every = metrics_for(of.kind)
+    facts = TargetFacts(of.kind, of.n_out, 0.0, float(max(1, of.n_out - 1)))
+    sizes = {"train": of.train, "validation": of.validation}
+    return Task(
+        of.name, of.kind, facts, every[0], every, lambda _: fold, lambda _: None, network, "-", sizes
+    )
+
+
+def _trainer(of: Problem, replicates: int, chunk: int | None) -> Any:
+    """Return a function that trains so many replicates for the epochs it is given."""
+    from lossearch.pairs import find_pair
+    from lossearch.space import Point, Space
+    from lossearch.training.contract import Replicate, TrainSettings
+    from lossearch.training.population import train_population
+
+    seeds, each = shape(replicates)
+    space = Space(of.kind, tuple(find_pair(p, of.kind) for p in of.pairs), (LOW, HIGH))
+    points = [Point(a.pair, a.lr) for a in arms(of, each)]
+    todo = [Replicate(p, s) for p in points for s in range(seeds)]
+    task = _task(of)
+    size = {} if chunk is None else {"chunk": chunk}
+
+    def train(epochs: int) -> list[Any]:
+        settings = TrainSettings(epochs, BATCH, "sgd", {"momentum": MOMENTUM})
+        return list(train_population(task, space, todo, settings, threads=1, **size))
+
+    return train
+
+
+def _accuracy(results: list[Any]) -> float:
+    """Return the mean final accuracy of those that did not diverge; refuse any that failed."""
+    errors = [r.error for r in results if r.outcome.value == "failed"]
+    if errors:
+        raise RuntimeError(f"{len(errors)} of {len(results)} replicates failed:\n{errors[0]}")
+    return float(np.mean([r.curves["val_accuracy"][-1] for r in results if r.outcome.value == "completed"]))
+
+
+def ours_train(
+    name: str, replicates: int, changes: Mapping[str, int], chunk: int | None = None
+) -> dict[str, Any]:
+    """Train a population, validation and every metric included, without records."""
+    of = problem(name, **changes)
+    train = _trainer(of, replicates, replicates if chunk is None else chunk)
+    train(1)  # what is imported or made on first use
+    begun, spent = time.perf_counter(), time.process_time()
+    results = train(of.epochs)
+    seconds, cpu = time.perf_counter() - begun, time.process_time() - spent
+    return {"each": seconds / replicates, "cpu_each": cpu / replicates, "accuracy": _accuracy(results)}
+
+
+def ours_memory(name: str, replicates: int, changes: Mapping[str, int]) -> dict[str, Any]:
+    """Return the process's peak resident bytes."""
+    of = problem(name, **changes)
+    _trainer(of, 16, 16)(1)
+    _accuracy(_trainer(of, replicates, replicates)(of.epochs))
+    return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+
+def default_chunk() -> int:
+    """Return how many replicates are trained together unless said otherwise."""
+    from lossearch.training.population.train import CHUNK
+
+    return CHUNK
+
+

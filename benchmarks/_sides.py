@@ -1,0 +1,89 @@
+"""Each side of a comparison in a process of its own: ``python _sides.py NAME '{"option": value}'``.
+
+The process prints what it measured as one line of JSON. Its threads are pinned before any library is
+imported; ``cores = 1`` also binds it to one core, which XLA's own threads heed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+MARK = "measured: "
+
+
+class Missing(Exception):
+    """A side's library is not installed."""
+
+
+def run_side(side: str, *, cores: int = 1, **options: Any) -> dict[str, Any]:
+    """Return what a side measured, with ``process``: wall seconds from start to exit.
+
+    Raises:
+        Missing: its library is not installed.
+        RuntimeError: it failed.
+    """
+    asked = json.dumps({"cores": cores, **options})
+    environment = os.environ | _pinned(cores) | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+    if "backend" in options:
+        environment["KERAS_BACKEND"] = options["backend"]
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", __file__, side, asked],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    seconds = time.perf_counter() - begun
+    if done.returncode == 3:
+        raise Missing(done.stderr.strip().splitlines()[-1])
+    lines = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
+    if done.returncode or not lines:
+        raise RuntimeError(f"{side} {asked} failed:\n{done.stderr[-3000:]}")
+    return {**json.loads(lines[-1].removeprefix(MARK)), "process": seconds}
+
+
+def _pinned(cores: int) -> dict[str, str]:
+    return {name: str(cores) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+
+
+def started() -> float:
+    """Return when this process was created, on the clock of ``time.time``."""
+    import psutil
+
+    return psutil.Process().create_time()
+
+
+def _bound_to_one_core() -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def main() -> int:
+    name, options = sys.argv[1], json.loads(sys.argv[2])
+    if options.pop("cores") == 1:
+        _bound_to_one_core()
+    try:
+        if name.startswith("ours_"):
+            import _ours as home
+        else:
+            import _rivals as home  # type: ignore[no-redef]
+        found = getattr(home, name)(**options)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"jax", "jaxlib", "keras"}:
+            raise
+        print(f"{error.name} is not installed", file=sys.stderr)
+        return 3
+    print(MARK + json.dumps(found), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    raise SystemExit(main())

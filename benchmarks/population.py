@@ -1,0 +1,252 @@
+"""What a population costs a trained replicate, beside the usual script, Keras, a plain torch loop and JAX.
+
+Every side runs in a process of its own, bound to one core and one thread unless the table says otherwise;
+all are measured ``--repeats`` times in turn and the fastest counts, with the load of the machine printed
+before. Items:
+
+1  a whole search, from the start of the process to its end, records included, against the usual script
+   (Optuna objective, LightningModule, Trainer with MLFlowLogger), whose imports and store are shared out
+   over as many replicates as ours
+2  training alone, against Keras ``fit`` and a plain torch loop
+3  training with validation, against JAX jit, vmap and scan that only trains
+4  cost against population size and against network width (``--figure FILE.png`` draws it)
+5  peak memory a replicate, beside what weights, gradients, optimiser state and activations come to
+
+    python benchmarks/population.py
+    python benchmarks/population.py --item 3 --repeats 5
+    python benchmarks/population.py --quick
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from _curves import cost_by_size, cost_by_width, memory
+from _problems import PROBLEMS
+from _sides import Missing, run_side
+from rich.console import Console
+from rich.table import Table
+
+Found = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured."""
+
+    quick: bool
+    repeats: int
+
+    def changes(self, problem: str, epochs: int | None = None) -> dict[str, int]:
+        """Return what is changed of a problem: epochs, and all that makes a quick run quick."""
+        if not self.quick:
+            return {} if epochs is None else {"epochs": epochs}
+        return {"epochs": 2, "trials": 20, "seeds": 2} | ({"train": 320} if problem == "digits" else {})
+
+    def take(self, full: int, quick: int) -> int:
+        """Return a number, the smaller one in a quick run."""
+        return quick if self.quick else full
+
+
+@dataclass(frozen=True)
+class Line:
+    """One comparison: seconds a replicate of ours and of a rival, and the ratio that is wanted."""
+
+    name: str
+    ours: float
+    rival: float
+    goal: float | None
+    words: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster ours is."""
+        return self.rival / self.ours
+
+
+class Bench:
+    """Measures sides, each in its own process, and prints what it finds."""
+
+    def __init__(self, extent: Extent, console: Console) -> None:
+        self.extent, self.console = extent, console
+
+    def measure(self, sides: dict[str, tuple[str, Found]], key: str = "each") -> dict[str, Found]:
+        """Return each side's best of all repeats, the sides taking turns; those not installed are left out."""
+        best: dict[str, Found] = {}
+        left = dict(sides)
+        for _ in range(self.extent.repeats):
+            for label, (side, options) in list(left.items()):
+                self.console.print(f"[dim]load {os.getloadavg()[0]:.1f}  {label}[/dim]")
+                try:
+                    found = run_side(side, **options)
+                except Missing as missing:
+                    self.console.print(f"{label}: left out, {missing} (pip install 'lossearch\\[bench]')")
+                    del left[label]
+                    continue
+                if label not in best or found[key] < best[label][key]:
+                    best[label] = found
+        return best
+
+    def table(self, title: str, lines: Sequence[Line]) -> bool:
+        """Print comparisons; return whether every goal is met."""
+        table = Table(title=title, title_justify="left")
+        for name in ("against", "ours, ms", "theirs, ms", "ratio", "goal", ""):
+            table.add_column(name, justify="left" if name in ("against", "") else "right")
+        for line in lines:
+            goal = "" if line.goal is None else f"{line.goal:g}"
+            mark = "" if line.goal is None else ("met" if line.ratio >= line.goal else "missed")
+            words = " ".join(w for w in (mark, line.words) if w)
+            figures = (f"{1000 * line.ours:.2f}", f"{1000 * line.rival:.1f}", f"{line.ratio:.2f}")
+            table.add_row(line.name, *figures, goal, words)
+        self.console.print(table)
+        return all(line.goal is None or line.ratio >= line.goal for line in lines)
+
+
+def whole_process(bench: Bench) -> bool:
+    """Item 1."""
+    lines, extent = [], bench.extent
+    for name, goal in (("circles", 200), ("digits", 50)):
+        of = {"name": name, "changes": extent.changes(name)}
+        trials = extent.take(8, 1)
+        ours = bench.measure({f"lossearch, {name}": ("ours_search", of)}, "process")[f"lossearch, {name}"]
+        usual = {**of, "trials": trials}
+        theirs = bench.measure(
+            {
+                f"usual script, {name}": ("usual", {**usual, "quiet": False}),
+                f"usual script, all output off, {name}": ("usual", {**usual, "quiet": True}),
+            }
+        )
+        n = ours["replicates"]
+        for i, (label, found) in enumerate(theirs.items()):
+            whole = found["each"] + (found["imports"] + found["store"]) / n
+            lines.append(Line(label, ours["process"] / n, whole, None if i else goal, f"{n} replicates"))
+        split = ", ".join(f"{part} {ours[part]:.1f}" for part in ("imports", "store", "training", "records"))
+        a_trial = 1000 * ours["records"] / ours["trials"]
+        usual_found = next(iter(theirs.values()))
+        bench.console.print(
+            f"{name}: {ours['process']:.1f} s in all: {split}; records {a_trial:.0f} ms a trial. Usual script: "
+            f"imports {usual_found['imports']:.1f}, store {usual_found['store']:.1f}, then "
+            f"{usual_found['each']:.2f} s a replicate. Best scores: {ours['score']:.3f}, {usual_found['score']:.3f}"
+        )
+    return bench.table("1 Whole process with all records, ms a replicate", lines)
+
+
+def training_alone(bench: Bench) -> bool:
+    """Item 2."""
+    lines, extent = [], bench.extent
+    for name, count in (("circles", extent.take(512, 16)), ("digits", extent.take(192, 16))):
+        changes = extent.changes(name)
+        few = {"name": name, "changes": changes, "replicates": extent.take(2, 1)}
+        found = bench.measure(
+            {
+                "ours": ("ours_train", {"name": name, "changes": changes, "replicates": count}),
+                f"Keras fit, jax, {name}": ("keras_fit", {**few, "backend": "jax"}),
+                f"Keras fit, torch, {name}": ("keras_fit", {**few, "backend": "torch"}),
+                f"torch loop, {name}": ("torch_loop", few),
+                f"torch loop with DataLoader, {name}": ("torch_loop", {**few, "loader": True}),
+            }
+        )
+        ours = found.pop("ours")
+        kerases = [label for label in found if label.startswith("Keras")]
+        best = min(kerases, key=lambda label: found[label]["each"], default="")
+        for label, rival in found.items():
+            goal = 100 if label == best else 8 if label == "torch loop, digits" else None
+            words = f"{count} together; accuracy {ours['accuracy']:.3f}, theirs {rival['accuracy']:.3f}"
+            lines.append(Line(label, ours["each"], rival["each"], goal, words))
+    return bench.table("2 Training alone, ms a replicate", lines)
+
+
+def against_jax(bench: Bench) -> bool:
+    """Item 3."""
+    lines, extent = [], bench.extent
+    for count in (256, 512) if not extent.quick else (16,):
+        of = {"name": "circles", "changes": extent.changes("circles"), "replicates": count}
+        every = os.cpu_count() or 1
+        found = bench.measure(
+            {"ours": ("ours_train", of)}
+            | {
+                f"JAX, {form}, {cores} core{'s' * (cores > 1)}, {count}": (
+                    "jax_population",
+                    {**of, "form": form, "cores": cores},
+                )
+                for form in ("dot", "sum")
+                for cores in dict.fromkeys((1, every))
+            }
+        )
+        ours = found.pop("ours")
+        best = min(found, key=lambda label: found[label]["each"], default="")
+        for label, rival in found.items():
+            words = (
+                f"they compile {rival['compile']:.1f} s; accuracy {ours['accuracy']:.3f}, {rival['accuracy']:.3f}"
+            )
+            lines.append(Line(label, ours["each"], rival["each"], 1.0 if label == best else None, words))
+    return bench.table("3 Training: ours validates, JAX only trains; 8 pairs, ms a replicate", lines)
+
+
+def by_size_and_width(bench: Bench, figure: Path | None) -> bool:
+    """Item 4."""
+    quick = bench.extent.quick
+    sizes = cost_by_size(bench, (1, 8, 16) if quick else (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048))
+    widths = cost_by_width(bench, (16, 32) if quick else (16, 64, 128, 256, 512, 1024))
+    if figure is not None:
+        from _figure import draw
+
+        draw(sizes, widths, figure)
+        bench.console.print(f"figure: {figure}")
+    return True
+
+
+def machine() -> str:
+    """Return what the figures were measured on."""
+    names = ("torch", "pytorch-lightning", "optuna", "mlflow", "jax", "keras", "lossearch")
+    versions = []
+    for name in names:
+        try:
+            versions.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            versions.append(f"no {name}")
+    return (
+        f"{platform.machine()} {_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
+        f"Python {platform.python_version()}, {', '.join(versions)}"
+    )
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), "")
+
+
+def main() -> int:
+    """Measure and print; exit code 1 where a goal is missed by a full run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--item", type=int, action="append", choices=range(1, 6), help="all by default")
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--figure", type=Path, help="where to draw item 4")
+    parser.add_argument("--quick", action="store_true", help="whether it runs, not how fast")
+    options = parser.parse_args()
+    bench = Bench(Extent(options.quick, 1 if options.quick else options.repeats), Console(width=150))
+    items: dict[int, Callable[[], bool]] = {
+        1: lambda: whole_process(bench),
+        2: lambda: training_alone(bench),
+        3: lambda: against_jax(bench),
+        4: lambda: by_size_and_width(bench, options.figure),
+        5: lambda: memory(bench, list(PROBLEMS)),
+    }
+    bench.console.print(machine())
+    met = [items[i]() for i in options.item or items]
+    bench.console.print(machine())
+    return 0 if options.quick else int(not all(met))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
