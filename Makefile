@@ -4,6 +4,7 @@
 #   make test-quick  the quick tests alone
 #   make lint        ruff and mypy alone
 #   make bench       our cost beside a plain torch loop and the usual script
+#   make bench-population   populations beside the usual script, Keras, a torch loop and JAX (about 20 minutes)
 #   make clean       remove the environment and caches; records in mlruns/ stay
 
 VENV  ?= .venv
@@ -15,7 +16,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-quick lint bench clean
+.PHONY: help install demo test test-all test-quick lint bench bench-population clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -56,6 +57,10 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/overhead.py
+
+bench-population: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	$(BIN)/python benchmarks/population.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

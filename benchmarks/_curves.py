@@ -63,7 +63,14 @@ def cost_by_width(bench: Bench, widths: Sequence[int]) -> dict[int, float]:
 def memory(bench: Bench, names: Sequence[str]) -> bool:
     """Print peak memory a replicate, as the difference between two population sizes."""
     table = Table(title="5 Peak memory a replicate, KiB", title_justify="left")
-    for name in ("problem", "together", "measured", "computed", "weights, gradients, momentum", "activations"):
+    for name in (
+        "problem",
+        "together",
+        "measured",
+        "computed",
+        "weights, gradients, momentum",
+        "activations",
+    ):
         table.add_column(name, justify="left" if name == "problem" else "right")
     few, many = (16, 64) if bench.extent.quick else (512, 1024)
     for name in names:

@@ -99,9 +99,7 @@ def _task(of: Problem) -> Any:
     every = metrics_for(of.kind)
     facts = TargetFacts(of.kind, of.n_out, 0.0, float(max(1, of.n_out - 1)))
     sizes = {"train": of.train, "validation": of.validation}
-    return Task(
-        of.name, of.kind, facts, every[0], every, lambda _: fold, lambda _: None, network, "-", sizes
-    )
+    return Task(of.name, of.kind, facts, every[0], every, lambda _: fold, lambda _: None, network, "-", sizes)
 
 
 def _trainer(of: Problem, replicates: int, chunk: int | None) -> Any:
@@ -159,5 +157,3 @@ def default_chunk() -> int:
     from lossearch.training.population.train import CHUNK
 
     return CHUNK
-
-

@@ -84,7 +84,8 @@ def keras_fit(name: str, backend: str, replicates: int, changes: Mapping[str, in
         )
         return float(next(v for k, v in history.history.items() if k.startswith("val_") and "acc" in k)[-1])
 
-    assert keras.backend.backend() == backend
+    if keras.backend.backend() != backend:
+        raise RuntimeError(f"Keras runs on {keras.backend.backend()}, not on {backend}")
     train(1)
     begun = time.perf_counter()
     found = [train(of.epochs) for _ in range(replicates)]
@@ -139,4 +140,3 @@ def jax_population(name: str, replicates: int, form: str, changes: Mapping[str, 
     import _jax_side
 
     return _jax_side.train(problem(name, **changes), replicates, form)
-

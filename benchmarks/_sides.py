@@ -1,7 +1,7 @@
 """Each side of a comparison in a process of its own: ``python _sides.py NAME '{"option": value}'``.
 
 The process prints what it measured as one line of JSON. Its threads are pinned before any library is
-imported; ``cores = 1`` also binds it to one core, which XLA's own threads heed.
+imported; one that is ``bound`` also stays on one core, which XLA's own threads heed.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Any
 MARK = "measured: "
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """A side's library is not installed."""
 
 
-def run_side(side: str, *, cores: int = 1, **options: Any) -> dict[str, Any]:
+def run_side(side: str, *, cores: int = 1, bound: bool = True, **options: Any) -> dict[str, Any]:
     """Return what a side measured, with ``process``: wall seconds from start to exit.
 
     Raises:
-        Missing: its library is not installed.
+        MissingError: its library is not installed.
         RuntimeError: it failed.
     """
-    asked = json.dumps({"cores": cores, **options})
+    asked = json.dumps({"bound": bound and cores == 1, **options})
     environment = os.environ | _pinned(cores) | {"MLFLOW_DISABLE_TELEMETRY": "true"}
     if "backend" in options:
         environment["KERAS_BACKEND"] = options["backend"]
@@ -42,7 +42,7 @@ def run_side(side: str, *, cores: int = 1, **options: Any) -> dict[str, Any]:
     )
     seconds = time.perf_counter() - begun
     if done.returncode == 3:
-        raise Missing(done.stderr.strip().splitlines()[-1])
+        raise MissingError(done.stderr.strip().splitlines()[-1])
     lines = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
     if done.returncode or not lines:
         raise RuntimeError(f"{side} {asked} failed:\n{done.stderr[-3000:]}")
@@ -67,7 +67,7 @@ def _bound_to_one_core() -> None:
 
 def main() -> int:
     name, options = sys.argv[1], json.loads(sys.argv[2])
-    if options.pop("cores") == 1:
+    if options.pop("bound"):
         _bound_to_one_core()
     try:
         if name.startswith("ours_"):

@@ -20,6 +20,7 @@ from lossearch.planning import Prepared, declaration, prepare
 from lossearch.records.curves import compact, mean_curves_of, read_curves
 from lossearch.records.environment import git_revision, versions
 from lossearch.records.header import StudyHeader
+from lossearch.records.mlflow_client import no_autolog
 from lossearch.records.mlflow_view import MlflowView, Status
 from lossearch.records.removal import remove_study
 from lossearch.records.store import Store, hide_password
@@ -156,6 +157,7 @@ def run(
         heard.note(note)
     with ExitStack() as stack:
         stack.enter_context(quiet_optuna())
+        stack.enter_context(no_autolog())
         pool = stack.enter_context(PlainPool(prepared.recipe, workers=config.train.workers, note=heard.note))
         way = prepared.way(pool, heard.note)
         with _nothing_half_made(Path(config.records.store), prepared.plan.name):

@@ -370,7 +370,7 @@ def test_plain_progress_is_a_few_lines_with_the_last_trial_among_them(total, mos
     assert len(lines) <= most
     assert lines[0] == "metric accuracy [train] :smile:"
     assert lines[1] == f"{total} trials"
-    assert lines[-2] == f"[{total}/{total}] best bce/sigmoid 0.9 (lr 0.01), 1 failed"
+    assert lines[-2] == f"[{total}/{total}] best bce/sigmoid 0.9 (lr 0.01), 1 diverged or failed"
     assert lines[-1].startswith("All trials done after ")
 
 
@@ -415,9 +415,9 @@ def test_the_live_bar_shows_the_same_and_leaves_the_notes():
     text = out.getvalue()
     assert "metric accuracy [train]" in text
     assert "5/10 trials" in text
-    assert "best bce/sigmoid 0.75 (lr 0.01), 1 failed, about" in text
+    assert "best bce/sigmoid 0.75 (lr 0.01), 1 diverged or failed, about" in text
     assert "Time is up after 0 s." in text
-    assert shown.pace.so_far == "5 of 10 trials done, best bce/sigmoid 0.75 (lr 0.01), 1 failed"
+    assert shown.pace.so_far == "5 of 10 trials done, best bce/sigmoid 0.75 (lr 0.01), 1 diverged or failed"
 
 
 def test_where_there_is_no_terminal_progress_is_plain():

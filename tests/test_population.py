@@ -37,7 +37,7 @@ from lossearch.training.population import train as engine
 from lossearch.training.population import train_population
 from lossearch.training.population.module import PopulationModule
 from lossearch.training.population.population import Population
-from lossearch.training.population.train import Chunk, chunks
+from lossearch.training.population.train import chunks
 
 BEST = replace(SETTINGS, epoch="best")
 WILD = 1e6
@@ -87,27 +87,24 @@ def seen(monkeypatch):
 
 
 @pytest.mark.parametrize("network", [mlp, dropout_mlp, batchnorm_mlp])
-def test_order_and_other_seeds_do_not_change_a_bit(network):
+def test_the_order_asked_does_not_change_a_bit(network):
     task = problem("multiclass", network=network)
     ours = grid(task)
     together = weights(train(task, ours, keep_weights=True))
-    reverse = weights(train(task, ours[::-1], keep_weights=True))
-    one_seed = weights(train(task, [r for r in ours if r.seed == 1], keep_weights=True))
-    assert together.keys() == reverse.keys()
-    assert all(torch.equal(together[r], reverse[r]) for r in ours)
-    assert all(torch.equal(together[r], w) for r, w in one_seed.items())
+    again = weights(train(task, ours[::-1][7:] + ours[::-1][:7], keep_weights=True))
+    assert together.keys() == again.keys()
+    assert all(torch.equal(together[r], again[r]) for r in ours)
 
 
-@pytest.mark.parametrize("size", [1, 6, 9])
 @pytest.mark.parametrize("network", [mlp, dropout_mlp, batchnorm_mlp])
-def test_chunks_and_neighbours_change_last_bits_at_most(network, size):
+def test_chunks_seeds_and_neighbours_change_last_bits_at_most(network):
+    """Products over all arms of a seed are computed by other kernels where their number is another."""
     task = problem("multiclass", network=network)
     ours = grid(task)
-    settings = replace(SETTINGS, epochs=10)
-    together = weights(train(task, ours, settings, keep_weights=True))
-    cut = weights(train(task, ours, settings, keep_weights=True, chunk=size))
-    for r in ours:
-        torch.testing.assert_close(cut[r], together[r], rtol=1e-12, atol=1e-12)
+    together = weights(train(task, ours, keep_weights=True))
+    for some, size in ((ours[:6], 1), (ours, 9), (ours[:2], 512), ([r for r in ours if r.seed == 1], 512)):
+        for r, cut in weights(train(task, some, keep_weights=True, chunk=size)).items():
+            torch.testing.assert_close(cut, together[r], rtol=1e-12, atol=1e-12)
 
 
 def test_a_diverging_neighbour_does_not_change_a_bit():
@@ -185,27 +182,23 @@ def test_where_all_diverge_training_ends(seen):
 
 def test_a_seed_that_diverged_has_no_part_in_the_choice_of_epoch():
     """What the study takes for the best epoch is the one that weights are kept of, or none are."""
-    task = problem(
-        "regression", change=lambda x, y: (x * torch.linspace(0.2, 3, len(x)).double()[:, None], y)
-    )
-    pair = find_pair("mse/exp", "regression")
-    lrs, seeds = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0), range(6)
-    results = train(
-        task,
-        [replicate(pair, lr, s) for lr in lrs for s in seeds],
-        replace(BEST, epochs=30),
-        keep_weights=True,
-    )
+
+    def stretched(x, y):
+        return x * torch.linspace(0.2, 3, len(x)).double()[:, None], y
+
+    task = problem("regression", change=stretched)
+    pairs = [find_pair(n, "regression") for n in ("mae/exp", "mse/exp")]
+    given = [replicate(p, lr, s) for p in pairs for lr in (0.1, 0.2, 0.3, 0.5, 1.0) for s in range(6)]
+    results = train(task, given, replace(BEST, epochs=30), keep_weights=True)
     partly = 0
-    for i in range(len(lrs)):
-        trial = results[6 * i : 6 * i + 6]
-        done = [r for r in trial if r.outcome is Outcome.COMPLETED]
+    for i in range(0, len(results), 6):
+        done = [r for r in results[i : i + 6] if r.outcome is Outcome.COMPLETED]
         partly += 0 < len(done) < 6
         for r in done:
             best = int(np.argmin(sum(d.curves["val_rmse"] for d in done))) + 1
             assert r.kept_epoch in (best, None)
             assert (r.weights is None) == (r.kept_epoch is None)
-    assert partly
+    assert partly > 2
 
 
 # --- the epoch whose weights are kept ----------------------------------------------------------------
@@ -214,7 +207,7 @@ def test_a_seed_that_diverged_has_no_part_in_the_choice_of_epoch():
 @pytest.mark.parametrize("kind", ["binary", "regression"])
 def test_weights_are_of_the_best_epoch_of_the_mean(kind):
     task = problem(kind, network=batchnorm_mlp)
-    settings = replace(BEST, epochs=40, optimizer="adam", options={})
+    settings = replace(BEST, epochs=30, optimizer="adam", options={})
     results = train(task, grid(task, 2, (3e-2, 0.1)), settings, keep_weights=True)
     judge = f"val_{task.metric.name}"
     own = set()
@@ -223,11 +216,11 @@ def test_weights_are_of_the_best_epoch_of_the_mean(kind):
         mean = task.metric.sign * np.stack([r.curves[judge] for r in trial]).mean(axis=0)
         assert {r.kept_epoch for r in trial} == {int(np.argmax(mean)) + 1}
         own |= {int(np.argmax(task.metric.sign * r.curves[judge])) + 1 == r.kept_epoch for r in trial}
-        for r in trial:
-            expected = reference_run(task, r.replicate, replace(settings, epochs=r.kept_epoch))
-            for name, tensor in expected.network.state_dict().items():
-                if name != "0.bias":  # without effect before a normalisation, and so all rounding
-                    torch.testing.assert_close(r.weights[name], tensor, rtol=1e-7, atol=1e-7)
+        r = trial[i // 3 % 3]
+        expected = reference_run(task, r.replicate, replace(settings, epochs=r.kept_epoch))
+        for name, tensor in expected.network.state_dict().items():
+            if name != "0.bias":  # without effect before a normalisation, and so all rounding
+                torch.testing.assert_close(r.weights[name], tensor, rtol=1e-6, atol=1e-6)
     assert False in own
 
 
@@ -285,7 +278,7 @@ def test_scores_are_those_of_the_plain_path(name, precision):
 @pytest.mark.parametrize("kind", ["binary", "multiclass"])
 def test_curves_have_the_names_that_the_plain_path_gives(kind):
     task = problem(kind)
-    given = [replicate(p) for p in every_pair(task)]
+    given = [replicate(p, seed=s) for p in every_pair(task) for s in (0, 1)]
     for ours, theirs in zip(train(task, given), plain(task, given), strict=True):
         equal(ours, theirs, 1e-12)
 
@@ -330,10 +323,10 @@ class Greedy(nn.Module):
         return self.layer(x)
 
 
-@pytest.mark.parametrize("most", [0, 1, 4])
+@pytest.mark.parametrize("most", [1, 4])
 def test_a_population_that_runs_out_of_memory_is_halved(most, monkeypatch):
     monkeypatch.setattr(Greedy, "asked", [], raising=False)
-    monkeypatch.setattr(Greedy, "most", max(most, 1))
+    monkeypatch.setattr(Greedy, "most", most)
     task = problem("binary", network=Greedy)
     given = grid(task, 3, (1e-2, 2e-2, 3e-2, 4e-2), seeds=(0,))
     results = train(task, given, keep_weights=True, chunk=8)
@@ -342,9 +335,8 @@ def test_a_population_that_runs_out_of_memory_is_halved(most, monkeypatch):
     for r in results[::4]:
         for name, tensor in reference_run(task, r.replicate, SETTINGS).network.state_dict().items():
             torch.testing.assert_close(r.weights[name], tensor, rtol=1e-10, atol=1e-10)
-    first_fit = next(i for i, n in enumerate(Greedy.asked) if n > Greedy.most)
-    tried = [n for n in Greedy.asked[first_fit:] if n > Greedy.most]
-    assert tried == sorted(tried, reverse=True)
+    # once it is known what fits, nothing larger is tried
+    assert [n for n in Greedy.asked if n > most] == ([8] if most == 4 else [8, 4, 2])
 
 
 def test_only_what_fails_is_failed():
@@ -449,10 +441,3 @@ def test_a_population_picked_apart_goes_on_as_before():
                 ours, theirs = cut.weights.state(s * 4 + i), whole.weights.state(s * 9 + a)
                 for name, tensor in theirs.items():
                     torch.testing.assert_close(ours[name], tensor, rtol=1e-7, atol=1e-7)
-
-
-def test_chunks_are_plain_data():
-    task = problem("binary")
-    (chunk,) = chunks(grid(task), SETTINGS, 512)
-    assert isinstance(chunk, Chunk)
-    assert len(chunk.replicates) == 27

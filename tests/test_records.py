@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -85,8 +86,10 @@ class TestSqlite(OnSqlite):
 
 
 @pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    yield from postgres(tmp_path_factory.mktemp("postgres"))
+def postgres_url() -> Iterator[str]:
+    # not below pytest's own directory, which the server's account may not enter
+    with tempfile.TemporaryDirectory() as folder:
+        yield from postgres(Path(folder))
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +129,7 @@ def postgres(folder: Path) -> Iterator[str]:
         pytest.skip("no PostgreSQL server here")
     account = {"user": "nobody"} if os.geteuid() == 0 else {}
     if account:
-        for place in (folder, *folder.parents[:2]):
-            place.chmod(0o755)
+        folder.chmod(0o755)
         shutil.chown(folder, "nobody")
     data, port = folder / "data", free_port()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **account}

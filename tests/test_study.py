@@ -277,6 +277,14 @@ def test_a_second_process_may_not_run_the_same_study(tmp_path: Path) -> None:
     assert heard.done == list(range(1, 11))
 
 
+def test_the_search_never_reads_the_test_part(tmp_path: Path) -> None:
+    held_out = RNG.normal(size=(40, 3))
+    one = quick(tmp_path / "a", test=(held_out, Y[:40]))
+    other = quick(tmp_path / "b", test=(100 * held_out, 1 - Y[:40]))
+    assert one.declared["identity"]["task"]["data"] != other.declared["identity"]["task"]["data"]
+    assert points(one) == points(other)
+
+
 def test_two_runs_in_two_stores_are_equal(tmp_path: Path) -> None:
     assert points(quick(tmp_path / "a")) == points(quick(tmp_path / "b"))
 

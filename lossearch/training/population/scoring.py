@@ -16,8 +16,14 @@ from lossearch.tasks.metrics import scores
 from lossearch.training.population.criteria import PairSlice
 
 Floats = NDArray[np.float64]
-_SHARED = ("label", "score", "probability", "value")
-"""What metrics read that means the same for every pair, so that one call serves all."""
+_READ = {
+    "label": ("label",),
+    "score": ("score", "label", "probability"),
+    "probability": ("probability", "label"),
+    "value": ("value",),
+}
+"""What a metric that needs this field reads, all of it the same thing for every pair: one call serves
+all pairs that have the same of these. A metric that needs anything else is called by pair."""
 
 
 def stacked_scores(
@@ -47,16 +53,19 @@ def _together(
 ) -> Iterator[tuple[list[int], Predictions]]:
     """Give arms, and predictions (S, arms, ...) of them that one call of a metric can score."""
     having = [(s, p) for s, p in said if getattr(p, metric.needs) is not None]
-    if not having:
-        return
-    if metric.needs not in _SHARED:
+    if metric.needs not in _READ:
         for s, p in having:
             yield list(range(s.start, s.end)), p
         return
-    arms = [a for s, _ in having for a in range(s.start, s.end)]
-    fields = [f for f in dict.fromkeys((metric.needs, "label")) if getattr(having[0][1], f) is not None]
-    stacked: dict[str, Any] = {f: torch.cat([getattr(p, f) for _, p in having], dim=1) for f in fields}
-    yield arms, Predictions(**stacked)
+    groups: dict[tuple[str, ...], list[tuple[PairSlice, Predictions]]] = {}
+    for s, p in having:
+        # the number of classes is that of the scores
+        classes = ("score",) if p.score is not None and p.score.ndim > 3 else ()
+        read = dict.fromkeys((*_READ[metric.needs], *classes))
+        groups.setdefault(tuple(f for f in read if getattr(p, f) is not None), []).append((s, p))
+    for fields, group in groups.items():
+        stacked: dict[str, Any] = {f: torch.cat([getattr(p, f) for _, p in group], dim=1) for f in fields}
+        yield [a for s, _ in group for a in range(s.start, s.end)], Predictions(**stacked)
 
 
 def _of_seed(predictions: Predictions, seed: int) -> Predictions:

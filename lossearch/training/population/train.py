@@ -142,7 +142,8 @@ class _Run:
     def together(self, chunk: Chunk) -> Results | None:
         """Return the results of a chunk trained as one population, None where told to stop."""
         begun = time.perf_counter()
-        points = sorted(chunk.points, key=lambda p: p.pair)
+        # one order whatever was asked, so that it changes no bit
+        points = sorted(chunk.points, key=lambda p: (p.pair, p.lr, p.own))
         pairs = [p.definition or self.space[p.pair] for p in points]
         with contained(stream(chunk.seeds[0], "population"), self.threads):
             trainer = _trainer(chunk.settings)
@@ -199,7 +200,7 @@ def _results(module: PopulationModule, seconds: float, *, keep_weights: bool) ->
         for a, point in enumerate(module.points):
             divergence = module.divergence.get((s, a))
             done = int(module.done[s, a])
-            given = [name for name in module.curves if a not in module.lacking[name]]
+            given = [name for name in module.curves if done and a not in module.lacking[name]]
             kept = keep_weights and divergence is None and bool(module.kept[a])
             weights = population.weights.state(s * population.arms + place[a], module.best) if kept else None
             yield ReplicateResult(
