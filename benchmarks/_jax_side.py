@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _problems import BATCH, MOMENTUM, Problem, arms, shape
+from _sides import timed
 
 Tree = Any
 
@@ -102,11 +103,14 @@ def train(of: Problem, replicates: int, form: str) -> dict[str, Any]:
     begun = time.perf_counter()
     program = _program(of, seeds, each, form, x, y).lower(fresh(), keys).compile()
     compiled, carry = time.perf_counter() - begun, fresh()
-    begun = time.perf_counter()
-    carry = jax.block_until_ready(program(carry, keys))
-    seconds = time.perf_counter() - begun
+    carry, seconds, cpu = timed(lambda: jax.block_until_ready(program(carry, keys)))
     score = partial(_forward, form)
     raw = jax.vmap(jax.vmap(score, in_axes=(0, None)), in_axes=(0, None))(carry[0], jnp.asarray(rows.x_val))
     right = ((np.asarray(raw) > 0) == (rows.y_val > 0)).mean(axis=2)
     finite = np.isfinite(np.asarray(raw)).all(axis=2)
-    return {"each": seconds / replicates, "compile": compiled, "accuracy": float(right[finite].mean())}
+    return {
+        "each": seconds / replicates,
+        "cpu_each": cpu / replicates,
+        "compile": compiled,
+        "accuracy": float(right[finite].mean()),
+    }

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from _problems import BATCH, HIGH, LOW, MOMENTUM, Problem, arms, problem, shape
-from _sides import started
+from _sides import started, timed
 
 
 def _config(of: Problem, store: str) -> Any:
@@ -138,9 +138,7 @@ def ours_train(
     of = problem(name, **changes)
     train = _trainer(of, replicates, replicates if chunk is None else chunk)
     train(1)  # what is imported or made on first use
-    begun, spent = time.perf_counter(), time.process_time()
-    results = train(of.epochs)
-    seconds, cpu = time.perf_counter() - begun, time.process_time() - spent
+    results, seconds, cpu = timed(lambda: train(of.epochs))
     return {"each": seconds / replicates, "cpu_each": cpu / replicates, "accuracy": _accuracy(results)}
 
 

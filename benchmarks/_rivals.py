@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from _problems import BATCH, MOMENTUM, problem
-from _sides import started
+from _sides import started, timed
 
 RATE = 0.05
 
@@ -39,14 +39,16 @@ def usual(name: str, trials: int, changes: Mapping[str, int], *, quiet: bool) ->
         uri = f"sqlite:///{Path(folder) / 'mlflow.db'}"
         mlflow.MlflowClient(uri).create_experiment("circles", artifact_location=f"{folder}/artifacts")
         created = time.time()
-        study = usual_script.search(
-            data, uri, folder, trials=trials, epochs=of.epochs, quiet=quiet, module=module
+        study, seconds, cpu = timed(
+            lambda: usual_script.search(
+                data, uri, folder, trials=trials, epochs=of.epochs, quiet=quiet, module=module
+            )
         )
-        done = time.time()
     return {
         "imports": imported - started(),
         "store": created - imported,
-        "each": (done - created) / trials,
+        "each": seconds / trials,
+        "cpu_each": cpu / trials,
         "score": study.best_value,
     }
 
@@ -87,9 +89,8 @@ def keras_fit(name: str, backend: str, replicates: int, changes: Mapping[str, in
     if keras.backend.backend() != backend:
         raise RuntimeError(f"Keras runs on {keras.backend.backend()}, not on {backend}")
     train(1)
-    begun = time.perf_counter()
-    found = [train(of.epochs) for _ in range(replicates)]
-    return {"each": (time.perf_counter() - begun) / replicates, "accuracy": float(np.mean(found))}
+    found, seconds, cpu = timed(lambda: [train(of.epochs) for _ in range(replicates)])
+    return {"each": seconds / replicates, "cpu_each": cpu / replicates, "accuracy": float(np.mean(found))}
 
 
 def torch_loop(
@@ -130,9 +131,8 @@ def torch_loop(
         return accuracy
 
     train(1)
-    begun = time.perf_counter()
-    found = [train(of.epochs) for _ in range(replicates)]
-    return {"each": (time.perf_counter() - begun) / replicates, "accuracy": float(np.mean(found))}
+    found, seconds, cpu = timed(lambda: [train(of.epochs) for _ in range(replicates)])
+    return {"each": seconds / replicates, "cpu_each": cpu / replicates, "accuracy": float(np.mean(found))}
 
 
 def jax_population(name: str, replicates: int, form: str, changes: Mapping[str, int]) -> dict[str, Any]:

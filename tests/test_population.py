@@ -313,10 +313,10 @@ class Greedy(nn.Module):
         self.layer = nn.Linear(3, n_out)
 
     def forward(self, x):
-        w, arms = self.layer.weight, 1
+        w = self.layer.weight
         while torch._C._functorch.is_batchedtensor(w):
-            arms *= w.shape[0] if w.ndim > 2 else torch._C._functorch.get_unwrapped(w).shape[0]
             w = torch._C._functorch.get_unwrapped(w)
+        arms = w.numel() // self.layer.weight.numel()
         Greedy.asked.append(arms)
         if arms > Greedy.most:
             raise torch.OutOfMemoryError("not enough memory")

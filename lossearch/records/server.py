@@ -17,10 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import IO, Any
-from urllib.parse import quote, urlencode
 
 from lossearch.errors import InputError, RunFailedError
-from lossearch.records.dashboard import LOSSES, page
+from lossearch.records.dashboard import LOSSES, TRIALS, page
 from lossearch.records.mlflow_client import connect
 from lossearch.records.store import Store
 
@@ -110,18 +109,7 @@ def pages(store: Store) -> dict[str, tuple[str, str]]:
         declared = store.read_study(name)
         runs = declared.get("mlflow") or {}
         if runs.get("experiment_id") and not declared.get("tracking_uri"):
-            query = urlencode(
-                {
-                    "searchFilter": "tags.\"lossearch.role\" = 'trial'",
-                    "orderByKey": "metrics.`score`",
-                    "orderByAsc": str(declared["direction"] == "minimize").lower(),
-                },
-                quote_via=quote,
-            )
-            found[name] = (
-                f"#/experiments/{runs['experiment_id']}/runs?{query}",
-                page(runs["experiment_id"], LOSSES),
-            )
+            found[name] = (page(runs["experiment_id"], TRIALS), page(runs["experiment_id"], LOSSES))
     return found
 
 

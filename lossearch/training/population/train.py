@@ -46,7 +46,7 @@ def chunks(replicates: Sequence[Replicate], settings: TrainSettings, size: int) 
         seeds.setdefault(replicate.point, []).append(replicate.seed)
     groups: dict[tuple[object, ...], list[Point]] = {}
     for point, own in seeds.items():
-        groups.setdefault((tuple(own), point.other), []).append(point)
+        groups.setdefault((tuple(sorted(own)), point.other), []).append(point)
     found = []
     for points in groups.values():
         trial = tuple(seeds[points[0]])
