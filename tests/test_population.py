@@ -1,4 +1,4 @@
-"""Populations: the training contract, and what is theirs alone."""
+"""Populations: what is theirs alone, beside the training contract."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from lossearch.testing.problems import (
     replicate,
     space_of,
 )
-from lossearch.testing.training import TrainingContract
 from lossearch.testing.training_base import (
     SETTINGS,
     VARIANTS,
@@ -36,19 +35,11 @@ from lossearch.training.plain import train_plain
 from lossearch.training.population import train as engine
 from lossearch.training.population import train_population
 from lossearch.training.population.module import PopulationModule
-from lossearch.training.population.population import Population
+from lossearch.training.population.population import Place, Population
 from lossearch.training.population.train import chunks
 
 BEST = replace(SETTINGS, epoch="best")
 WILD = 1e6
-
-
-class TestPopulation(TrainingContract):
-    # products over all arms of a seed may be computed by other kernels for other numbers of arms
-    tolerance = 1e-12
-
-    def trains(self):
-        return train_population
 
 
 def train(task, replicates, settings=SETTINGS, **keywords):
@@ -140,6 +131,24 @@ def test_divergence_has_the_place_that_the_plain_path_gives(name, lr):
             assert (ours.divergence.what, ours.divergence.step, ours.divergence.epoch) == place
             assert not np.isfinite(ours.divergence.value)
         assert {n: len(c) for n, c in ours.curves.items()} == {n: len(c) for n, c in theirs.curves.items()}
+
+
+def test_where_steps_are_not_waited_for_the_loss_is_the_place():
+    task = problem("regression")
+    points = [replicate(conventional(task), lr).point for lr in (0.1, 0.2)]
+    population = Population(
+        task,
+        points,
+        [p.definition for p in points],
+        [0],
+        SETTINGS,
+        random=False,
+        device=torch.device("cpu"),
+    )
+    population.steps = 10
+    population._note_late(torch.tensor([[[1.0, 1.0]], [[1.0, torch.inf]], [[1.0, torch.nan]]]))
+    assert population.lost == [Place(0, 1, "loss", 9, float("inf"))]
+    assert population.alive.tolist() == [[True, False]]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=variant_name)

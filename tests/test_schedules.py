@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lossearch.config import make_config
+from lossearch.pairs import find_pair
+from lossearch.space import Space
+from lossearch.tasks import make_task, read_data
+from lossearch.training.contract import Replicate, Trains, TrainSettings
+from lossearch.training.plain import train_plain
+from lossearch.training.population import train_population
 from lossearch.training.schedules import SCHEDULES, WARM_UP
 
 
@@ -47,3 +57,26 @@ def test_a_warm_up_rises_and_reaches_the_whole_rate(name: str) -> None:
     assert factors[:top] == sorted(factors[:top])
     assert factors[0] > 0
     assert factors[top] == 1.0
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "rmsprop"])
+@pytest.mark.parametrize("name", ["step", "cosine", "warmup_cosine"])
+def test_together_and_alone_follow_the_same_schedule(name: str, optimizer: str) -> None:
+    task = make_task(read_data("circles", options={"n_samples": 120}), hidden=[4], dtype=torch.float64)
+    space = Space("binary", (find_pair("bce/sigmoid", "binary"),), (1e-3, 1.0))
+    points = [space.point("bce/sigmoid", {"lr": lr}) for lr in (0.003, 0.1)]
+    replicates = [Replicate(p, s) for p in points for s in (0, 1)]
+
+    def curves(schedule: str, train: Trains) -> list[list[float]]:
+        settings = TrainSettings(6, 16, optimizer, schedule=schedule, precision="64-true")
+        return [list(r.curves["val_loss"]) for r in train(task, space, replicates, settings)]
+
+    alone = curves(name, train_plain)
+    assert np.allclose(curves(name, train_population), alone, rtol=1e-7)
+    assert not np.allclose(alone, curves("constant", train_plain), rtol=1e-3)
+
+
+def test_a_study_file_knows_every_schedule() -> None:
+    asked = make_config({"train": {"schedule": "cosine"}}).train
+    assert asked.schedule == "cosine"
+    assert set(get_args(type(asked).model_fields["schedule"].annotation)) == set(SCHEDULES)

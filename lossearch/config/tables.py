@@ -204,7 +204,7 @@ class TrainTable(_Table):
     batch_size: Count | None = None
     optimizer: Text = "adam"
     options: Options = {}
-    schedule: Literal["constant"] = "constant"
+    schedule: Literal["constant", "step", "cosine", "linear", "warmup", "warmup_cosine"] = "constant"
     clip: Positive | None = None
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     precision: Literal["32-true", "64-true"] = "32-true"

@@ -102,7 +102,13 @@ class EndsTests(TrainingTests):
             ({"epochs": 0}, "epochs is 0; it must be a whole number from 1 up."),
             ({"batch_size": 0}, "batch_size is 0; it must be a whole number from 1 up."),
             ({"clip": -1.0}, "clip is -1.0; it must be above 0, or left out."),
-            ({"schedule": "cosine"}, "No schedule named 'cosine'. Known: constant."),
+            (
+                {"schedule": "cosin"},
+                (
+                    "No schedule named 'cosin'. Did you mean 'cosine'? "
+                    "Known: constant, step, cosine, linear, warmup, warmup_cosine."
+                ),
+            ),
             ({"precision": "16"}, "No precision named '16'. Known: 32-true, 64-true."),
             (
                 {"optimizer": "adamm"},

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from lossearch._random import stream
 from lossearch.pairs import Criterion
@@ -18,6 +20,7 @@ from lossearch.training.batches import Batch, Rows
 from lossearch.training.contract import Divergence
 from lossearch.training.guard import all_finite, blame
 from lossearch.training.optimizers import make_optimizer
+from lossearch.training.schedules import SCHEDULES
 from lossearch.training.scores import ScoreBook, outputs
 
 
@@ -34,8 +37,10 @@ class LossModule(pl.LightningModule):
         lr: float,
         optimizer: str = "adam",
         options: Mapping[str, Any] | None = None,
+        schedule: str = "constant",
     ) -> None:
         super().__init__()
+        self.schedule = SCHEDULES[schedule]
         self.network = network
         self.criterion = criterion
         self.lr = lr
@@ -56,9 +61,16 @@ class LossModule(pl.LightningModule):
         x, encoded = batch
         return self.criterion.mean(outputs(self.network, x), encoded)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return the optimiser over the network's parameters."""
-        return make_optimizer(self.optimizer_name, self.network.parameters(), self.lr, self.optimizer_options)
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return the optimiser over the network's parameters, and the schedule of its learning rate."""
+        optimizer = make_optimizer(
+            self.optimizer_name, self.network.parameters(), self.lr, self.optimizer_options
+        )
+        if self.schedule.name == "constant":
+            return optimizer
+        total = int(self.trainer.estimated_stepping_batches)
+        stepped = LambdaLR(optimizer, lambda step: self.schedule(step, total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": stepped, "interval": "step"}}
 
 
 @dataclass
@@ -125,8 +137,10 @@ class ReplicateModule(LossModule):
         optimizer: str,
         options: Mapping[str, Any],
         progress: Progress,
+        *,
+        schedule: str = "constant",
     ) -> None:
-        super().__init__(network, criterion, lr, optimizer, options)
+        super().__init__(network, criterion, lr, optimizer, options, schedule)
         self.progress = progress
 
     def training_step(self, batch: Batch) -> Tensor:

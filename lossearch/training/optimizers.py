@@ -15,8 +15,6 @@ from lossearch._registry import Registry, unknown_name
 from lossearch.errors import InputError, refuse
 
 _NOT_OPTIONS = frozenset({"self", "params", "lr", "maximize", "capturable", "differentiable"})
-SCHEDULES = ("constant",)
-"""Learning-rate schedules. A new one is declared here and made in ``LossModule.configure_optimizers``."""
 
 
 @dataclass(frozen=True)

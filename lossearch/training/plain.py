@@ -28,7 +28,8 @@ from lossearch.tasks import Task
 from lossearch.training.batches import Batches, Once, check_finite, prepare
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainSettings
 from lossearch.training.module import Keeper, LossModule, Progress, ReplicateModule
-from lossearch.training.optimizers import SCHEDULES, make_optimizer
+from lossearch.training.optimizers import make_optimizer
+from lossearch.training.schedules import SCHEDULES
 from lossearch.training.scope import contained, quiet
 from lossearch.training.scores import ScoreBook
 
@@ -219,7 +220,13 @@ def _module(job: Assignment, device: torch.device) -> ReplicateModule:
         progress.keeper = Keeper(None if job.settings.epoch == "last" else task.metric)
     network = initial_network(task, seed, dtype)
     return ReplicateModule(
-        network, criterion, point.lr, job.settings.optimizer, job.settings.options, progress
+        network,
+        criterion,
+        point.lr,
+        job.settings.optimizer,
+        job.settings.options,
+        progress,
+        schedule=job.settings.schedule,
     )
 
 

@@ -59,6 +59,8 @@ SCHEDULES = Registry(
         Schedule("cosine", _cosine, "down to 0 along half a cosine (Loshchilov & Hutter 2017)"),
         Schedule("linear", lambda progress: 1 - progress, "straight down to 0"),
         Schedule("warmup", _warm_up(lambda _: 1.0), "up over the first tenth, then constant"),
-        Schedule("warmup_cosine", _warm_up(_cosine), "up over the first tenth, then down along half a cosine"),
+        Schedule(
+            "warmup_cosine", _warm_up(_cosine), "up over the first tenth, then down along half a cosine"
+        ),
     ],
 )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, replace, replace
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -54,7 +56,9 @@ def unfit(
     if len({(len(f.train), len(f.validation)) for f in folds}) > 1:
         return "seeds have parts of different sizes"
     points = [space.point(p, {d.name: _middle(d) for d in space.dimensions(p)}) for p in space.names[:2]]
-    probe = _Probe.of(task, space, points, seeds[:2], settings.of(points[0]), random=random)
+    # a schedule changes rates, not whether a network can be batched
+    alike = replace(settings.of(points[0]), schedule="constant")
+    probe = _Probe.of(task, space, points, seeds[:2], alike, random=random)
     with contained(stream(seeds[0], "fitness"), 1), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -91,6 +95,11 @@ def _own_state(network: nn.Module) -> dict[str, object]:
         for key, value in vars(module).items()
         if key not in standard
     }
+
+
+def _other_draws() -> tuple[object, ...]:
+    """Return the states of python's and numpy's global generators, comparable."""
+    return random.getstate(), repr(np.random.get_state(legacy=False))  # noqa: NPY002 - the state is what is compared
 
 
 @dataclass(frozen=True)
@@ -155,10 +164,12 @@ class _Probe:
         for s, seed in enumerate(self.seeds):
             for a, point in enumerate(together.points):
                 alone = self.alone(point, seed)
-                before = _own_state(alone.network)
+                before, drawn = _own_state(alone.network), _other_draws()
                 alone.train()
                 if _own_state(alone.network) != before:
                     return "the network keeps a state of its own from one batch to the next"
+                if _other_draws() != drawn:
+                    return "the network draws random numbers by numpy or python, not by torch"
                 own = together.weights.state(s * together.arms + a)
                 if not _same(own, alone.network.state_dict()):
                     return "batched and alone it does not train to the same weights"

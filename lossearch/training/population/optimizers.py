@@ -15,6 +15,8 @@ from lossearch.training.optimizers import OPTIMIZERS
 class PerReplicate(torch.optim.Optimizer):
     """Base: a flat tensor of weights, and ``rates`` laid out like it, one learning rate a replicate.
 
+    ``factor``, the schedule's, multiplies every rate.
+
     ``laid_out`` names the attributes that hold other tensors laid out like the weights.
     """
 
@@ -24,6 +26,7 @@ class PerReplicate(torch.optim.Optimizer):
         super().__init__([flat], {"lr": 1.0})
         self.flat = flat
         self.rates = rates
+        self.factor = 1.0
         self.options = dict(options)
         self.steps = 0
 
@@ -69,7 +72,7 @@ class SGD(PerReplicate):
             else:
                 gradient = self.velocity
         self.steps += 1
-        self.flat.addcmul_(self.rates, gradient, value=-1)
+        self.flat.addcmul_(self.rates, gradient, value=-self.factor)
 
 
 class Adam(PerReplicate):
@@ -90,7 +93,7 @@ class Adam(PerReplicate):
         beta1, beta2 = o.get("betas", (0.9, 0.999))
         decay = o.get("weight_decay", 1e-2 if self.decoupled else 0.0)
         if decay and self.decoupled:
-            self.flat.addcmul_(self.flat, self.rates, value=-decay)
+            self.flat.addcmul_(self.flat, self.rates, value=-decay * self.factor)
         elif decay:
             gradient.add_(self.flat, alpha=decay)
         self.steps += 1
@@ -99,7 +102,7 @@ class Adam(PerReplicate):
         torch.sqrt(self.square, out=self.scratch)
         self.scratch.div_(math.sqrt(1 - beta2**self.steps)).add_(o.get("eps", 1e-8))
         torch.div(self.mean, self.scratch, out=self.scratch)
-        self.flat.addcmul_(self.scratch, self.rates, value=-1 / (1 - beta1**self.steps))
+        self.flat.addcmul_(self.scratch, self.rates, value=-self.factor / (1 - beta1**self.steps))
 
 
 class Scaled(PerReplicate):
@@ -133,7 +136,7 @@ class Scaled(PerReplicate):
         self.direction.grad = gradient
         self.inner.step()
         self.steps += 1
-        self.flat.addcmul_(self.rates, self.direction)
+        self.flat.addcmul_(self.rates, self.direction, value=self.factor)
         self.direction.zero_()
 
 

@@ -24,6 +24,7 @@ from lossearch.training.population.networks import Batched, LayerStack, Vmapped,
 from lossearch.training.population.optimizers import PerReplicate, per_replicate
 from lossearch.training.population.scoring import Floats, stacked_scores
 from lossearch.training.population.weights import Snapshot, Weights
+from lossearch.training.schedules import SCHEDULES
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ class Population:
             settings.optimizer, self.weights.flat, self.weights.layout.spread(rates), settings.options
         )
         self.sizes = batch_sizes(self.train.rows, int(settings.batch_size))
+        self.schedule = SCHEDULES[settings.schedule]
+        self.total_steps = int(settings.epochs) * len(self.sizes)
         self.steps = 0
         self.alive = np.ones((len(seeds), len(points)), dtype=bool)
         self.lost: list[Place] = []
@@ -134,7 +137,10 @@ class Population:
             start += size
             if stop():
                 return None
-        return torch.stack(found)
+        losses = torch.stack(found)
+        if self.device.type != "cpu":
+            self._note_late(losses)
+        return losses
 
     def _step(self, x: Tensor, encoded: Mapping[str, Tensor], step: Callable[[], object]) -> Tensor:
         drawn = step_seeds(self.seeds, self.steps) if self.random else None
@@ -157,6 +163,7 @@ class Population:
         if self.settings.clip is not None:
             weights.clip(self.settings.clip)
         weights.flat.grad = weights.grad
+        self.optimizer.factor = self.schedule(self.steps, self.total_steps)
         step()
         self.steps += 1
         return losses.detach()
@@ -168,6 +175,15 @@ class Population:
             what, value = self._blame(s * self.arms + a, raw[s, a], float(losses[s, a]))
             at = self.steps if what in ("gradient", "weights") else step
             self.lost.append(Place(s, a, what, at, value))
+
+    def _note_late(self, losses: Tensor) -> None:
+        """Note the first non-finite loss of an epoch's, (steps, S, A), where no step was waited for."""
+        bad = ~torch.isfinite(losses).cpu().numpy()
+        for s, a in np.argwhere(bad.any(axis=0) & self.alive).tolist():
+            self.alive[s, a] = False
+            step = int(bad[:, s, a].argmax())
+            at = self.steps - len(losses) + step + 1
+            self.lost.append(Place(s, a, "loss", at, float(losses[step, s, a])))
 
     def _blame(self, replicate: int, output: Tensor, loss: float) -> tuple[str, float]:
         """Return what stopped being finite first, and its value; see ``guard.blame``."""

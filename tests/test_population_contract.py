@@ -1,0 +1,14 @@
+"""Populations keep the training contract."""
+
+from __future__ import annotations
+
+from lossearch.testing.training import TrainingContract
+from lossearch.training.population import train_population
+
+
+class TestPopulation(TrainingContract):
+    # products over all arms of a seed may be computed by other kernels for other numbers of arms
+    tolerance = 1e-12
+
+    def trains(self):
+        return train_population
