@@ -221,9 +221,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=50)
-    parser.add_argument(
-        "--replicates", type=int, default=8, help="trained by each way in a turn, at least 5"
-    )
+    parser.add_argument("--replicates", type=int, default=8, help="trained by each way in a turn, at least 5")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)

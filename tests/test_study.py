@@ -323,7 +323,9 @@ def test_an_own_loss_is_searched_beside_the_named_ones(tmp_path: Path) -> None:
         """(1 - u)^2."""
         return (1 - output * target).square()
 
-    result = quick(tmp_path, losses=["bce", squared_margin], activations=["identity", "sigmoid"], lr=(1e-3, 0.1))
+    result = quick(
+        tmp_path, losses=["bce", squared_margin], activations=["identity", "sigmoid"], lr=(1e-3, 0.1)
+    )
     assert set(result.leaderboard["pair"]) == {"bce/sigmoid", "squared_margin/identity"}
     assert [r.reason for r in result.records] == [""] * 10
 
