@@ -154,7 +154,7 @@ class _Probe:
     def alone(self, point: Point, seed: int) -> _Alone:
         return _Alone(self, point, seed)
 
-    def disagreement(self) -> str | None:
+    def disagreement(self) -> str | None:  # noqa: PLR0911 - one for each way to disagree
         """Return where replicates trained together are not what each is alone."""
         together = self.population(sorted(self.points, key=lambda p: p.pair))
         if not isinstance(together.network, Vmapped):
