@@ -154,30 +154,41 @@ class _Probe:
     def alone(self, point: Point, seed: int) -> _Alone:
         return _Alone(self, point, seed)
 
-    def disagreement(self) -> str | None:  # noqa: PLR0911 - one for each way to disagree
+    def disagreement(self) -> str | None:
         """Return where replicates trained together are not what each is alone."""
         together = self.population(sorted(self.points, key=lambda p: p.pair))
         if not isinstance(together.network, Vmapped):
             return None
         losses = together.train_epoch(0, together.optimizer.step, lambda: False)
         said = together.outputs(together.validation)
+        if losses is None:
+            return None
         for s, seed in enumerate(self.seeds):
             for a, point in enumerate(together.points):
-                alone = self.alone(point, seed)
-                before, drawn = _own_state(alone.network), _other_draws()
-                alone.train()
-                if _own_state(alone.network) != before:
-                    return "the network keeps a state of its own from one batch to the next"
-                if _other_draws() != drawn:
-                    return "the network draws random numbers by numpy or python, not by torch"
-                if losses is None or not _same({"": losses[:, s, a]}, {"": torch.stack(alone.losses)}):
-                    return "batched and alone it does not train with the same losses"
                 own = together.weights.state(s * together.arms + a)
-                if not _same(own, alone.network.state_dict()) and not self._chaotic(alone, point):
-                    return "batched and alone it does not train to the same weights"
-                if not _same({"": said[s, a]}, {"": alone.outputs()}) and not self._chaotic(alone, point):
-                    return "batched and alone it does not give the same outputs"
+                reason = self._difference(self.alone(point, seed), point, losses[:, s, a], own, said[s, a])
+                if reason is not None:
+                    return reason
         return None
+
+    def _difference(
+        self, alone: _Alone, point: Point, losses: Tensor, weights: dict[str, Tensor], said: Tensor
+    ) -> str | None:
+        """Return where a replicate that was trained together is not what it is alone."""
+        before, drawn = _own_state(alone.network), _other_draws()
+        alone.train()
+        if _own_state(alone.network) != before:
+            return "the network keeps a state of its own from one batch to the next"
+        if _other_draws() != drawn:
+            return "the network draws random numbers by numpy or python, not by torch"
+        if not _same({"": losses}, {"": torch.stack(alone.losses)}):
+            return "batched and alone it does not train with the same losses"
+        same = _same(weights, alone.network.state_dict())
+        if same and _same({"": said}, {"": alone.outputs()}):
+            return None
+        if self._chaotic(alone, point):
+            return None
+        return f"batched and alone it does not {'give the same outputs' if same else 'train to the same weights'}"
 
     def _chaotic(self, alone: _Alone, point: Point) -> bool:
         """Return whether a run begun a hair's breadth away ends elsewhere, so that weights say nothing.
