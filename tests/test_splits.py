@@ -35,7 +35,7 @@ def test_sizes_of_a_thousand_rows() -> None:
 
 
 @given(
-    n=st.integers(30, 200),
+    n=st.integers(50, 200),
     classes=st.integers(0, 4),
     test=st.sampled_from([None, False, 0.1, 0.3]),
     validation=st.sampled_from([None, 0.2, 0.5]),
