@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lossearch.losses import (
+    Contained,
     Parameter,
     loss,
     losses_for,
@@ -67,6 +68,10 @@ def scalar_only(output, target, *, scale):
     return float(scale) * hinge_like(output, target)
 
 
+def scaled_hinge(output, target, *, scale):
+    return scale * hinge_like(output, target)
+
+
 def broken(output, target):
     raise RuntimeError("no such luck")
 
@@ -83,8 +88,11 @@ MUTANTS = [
     (declared(in_place), "its inputs are left as they are"),
     (declared(random), "the same input gives the same value, without random numbers"),
     (declared(cut_gradient), "autograd agrees with finite differences"),
+    (declared(hinge_like, slope=hinge_like), "declared slopes agree with autograd"),
+    (declared(hinge_like, fused_slope={"tanh": hinge_like}), "declared slopes agree with autograd"),
     (declared(overflowing), "value and gradient are finite far out"),
     (declared(hinge_like, fused={"tanh": hinge_like}), "the form on raw output is the loss after the activation"),
+    (declared(hinge_like, contains=(Contained("hinge", {}, factor=2.0),)), "it becomes every loss it says it contains"),
     (declared(upside_down), "it is least at the target, or on its side of the threshold"),
     (declared(scalar_only, params=SCALE), "a stack of models gives what each gives alone"),
     (declared(scalar_only, params=SCALE), "it works under torch.func.vmap"),
@@ -111,6 +119,29 @@ def test_every_check_has_a_defect_that_it_finds():
 def test_a_sound_loss_of_ones_own_passes():
     sound = declared(hinge_like, kinks=(1.0,))
     assert [str(f) for f in check_loss(sound) if not f.ok] == []
+
+
+@pytest.mark.parametrize(
+    ("contained", "said"),
+    [
+        (Contained("hing", {}), "No binary loss named 'hing'. Did you mean 'hinge'?"),
+        (Contained("hinge", {"scael": 1.0}), "No parameter of scaled named 'scael'. Did you mean 'scale'?"),
+        (Contained("hinge", {"scale": 3.0}), "scale = 3 is outside its searched range 0.5 to 2"),
+        (Contained("bce", {"scale": 1.0}), "no activation meets both it and bce"),
+        (Contained("mse", {"scale": 1.0}), "scaled/identity at scale = 1 is "),
+        (Contained("hinge", {"scale": 2.0}), "scaled/identity at scale = 2 is 2.2 away from 1 times hinge/identity"),
+    ],
+)  # fmt: skip
+def test_a_loss_that_is_not_contained_is_told(contained, said):
+    scaled = declared(scaled_hinge, params=SCALE, name="scaled", contains=(contained,))
+    finding = {f.what: f for f in check_loss(scaled)}["it becomes every loss it says it contains"]
+    assert said in finding.detail
+
+
+def test_a_loss_that_is_contained_up_to_a_factor_passes():
+    inner = (Contained("hinge", {"scale": 1.0}), Contained("hinge", {"scale": 2.0}, factor=2.0))
+    scaled = declared(scaled_hinge, params=SCALE, name="scaled", contains=inner)
+    assert {f.what: f.ok for f in check_loss(scaled)}["it becomes every loss it says it contains"]
 
 
 def test_an_exception_is_a_finding():

@@ -7,7 +7,7 @@ from lossearch._registry import Registry, unknown_name
 from lossearch.errors import UnknownNameError
 from lossearch.losses import binary, multiclass, regression
 from lossearch.losses.activations import ACTIVATIONS, Activation
-from lossearch.losses.declaration import KINDS, Equivalent, Loss, Parameter, loss
+from lossearch.losses.declaration import KINDS, Contained, Equivalent, Loss, Parameter, loss
 from lossearch.losses.encodings import ENCODINGS, Encoding, TargetFacts, TargetStatistics
 from lossearch.losses.plugins import load, merged
 from lossearch.losses.ranges import RANGES, Range
@@ -60,6 +60,7 @@ __all__ = [
     "KINDS",
     "RANGES",
     "Activation",
+    "Contained",
     "Encoding",
     "Equivalent",
     "Loss",

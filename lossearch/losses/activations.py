@@ -12,18 +12,23 @@ from torch.nn.functional import softplus
 
 from lossearch._registry import Registry
 from lossearch.errors import UnknownNameError
+from lossearch.losses._classes import softmax
 from lossearch.losses.ranges import RANGES, Range
 
 
 @dataclass(frozen=True, repr=False)
 class Activation:
-    """A pure function over the last axis of raw outputs, with its range and the tasks it fits."""
+    """A pure function over the last axis of raw outputs, with its range and the tasks it fits.
+
+    ``slope(gradient, output)`` is what a gradient in the activated output is in the raw one.
+    """
 
     name: str
     fn: Callable[[Tensor], Tensor]
     range: Range
     kinds: tuple[str, ...]
     aliases: tuple[str, ...] = ()
+    slope: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __call__(self, raw: Tensor) -> Tensor:
         """Return the activated output, of the same shape."""
@@ -64,20 +69,42 @@ def _identity(raw: Tensor) -> Tensor:
     return raw
 
 
-def _softmax(raw: Tensor) -> Tensor:
-    return torch.softmax(raw, dim=-1)
+def _identity_slope(gradient: Tensor, _: Tensor) -> Tensor:
+    return gradient
+
+
+def _sigmoid_slope(gradient: Tensor, output: Tensor) -> Tensor:
+    return gradient * (output - output.square())
+
+
+def _tanh_slope(gradient: Tensor, output: Tensor) -> Tensor:
+    return gradient * (1 - output.square())
+
+
+def _softmax_slope(gradient: Tensor, output: Tensor) -> Tensor:
+    weighted = gradient * output
+    return weighted - output * weighted.sum(dim=-1, keepdim=True)
+
+
+def _exp_slope(gradient: Tensor, output: Tensor) -> Tensor:
+    return gradient * output
 
 
 ACTIVATIONS = _Activations(
     "activation",
     [
         Activation(
-            "identity", _identity, RANGES["real"], ("regression", "binary", "multiclass"), ("linear", "none")
+            "identity",
+            _identity,
+            RANGES["real"],
+            ("regression", "binary", "multiclass"),
+            ("linear", "none"),
+            _identity_slope,
         ),
-        Activation("sigmoid", torch.sigmoid, RANGES["unit"], ("regression", "binary")),
-        Activation("tanh", torch.tanh, RANGES["tanh"], ("regression", "binary")),
-        Activation("softmax", _softmax, RANGES["simplex"], ("multiclass",)),
+        Activation("sigmoid", torch.sigmoid, RANGES["unit"], ("regression", "binary"), slope=_sigmoid_slope),
+        Activation("tanh", torch.tanh, RANGES["tanh"], ("regression", "binary"), slope=_tanh_slope),
+        Activation("softmax", softmax, RANGES["simplex"], ("multiclass",), slope=_softmax_slope),
         Activation("softplus", softplus, RANGES["nonnegative"], ("regression",)),
-        Activation("exp", torch.exp, RANGES["nonnegative"], ("regression",)),
+        Activation("exp", torch.exp, RANGES["nonnegative"], ("regression",), slope=_exp_slope),
     ],
 )

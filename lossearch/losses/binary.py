@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits, logsigmoid, softplus
 
-from lossearch.losses.declaration import Equivalent, Parameter, loss
+from lossearch.losses.declaration import Contained, Equivalent, Parameter, loss
 
 _MARGIN = Parameter(
     "margin",
@@ -34,6 +34,10 @@ def _bce_from_raw(raw: Tensor, target: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(raw, target, reduction="none")
 
 
+def _bce_slope(raw: Tensor, target: Tensor) -> Tensor:
+    return torch.sigmoid(raw) - target
+
+
 @loss(
     task="binary",
     encoding="zero_one",
@@ -56,6 +60,7 @@ def _bce_from_raw(raw: Tensor, target: Tensor) -> Tensor:
         "SoftMarginLoss",
     ),
     fused={"sigmoid": _bce_from_raw},
+    fused_slope={"sigmoid": _bce_slope},
     probability={"sigmoid": _sigmoid},
     proper=True,
     example=(0.9, 1.0, 0.10536051565782628),
@@ -75,6 +80,14 @@ def _focal_from_raw(raw: Tensor, target: Tensor, *, gamma: float | Tensor, alpha
     margin = _margin_of_zero_one(raw, target)
     hard = torch.exp(gamma * logsigmoid(-margin))
     return _class_weight(target, alpha) * hard * softplus(-margin)
+
+
+def _focal_slope(raw: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
+    side = 2 * target - 1
+    wrong = torch.sigmoid(-side * raw)
+    away = logsigmoid(side * raw)
+    hard = torch.exp(gamma * logsigmoid(-side * raw))
+    return side * _class_weight(target, alpha) * hard * (gamma * (1 - wrong) * away - wrong)
 
 
 def _log_slope(raw: Tensor, gamma: Tensor) -> Tensor:
@@ -123,7 +136,9 @@ def _focal_probability(raw: Tensor, *, gamma: float | Tensor, alpha: float | Ten
             valid=(-1.0, 1.0),
         ),
     ),
+    contains=(Contained("bce", {"gamma": 0.0}),),
     fused={"sigmoid": _focal_from_raw},
+    fused_slope={"sigmoid": _focal_slope},
     probability={"sigmoid": _focal_probability},
     example=(0.9, 1.0, 0.0010536051565782628),
 )
@@ -134,6 +149,11 @@ def focal(output: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float
 
 
 _OUT_OF_REACH = "tanh reaches -1 and +1 only in the limit, so gradients fade before the loss is 0."
+
+
+def _hinge_slope(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+    # at the kink itself as torch's clamp has it
+    return -target * (target * output <= margin)
 
 
 @loss(
@@ -149,6 +169,7 @@ _OUT_OF_REACH = "tanh reaches -1 and +1 only in the limit, so gradients fade bef
         )
     },
     caution={"tanh": _OUT_OF_REACH},
+    slope=_hinge_slope,
     kinks=(1.0,),
     example=(0.5, 1.0, 0.5),
 )
@@ -165,6 +186,10 @@ def _squared_hinge_tanh_probability(raw: Tensor, *, margin: float | Tensor) -> T
     return _squared_hinge_probability(raw.tanh(), margin=margin)
 
 
+def _squared_hinge_slope(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+    return -2 * target * (margin - target * output).clamp(min=0)
+
+
 @loss(
     task="binary",
     encoding="plus_minus_one",
@@ -179,6 +204,7 @@ def _squared_hinge_tanh_probability(raw: Tensor, *, margin: float | Tensor) -> T
         )
     },
     caution={"tanh": _OUT_OF_REACH},
+    slope=_squared_hinge_slope,
     example=(0.5, 1.0, 0.25),
 )
 def squared_hinge(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
@@ -192,6 +218,21 @@ def _mse_from_raw(raw: Tensor, target: Tensor) -> Tensor:
 
 def _mse_tanh_from_raw(raw: Tensor, target: Tensor) -> Tensor:
     return 4 * torch.sigmoid(-2 * target * raw).square()
+
+
+def _mse_slope(output: Tensor, target: Tensor) -> Tensor:
+    return 2 * (output - target)
+
+
+def _mse_sigmoid_slope(raw: Tensor, target: Tensor) -> Tensor:
+    side = 2 * target - 1
+    wrong = torch.sigmoid(-side * raw)
+    return -2 * side * wrong.square() * (1 - wrong)
+
+
+def _mse_tanh_slope(raw: Tensor, target: Tensor) -> Tensor:
+    wrong = torch.sigmoid(-2 * target * raw)
+    return -16 * target * wrong.square() * (1 - wrong)
 
 
 def _from_score(raw: Tensor) -> Tensor:
@@ -219,6 +260,8 @@ def _from_tanh(raw: Tensor) -> Tensor:
     ),
     usual=("sigmoid", "identity"),
     fused={"sigmoid": _mse_from_raw, "tanh": _mse_tanh_from_raw},
+    slope=_mse_slope,
+    fused_slope={"sigmoid": _mse_sigmoid_slope, "tanh": _mse_tanh_slope},
     probability={"sigmoid": _sigmoid, "identity": _from_score, "tanh": _from_tanh},
     equivalent={"tanh": Equivalent("mse/sigmoid", "(tanh z - s)^2 = 4 (sigmoid(2z) - y)^2")},
     proper=True,
@@ -237,6 +280,21 @@ def _mae_tanh_from_raw(raw: Tensor, target: Tensor) -> Tensor:
     return 2 * torch.sigmoid(-2 * target * raw)
 
 
+def _mae_slope(output: Tensor, target: Tensor) -> Tensor:
+    return (output - target).sign()
+
+
+def _mae_sigmoid_slope(raw: Tensor, target: Tensor) -> Tensor:
+    side = 2 * target - 1
+    wrong = torch.sigmoid(-side * raw)
+    return side * (wrong.square() - wrong)
+
+
+def _mae_tanh_slope(raw: Tensor, target: Tensor) -> Tensor:
+    wrong = torch.sigmoid(-2 * target * raw)
+    return 4 * target * (wrong.square() - wrong)
+
+
 @loss(
     task="binary",
     encoding=("plus_minus_one", "zero_one"),
@@ -253,6 +311,8 @@ def _mae_tanh_from_raw(raw: Tensor, target: Tensor) -> Tensor:
     ),
     usual=("sigmoid",),
     fused={"sigmoid": _mae_from_raw, "tanh": _mae_tanh_from_raw},
+    slope=_mae_slope,
+    fused_slope={"sigmoid": _mae_sigmoid_slope, "tanh": _mae_tanh_slope},
     equivalent={"tanh": Equivalent("mae/sigmoid", "|tanh z - s| = 2 |sigmoid(2z) - y|")},
     kinks=(0.0,),
     example=(0.3, 1.0, 0.7),

@@ -70,6 +70,21 @@ class Equivalent:
     why: str
 
 
+@dataclass(frozen=True)
+class Contained:
+    """A loss of the same kind that another one becomes where its own parameters have these values.
+
+    The family's values are then ``factor`` times the member's, after every activation both may meet.
+    ``near`` is how far they may be apart, as a share of the member's mean, where the limit is only
+    approached within the searched range. A search of the family that ends worse than the member was too small.
+    """
+
+    loss: str
+    params: Mapping[str, float]
+    factor: float = 1.0
+    near: float = 1e-9
+
+
 @dataclass(frozen=True, repr=False)
 class Loss:
     """A training loss: one pure function and the facts that say where it may be used.
@@ -97,10 +112,16 @@ class Loss:
     params: tuple[Parameter, ...] = ()
     fused: Mapping[str, LossFunction] = field(default_factory=dict)
     probability: Mapping[str, LossFunction] = field(default_factory=dict)
+    slope: LossFunction | None = None
+    """Derivative of ``fn`` in its output, of the output's shape: spares populations recording a graph."""
+    fused_slope: Mapping[str, LossFunction] = field(default_factory=dict)
+    """activation -> derivative of the form on raw output."""
     usual: tuple[str, ...] | None = None
     """Activations searched unless a study asks for others; None: every legal one."""
     equivalent: Mapping[str, Equivalent] = field(default_factory=dict)
     """activation -> the pair it repeats; such a pair is trained only when asked for by name."""
+    contains: tuple[Contained, ...] = ()
+    """Losses that it becomes within its searched ranges."""
     caution: Mapping[str, str] = field(default_factory=dict)
     """activation -> what to know before using this legal pair."""
     targets: Range = RANGES["real"]
@@ -121,7 +142,7 @@ class Loss:
     """(activated output, encoded target, value), numbers or nested lists."""
 
     def __post_init__(self) -> None:
-        for name in ("fused", "probability", "equivalent", "caution"):
+        for name in ("fused", "probability", "fused_slope", "equivalent", "caution"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -165,7 +186,7 @@ def _rebuilt(values: dict[str, Any]) -> Loss:
 
 
 _OPTIONAL = tuple(f.name for f in fields(Loss) if f.name not in {"name", "kind", "fn", "encodings"})
-_BY_ACTIVATION = ("fused", "probability", "usual", "equivalent", "caution")
+_BY_ACTIVATION = ("fused", "probability", "fused_slope", "usual", "equivalent", "caution")
 
 
 def _unknown_in(declared: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-from lossearch.losses._classes import is_true, over_classes, true_class
+from lossearch.losses._classes import is_true, over_classes, plus_true_class, true_class
 from lossearch.losses.declaration import Parameter, loss
 
 _MARGIN = Parameter(
@@ -20,6 +20,16 @@ _MARGIN = Parameter(
 )
 
 
+def _crammer_singer_slope(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+    rivals = output.masked_fill(is_true(output, target), -math.inf)
+    top = rivals.amax(dim=-1, keepdim=True)
+    # rivals that tie share the slope, and the kink itself has one, as torch has both
+    strongest = (rivals == top).to(output.dtype)
+    short = margin + top.squeeze(-1) - true_class(output, target) >= 0
+    shared = plus_true_class(strongest / strongest.sum(dim=-1, keepdim=True), target, -1.0)
+    return shared * short.unsqueeze(-1)
+
+
 @loss(
     task="multiclass",
     encoding="index",
@@ -31,6 +41,7 @@ _MARGIN = Parameter(
     caution={
         "identity": "not consistent where no class has probability above one half; gives no probabilities."
     },
+    slope=_crammer_singer_slope,
     kinks=(0.0,),
     example=([[2.0, 1.5, 0.0]], [0], 0.5),
 )
@@ -43,6 +54,11 @@ def crammer_singer(output: Tensor, target: Tensor, *, margin: float | Tensor) ->
     return (margin + rival - true_class(output, target)).clamp(min=0)
 
 
+def _hinge_slope(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+    # at the kink itself as torch's clamp has it
+    return -target * (target * output <= over_classes(margin))
+
+
 @loss(
     task="multiclass",
     encoding="plus_minus_one_hot",
@@ -51,12 +67,17 @@ def crammer_singer(output: Tensor, target: Tensor, *, margin: float | Tensor) ->
     formula="sum_k max(0, margin - s_k f_k)",
     aliases=("one_vs_rest_hinge", "OneVsRestHinge"),
     params=(_MARGIN,),
+    slope=_hinge_slope,
     kinks=(1.0,),
     example=([[2.0, -0.5, 0.0]], [[1.0, -1.0, -1.0]], 1.5),
 )
 def ovr_hinge(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
     """Return the sum of one hinge a class, each class against the rest."""
     return (over_classes(margin) - target * output).clamp(min=0).sum(dim=-1)
+
+
+def _squared_hinge_slope(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+    return -2 * target * (over_classes(margin) - target * output).clamp(min=0)
 
 
 @loss(
@@ -67,6 +88,7 @@ def ovr_hinge(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tens
     formula="sum_k max(0, margin - s_k f_k)^2",
     aliases=("one_vs_rest_squared_hinge", "OneVsRestSquaredHinge"),
     params=(_MARGIN,),
+    slope=_squared_hinge_slope,
     example=([[2.0, -0.5, 0.0]], [[1.0, -1.0, -1.0]], 1.25),
 )
 def ovr_squared_hinge(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:

@@ -12,16 +12,24 @@ import torch
 from torch import Tensor
 
 from lossearch.losses import margins
-from lossearch.losses._classes import is_true, over_classes, true_class
-from lossearch.losses.declaration import Equivalent, Parameter, loss
-
-
-def _softmax(raw: Tensor) -> Tensor:
-    return torch.softmax(raw, dim=-1)
+from lossearch.losses._classes import (
+    is_true,
+    likeliest,
+    log_softmax,
+    over_classes,
+    plus_true_class,
+    softmax,
+    true_class,
+)
+from lossearch.losses.declaration import Contained, Equivalent, Parameter, loss
 
 
 def _cross_entropy_from_raw(raw: Tensor, target: Tensor) -> Tensor:
-    return -true_class(torch.log_softmax(raw, dim=-1), target)
+    return -true_class(log_softmax(raw), target)
+
+
+def _cross_entropy_slope(raw: Tensor, target: Tensor) -> Tensor:
+    return plus_true_class(softmax(raw), target, -1.0)
 
 
 @loss(
@@ -41,7 +49,8 @@ def _cross_entropy_from_raw(raw: Tensor, target: Tensor) -> Tensor:
         "log_loss",
     ),
     fused={"softmax": _cross_entropy_from_raw},
-    probability={"softmax": _softmax},
+    fused_slope={"softmax": _cross_entropy_slope},
+    probability={"softmax": softmax},
     proper=True,
     example=([[0.05, 0.95, 0.0]], [1], 0.05129329438755058),
 )
@@ -51,7 +60,7 @@ def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
 
 
 def _one_hot_cross_entropy_from_raw(raw: Tensor, target: Tensor) -> Tensor:
-    return -(target * torch.log_softmax(raw, dim=-1)).sum(dim=-1)
+    return -(target * log_softmax(raw)).sum(dim=-1)
 
 
 @loss(
@@ -66,7 +75,7 @@ def _one_hot_cross_entropy_from_raw(raw: Tensor, target: Tensor) -> Tensor:
         "softmax_cross_entropy",
     ),
     fused={"softmax": _one_hot_cross_entropy_from_raw},
-    probability={"softmax": _softmax},
+    probability={"softmax": softmax},
     equivalent={
         "softmax": Equivalent("cross_entropy/softmax", "on a one-hot target the sum has one term, -log p_y")
     },
@@ -98,7 +107,7 @@ def _kl_div_from_raw(raw: Tensor, target: Tensor) -> Tensor:
         "KLDivLoss",
     ),
     fused={"softmax": _kl_div_from_raw},
-    probability={"softmax": _softmax},
+    probability={"softmax": softmax},
     equivalent={
         "softmax": Equivalent("cross_entropy/softmax", "they differ by the target's entropy, 0 for one-hot")
     },
@@ -110,20 +119,38 @@ def kl_div(output: Tensor, target: Tensor) -> Tensor:
     return (torch.xlogy(target, target) - torch.xlogy(target, output)).sum(dim=-1)
 
 
+_NEAR_ONE = -15.0
+"""log(1 - p) below which -log p is 1 - p to the last digit of float32, and nearly so of float64."""
+
+
 def _log_rivals(logs: Tensor, top: Tensor) -> Tensor:
     """Return log(1 - p_top), the log of all other classes' probability, from log-probabilities."""
     return logs.masked_fill(top, -math.inf).logsumexp(dim=-1)
 
 
 def _focal_from_raw(raw: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
-    logs = torch.log_softmax(raw, dim=-1)
+    logs = log_softmax(raw)
     hard = torch.exp(gamma * _log_rivals(logs, is_true(raw, target)))
     return hard * -true_class(logs, target)
 
 
+def _focal_slope(raw: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
+    logs = log_softmax(raw)
+    own = true_class(logs, target)
+    rivals = _log_rivals(logs, is_true(raw, target))
+    wrong = rivals.exp()
+    # -log p / (1 - p), from whichever of the two is exact
+    ratio = torch.where(rivals < -1, -torch.log1p(-wrong), -own) / wrong.clamp(
+        min=torch.finfo(raw.dtype).tiny
+    )
+    ratio = torch.where(rivals < _NEAR_ONE, 1.0, ratio)
+    push = torch.exp(gamma * rivals) * (1 + gamma * own.exp() * ratio)
+    return plus_true_class(logs.exp(), target, -1.0) * push.unsqueeze(-1)
+
+
 def _log_complements(logs: Tensor) -> Tensor:
     """Return log(1 - p_k) of every class; exact too where one class has nearly all."""
-    top = is_true(logs, logs.argmax(dim=-1))
+    top = is_true(logs, likeliest(logs))
     rivals = _log_rivals(logs, top).unsqueeze(-1)
     return torch.where(top, rivals, torch.log1p(-logs.masked_fill(top, -math.inf).exp()))
 
@@ -131,10 +158,10 @@ def _log_complements(logs: Tensor) -> Tensor:
 def _focal_probability(raw: Tensor, *, gamma: float | Tensor) -> Tensor:
     """Return the probabilities whose expected focal loss ``raw`` minimises: p_k as 1 / |d loss / dp_k|."""
     gamma = torch.as_tensor(over_classes(gamma), dtype=raw.dtype, device=raw.device)
-    logs = torch.log_softmax(raw, dim=-1)
+    logs = log_softmax(raw)
     others = _log_complements(logs)
     slope = (gamma - 1) * others + torch.logaddexp(others - logs, gamma.log() + (-logs).log())
-    return torch.softmax(-slope, dim=-1)
+    return softmax(-slope)
 
 
 @loss(
@@ -159,7 +186,9 @@ def _focal_probability(raw: Tensor, *, gamma: float | Tensor) -> Tensor:
             valid=(0.0, 100.0),
         ),
     ),
+    contains=(Contained("cross_entropy", {"gamma": 0.0}),),
     fused={"softmax": _focal_from_raw},
+    fused_slope={"softmax": _focal_slope},
     probability={"softmax": _focal_probability},
     example=([[0.05, 0.95, 0.0]], [1], 0.00012823323596887645),
 )
@@ -170,16 +199,21 @@ def focal(output: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
 
 
 def _label_smoothing_from_raw(raw: Tensor, target: Tensor, *, smoothing: float | Tensor) -> Tensor:
-    logs = torch.log_softmax(raw, dim=-1)
+    logs = log_softmax(raw)
     return -(1 - smoothing) * true_class(logs, target) - smoothing * logs.mean(dim=-1)
 
 
 def _unsmoothed(raw: Tensor, *, smoothing: float | Tensor) -> Tensor:
     """Return the probabilities that smoothing shrank towards 1 / C."""
     smoothing = over_classes(smoothing)
-    shrunk = torch.softmax(raw, dim=-1)
+    shrunk = softmax(raw)
     stretched = ((shrunk - smoothing / raw.shape[-1]) / (1 - smoothing)).clamp(0, 1)
     return stretched / stretched.sum(dim=-1, keepdim=True)
+
+
+def _label_smoothing_slope(raw: Tensor, target: Tensor, *, smoothing: float | Tensor) -> Tensor:
+    even = over_classes(smoothing) / raw.shape[-1]
+    return plus_true_class(softmax(raw) - even, target, smoothing - 1)
 
 
 @loss(
@@ -199,7 +233,9 @@ def _unsmoothed(raw: Tensor, *, smoothing: float | Tensor) -> Tensor:
             valid=(0.0, 0.999),
         ),
     ),
+    contains=(Contained("cross_entropy", {"smoothing": 0.0}),),
     fused={"softmax": _label_smoothing_from_raw},
+    fused_slope={"softmax": _label_smoothing_slope},
     probability={"softmax": _unsmoothed},
     example=([[0.25, 0.5, 0.25]], [1], 0.7393569926),
 )
@@ -217,6 +253,10 @@ def _clipped(raw: Tensor) -> Tensor:
     return torch.where(total > 0, inside / total.clamp(min=torch.finfo(raw.dtype).tiny), equal)
 
 
+def _mse_slope(output: Tensor, target: Tensor) -> Tensor:
+    return 2 * (output - target)
+
+
 @loss(
     task="multiclass",
     encoding="one_hot",
@@ -232,7 +272,8 @@ def _clipped(raw: Tensor) -> Tensor:
         "l2",
         "brier",
     ),
-    probability={"softmax": _softmax, "identity": _clipped},
+    probability={"softmax": softmax, "identity": _clipped},
+    slope=_mse_slope,
     proper=True,
     example=([[0.2, 0.8, 0.0]], [[0.0, 1.0, 0.0]], 0.08),
 )
@@ -242,8 +283,13 @@ def mse(output: Tensor, target: Tensor) -> Tensor:
 
 
 def _mae_from_raw(raw: Tensor, target: Tensor) -> Tensor:
-    logs = torch.log_softmax(raw, dim=-1)
+    logs = log_softmax(raw)
     return 2 * _log_rivals(logs, target > 0.5).exp()
+
+
+def _mae_slope(raw: Tensor, target: Tensor) -> Tensor:
+    p = softmax(raw)
+    return 2 * (p * target).sum(dim=-1, keepdim=True) * (p - target)
 
 
 @loss(
@@ -262,6 +308,7 @@ def _mae_from_raw(raw: Tensor, target: Tensor) -> Tensor:
     ),
     usual=("softmax",),
     fused={"softmax": _mae_from_raw},
+    fused_slope={"softmax": _mae_slope},
     kinks=(0.0,),
     example=([[0.2, 0.8, 0.0]], [[0.0, 1.0, 0.0]], 0.4),
 )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from lossearch.losses.declaration import Parameter, loss
+from lossearch.losses.declaration import Contained, Parameter, loss
 
 _REAL = ("standardised", "nonnegative", "symmetric_unit", "unit")
 _EXP = {
@@ -18,6 +18,10 @@ _CLAMP = 1e-7
 """Keras's epsilon."""
 _RMSE_FLOOR = 1e-8
 """Added under the root, whose gradient at exactly 0 is not a number."""
+
+
+def _squared_slope(output: Tensor, target: Tensor) -> Tensor:
+    return 2 * (output - target)
 
 
 @loss(
@@ -37,12 +41,17 @@ _RMSE_FLOOR = 1e-8
     ),
     usual=("identity",),
     caution=_EXP,
+    slope=_squared_slope,
     proper=True,
     example=(0.5, 2.0, 2.25),
 )
 def mse(output: Tensor, target: Tensor) -> Tensor:
     """Return the squared error; its minimiser is the mean."""
     return (output - target).square()
+
+
+def _absolute_slope(output: Tensor, target: Tensor) -> Tensor:
+    return (output - target).sign()
 
 
 @loss(
@@ -61,6 +70,7 @@ def mse(output: Tensor, target: Tensor) -> Tensor:
     ),
     usual=("identity",),
     caution=_EXP,
+    slope=_absolute_slope,
     kinks=(0.0,),
     example=(0.5, 2.0, 1.5),
 )
@@ -94,6 +104,10 @@ def rmse(output: Tensor, target: Tensor) -> Tensor:
     return (output - target).square()
 
 
+def _huber_slope(output: Tensor, target: Tensor, *, delta: float | Tensor) -> Tensor:
+    return torch.clamp(output - target, -delta, delta)  # type: ignore[arg-type]  # numbers or tensors alike
+
+
 @loss(
     task="regression",
     encoding=_REAL,
@@ -110,8 +124,14 @@ def rmse(output: Tensor, target: Tensor) -> Tensor:
             words="error, in units of the encoded target, where it turns linear",
         ),
     ),
+    # errors above 10 standard deviations apart, and those below a hundredth of one
+    contains=(
+        Contained("mse", {"delta": 10.0}, factor=0.5),
+        Contained("mae", {"delta": 0.01}, factor=0.01, near=0.05),
+    ),
     usual=("identity",),
     caution=_EXP,
+    slope=_huber_slope,
     example=(0.5, 2.0, 1.0),
 )
 def huber(output: Tensor, target: Tensor, *, delta: float | Tensor) -> Tensor:
@@ -119,6 +139,10 @@ def huber(output: Tensor, target: Tensor, *, delta: float | Tensor) -> Tensor:
     error = (output - target).abs()
     near = torch.clamp(error, max=delta)
     return 0.5 * near.square() + delta * (error - near)
+
+
+def _log_cosh_slope(output: Tensor, target: Tensor) -> Tensor:
+    return torch.tanh(output - target)
 
 
 @loss(
@@ -129,6 +153,7 @@ def huber(output: Tensor, target: Tensor, *, delta: float | Tensor) -> Tensor:
     aliases=("logcosh", "LogCosh", "log_cosh_loss", "LogCoshLoss"),
     usual=("identity",),
     caution=_EXP,
+    slope=_log_cosh_slope,
     example=(1.0, 0.0, 0.4337808304830271),
 )
 def log_cosh(output: Tensor, target: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from lossearch.pairs.criterion import Criterion, criterion
 from lossearch.pairs.legality import (
     CONVENTIONAL,
+    EVERY_FIELD,
     Pair,
     Predictions,
     Rejection,
@@ -16,6 +17,7 @@ from lossearch.pairs.shapes import canonical, canonical_target
 
 __all__ = [
     "CONVENTIONAL",
+    "EVERY_FIELD",
     "Criterion",
     "Pair",
     "Predictions",

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError
 
-from lossearch.losses import Loss
+from lossearch._registry import unknown_name
+from lossearch.losses import Contained, Loss, losses_for
 from lossearch.pairs._samples import (
     CLASSES,
     away_from_kinks,
@@ -20,6 +21,7 @@ from lossearch.pairs._samples import (
     outputs,
     pairs_of,
     reals,
+    stacks,
 )
 from lossearch.pairs.legality import Pair
 
@@ -56,6 +58,27 @@ def gradient(loss: Loss) -> list[str]:
             torch.autograd.gradcheck(value, (raw,), eps=1e-6, atol=1e-5, rtol=1e-3)
         except GradcheckError as error:
             problems.append(f"{pair.name}: {str(error).splitlines()[0]}")
+    return problems
+
+
+def slopes(loss: Loss) -> list[str]:
+    """Say where a declared slope is not what autograd gives, for a stack of models with parameters of their own."""
+    k, problems = 3, []
+    for pair in pairs_of(loss):
+        if not pair.has_slope:
+            continue
+        for outs in (1, 2) if loss.kind == "regression" else (outputs(loss),):
+            sample = draw(pair, 24, k, outs=outs)
+            wide = {
+                name: v[:, None, None] if loss.elementwise else v[:, None]
+                for name, v in stacks(loss.params, k).items()
+            }
+            raw = sample.raw.clone().requires_grad_()
+            means = pair.reduce(pair.values(raw, sample.encoded, **keywords(loss, **wide)))
+            (wanted,) = torch.autograd.grad(means.sum(), raw)
+            found = pair.slope(sample.raw, sample.encoded, **keywords(loss, **wide))
+            if found.shape != wanted.shape or not torch.allclose(found, wanted, rtol=1e-9, atol=1e-12):
+                problems.append(f"{pair.name}: the declared slope differs from autograd's")
     return problems
 
 
@@ -123,6 +146,47 @@ def fused(loss: Loss) -> list[str]:
                     f"{pair.name}: the form on raw output differs by {off:.2g} from the loss after the activation"
                 )
     return problems
+
+
+def contained(loss: Loss) -> list[str]:
+    """Say which losses it does not become, though it declares that it does."""
+    return [s for c in loss.contains for s in _not_contained(loss, c)]
+
+
+def _not_contained(loss: Loss, inner: Contained) -> list[str]:
+    known = losses_for(loss.kind)
+    if inner.loss not in known:
+        return [unknown_name(f"{loss.kind} loss", inner.loss, known)]
+    own = {p.name: p for p in loss.params}
+    unknown = [
+        unknown_name(f"parameter of {loss.name}", name, own) for name in inner.params if name not in own
+    ]
+    if unknown:
+        return unknown
+    problems = [
+        f"{name} = {value:g} is outside its searched range {own[name].low:g} to {own[name].high:g}"
+        for name, value in inner.params.items()
+        if not own[name].low <= value <= own[name].high
+    ]
+    members = {p.activation.name: p for p in pairs_of(known[inner.loss])}
+    common = [(p, members[p.activation.name]) for p in pairs_of(loss) if p.activation.name in members]
+    if not common:
+        problems.append(f"no activation meets both it and {inner.loss}")
+    return problems + [s for family, member in common for s in _apart(family, member, inner)]
+
+
+def _apart(family: Pair, member: Pair, inner: Contained) -> list[str]:
+    """Say how far a family at its limit is from the member, on outputs of ordinary size."""
+    if family.encoding is not member.encoding:
+        return [f"{family.name} trains on {family.encoding.name}, {member.name} on {member.encoding.name}"]
+    sample = draw(family, 24)
+    found = family.values(sample.raw / 2, sample.encoded, **keywords(family.loss, **inner.params))
+    wanted = inner.factor * member.values(sample.raw / 2, sample.encoded, **keywords(member.loss))
+    off = float((found - wanted).abs().max() / wanted.abs().mean())
+    at = ", ".join(f"{name} = {value:g}" for name, value in inner.params.items())
+    if off <= inner.near:
+        return []
+    return [f"{family.name} at {at} is {off:.2g} away from {inner.factor:g} times {member.name}"]
 
 
 def right_side(loss: Loss) -> list[str]:

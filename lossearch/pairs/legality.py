@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from torch import Tensor
@@ -21,6 +21,7 @@ from lossearch.losses import (
     TargetFacts,
     losses_for,
 )
+from lossearch.losses._classes import likeliest
 
 CONVENTIONAL = {
     "regression": "mse/identity",
@@ -45,6 +46,9 @@ class Predictions:
     value: Tensor | None = None
     output: Tensor | None = None
     codes: tuple[float, float] | None = None
+
+
+EVERY_FIELD = tuple(f.name for f in fields(Predictions))
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,22 +93,58 @@ class Pair:
             values = fused(raw, encoded, **params)
         else:
             values = self.loss.fn(self.activation(raw), encoded, **params)
-        return values.mean(dim=-1) if self.loss.elementwise else values
+        if not self.loss.elementwise:
+            return values
+        return values.squeeze(-1) if values.shape[-1] == 1 else values.mean(dim=-1)
+
+    @property
+    def has_slope(self) -> bool:
+        """Whether :meth:`slope` is known without autograd."""
+        loss, name = self.loss, self.activation.name
+        chained = name not in loss.fused and loss.slope is not None and self.activation.slope is not None
+        return loss.after_mean is None and (chained or name in loss.fused_slope)
+
+    def slope(self, raw: Tensor, encoded: Tensor, **params: Any) -> Tensor:
+        """Return the derivative of the batch's loss in raw output (..., N, n_out), where it is known.
+
+        Raises:
+            TypeError: it is not; see ``has_slope``.
+        """
+        loss = self.loss
+        direct = loss.fused_slope.get(self.activation.name)
+        if direct is not None:
+            found = direct(raw, encoded, **params)
+        elif loss.slope is not None and self.activation.slope is not None:
+            output = self.activation(raw)
+            found = self.activation.slope(loss.slope(output, encoded, **params), output)
+        else:
+            raise TypeError(f"the slope of {self.name} is not declared")
+        return found / (raw.shape[-2] * raw.shape[-1] if loss.elementwise else raw.shape[-2])
 
     def reduce(self, values: Tensor) -> Tensor:
         """Return the batch's loss, (...), from one value a row (..., N)."""
         mean = values.mean(dim=-1)
         return self.loss.after_mean(mean) if self.loss.after_mean else mean
 
-    def predictions(self, raw: Tensor, shift: Tensor, scale: Tensor, /, **params: Any) -> Predictions:
-        """Return what raw output (..., N, n_out) says of each row."""
+    def predictions(
+        self,
+        raw: Tensor,
+        shift: Tensor,
+        scale: Tensor,
+        wanted: Collection[str] = EVERY_FIELD,
+        /,
+        **params: Any,
+    ) -> Predictions:
+        """Return what raw output (..., N, n_out) says of each row; fields that are not ``wanted`` may lack."""
+        if self.kind == "multiclass" and not {"probability", "output"} & set(wanted):
+            return Predictions(label=likeliest(raw), score=raw)
         output = self.activation(raw)
         if self.kind == "regression":
             return Predictions(value=output * scale + shift, output=output)
-        probability = self.loss.probability.get(self.activation.name)
+        probability = self.loss.probability.get(self.activation.name) if "probability" in wanted else None
         p = None if probability is None else probability(raw, **params)
         if self.kind == "multiclass":
-            return Predictions(label=raw.argmax(dim=-1), probability=p, score=raw, output=output)
+            return Predictions(label=likeliest(raw), probability=p, score=raw, output=output)
         codes = self.encoding.codes or (0.0, 1.0)
         return Predictions(
             label=(output[..., 0] >= sum(codes) / 2).long(),
