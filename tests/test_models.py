@@ -240,8 +240,11 @@ HERE = __name__
                 "Give a factory: lambda: Linear(...)."
             ),
         ),
-        (3, "model is a int; give 'mlp', 'module:function' or a function."),
-        ("mpl", "No model named 'mpl'. Did you mean 'mlp'? Known: mlp. Or name your own as module:function."),
+        (3, "model is a int; give 'mlp', 'cnn', 'module:function' or a function."),
+        (
+            "mpl",
+            "No model named 'mpl'. Did you mean 'mlp'? Known: mlp, cnn. Or name your own as module:function.",
+        ),
     ],
 )
 def test_wrong_models(model: Any, expected: str) -> None:

@@ -413,7 +413,11 @@ def test_functions_give_arrays_or_tables(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(read_data(f"{tmp_path}/shop_data.py:arrays")) == 40
     assert read_data("shop_data:table", target="b").target == "b"
     for spec, kwargs, expected in (
-        ("shop_data:wrong", {}, "data 'shop_data:wrong' gave int; it must give (X, y) or a DataFrame."),
+        (
+            "shop_data:wrong",
+            {},
+            "data 'shop_data:wrong' gave int; it must give (X, y), a DataFrame, torch data sets or a Lightning data module.",
+        ),
         ("shop_data:broken", {}, "data 'shop_data:broken' failed: OSError: no disk"),
         ("shop_data:number", {}, "data 'shop_data:number' is a int, not a function."),
         (

@@ -12,8 +12,8 @@ from lossearch.tasks.metrics import (
 )
 from lossearch.tasks.models import default_budget
 from lossearch.tasks.problems import PROBLEMS, Problem
-from lossearch.tasks.sources import Dataset, from_arrays, read_data
-from lossearch.tasks.task import Fold, Part, Task
+from lossearch.tasks.sources import Dataset, as_dataset, from_arrays, read_data
+from lossearch.tasks.task import Fold, Part, Stream, Task
 
 __all__ = [
     "METRICS",
@@ -23,7 +23,9 @@ __all__ = [
     "Metric",
     "Part",
     "Problem",
+    "Stream",
     "Task",
+    "as_dataset",
     "constant_score",
     "default_budget",
     "default_metric",

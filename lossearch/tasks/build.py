@@ -5,93 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from lossearch.errors import InputError
-from lossearch.losses import TargetFacts, TargetStatistics
+from lossearch.errors import InputError, refuse
+from lossearch.losses import TargetFacts
 from lossearch.tasks import preparation
+from lossearch.tasks.blueprint import Blueprint
 from lossearch.tasks.dataset import Dataset
+from lossearch.tasks.folds import Folds
 from lossearch.tasks.kinds import Target, read_target
 from lossearch.tasks.metrics import Metric, default_metric, find_metric, metrics_for
 from lossearch.tasks.models import Network, check_network, make_network
+from lossearch.tasks.parts import Parts
+from lossearch.tasks.rows import RowSource
 from lossearch.tasks.splits import Labels, Rows, Splits, make_splits, parts_by_rows
-from lossearch.tasks.task import Fold, Part, Task
+from lossearch.tasks.streams import StreamedFolds, drawn_shares
+from lossearch.tasks.task import Task
 
-CACHE_BYTES = 256 * 2**20
-MAX_FOLDS = 64
 _RECORD = 1
 """Raised where the same settings would give other numbers than before."""
-
-
-class Folds:
-    """The rows of every seed, prepared; the last used are kept."""
-
-    def __init__(
-        self,
-        dataset: Dataset,
-        target: Target,
-        splits: Splits,
-        plan: preparation.Plan,
-        *,
-        standardize_target: bool,
-        dtype: torch.dtype,
-    ) -> None:
-        self._x, self._target, self._splits, self._plan = dataset.x, target, splits, plan
-        self._standardize, self._dtype = standardize_target, dtype
-        self._kept: OrderedDict[int, Fold] = OrderedDict()
-        self._room = 0
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": OrderedDict()}
-
-    def fold(self, seed: int) -> Fold:
-        """Return the training and validation rows of a seed."""
-        key = seed if self._splits.by_seed else 0
-        if key not in self._kept:
-            fold = self._make(key)
-            size = fold.train.x.nbytes + fold.validation.x.nbytes
-            self._room = int(min(MAX_FOLDS, max(2, CACHE_BYTES // max(1, size))))
-            self._kept[key] = fold
-            while len(self._kept) > self._room:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        kept = self._kept[key]
-        return kept if kept.seed == seed else Fold(seed, kept.train, kept.validation, kept.statistics)
-
-    def test(self, seed: int) -> Part | None:
-        """Return the test rows as prepared by a seed's training rows; None where there are none."""
-        if not len(self._splits.test):
-            return None
-        train, _ = self._splits.rows(seed)
-        return self._part(preparation.fit(self._plan, preparation.take(self._x, train)), self._splits.test)
-
-    def _make(self, seed: int) -> Fold:
-        train, validation = self._splits.rows(seed)
-        transform = preparation.fit(self._plan, preparation.take(self._x, train))
-        return Fold(
-            seed, self._part(transform, train), self._part(transform, validation), self._statistics(train)
-        )
-
-    def _statistics(self, train: Rows) -> TargetStatistics:
-        if self._target.kind != "regression":
-            return TargetStatistics()
-        return preparation.target_statistics(self._target.y[train], standardize=self._standardize)
-
-    def _part(self, transform: preparation.Transform, rows: Rows) -> Part:
-        x = torch.as_tensor(transform(preparation.take(self._x, rows)), dtype=self._dtype)
-        return Part(x.contiguous(), self._targets(rows))
-
-    def _targets(self, rows: Rows) -> Tensor:
-        y = self._target.y[rows]
-        if self._target.kind == "multiclass":
-            return torch.as_tensor(y, dtype=torch.int64)
-        return torch.as_tensor(y if y.ndim == 2 else y[:, None], dtype=self._dtype)
 
 
 def _facts(target: Target, splits: Splits) -> TargetFacts:
@@ -137,6 +74,34 @@ def _splits(
     return make_splits(labels, given=parts, test=False if no_test else test, validation=validation, seed=seed)
 
 
+def _folds(
+    dataset: Dataset,
+    target: Target,
+    splits: Splits,
+    *,
+    standardize_target: bool,
+    dtype: torch.dtype,
+    scale: bool,
+    held_rows: int | None,
+    readers: int,
+    seed: int,
+) -> Folds | StreamedFolds:
+    labels = splits.labels.groups
+    groups = None if labels is None else np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    parts = Parts(target, groups, standardize_target, dtype)
+    if not isinstance(dataset.x, RowSource):
+        refuse(_only_streamed(held_rows, readers))
+        return Folds(dataset.x, splits, parts, scale=scale)
+    return StreamedFolds(
+        dataset.x, splits, parts, scale=scale, held_rows=held_rows, readers=readers, seed=seed
+    )
+
+
+def _only_streamed(held_rows: int | None, readers: int) -> list[str]:
+    given = [name for name, value in (("held_rows", held_rows), ("readers", readers)) if value]
+    return [f"{name} is for data that are streamed: add stream = true, or leave it out." for name in given]
+
+
 def _shape_of(network: nn.Module) -> list[Any]:
     words = re.sub(r" at 0x[0-9a-f]+", "", repr(network))
     return [[name, list(p.shape)] for name, p in network.state_dict().items()] + [words]
@@ -171,6 +136,8 @@ def make_task(
     test: bool | float | None = None,
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
+    held_rows: int | None = None,
+    readers: int = 0,
 ) -> Task:
     """Return a task made of a data set; what is not said is inferred, and noted with the reason.
 
@@ -189,17 +156,25 @@ def make_task(
         test: the test part: None or True for 20 %, a share, or False for none.
         seed: the study's; it draws the test part.
         dtype: of inputs, real targets and weights.
+        held_rows: of streamed data, the most rows of each part that are held to be scored.
+        readers: of streamed data, the processes that read ahead.
 
     Raises:
         InputError: something of this does not fit the data; the message says what and what to do.
     """
     target = read_target(dataset.y, kind, dataset.classes)
+    streamed = isinstance(dataset.x, RowSource)
+    if streamed:
+        test, validation = drawn_shares(test, validation, len(dataset), held_rows)
     splits = _splits(dataset, target, rows, test, validation, seed)
-    plan = preparation.make_plan(dataset.x, splits.planned, scale=scale)
-    folds = Folds(dataset, target, splits, plan, standardize_target=standardize_target, dtype=dtype)
+    folds = _folds(
+        dataset, target, splits, standardize_target=standardize_target, dtype=dtype, scale=scale,
+        held_rows=held_rows, readers=readers, seed=seed,
+    )  # fmt: skip
+    plan = folds.plan
     judge, every, why = _judges(metric, metrics, target, splits)
     first = folds.fold(seed)
-    sizes = {"train": len(first.train), "validation": len(first.validation), "test": len(splits.test)}
+    sizes = folds.sizes(seed)
     shape = tuple(first.train.x.shape[1:])
     network = make_network(
         model, input_shape=shape, rows=sizes["train"], hidden=hidden, init=init, dtype=dtype
@@ -211,6 +186,7 @@ def make_task(
         *dataset.notes,
         *plan.notes,
         splits.words,
+        *folds.notes,
         f"model {_model_words(network, built)}",
     ]
     return Task(
@@ -224,14 +200,22 @@ def make_task(
         network=network,
         digest=_digest(
             dataset.digest, target.kind, _split_digest(splits, seed), _plan_digest(plan), standardize_target,
-            network.name, _shape_of(built), judge.name, str(dtype),
+            network.name, _shape_of(built), judge.name, str(dtype), *(["streamed", held_rows] if streamed else []),
         ),
         sizes=sizes,
         classes=target.classes,
         target=dataset.target,
         notes=tuple(notes),
         describe=_describe(dataset, target, plan, splits, network, shape),
+        blueprint=Blueprint(network, _labels(dataset, target), folds.inputs, folds.whole),
     )  # fmt: skip
+
+
+def _labels(dataset: Dataset, target: Target) -> tuple[Any, ...]:
+    """Return the classes as they stand in y, or by their names where the data have them."""
+    values = np.unique(dataset.y) if target.classes else np.empty(0)
+    named = len(dataset.classes) == len(values)
+    return target.classes if named else tuple(values.tolist())
 
 
 def _plan_digest(plan: preparation.Plan) -> list[Any]:

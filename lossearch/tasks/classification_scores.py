@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -131,7 +132,9 @@ def _steps(score: Tensor, positive: Tensor) -> tuple[Tensor, Tensor, Tensor, Ten
 
     Positions inside a run of equal scores repeat the threshold before, so that they add nothing.
     """
-    ordered, order = score.sort(dim=-1, descending=True)
+    # numpy sorts rows several times as fast as torch
+    order = torch.from_numpy(np.argsort(-score.detach().cpu().numpy(), axis=-1)).to(score.device)
+    ordered = score.gather(-1, order)
     hit = positive.expand_as(score).gather(-1, order).double()
     last = torch.ones_like(ordered, dtype=torch.bool)
     last[..., :-1] = ordered[..., :-1] != ordered[..., 1:]

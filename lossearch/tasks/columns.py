@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from lossearch.errors import refuse
 from lossearch.tasks.kinds import some_rows
 
 MISSING = "(missing)"
+DATE_PARTS = ("days", "month", "weekday")
+"""The numbers that a column of dates becomes, each named after it."""
 MOSTLY_NUMBERS = 0.5
 FEW_NAMES = 30
 """A text column with more different cells than this, most of them numbers, is a damaged column."""
@@ -126,3 +128,92 @@ def clean(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         problems += [problem] if problem else []
     refuse(problems)
     return pd.DataFrame(columns, index=frame.index), tuple(notes)
+
+
+def _as_numbers(name: str, column: pd.Series[Any]) -> tuple[pd.Series[Any], str]:
+    """Return a column as float64, and what is wrong with it."""
+    if pd.api.types.is_timedelta64_dtype(column.dtype):
+        return column.dt.total_seconds() / 86400, ""
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        found = pd.to_numeric(column.astype(object).where(column.notna(), None), errors="coerce")
+        odd = column[found.isna() & column.notna()]
+        if len(odd):
+            return found, (
+                f"Column {name!r} must hold numbers; {len(odd)} of {len(column)} cells, such as "
+                f"{odd.iloc[0]!r}, are not. Leave such cells empty if they stand for missing values."
+            )
+        column = found.astype("Float64")
+    found_columns, problem = _number_column(name, column)
+    return found_columns.get(name, column), problem
+
+
+def _as_names(column: pd.Series[Any]) -> pd.Series[Any]:
+    whole = isinstance(column.dtype, pd.CategoricalDtype)
+    names = column.astype(object).map(str if whole else _cell_name, na_action="ignore")
+    return names.where(names.notna(), MISSING)
+
+
+def _cell_name(value: Any) -> str:
+    number = isinstance(value, (float, np.floating)) and float(value).is_integer()
+    return str(int(value)) if number else str(value)
+
+
+def _date_parts(stem: str, column: pd.Series[Any]) -> tuple[dict[str, pd.Series[Any]], str]:
+    """Return the three columns that a column of dates becomes, and what is wrong with it."""
+    when = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
+    odd = column[when.isna() & column.notna()]
+    problem = f"Column {stem!r} must hold dates; {odd.iloc[0]!r} is none." if len(odd) else ""
+    return _dates(stem, when), problem
+
+
+def date_column(name: str) -> str | None:
+    """Return the column of dates that may have given the number ``name``, such as "born month"."""
+    stem, _, part = name.rpartition(" ")
+    return stem if stem and part in DATE_PARTS else None
+
+
+def as_given(names: Iterable[str]) -> list[str]:
+    """Return the columns of a user's table: three numbers that one column of dates has become are that column."""
+    names = list(names)
+    dates = {d for name in names if (d := date_column(name)) and {f"{d} {p}" for p in DATE_PARTS} <= {*names}}
+    return list(dict.fromkeys(d if (d := date_column(n)) in dates else n for n in names))
+
+
+def conform(frame: pd.DataFrame, numbers: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+    """Return the columns of a table that a model was trained on, as :func:`clean` would have left them.
+
+    What a column holds is not guessed from these rows, which may be few: ``numbers`` become float64,
+    dates among them from the column they came from, and ``names`` text.
+
+    Raises:
+        InputError: columns are lacking or doubled, or hold what cannot be made a number.
+    """
+    frame = frame.rename(columns=str).reset_index(drop=True)
+    double = duplicates(frame.columns)
+    refuse([f"Two columns are named {name!r}: every column needs its own name." for name in double])
+    given = {str(name): column for name, column in frame.items()}
+    columns: dict[str, pd.Series[Any]] = {}
+    problems, lacking = [], []
+    for name in numbers:
+        dates = date_column(name)
+        if name in given:
+            columns[name], problem = _as_numbers(name, given[name])
+            problems.append(problem)
+        elif dates in given:
+            parts, problem = _date_parts(str(dates), given[dates])
+            columns[name] = parts[name]
+            problems.append(problem)
+        else:
+            lacking.append(name)
+    lacking += [name for name in names if name not in given]
+    if lacking:
+        problems.append(_lacking(lacking, list(given)))
+    refuse(list(dict.fromkeys(p for p in problems if p)))
+    return pd.DataFrame(columns | {name: _as_names(given[name]) for name in names}, index=frame.index)
+
+
+def _lacking(lacking: Sequence[str], given: Sequence[str]) -> str:
+    lacking = as_given(lacking)
+    shown = ", ".join(map(repr, lacking[:6])) + (", ..." if len(lacking) > 6 else "")
+    there = ", ".join(map(repr, given[:6])) + (", ..." if len(given) > 6 else "")
+    return f"X lacks the column{'s' * (len(lacking) > 1)} {shown} that the model was trained on; it has {there or 'none'}."

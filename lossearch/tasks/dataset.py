@@ -10,27 +10,37 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lossearch.errors import InputError, refuse
 from lossearch.tasks import columns
 from lossearch.tasks.arrays import features, plain, side, targets
 from lossearch.tasks.files import find_column, target_columns
+from lossearch.tasks.rows import (
+    PIECE_BYTES,
+    Array,
+    Features,
+    HeldRows,
+    JoinedRows,
+    RowSource,
+    rows_of,
+)
 
-Array = NDArray[Any]
+STREAM_BYTES = 2**30
+"""Bytes of features above which a file is read in pieces without being asked."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Features and targets as they came, checked.
 
-    ``x`` is a table of float64 and text columns, or a float array (N, ...). ``y`` is (N,) numbers or
+    ``x`` is a table of float64 and text columns, a float array (N, ...), or where such are read from when
+    memory does not hold them. ``y`` is (N,) numbers or
     names, or (N, T) numbers. ``parts`` names the rows of parts that were given. ``classes`` are class
     names in the order of the sorted values of y, where the source has them.
     """
 
     name: str
-    x: pd.DataFrame | Array
+    x: Features | RowSource
     y: Array
     target: str = "y"
     classes: tuple[str, ...] = ()
@@ -44,9 +54,16 @@ class Dataset:
         return len(self.y)
 
 
-def _digest_of(values: pd.DataFrame | Array) -> bytes:
+def _digest_of(values: Features | RowSource) -> bytes:
     found = hashlib.blake2b(digest_size=16)
-    if isinstance(values, pd.DataFrame):
+    if isinstance(values, HeldRows):
+        return _digest_of(values.values)
+    if isinstance(values, JoinedRows):
+        for source in values.sources:
+            found.update(_digest_of(source))
+    elif isinstance(values, RowSource):
+        raise TypeError(f"{type(values).__name__} has a digest of its own")
+    elif isinstance(values, pd.DataFrame):
         found.update("\x1f".join(map(str, values.columns)).encode())
         for name in values.columns:
             found.update(_digest_of(values[name].to_numpy()))
@@ -54,7 +71,7 @@ def _digest_of(values: pd.DataFrame | Array) -> bytes:
         found.update("\x1f".join(map(str, values.flat)).encode())
     else:
         found.update(f"{values.dtype.str}{values.shape}".encode())
-        found.update(np.ascontiguousarray(values).tobytes())
+        found.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
     return found.digest()
 
 
@@ -80,10 +97,40 @@ def _stack(parts: list[Any], what: str) -> Any:
                 )
         return pd.concat(parts, ignore_index=True)
     arrays = [np.asarray(plain(p)) for p in parts]
+    _same_shapes(arrays, what)
+    return np.concatenate(arrays)
+
+
+def _same_shapes(arrays: list[Any], what: str) -> None:
     if len({a.shape[1:] for a in arrays}) > 1:
         shapes = ", ".join(str(a.shape) for a in arrays)
         raise InputError(f"The parts of {what} have different shapes: {shapes}.")
-    return np.concatenate(arrays)
+
+
+def _features_of(parts: list[Any], stream: bool | None) -> tuple[Features | RowSource, tuple[str, ...]]:
+    """Return the checked features of all parts, and notes; mapped arrays stay where they are if streamed."""
+    mapped = [p for p in parts if isinstance(p, np.memmap)]
+    if stream is None:
+        stream = sum(p.nbytes for p in mapped) > STREAM_BYTES
+    if stream and mapped:
+        _same_shapes(parts, "X")
+        sources = tuple(HeldRows(_mapped(p)) for p in parts)
+        return sources[0] if len(sources) == 1 else JoinedRows(sources), ()
+    table, notes = features(_stack(parts, "X") if len(parts) > 1 else parts[0])
+    return HeldRows(table) if stream else table, notes
+
+
+def _mapped(x: Any) -> Features:
+    """Return an array whose numbers have been checked, a few rows at a time."""
+    if not isinstance(x, np.memmap):
+        return features(x)[0]
+    step = rows_of(PIECE_BYTES, x[:1])
+    for start in range(0, len(x), step):
+        try:
+            features(x[start : start + step])
+        except InputError as error:
+            raise InputError(f"X, counted from row {start}: {error}") from error
+    return x[:, None] if x.ndim == 1 else x
 
 
 def _check_length(x: Any, y: Any, part: str) -> None:
@@ -114,8 +161,9 @@ def from_arrays(
     time: Any = None,
     target: str | None = None,
     classes: tuple[str, ...] = (),
+    stream: bool | None = None,
 ) -> Dataset:
-    """Return a checked data set from arrays, tensors or DataFrames in memory.
+    """Return a checked data set from arrays, tensors or DataFrames in memory, or memory-mapped arrays.
 
     Args:
         x: (N, F) numbers, (N, ...) image-like numbers, or a DataFrame with numeric, text, truth-value
@@ -128,6 +176,8 @@ def from_arrays(
         time: one value a row of ``x``; later rows become the test and validation parts.
         target: the target's name.
         classes: class names in the order of the sorted values of y.
+        stream: whether batches are read from ``x`` rather than from a prepared copy; None does so for
+            memory-mapped arrays above ``STREAM_BYTES``.
 
     Raises:
         InputError: lengths differ, y has missing or infinite values, or something is not a number or name.
@@ -137,15 +187,15 @@ def from_arrays(
     named = target or str(getattr(y, "name", None) or "y")
     parts: dict[str, Array] | None = None
     n = total = len(x)
+    every = [x, *(xy[0] for xy in given.values())]
     if given:
         parts = {}
         for part, (x_part, y_part) in given.items():
             _check_length(x_part, y_part, f"The {part} part's")
             parts[part] = np.arange(total, total + len(x_part))
             total += len(x_part)
-        x = _stack([x, *(xy[0] for xy in given.values())], "X")
         y = _stack([y, *(xy[1] for xy in given.values())], "y")
-    table, notes = features(x)
+    table, notes = _features_of(every, stream)
     dataset = Dataset(
         name=name,
         x=table,

@@ -50,6 +50,21 @@ def target_columns(target: str | None, names: Sequence[str], where: str) -> list
     return [find_column(part.strip(), names, where) for part in target.split(",")]
 
 
+def is_parquet(path: Path) -> bool:
+    """Return whether a file's name says that it is Parquet."""
+    return path.name.lower().endswith(PARQUET_SUFFIXES)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a path where there is no file.
+
+    Raises:
+        InputError: there is none; the message has the likeliest one.
+    """
+    if not path.is_file():
+        raise _missing_file(path)
+
+
 def _missing_file(path: Path) -> InputError:
     folder = path.parent
     if not folder.is_dir():
@@ -125,7 +140,7 @@ def _check_text_header(path: Path, frame: pd.DataFrame) -> None:
 
 def _read(path: Path, target: str | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
     try:
-        if path.name.lower().endswith(PARQUET_SUFFIXES):
+        if is_parquet(path):
             return pd.read_parquet(path), ()
         return _read_csv(path, target)
     except InputError:
@@ -152,8 +167,7 @@ def read_table(path: Path, target: str | None = None) -> tuple[pd.DataFrame, tup
     Raises:
         InputError: there is no such file, or it is empty, not UTF-8, irregular or without column names.
     """
-    if not path.is_file():
-        raise _missing_file(path)
+    check_file(path)
     if not path.name.lower().endswith((*CSV_SUFFIXES, *PARQUET_SUFFIXES)):
         known = ", ".join((*CSV_SUFFIXES, *PARQUET_SUFFIXES))
         raise InputError(f"{path.name} is of no known format. Known: {known}.")

@@ -28,7 +28,7 @@ class Metric:
     ``fn(predictions, target)`` has leading axis K and gives (K,) float64. ``needs`` names the field of
     Predictions it reads; where a pair has none (no probabilities), the metric is not given.
     ``constant`` says which constant predictor stands for a diverged replicate: "prior" (class shares),
-    "majority", "mean" or "median".
+    "majority", "mean" or "median". ``by_row`` says that the score is the mean of what single rows score.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Metric:
     words: str = ""
     on_request: bool = False
     aliases: tuple[str, ...] = ()
+    by_row: bool = False
 
     @property
     def sign(self) -> int:
@@ -58,7 +59,7 @@ METRICS: Registry[Metric] = Registry(
             "accuracy", _CLASSES, _UP, classes.accuracy, "label", "majority", "share of rows classed right",
             aliases=(
                 "acc", "accuracy_score", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy",
-            ),
+            ), by_row=True,
         ),
         Metric(
             "balanced_accuracy", _CLASSES, _UP, classes.balanced_accuracy, "label", "majority",
@@ -93,10 +94,11 @@ METRICS: Registry[Metric] = Registry(
         Metric(
             "log_loss", _CLASSES, _DOWN, classes.log_loss, "probability", "prior",
             "minus mean log probability of the true class", aliases=("neg_log_loss", "logloss"),
+            by_row=True,
         ),
         Metric(
             "brier", _CLASSES, _DOWN, classes.brier, "probability", "prior", "squared error of the probabilities",
-            aliases=("brier_score", "brier_score_loss", "neg_brier_score"),
+            aliases=("brier_score", "brier_score_loss", "neg_brier_score"), by_row=True,
         ),
         Metric(
             "ece", _CLASSES, _DOWN, classes.ece, "probability", "prior", "expected calibration error, 15 bins",
@@ -105,7 +107,7 @@ METRICS: Registry[Metric] = Registry(
         Metric(
             "keras2_accuracy", ("binary",), _UP, classes.keras2_accuracy, "codes", "majority",
             "share of rows where the rounded output is the encoded target, as Keras 2 counted",
-            on_request=True,
+            on_request=True, by_row=True,
         ),
         Metric(
             "rmse", _REAL, _DOWN, values.rmse, "value", "mean", "root mean squared error",
@@ -113,11 +115,11 @@ METRICS: Registry[Metric] = Registry(
         ),
         Metric(
             "mse", _REAL, _DOWN, values.mse, "value", "mean", "mean squared error",
-            aliases=("mean_squared_error", "neg_mean_squared_error"),
+            aliases=("mean_squared_error", "neg_mean_squared_error"), by_row=True,
         ),
         Metric(
             "mae", _REAL, _DOWN, values.mae, "value", "median", "mean absolute error",
-            aliases=("mean_absolute_error", "neg_mean_absolute_error"),
+            aliases=("mean_absolute_error", "neg_mean_absolute_error"), by_row=True,
         ),
         Metric(
             "medae", _REAL, _DOWN, values.medae, "value", "median", "median absolute error",

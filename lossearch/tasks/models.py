@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,38 @@ class MLP:
 
 
 @dataclass(frozen=True)
+class CNN:
+    """A factory of small convolutional networks for images (C, H, W), with a linear head.
+
+    Each of ``channels`` is a 3 x 3 convolution that halves the image by its stride, with a ReLU: no pooling,
+    which costs a population more than the convolutions (Springenberg et al. 2015).
+    """
+
+    channels: tuple[int, ...] = (16, 32)
+
+    def __call__(self, n_out: int, input_shape: tuple[int, ...]) -> nn.Module:
+        """Return a fresh network.
+
+        Raises:
+            InputError: inputs are no images.
+        """
+        if len(input_shape) != 3:
+            raise InputError(
+                f"model 'cnn' is for images (C, H, W), and a row here has shape {input_shape}: give X as (N, C, H, W), "
+                "or take model = 'mlp'."
+            )
+        before, *size = input_shape
+        steps: list[nn.Module] = []
+        for channels in self.channels:
+            steps += [nn.Conv2d(before, channels, 3, stride=2, padding=1), nn.ReLU()]
+            before, size = channels, [-(-n // 2) for n in size]
+        return nn.Sequential(*steps, nn.Flatten(), nn.Linear(before * math.prod(size), n_out))
+
+    def __str__(self) -> str:
+        return f"cnn({'-'.join(map(str, self.channels))}, relu)"
+
+
+@dataclass(frozen=True)
 class Network:
     """Builds a fresh network of a task under torch's global random state."""
 
@@ -121,12 +153,13 @@ def _wanted(factory: Factory, name: str) -> set[str]:
     return named & set(_OFFERED)
 
 
-def _factory(model: Any, mlp: MLP) -> tuple[Factory, str]:
-    if model is None or model == "mlp":
-        return mlp, str(mlp)
+def _factory(model: Any, own: Mapping[str, Factory]) -> tuple[Factory, str]:
+    if model is None or model in own:
+        factory = own[model or "mlp"]
+        return factory, str(factory)
     if isinstance(model, str):
         if ":" not in model:
-            raise InputError(f"{unknown_name('model', model, ['mlp'])} Or name your own as module:function.")
+            raise InputError(f"{unknown_name('model', model, own)} Or name your own as module:function.")
         return load_function(model, "model"), model
     if isinstance(model, nn.Module):
         raise InputError(
@@ -134,7 +167,9 @@ def _factory(model: Any, mlp: MLP) -> tuple[Factory, str]:
             f"Give a factory: lambda: {type(model).__name__}(...)."
         )
     if not callable(model):
-        raise InputError(f"model is a {type(model).__name__}; give 'mlp', 'module:function' or a function.")
+        raise InputError(
+            f"model is a {type(model).__name__}; give 'mlp', 'cnn', 'module:function' or a function."
+        )
     where = getattr(model, "__module__", "")
     return model, f"{where}:{getattr(model, '__qualname__', type(model).__qualname__)}"
 
@@ -151,12 +186,12 @@ def make_network(
     """Return what builds the networks of a task.
 
     Args:
-        model: None or "mlp", "module:function", or a function that gives an nn.Module; it is called
+        model: None or "mlp", "cnn", "module:function", or a function that gives an nn.Module; it is called
             with those of n_in, n_out and input_shape that its signature names.
         input_shape: shape of one row.
         rows: how many training rows there are.
-        hidden: hidden widths of the default network.
-        init: "torch" or "he_uniform", for the default network.
+        hidden: hidden widths of "mlp", or channels of the blocks of "cnn".
+        init: "torch" or "he_uniform", for "mlp".
         dtype: of the weights.
 
     Raises:
@@ -164,13 +199,15 @@ def make_network(
     """
     if init not in INITS:
         raise InputError(unknown_name("init", init, INITS))
-    own = model is not None and model != "mlp"
-    if own and (hidden is not None or init != "torch"):
+    if model == "cnn" and init != "torch":
+        raise InputError("init is for model = 'mlp'; leave it out.")
+    if model not in (None, "mlp", "cnn") and (hidden is not None or init != "torch"):
         raise InputError("hidden and init size the default network; leave them out where model is your own.")
     if hidden is not None and any(int(h) != h or h < 1 for h in hidden):
         raise InputError(f"hidden = {list(hidden)}: widths are whole numbers from 1 up.")
     widths = default_hidden(rows) if hidden is None else tuple(int(h) for h in hidden)
-    factory, name = _factory(model, MLP(widths, init))
+    blocks = CNN() if hidden is None else CNN(widths)
+    factory, name = _factory(model, {"mlp": MLP(widths, init), "cnn": blocks})
     return Network(factory, name, input_shape, dtype)
 
 

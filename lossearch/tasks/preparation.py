@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -22,12 +21,11 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from lossearch.errors import InputError
 from lossearch.losses import TargetStatistics
+from lossearch.tasks.rows import Array, Features, take
 
 MAX_CATEGORIES = 30
 """A text column gives at most this many inputs; rarer names share the last."""
 ID_SHARE = 0.5
-Array = NDArray[Any]
-Features = pd.DataFrame | Array
 Transform = Callable[[Features], Array]
 
 
@@ -48,11 +46,6 @@ class Plan:
         parts += [f"{len(self.categorical)} categorical (one-hot)"] if self.categorical else []
         parts += [f"{len(self.missing)} imputed"] if self.missing else []
         return ", ".join(parts)
-
-
-def take(x: Features, rows: Array) -> Features:
-    """Return some rows of a table or an array."""
-    return x.iloc[rows] if isinstance(x, pd.DataFrame) else x[rows]
 
 
 def _imputed(columns: Sequence[Any]) -> str:
@@ -113,7 +106,8 @@ def make_plan(x: Features, rows: Array, *, scale: bool = True) -> Plan:
     return Plan(tuple(range(known.shape[1])), missing, scale=scale, notes=notes)
 
 
-def _transformer(plan: Plan) -> ColumnTransformer:
+def transformer(plan: Plan) -> ColumnTransformer:
+    """Return what makes inputs of a table or of an (N, F) array, not yet fitted."""
     numbers = [SimpleImputer(strategy="median", keep_empty_features=True)]
     numbers += [StandardScaler()] if plan.scale else []
     steps = [("number", make_pipeline(*numbers), list(plan.numeric))] if plan.numeric else []
@@ -131,7 +125,7 @@ def _transformer(plan: Plan) -> ColumnTransformer:
 
 
 def _fit_table(plan: Plan, train: Features) -> Transform:
-    fitted = _transformer(plan)
+    fitted = transformer(plan)
     inputs = np.asarray(fitted.fit_transform(train), dtype=np.float64)
     varies = inputs.max(axis=0) > inputs.min(axis=0)
 
@@ -142,9 +136,14 @@ def _fit_table(plan: Plan, train: Features) -> Transform:
     return transform
 
 
-def _fit_images(plan: Plan, train: Array) -> Transform:
+def image_statistics(plan: Plan, train: Array) -> tuple[float, float]:
+    """Return the one mean and the one spread by which arrays of more than two axes are scaled."""
     mean, spread = (train.mean(), train.std()) if plan.scale else (0.0, 1.0)
-    spread = spread if spread > 0 else 1.0
+    return mean, spread if spread > 0 else 1.0
+
+
+def _fit_images(plan: Plan, train: Array) -> Transform:
+    mean, spread = image_statistics(plan, train)
 
     def transform(x: Features) -> Array:
         values: Array = (np.asarray(x, dtype=np.float64) - mean) / spread

@@ -18,6 +18,7 @@ from lossearch._registry import Registry, unknown_name
 from lossearch.errors import InputError, LossearchError, UnknownNameError, refuse
 from lossearch.tasks.dataset import Dataset, from_arrays, from_frame
 from lossearch.tasks.imports import load_function
+from lossearch.tasks.loaders import from_torch, is_torch
 
 _NOT_OPTIONS = frozenset({"return_X_y", "as_frame", "return_centers", "return_distributions", "coef"})
 
@@ -67,6 +68,12 @@ def _regression(
     return (x - x.mean(axis=0)) / x.std(axis=0), (y - y.mean(axis=0)) / y.std(axis=0)
 
 
+def _digit_images() -> tuple[Any, Any]:
+    """Return the digits as images of one channel, (N, 1, 8, 8)."""
+    digits: Any = datasets.load_digits()
+    return digits.images[:, None], digits.target
+
+
 _THOUSAND = {"n_samples": 1000, "random_state": 1}
 
 PROBLEMS: Registry[Problem] = Registry(
@@ -91,6 +98,7 @@ PROBLEMS: Registry[Problem] = Registry(
         Problem("friedman3", datasets.make_friedman3, "Friedman 3, phase", _THOUSAND),
         Problem("breast_cancer", datasets.load_breast_cancer, "569 tumours, 2 classes", bundled=True),
         Problem("digits", datasets.load_digits, "1797 images of 8 x 8, 10 classes", bundled=True),
+        Problem("digit_images", _digit_images, "the digits as 1 x 8 x 8 images, 10 classes"),
         Problem("wine", datasets.load_wine, "178 wines, 3 classes", bundled=True),
         Problem("iris", datasets.load_iris, "150 flowers, 3 classes", bundled=True),
         Problem("diabetes", datasets.load_diabetes, "442 patients, real target", bundled=True),
@@ -187,8 +195,11 @@ def call_function(
     target: str | None = None,
     groups: str | None = None,
     time: str | None = None,
+    stream: bool | None = None,
 ) -> Dataset:
-    """Return the data a user's ``module:function`` gives: (X, y), a DataFrame or a Dataset.
+    """Return the data a user's ``module:function`` gives.
+
+    They may be (X, y), a DataFrame, a Dataset, torch data sets, or a Lightning data module.
 
     Args:
         spec: module and function.
@@ -196,6 +207,7 @@ def call_function(
         target: the target's column, where it gives a DataFrame.
         groups: the column of groups, where it gives a DataFrame.
         time: the column of time, where it gives a DataFrame.
+        stream: whether memory-mapped arrays are read batch by batch; None decides by size.
 
     Raises:
         InputError: there is no such function, it fails, or it gives something else.
@@ -214,6 +226,11 @@ def call_function(
         return from_frame(found, name=name, target=target, groups=groups, time=time)
     named = [k for k, v in (("target", target), ("groups", groups), ("time", time)) if v is not None]
     refuse([f"data {spec!r} gives no DataFrame, so it takes no {k}." for k in named])
+    if is_torch(found):
+        return from_torch(found, name=name)
     if isinstance(found, tuple) and len(found) == 2:
-        return from_arrays(found[0], found[1], name=name)
-    raise InputError(f"data {spec!r} gave {type(found).__name__}; it must give (X, y) or a DataFrame.")
+        return from_arrays(found[0], found[1], name=name, stream=stream)
+    raise InputError(
+        f"data {spec!r} gave {type(found).__name__}; it must give (X, y), a DataFrame, torch data sets or a "
+        "Lightning data module."
+    )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lossearch.losses import TargetFacts, TargetStatistics
 from lossearch.tasks.metrics import Metric
+
+if TYPE_CHECKING:
+    from lossearch.tasks.blueprint import Blueprint
 
 
 @dataclass(frozen=True)
@@ -16,23 +22,61 @@ class Part:
     """Rows ready for a network: inputs (N, ...) and canonical targets.
 
     Targets: regression (N, T) float in original units, binary (N, 1) float 0/1, multiclass (N,) int64.
+    ``rows`` are the rows' numbers in the data as given, ``groups`` the numbers of their groups; None where
+    that is not known.
     """
 
     x: Tensor
     y: Tensor
+    rows: NDArray[np.int64] | None = None
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
+    def cut(self, start: int, end: int) -> Part:
+        """Return the rows from ``start`` to ``end``."""
+        rows = None if self.rows is None else self.rows[start:end]
+        groups = None if self.groups is None else self.groups[start:end]
+        return Part(self.x[start:end], self.y[start:end], rows, groups)
+
+
+class Stream(Protocol):
+    """Training rows that are read batch by batch, in an order that the epoch alone fixes."""
+
+    def __len__(self) -> int:
+        """Return how many rows an epoch has."""
+        ...
+
+    def batches(self, epoch: int, sizes: Sequence[int]) -> Iterator[Part]:
+        """Give an epoch's batches (from 0) of these sizes, which add up to all rows."""
+        ...
+
 
 @dataclass(frozen=True)
 class Fold:
-    """The training and validation rows of one seed, scaled by what the training rows say."""
+    """The training and validation rows of one seed, scaled by what the training rows say.
+
+    Where the training rows are more than memory holds, they are read from ``stream``, the same under every
+    seed, and ``train`` is a fixed sample of them, on which training metrics are scored.
+    """
 
     seed: int
     train: Part
     validation: Part
     statistics: TargetStatistics
+    stream: Stream | None = None
+
+    @property
+    def train_rows(self) -> int:
+        """How many rows an epoch of training has."""
+        return len(self.train if self.stream is None else self.stream)
+
+    def cut(self, train: int, validation: int) -> Fold:
+        """Return the first of these rows alone, so many of each part, all held."""
+        return replace(
+            self, train=self.train.cut(0, train), validation=self.validation.cut(0, validation), stream=None
+        )
 
 
 @dataclass(frozen=True)
@@ -41,7 +85,8 @@ class Task:
 
     ``fold(seed)`` gives that seed's training and validation rows (the same for every pair, cached);
     ``test(seed)`` the test rows as that seed's preparation sees them, None where there are none.
-    ``network(n_out)`` builds a fresh network under torch's global random state.
+    ``network(n_out)`` builds a fresh network under torch's global random state. ``blueprint`` is what a
+    fitted model takes of it, None where there is none to take.
     """
 
     name: str
@@ -58,6 +103,7 @@ class Task:
     target: str = "y"
     notes: tuple[str, ...] = ()
     describe: Mapping[str, str] = field(default_factory=dict)
+    blueprint: Blueprint | None = None
 
     @property
     def n_out(self) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 from lossearch._random import generator
 from lossearch.errors import refuse
 from lossearch.pairs import Criterion
-from lossearch.tasks import Fold, Part
+from lossearch.tasks import Fold, Part, Stream
 
 Batch = tuple[Tensor, Tensor]
 _GATHER = 2**22
@@ -105,6 +105,36 @@ class Batches:
             x: tuple[Tensor, ...] = torch.split(self.rows.x[index], sizes)
             encoded: tuple[Tensor, ...] = torch.split(self.rows.encoded[index], sizes)
             yield from zip(x, encoded, strict=True)
+
+
+class StreamedBatches:
+    """An epoch's mini-batches of (inputs, encoded target), read from a stream.
+
+    ``encode`` is the criterion's, from canonical targets.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        encode: Callable[[Tensor], Tensor],
+        batch_size: int,
+        epoch: Callable[[], int],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.stream = stream
+        self.encode = encode
+        self.sizes = batch_sizes(len(stream), batch_size)
+        self.epoch = epoch
+        self.dtype, self.device = dtype, device
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for part in self.stream.batches(self.epoch(), self.sizes):
+            encoded = self.encode(part.y.to(self.device))
+            yield _cast(part.x, self.dtype, self.device), _cast(encoded, self.dtype, self.device)
 
 
 class Once:

@@ -1,0 +1,95 @@
+"""The mini-batches of a population: each seed's rows in its own order, or one stream for all seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from lossearch.tasks.task import Stream
+from lossearch.training.batches import row_order
+
+Step = tuple[Tensor, Mapping[str, Tensor]]
+"""A batch of every seed: inputs in the network's layout, and targets by encoding, (S, 1, B[, T])."""
+GATHER_BYTES = 64 * 2**20
+"""Bytes copied at a time into batch order."""
+
+
+class Feeding(Protocol):
+    """Gives an epoch's batches, of the same ``sizes`` for every seed."""
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """The sizes of an epoch's batches."""
+        ...
+
+    def __call__(self, epoch: int) -> Iterator[Step]:
+        """Give the batches of an epoch, from 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class SeedFeeding:
+    """Rows in memory, drawn by index: each seed sees its own in its own order.
+
+    ``x`` and ``encoded`` hold all training rows; rows are on ``axis`` of ``x``.
+    """
+
+    x: Tensor
+    encoded: Mapping[str, Tensor]
+    axis: int
+    seeds: Sequence[int]
+    sizes: Sequence[int]
+
+    def __call__(self, epoch: int) -> Iterator[Step]:
+        """Give the batches of an epoch, copied into their order as many at a time as memory allows."""
+        rows, device = sum(self.sizes), self.x.device
+        orders = torch.stack([row_order(seed, epoch, rows) for seed in self.seeds]).to(device)
+        by_seed = torch.arange(len(self.seeds), device=device)[:, None]
+        row_bytes = max(1, self.x.numel() // rows * self.x.itemsize)
+        together = max(1, GATHER_BYTES // (row_bytes * self.sizes[0]))
+        start = 0
+        for first in range(0, len(self.sizes), together):
+            sizes = list(self.sizes[first : first + together])
+            index = orders[:, start : start + sum(sizes)]
+            start += sum(sizes)
+            x = _in_order(self.x, index, self.axis).split(sizes, self.axis)
+            parts = {n: e[by_seed, 0, index].unsqueeze(1).split(sizes, 2) for n, e in self.encoded.items()}
+            for i, batch in enumerate(x):
+                yield batch, {n: e[i] for n, e in parts.items()}
+
+
+def _in_order(x: Tensor, orders: Tensor, axis: int) -> Tensor:
+    """Return inputs (S, ...) with each seed's rows in its own order."""
+    return torch.stack([seed.index_select(axis - 1, order) for seed, order in zip(x, orders, strict=True)])
+
+
+@dataclass(frozen=True)
+class StreamFeeding:
+    """Rows read from a stream: every batch is read once, and shared by all seeds.
+
+    ``rows`` brings inputs (1, B, ...) into the network's layout; ``encode`` gives targets (S, B[, T]) in
+    each encoding.
+    """
+
+    stream: Stream
+    seeds: int
+    sizes: Sequence[int]
+    rows: Callable[[Tensor], Tensor]
+    encode: Callable[[Tensor], Mapping[str, Tensor]]
+    device: torch.device
+    dtype: torch.dtype
+
+    def __call__(self, epoch: int) -> Iterator[Step]:
+        """Give the batches of an epoch as they are read."""
+        for part in self.stream.batches(epoch, self.sizes):
+            x = part.x.to(self.device, self.dtype) if part.x.is_floating_point() else part.x.to(self.device)
+            y = part.y.to(self.device)
+            shared = self.rows(x.unsqueeze(0))
+            yield (
+                shared.expand(self.seeds, *shared.shape[1:]),
+                self.encode(y.expand(self.seeds, *y.shape)),
+            )
