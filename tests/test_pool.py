@@ -69,7 +69,7 @@ def same(a, b):
         b.divergence,
     )
     assert a.curves.keys() == b.curves.keys()
-    assert all(np.array_equal(a.curves[k], b.curves[k]) for k in a.curves)
+    assert all(np.array_equal(a.curves[k], b.curves[k], equal_nan=True) for k in a.curves)
     assert (a.weights is None) == (b.weights is None)
     if a.weights is not None:
         assert a.weights.keys() == b.weights.keys()
@@ -77,7 +77,7 @@ def same(a, b):
 
 
 def running(pool):
-    return [w.process.pid for w in pool._workers]
+    return [w.process.pid for w in pool.crew.workers]
 
 
 @pytest.fixture
@@ -90,6 +90,7 @@ def marker(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_results_are_those_of_one_process_and_workers_are_kept():
     ours = [replicate(MSE, lr, seed) for lr in (1e-2, 1e6, 1e-1) for seed in (0, 1)]
+    ours[0] = replace(ours[0], until=7)
     longer = replace(SETTINGS, epochs=30)
     expected = list(train_plain(TASK, SPACE, ours, longer, keep_weights=True))
     with PlainPool(RECIPE, workers=2, start_up=0) as pool:
@@ -102,6 +103,7 @@ def test_results_are_those_of_one_process_and_workers_are_kept():
         same(a, b)
         same(a, c)
     assert {r.outcome for r in first} == {Outcome.COMPLETED, Outcome.DIVERGED}
+    assert [first[i].kept_epoch for i in (0, 1)] == [7, 30]
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
@@ -173,7 +175,8 @@ def test_a_killed_worker_costs_its_replicate_one_retry(marker):
 def test_stop_and_an_early_end_leave_no_process():
     ours = [replicate(bare(sleepy), seed=s) for s in range(4)]
     with PlainPool(RECIPE, workers=2, start_up=0) as pool:
-        list(pool(TASK, SPACE, [replicate(MSE, seed=s) for s in range(2)], SETTINGS))
+        while not (pool.crew.workers and all(w.ready for w in pool.crew.workers)):
+            list(pool(TASK, SPACE, [replicate(MSE, seed=s) for s in range(2)], SETTINGS))
         pids, start = running(pool), time.perf_counter()
         assert list(pool(TASK, SPACE, ours, SETTINGS, stop=lambda: time.perf_counter() - start > 0.5)) == []
         assert time.perf_counter() - start < 3
@@ -181,7 +184,7 @@ def test_stop_and_an_early_end_leave_no_process():
         results = pool(TASK, SPACE, [replicate(MSE), *ours], SETTINGS)
         next(results)
         results.close()
-        assert all(worker.index is None for worker in pool._workers)
+        assert all(worker.index is None for worker in pool.crew.workers)
         pids = running(pool)
     assert not any(psutil.pid_exists(pid) for pid in pids)
 

@@ -34,9 +34,9 @@ from lossearch.training.contract import Outcome, Replicate
 from lossearch.training.plain import train_plain
 from lossearch.training.population import train as engine
 from lossearch.training.population import train_population
+from lossearch.training.population.chunks import chunks
 from lossearch.training.population.module import PopulationModule
 from lossearch.training.population.population import Place, Population
-from lossearch.training.population.train import chunks
 
 BEST = replace(SETTINGS, epoch="best")
 WILD = 1e6
@@ -66,8 +66,8 @@ def seen(monkeypatch):
     found = []
 
     class Watched(PopulationModule):
-        def __init__(self, *args):
-            super().__init__(*args)
+        def __init__(self, *args, **keywords):
+            super().__init__(*args, **keywords)
             found.append(self)
 
     monkeypatch.setattr(engine, "PopulationModule", Watched)
@@ -190,7 +190,7 @@ def test_where_all_diverge_training_ends(seen):
 
 
 def test_a_seed_that_diverged_has_no_part_in_the_choice_of_epoch():
-    """What the study takes for the best epoch is the one that weights are kept of, or none are."""
+    """What the study takes for the best epoch is the one that weights are kept of, and scored in full."""
 
     def stretched(x, y):
         return x * torch.linspace(0.2, 3, len(x)).double()[:, None], y
@@ -205,8 +205,11 @@ def test_a_seed_that_diverged_has_no_part_in_the_choice_of_epoch():
         partly += 0 < len(done) < 6
         for r in done:
             best = int(np.argmin(sum(d.curves["val_rmse"] for d in done))) + 1
-            assert r.kept_epoch in (best, None)
-            assert (r.weights is None) == (r.kept_epoch is None)
+            assert r.kept_epoch == best
+            assert all(np.isfinite(curve[best - 1]) for curve in r.curves.values())
+            expected = reference_run(task, r.replicate, replace(BEST, epochs=best))
+            for name, tensor in expected.network.state_dict().items():
+                torch.testing.assert_close(r.weights[name], tensor, rtol=1e-6, atol=1e-6)
     assert partly > 2
 
 
@@ -301,8 +304,8 @@ def test_a_chunk_holds_whole_trials_of_one_setting():
     given = [
         replicate(pair, lr, s, batch_size=b) for lr in (0.1, 0.2, 0.3) for b in (8, 5) for s in (0, 1, 2)
     ]
-    cut = chunks([*given, given[0]], SETTINGS, 7)
-    assert [(len(c.points), c.seeds, c.settings.batch_size) for c in cut] == [
+    cut = chunks([*given, given[0]], SETTINGS, lambda _: 7)
+    assert [(len(c.arms), c.seeds, c.settings.batch_size) for c in cut] == [
         (2, (0, 1, 2), 8),
         (2, (0, 1, 2), 5),
         (1, (0, 1, 2), 8),
@@ -345,7 +348,7 @@ def test_a_population_that_runs_out_of_memory_is_halved(most, monkeypatch):
         for name, tensor in reference_run(task, r.replicate, SETTINGS).network.state_dict().items():
             torch.testing.assert_close(r.weights[name], tensor, rtol=1e-10, atol=1e-10)
     # once it is known what fits, nothing larger is tried
-    assert [n for n in Greedy.asked if n > most] == ([8] if most == 4 else [8, 4, 2])
+    assert [n for n in Greedy.asked if n > most] == ([6] if most == 4 else [6, 3, 2])
 
 
 def test_only_what_fails_is_failed():

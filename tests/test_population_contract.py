@@ -9,6 +9,7 @@ from lossearch.training.population import train_population
 class TestPopulation(TrainingContract):
     # products over all arms of a seed may be computed by other kernels for other numbers of arms
     tolerance = 1e-12
+    judges_together = True
 
     def trains(self):
         return train_population

@@ -35,11 +35,12 @@ from lossearch.testing.training_base import (
 )
 from lossearch.testing.training_ends import EndsTests
 from lossearch.testing.training_numbers import NumbersTests
+from lossearch.testing.training_until import UntilTests
 from lossearch.training.contract import SCORED_EPOCHS
 from lossearch.training.optimizers import OPTIMIZERS
 
 
-class TrainingContract(NumbersTests, EndsTests):
+class TrainingContract(NumbersTests, EndsTests, UntilTests):
     """Subclass it and give ``trains``; set ``tolerance`` where neighbours may change a curve's last bits."""
 
     def test_curves_have_a_value_an_epoch(self) -> None:

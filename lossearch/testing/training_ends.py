@@ -109,7 +109,7 @@ class EndsTests(TrainingTests):
                     "Known: constant, step, cosine, linear, warmup, warmup_cosine."
                 ),
             ),
-            ({"precision": "16"}, "No precision named '16'. Known: 32-true, 64-true."),
+            ({"precision": "16"}, "No precision named '16'. Known: 32-true, 64-true, bf16-mixed."),
             (
                 {"optimizer": "adamm"},
                 "No optimiser named 'adamm'. Did you mean 'adam'? Known: " + ", ".join(OPTIMIZERS) + ".",

@@ -2,7 +2,8 @@
 
 A way of training takes replicates and gives one result for each, in order, as each is done.
 
-- It owns every random draw: data order and random layers come from the replicate's seed and the step,
+- It owns every random draw: data order and random layers come from the replicate's seed and the step
+  (the order of rows that are streamed from the epoch alone),
   never from neighbours, order or earlier calls. The caller's random state, warnings and log levels are
   as before when it returns.
 - It scores on whole parts of the data after an epoch, in evaluation mode: the losses and the judge on the
@@ -12,8 +13,12 @@ A way of training takes replicates and gives one result for each, in order, as e
 - Under ``epoch = "last"`` the weights kept are the last epoch's. Under "best" they are those of the best
   epoch (the first of equals) by what is known while training: the judge's mean over the point's
   replicates where they are trained together, this replicate's own where it is trained alone.
-  ``kept_epoch`` says which it was. Where it turns out too late that it should have been another, because
-  a replicate that diverged after it had a part in the choice, there are none.
+  ``kept_epoch`` says which it was. Where a replicate had a part in the choice and diverged later, the
+  others are trained again until the epoch that is best without it.
+- A replicate with ``until`` ends after that epoch, with curves of that length, every metric scored there
+  and its weights kept, whatever the policy. Up to there it is what it would have been without: schedules
+  count on all of ``settings.epochs``.
+- Replicates trained together may be pruned: see :class:`Trains`.
 - A non-finite loss, gradient, parameter or output ends a replicate as DIVERGED, with the place; this is
   a result, not an error. Any other exception of one replicate is its FAILED result; bad input that
   would fail every replicate is raised as InputError before the first.
@@ -49,17 +54,23 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Replicate:
-    """A point under one seed."""
+    """A point under one seed, trained to the end of epoch ``until`` (from 1) where that is given."""
 
     point: Point
     seed: int
+    until: int | None = None
+
+
+Prune = Callable[[Point, int, float], bool]
+"""Whether a point is given up, by an epoch's number from 1 and what it scores there."""
 
 
 @dataclass(frozen=True)
 class TrainSettings:
     """How every replicate of a study is trained. A point's own settings take precedence.
 
-    ``options`` are the optimiser's keyword arguments but for the learning rate.
+    ``options`` are the optimiser's keyword arguments but for the learning rate. ``compile`` compiles the
+    losses of a population, which pays where training takes minutes.
     """
 
     epochs: int
@@ -71,6 +82,7 @@ class TrainSettings:
     accelerator: str = "cpu"
     precision: str = "32-true"
     epoch: str = "best"
+    compile: bool = False
 
     def of(self, point: Point) -> TrainSettings:
         """Return these settings with the point's own in their place."""
@@ -107,7 +119,7 @@ class ReplicateResult:
     ``curves`` are float64 arrays, one value an epoch done, named ``train_loss`` (mean over the epoch's
     samples while training), ``val_loss``, ``train_<metric>`` for the task's training metrics and
     ``val_<metric>`` for all its metrics. ``weights`` are a state_dict of tensors on the CPU, kept where
-    asked for and where the replicate did not diverge; ``kept_epoch``, from 1, says of which epoch.
+    asked for and where the replicate is COMPLETED; ``kept_epoch``, from 1, says of which epoch.
     """
 
     replicate: Replicate
@@ -133,6 +145,7 @@ class Trains(Protocol):
         *,
         stop: Callable[[], bool] = lambda: False,
         keep_weights: bool = False,
+        prune: Prune | None = None,
     ) -> Iterator[ReplicateResult]:
         """Train each replicate and give its result.
 
@@ -143,5 +156,9 @@ class Trains(Protocol):
             settings: how to train.
             stop: asked after every batch; where true, training ends at once and the rest is not given.
             keep_weights: whether results carry weights.
+            prune: asked after each epoch but a point's last, with the point, the epoch and the judge's mean
+                over the point's replicates there (one that has diverged counts as a constant predictor);
+                where true, all of them that are still alive end as PRUNED, with the curves so far and no
+                weights. A way that trains replicates one after another has no such mean, and does not ask.
         """
         ...

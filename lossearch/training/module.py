@@ -20,6 +20,7 @@ from lossearch.training.batches import Batch, Rows
 from lossearch.training.contract import Divergence
 from lossearch.training.guard import all_finite, blame
 from lossearch.training.optimizers import make_optimizer
+from lossearch.training.precision import PRECISIONS, Precision
 from lossearch.training.schedules import SCHEDULES
 from lossearch.training.scores import ScoreBook, outputs
 
@@ -38,9 +39,11 @@ class LossModule(pl.LightningModule):
         optimizer: str = "adam",
         options: Mapping[str, Any] | None = None,
         schedule: str = "constant",
+        precision: Precision = PRECISIONS["32-true"],
     ) -> None:
         super().__init__()
         self.schedule = SCHEDULES[schedule]
+        self.lowered = precision
         self.network = network
         self.criterion = criterion
         self.lr = lr
@@ -49,17 +52,17 @@ class LossModule(pl.LightningModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return raw output."""
-        return self.network(x)  # type: ignore[no-any-return]  # a module's output is Any
+        return self.lowered.applied(self.network, x)
 
     def training_step(self, batch: Batch) -> Tensor:
         """Return the batch's loss."""
         x, encoded = batch
-        return self.criterion.mean(self.network(x), encoded)
+        return self.criterion.mean(self(x), encoded)
 
     def validation_step(self, batch: Batch) -> Tensor:
         """Return the batch's loss."""
         x, encoded = batch
-        return self.criterion.mean(outputs(self.network, x), encoded)
+        return self.criterion.mean(outputs(self, x), encoded)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimiser over the network's parameters, and the schedule of its learning rate."""
@@ -113,6 +116,7 @@ class Progress:
     divergence: Divergence | None = None
     stopped: bool = False
     keeper: Keeper | None = None
+    until: int | None = None
 
     @property
     def ended(self) -> bool:
@@ -139,8 +143,9 @@ class ReplicateModule(LossModule):
         progress: Progress,
         *,
         schedule: str = "constant",
+        precision: Precision = PRECISIONS["32-true"],
     ) -> None:
-        super().__init__(network, criterion, lr, optimizer, options, schedule)
+        super().__init__(network, criterion, lr, optimizer, options, schedule, precision)
         self.progress = progress
 
     def training_step(self, batch: Batch) -> Tensor:
@@ -149,7 +154,7 @@ class ReplicateModule(LossModule):
         progress = self.progress
         if progress.random:
             torch.manual_seed(stream(progress.seed, "step", progress.steps))
-        raw = self.network(x)
+        raw = self(x)
         loss = self.criterion.mean(raw, encoded)
         value = loss.item()
         if not math.isfinite(value):
@@ -171,7 +176,7 @@ class ReplicateModule(LossModule):
         if progress.ended:
             return
         x, encoded = batch
-        raw, train_raw = outputs(self.network, x), outputs(self.network, progress.train.x)
+        raw, train_raw = outputs(self, x), outputs(self, progress.train.x)
         value = self.criterion.mean(raw, encoded).item()
         activation = self.criterion.pair.activation
         seen = (raw, train_raw, activation(raw), activation(train_raw), *self.network.parameters())
@@ -180,8 +185,11 @@ class ReplicateModule(LossModule):
             return
         progress.book.add(progress.loss_sum / progress.rows, value, train_raw, raw)
         progress.loss_sum, progress.rows = 0.0, 0
+        epoch = progress.steps // progress.steps_an_epoch
         if progress.keeper is not None:
-            progress.keeper.look(self.network, progress.book, raw, progress.steps // progress.steps_an_epoch)
+            progress.keeper.look(self.network, progress.book, raw, epoch)
+        if epoch == progress.until:
+            self.trainer.should_stop = True
 
     def _diverge(self, raw: Tensor, loss: float, step: int) -> None:
         what, value = blame(self.network, raw, loss)

@@ -25,10 +25,11 @@ from lossearch.errors import InputError, refuse
 from lossearch.pairs import Criterion
 from lossearch.space import Space
 from lossearch.tasks import Task
-from lossearch.training.batches import Batches, Once, check_finite, prepare
-from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainSettings
+from lossearch.training.batches import Batches, Once, StreamedBatches, check_finite, prepare
+from lossearch.training.contract import Outcome, Prune, Replicate, ReplicateResult, TrainSettings
 from lossearch.training.module import Keeper, LossModule, Progress, ReplicateModule
 from lossearch.training.optimizers import make_optimizer
+from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES
 from lossearch.training.scope import contained, quiet
 from lossearch.training.scores import ScoreBook
@@ -43,7 +44,6 @@ __all__ = [
     "train_plain",
 ]
 
-PRECISIONS = {"32-true": torch.float32, "64-true": torch.float64}
 _TRACEBACK_LINES = 12
 
 
@@ -60,6 +60,7 @@ def train_plain(
     *,
     stop: Callable[[], bool] = lambda: False,
     keep_weights: bool = False,
+    prune: Prune | None = None,  # noqa: ARG001 - the contract's; there is no mean over replicates to judge by
     threads: int | None = 1,
 ) -> Iterator[ReplicateResult]:
     """Train each replicate by a plain Trainer and give its result, in order. See ``training.contract``.
@@ -90,6 +91,13 @@ def preflight(task: Task, replicates: Sequence[Replicate], settings: TrainSettin
     """
     every = {r.point.other: settings.of(r.point) for r in replicates}
     refuse(list(dict.fromkeys(p for own in every.values() for p in check_settings(own))))
+    refuse(
+        [
+            f"A replicate is to be trained until epoch {until}; it must be a whole number from 1 to {epochs}."
+            for until, epochs in dict.fromkeys((r.until, every[r.point.other].epochs) for r in replicates)
+            if until is not None and until not in range(1, epochs + 1)
+        ]
+    )
     check_finite(task.fold(replicates[0].seed))
     return _probe(task, replicates[0], settings)
 
@@ -126,7 +134,8 @@ def _trainer(settings: TrainSettings) -> pl.Trainer:
         devices=1,
         # one process, whatever a cluster's environment variables say
         plugins=[LightningEnvironment()],
-        precision=settings.precision,  # type: ignore[arg-type]  # checked by check_settings
+        # a lower one is taken care of where the network is applied, which leaves losses alone
+        precision="64-true" if settings.precision == "64-true" else "32-true",
         max_epochs=int(settings.epochs),
         gradient_clip_val=settings.clip,
         logger=False,
@@ -140,7 +149,7 @@ def _trainer(settings: TrainSettings) -> pl.Trainer:
 
 def _probe(task: Task, replicate: Replicate, settings: TrainSettings) -> bool:
     """Return whether the network draws at random, having checked the shape of what it gives."""
-    dtype = PRECISIONS[settings.precision]
+    dtype = PRECISIONS[settings.precision].weights
     x = task.fold(replicate.seed).train.x[: max(2, int(settings.of(replicate.point).batch_size))]
     x = x.to(dtype) if x.is_floating_point() else x
     network = initial_network(task, replicate.seed, dtype).train()
@@ -185,9 +194,7 @@ def _fit(job: Assignment, start: float) -> ReplicateResult | None:
     trainer = _trainer(job.settings)
     module = _module(job, trainer.strategy.root_device)
     progress = module.progress
-    batches = Batches(
-        progress.train, progress.seed, int(job.settings.batch_size), lambda: trainer.current_epoch
-    )
+    batches = _batches(job, module, lambda: trainer.current_epoch)
     progress.steps_an_epoch = len(batches)
     trainer.fit(module, batches, Once((progress.validation.x, progress.validation.encoded)))
     if progress.stopped:
@@ -206,18 +213,31 @@ def _fit(job: Assignment, start: float) -> ReplicateResult | None:
     )
 
 
+def _batches(job: Assignment, module: ReplicateModule, epoch: Callable[[], int]) -> Batches | StreamedBatches:
+    rows, size = module.progress.train, int(job.settings.batch_size)
+    stream = job.task.fold(job.replicate.seed).stream
+    if stream is None:
+        return Batches(rows, job.replicate.seed, size, epoch)
+    dtype, n_out = PRECISIONS[job.settings.precision].weights, job.task.n_out
+    return StreamedBatches(
+        stream, lambda y: module.criterion.encode(y, n_out), size, epoch, dtype, rows.x.device
+    )
+
+
 def _module(job: Assignment, device: torch.device) -> ReplicateModule:
     task, point, seed = job.task, job.replicate.point, job.replicate.seed
-    dtype = PRECISIONS[job.settings.precision]
+    dtype = PRECISIONS[job.settings.precision].weights
     fold = task.fold(seed)
     pair = point.definition or job.space[point.pair]
     criterion = Criterion(pair, point.params, fold.statistics).to(device, dtype)
     train = prepare(fold.train, criterion, task.n_out, dtype, device)
     validation = prepare(fold.validation, criterion, task.n_out, dtype, device)
     book = ScoreBook(criterion, task.train_metrics, task.metrics, train, validation)
-    progress = Progress(seed, job.random, train, validation, book, 1, job.stop)
+    until = job.replicate.until
+    progress = Progress(seed, job.random, train, validation, book, 1, job.stop, until=until)
     if job.keep_weights:
-        progress.keeper = Keeper(None if job.settings.epoch == "last" else task.metric)
+        last = job.settings.epoch == "last" or until is not None
+        progress.keeper = Keeper(None if last else task.metric)
     network = initial_network(task, seed, dtype)
     return ReplicateModule(
         network,
@@ -227,6 +247,7 @@ def _module(job: Assignment, device: torch.device) -> ReplicateModule:
         job.settings.options,
         progress,
         schedule=job.settings.schedule,
+        precision=PRECISIONS[job.settings.precision],
     )
 
 

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from typing import IO
 
 from lossearch.tasks import Task
-from lossearch.training.worker import Answer, Job, Recipe
+from lossearch.training.worker import Answer, Recipe, Work
 
 _CODE = "import sys; sys.path[:] = {!r}; from lossearch.training.worker import main; main({})"
 
@@ -28,12 +28,13 @@ class Worker:
     process: subprocess.Popen[bytes]
     connection: Connection
     errors: IO[bytes]
+    told: bool = False
     ready: bool = False
     index: int | None = None
 
     @classmethod
-    def start(cls, recipe: Recipe) -> Worker:
-        """Start a process that makes the task; it says when it is ready."""
+    def start(cls) -> Worker:
+        """Start a process. It says when it is there, is told what the task is, and says when it has it."""
         ours, theirs = Pipe()
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         process = subprocess.Popen(  # noqa: S603 - our own module
@@ -46,16 +47,16 @@ class Worker:
             start_new_session=True,
         )
         theirs.close()
-        worker = cls(process, ours, errors)
-        with suppress(OSError):  # one that died already is noticed when it is next heard
-            ours.send(recipe)
-        return worker
+        return cls(process, ours, errors)
 
-    def take(self, index: int, job: Job) -> None:
-        """Begin a job; a worker that has died is noticed when it is next heard."""
+    def take(self, index: int, work: Work) -> None:
+        """Begin some work; a worker that has died is noticed when it is next heard."""
         self.index = index
+        self._say(work)
+
+    def _say(self, words: Work | Recipe) -> None:
         with suppress(OSError):
-            self.connection.send(job)
+            self.connection.send(words)
 
     def hear(self) -> Answer | None:
         """Return what it says, None where it has died."""
@@ -66,10 +67,18 @@ class Worker:
         self.index = None
         return answer
 
-    def welcome(self, answer: Answer, task: Task) -> None:
-        """Check the first words of a worker: that it made the same task."""
+    def welcome(self, answer: Answer, recipe: Recipe, task: Task) -> None:
+        """Tell a worker what the task is, then check that it made the same.
+
+        Raises:
+            UnableError: it did not.
+        """
         if answer.cannot:
             raise UnableError(f"a worker cannot make the task ({answer.cannot})")
+        if not self.told:
+            self._say(recipe)
+            self.told = True
+            return
         if answer.digest != task.digest:
             raise UnableError("workers make another task than this one from its recipe")
         self.ready = True

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from lossearch.pairs import Criterion
 from lossearch.tasks import Metric
@@ -20,12 +20,12 @@ _BLOCK_NUMBERS = 2**22
 _KEPT_NUMBERS = 2**21
 
 
-def outputs(network: nn.Module, x: Tensor) -> Tensor:
+def outputs(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Return the network's output for all rows, computed in blocks where they are many."""
     row = max(1, x[:1].numel())
     block = max(1, min(_BLOCK_ROWS, _BLOCK_NUMBERS // row))
     if len(x) <= block:
-        return network(x)  # type: ignore[no-any-return]  # a module's output is Any
+        return network(x)
     return torch.cat([network(part) for part in torch.split(x, block)])
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from lossearch.space import Space
 from lossearch.tasks import Task
 from lossearch.training.contract import Replicate, Trains, TrainSettings
+from lossearch.training.crew import Crew
 from lossearch.training.plain import preflight
-from lossearch.training.population import train_population
+from lossearch.training.population import Populations
 from lossearch.training.population.fitness import unfit
+from lossearch.training.population.sizing import Sizing
 
 THREADS = 1
 """Threads of a population's arithmetic. Two gain a sixth on an idle machine with two cores; on a busy one
@@ -25,6 +26,9 @@ def choose(
     *,
     plain: Trains,
     note: Callable[[str], None],
+    crew: Crew | None = None,
+    memory: int | None = None,
+    work: int = 0,
 ) -> Trains:
     """Return populations where replicates can be batched, else ``plain``, with one line saying why.
 
@@ -35,6 +39,9 @@ def choose(
         settings: how replicates are trained.
         plain: trains one replicate after another.
         note: takes the line.
+        crew: other processes that may help with populations.
+        memory: bytes that training may use; None takes a share of what is free.
+        work: replicates of the whole study.
 
     Raises:
         InputError: settings, data or network would fail every replicate.
@@ -46,6 +53,7 @@ def choose(
     random = preflight(task, [Replicate(first, seeds[0])], settings)
     reason = unfit(task, space, seeds, settings, random=random)
     if reason is None:
-        return partial(train_population, threads=THREADS)
+        sizing = Sizing(memory, 1 if crew is None else crew.size, work, note)
+        return Populations(THREADS, crew, sizing, work=work)
     note(f"Replicates are trained one by one: {reason}.")
     return plain

@@ -9,18 +9,19 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from lossearch.losses import Loss
+    from lossearch.space import Point, Space
     from lossearch.tasks import Task
-    from lossearch.training.contract import Replicate, ReplicateResult, TrainSettings
+    from lossearch.training.contract import Prune, Replicate, ReplicateResult, TrainSettings
 
 
 @dataclass(frozen=True)
@@ -34,26 +35,155 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Job:
-    """One replicate as plain values. ``losses`` are the user's own, as ``module:name``."""
+class Answer:
+    """What a worker says of its work: results, or what was raised, or why it cannot take any.
 
-    point: Mapping[str, Any]
-    seed: int
+    Weights travel apart, as arrays.
+    """
+
+    results: Sequence[ReplicateResult] = ()
+    weights: Sequence[Mapping[str, NDArray[Any]] | None] = ()
+    error: str = ""
+    memory: bool = False
+    digest: str = ""
+    cannot: str = ""
+
+    @classmethod
+    def of(cls, results: Iterable[ReplicateResult]) -> Answer:
+        """Return results as they travel: without what the other side has already."""
+        found = list(results)
+        weights = [None if r.weights is None else {k: v.numpy() for k, v in r.weights.items()} for r in found]
+        return cls([replace(r, replicate=_bare(r.replicate), weights=None) for r in found], weights)
+
+    def restored(self, replicates: Iterable[Replicate]) -> list[ReplicateResult]:
+        """Return the results of these replicates, as they were before they travelled."""
+        import torch
+
+        every = zip(self.results, self.weights, replicates, strict=True)
+        return [
+            replace(
+                result,
+                replicate=replicate,
+                weights=None if arrays is None else {k: torch.from_numpy(v) for k, v in arrays.items()},
+            )
+            for result, arrays, replicate in every
+        ]
+
+
+def _bare(replicate: Replicate) -> Replicate:
+    return replace(replicate, point=replace(replicate.point, definition=None))
+
+
+class Work(Protocol):
+    """What a worker can be given to do, as plain values."""
+
+    def answer(self, task: Task) -> Answer:
+        """Do it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a worker is to train. ``losses`` are the user's own, as ``module:name``."""
+
     settings: TrainSettings
     losses: Sequence[str]
     random: bool
     keep_weights: bool
     threads: int | None
 
+    def under(self, settings: TrainSettings) -> Terms:
+        """Return the same under other settings."""
+        return replace(self, settings=settings)
+
+    def point(self, values: Mapping[str, Any], task: Task) -> Point:
+        """Return a point from its plain values, with its pair."""
+        from lossearch.losses import losses_for
+        from lossearch.pairs import find_pair
+        from lossearch.space import Point
+
+        own = {loss.name: loss for loss in map(find_loss, self.losses)}
+        name = values["pair"]
+        table = own if name.partition("/")[0] in own else losses_for(task.kind)
+        return Point.from_json(values, find_pair(name, task.kind, task.facts, table))
+
 
 @dataclass(frozen=True)
-class Answer:
-    """What a worker says of a job: its result (weights as arrays), or why it cannot take any."""
+class Job:
+    """One replicate, trained alone."""
 
-    result: ReplicateResult | None = None
-    weights: Mapping[str, NDArray[Any]] | None = None
-    digest: str = ""
-    cannot: str = ""
+    point: Mapping[str, Any]
+    seed: int
+    until: int | None
+    terms: Terms
+
+    def answer(self, task: Task) -> Answer:
+        """Train it."""
+        from lossearch.training.contract import Replicate
+        from lossearch.training.plain import Assignment, train_one
+
+        terms = self.terms
+        replicate = Replicate(terms.point(self.point, task), self.seed, self.until)
+        never = Assignment(
+            task,
+            _space_of(task, [replicate.point]),
+            replicate,
+            terms.settings,
+            terms.random,
+            lambda: False,
+            terms.keep_weights,
+        )
+        result = train_one(never, terms.threads)
+        assert result is not None  # noqa: S101 - it was never told to stop
+        return Answer.of([result])
+
+
+@dataclass(frozen=True)
+class ChunkJob:
+    """Replicates trained together: points and the epochs they are trained until, under all seeds."""
+
+    arms: Sequence[tuple[Mapping[str, Any], int | None]]
+    seeds: Sequence[int]
+    terms: Terms
+    prune: Prune | None
+    block: int | None
+
+    def answer(self, task: Task) -> Answer:
+        """Train them; what is raised is told, for the other side to decide."""
+        from lossearch.training.plain import free_memory, out_of_memory
+        from lossearch.training.population.chunks import Chunk
+        from lossearch.training.population.ends import Arm
+        from lossearch.training.population.train import Run
+
+        terms = self.terms
+        arms = tuple(Arm(terms.point(values, task), until) for values, until in self.arms)
+        chunk = Chunk(arms, tuple(self.seeds), terms.settings)
+        run = Run(
+            task,
+            _space_of(task, [a.point for a in arms]),
+            terms.random,
+            lambda: False,
+            terms.keep_weights,
+            self.prune,
+            terms.threads,
+        )
+        try:
+            found = run.together(chunk, self.block)
+        except Exception as error:  # noqa: BLE001 - whatever a chunk raises, its parts are tried
+            free_memory()
+            return Answer(error=f"{type(error).__name__}: {error}", memory=out_of_memory(error))
+        assert found is not None  # noqa: S101 - it was never told to stop
+        return Answer.of(found[r] for r in chunk.replicates)
+
+
+def _space_of(task: Task, points: Iterable[Point]) -> Space:
+    """Return the space of some points, as far as training reads it."""
+    from lossearch.space import Space
+
+    known = {p.pair: p for p in points}
+    pairs = tuple(p.definition for p in known.values() if p.definition is not None)
+    rate = next(iter(known.values())).lr
+    return Space(task.kind, pairs, (rate, rate))
 
 
 def find_loss(reference: str) -> Loss:
@@ -63,36 +193,6 @@ def find_loss(reference: str) -> Loss:
     for part in name.split("."):
         found = getattr(found, part)
     return found  # type: ignore[no-any-return]  # checked where the reference is made
-
-
-def restored(job: Job, task: Task) -> Replicate:
-    """Return the replicate a job describes, with its pair."""
-    from lossearch.losses import losses_for
-    from lossearch.pairs import find_pair
-    from lossearch.space import Point
-    from lossearch.training.contract import Replicate
-
-    own = {loss.name: loss for loss in map(find_loss, job.losses)}
-    name = job.point["pair"]
-    table = own if name.partition("/")[0] in own else losses_for(task.kind)
-    return Replicate(Point.from_json(job.point, find_pair(name, task.kind, task.facts, table)), job.seed)
-
-
-def run(job: Job, task: Task) -> Answer:
-    """Train a job's replicate."""
-    from lossearch.space import Space
-    from lossearch.training.plain import Assignment, train_one
-
-    replicate = restored(job, task)
-    point, pair = replicate.point, replicate.point.definition
-    assert pair is not None  # noqa: S101 - restored() found it
-    space = Space(task.kind, (pair,), (point.lr, point.lr))
-    never = Assignment(task, space, replicate, job.settings, job.random, lambda: False, job.keep_weights)
-    result = train_one(never, job.threads)
-    assert result is not None  # noqa: S101 - it was never told to stop
-    weights = None if result.weights is None else {k: v.numpy() for k, v in result.weights.items()}
-    bare = replace(replicate, point=replace(point, definition=None))
-    return Answer(replace(result, replicate=bare, weights=None), weights)
 
 
 def _die_with_parent() -> None:
@@ -106,8 +206,12 @@ def _die_with_parent() -> None:
 
 
 def _open(connection: Connection) -> Task:
+    # a first word, so that what is long to send is sent to one who listens
+    connection.send(Answer())
     recipe: Recipe = connection.recv()
     task = recipe.make()
+    # what takes long to import, before it says that it is ready
+    import_module("lossearch.training.population")
     connection.send(Answer(digest=task.digest))
     return task
 
@@ -119,8 +223,8 @@ def main(descriptor: int) -> None:
     try:
         task = _open(connection)
         while True:
-            job = connection.recv()
-            connection.send(run(job, task))
+            job: Work = connection.recv()
+            connection.send(job.answer(task))
     except (EOFError, ConnectionError):
         return
     except Exception as error:  # noqa: BLE001 - told to the parent, which then trains by itself

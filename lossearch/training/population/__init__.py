@@ -1,5 +1,5 @@
 """Many replicates trained together as one batched model."""
 
-from lossearch.training.population.train import train_population
+from lossearch.training.population.populations import Populations, train_population
 
-__all__ = ["train_population"]
+__all__ = ["Populations", "train_population"]

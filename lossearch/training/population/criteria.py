@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from lossearch.losses import TargetStatistics
-from lossearch.pairs import Criterion, Pair, Predictions
+from lossearch.pairs import EVERY_FIELD, Criterion, Pair, Predictions
 from lossearch.space import Point
 from lossearch.tasks import Metric
 from lossearch.tasks.metrics import is_given
@@ -48,17 +49,34 @@ class PairSlice:
         return is_given(metric, self.predictions(raw))
 
     def losses(self, raw: Tensor, encoded: Tensor) -> Tensor:
-        """Return one mean loss a replicate, (S, arms of this pair), from the whole population's output.
+        """Return one mean loss a replicate, (S, arms of this pair).
 
-        ``raw`` is (S, A, B, n_out); ``encoded`` (S, 1, B[, T]) is shared by the arms.
+        ``raw`` are these arms' outputs (S, arms, B, n_out); ``encoded`` (S, 1, B[, T]) is shared by them.
         """
-        own = raw[:, self.start : self.end]
-        wide = encoded.expand(-1, own.shape[1], *encoded.shape[2:])
-        return self.pair.reduce(self.pair.values(own, wide, **self.params, **self.fitted))
+        wide = encoded.expand(-1, raw.shape[1], *encoded.shape[2:])
+        return self.pair.reduce(self.pair.values(raw, wide, **self.params, **self.fitted))
 
-    def predictions(self, raw: Tensor) -> Predictions:
+    def losses_and_slopes(self, raw: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the losses as :meth:`losses` does, and each one's slope in its outputs, shaped like ``raw``."""
+        if not self.pair.has_slope:
+            own = raw.detach().requires_grad_()
+            with torch.enable_grad():
+                losses = self.losses(own, encoded)
+            (slope,) = torch.autograd.grad(losses, own, torch.ones_like(losses))
+            return losses.detach(), slope
+        with torch.no_grad():
+            wide = encoded.expand(-1, raw.shape[1], *encoded.shape[2:])
+            return self.losses(raw, encoded), self.pair.slope(raw, wide, **self.params, **self.fitted)
+
+    def activated(self, raw: Tensor) -> Tensor:
+        """Return this pair's outputs after the activation, or before one that keeps finite numbers finite."""
+        own = raw[:, self.start : self.end]
+        span = self.pair.activation.range
+        return own if math.isfinite(span.low) and math.isfinite(span.high) else self.pair.activation(own)
+
+    def predictions(self, raw: Tensor, wanted: Collection[str] = EVERY_FIELD) -> Predictions:
         """Return what the outputs of this pair's arms, (S, arms, N, n_out), say of each row."""
-        return self.pair.predictions(raw, self.shift, self.scale, **self.params, **self.fitted)
+        return self.pair.predictions(raw, self.shift, self.scale, wanted, **self.params, **self.fitted)
 
 
 def _stacked(of_seeds: Sequence[Tensor], like: Tensor, axes: int) -> Tensor:

@@ -18,15 +18,16 @@ from torch import Tensor, nn
 from lossearch._random import stream
 from lossearch.pairs import Criterion
 from lossearch.space import Dimension, Point, Space, Value
-from lossearch.tasks import Fold, Part, Task
+from lossearch.tasks import Fold, Task
 from lossearch.training.batches import batch_sizes, prepare, row_order
 from lossearch.training.contract import TrainSettings
 from lossearch.training.optimizers import make_optimizer
-from lossearch.training.plain import PRECISIONS, initial_network
+from lossearch.training.plain import initial_network
 from lossearch.training.population.networks import Vmapped
 from lossearch.training.population.optimizers import supported
 from lossearch.training.population.population import Population
 from lossearch.training.population.strays import first_sentence, stray
+from lossearch.training.precision import PRECISIONS
 from lossearch.training.scope import contained
 
 STEPS = 3
@@ -127,12 +128,8 @@ class _Probe:
         """Return the probe of a task, cut to the rows that a few steps need."""
         size = STEPS * int(settings.batch_size)
 
-        def few(part: Part, rows: int) -> Part:
-            return Part(part.x[:rows], part.y[:rows])
-
         def fold(seed: int) -> Fold:
-            whole = task.fold(seed)
-            return replace(whole, train=few(whole.train, size), validation=few(whole.validation, ROWS))
+            return task.fold(seed).cut(size, ROWS)
 
         points = list(points) * 2 if len(points) == 1 else points
         return cls(replace(task, fold=fold), space, points, seeds, settings, random)
@@ -220,7 +217,7 @@ class _Alone:
 
     def __init__(self, probe: _Probe, point: Point, seed: int) -> None:
         self.probe, self.seed = probe, seed
-        dtype = PRECISIONS[probe.settings.precision]
+        dtype = PRECISIONS[probe.settings.precision].weights
         fold, device = probe.task.fold(seed), torch.device("cpu")
         pair = point.definition or probe.space[point.pair]
         self.criterion = Criterion(pair, point.params, fold.statistics).to(dtype)
@@ -264,10 +261,11 @@ def _wide(raw: Tensor) -> Tensor:
 
 
 def _least_seconds(call: Callable[[], object]) -> float:
+    # this thread's own, which other work on the machine disturbs less
     def seconds() -> float:
-        begun = time.perf_counter()
+        begun = time.thread_time()
         call()
-        return time.perf_counter() - begun
+        return time.thread_time() - begun
 
     return min(seconds() for _ in range(ROUNDS))
 

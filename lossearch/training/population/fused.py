@@ -128,11 +128,14 @@ class FusedStack(LayerStack):
         return out
 
     @torch.no_grad()
-    def backward(self, slope: Tensor, parameters: Tensors, gradients: Mapping[str, Tensor]) -> None:
-        """Write the gradients of all parameters, given the loss's slope in the raw output."""
-        seeds, arms, rows, n_out = slope.shape
-        g = self._buffer("slope", (seeds * arms, n_out, rows), slope)
-        g.view(seeds, arms, n_out, rows).copy_(slope.transpose(2, 3))
+    def backward(
+        self, slopes: Sequence[Tensor], parameters: Tensors, gradients: Mapping[str, Tensor]
+    ) -> None:
+        """Write the gradients of all parameters, given the losses' slopes in the raw output, arms after arms."""
+        seeds, _, rows, n_out = slopes[0].shape
+        arms = sum(s.shape[1] for s in slopes)
+        g = self._buffer("slope", (seeds * arms, n_out, rows), slopes[0])
+        torch.cat([s.transpose(2, 3) for s in slopes], dim=1, out=g.view(seeds, arms, n_out, rows))
         for done in reversed(self.tape):
             if isinstance(done, Bent):
                 SLOPES[done.kind](g, done.output)

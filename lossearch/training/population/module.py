@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lossearch._thin import thin
 from lossearch.tasks import Metric, constant_score
-from lossearch.training.contract import SCORED_EPOCHS, Divergence
+from lossearch.training.contract import SCORED_EPOCHS, Divergence, Outcome, Prune
 from lossearch.training.population.optimizers import PerReplicate
 from lossearch.training.population.population import PartTensors, Population
 from lossearch.training.population.scoring import Floats
@@ -25,18 +25,42 @@ class PopulationModule(pl.LightningModule):
 
     Each training batch is the number of an epoch. What is kept by replicate: losses and the judge at
     every epoch, the other metrics at the epochs a plot can show and at each arm's best epoch (the best
-    of the mean over seeds, the first of equals), whose weights are kept too. An arm whose replicates
-    have all diverged leaves the population, so that later epochs cost less: ``arms`` are the places of
-    those still there among the arms of the start, by which all arrays here are numbered.
+    of the mean over seeds, the first of equals), whose weights are kept too. An arm leaves the population,
+    so that later epochs cost less, when its replicates have all diverged, when it is pruned, or after the
+    epoch that it was to be trained until: ``arms`` are the places of those still there among the arms of
+    the start, by which all arrays here are numbered.
+
+    Args:
+        population: the replicates.
+        until: by arm, the epoch (from 1) after which it ends and whose weights are kept; None for all.
+        stop: asked after every batch.
+        prune: asked after every epoch about each arm that goes on; see ``contract.Trains``.
+        keep_weights: whether weights are asked for.
     """
 
-    def __init__(self, population: Population, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        population: Population,
+        until: Sequence[int | None],
+        stop: Callable[[], bool],
+        *,
+        prune: Prune | None = None,
+        keep_weights: bool = False,
+    ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.population = population
         self.stop = stop
+        self.prune = prune
+        self.keep_weights = keep_weights
         self.stopped = False
         self.epochs = int(population.settings.epochs)
+        self.until = np.array([self.epochs if u is None else u for u in until])
+        self.fixed = np.array([population.settings.epoch == "last" or u is not None for u in until])
+        """Whether the weights to be kept are those of the arm's last epoch."""
+        self.pruned: set[int] = set()
+        self.left: dict[tuple[int, int], dict[str, Tensor]] = {}
+        """Weights of replicates, (seed, arm), that have left at the epoch they were trained until."""
         self.points = population.points
         self.lacking = self._lacking()
         self.shape = population.shape
@@ -94,21 +118,32 @@ class PopulationModule(pl.LightningModule):
         if self.stopped:
             return
         epoch = int(self.trainer.current_epoch)
-        population = self.population
-        raw = {"val": population.outputs(population.validation)}
+        population, judge = self.population, self.population.task.metric
+        whole = self.until[self.arms] == epoch + 1
         if epoch + 1 in self._scored:
-            raw["train"] = population.outputs(population.train)
+            whole[:] = True
+        raw = {"val": population.outputs(population.validation)}
+        if whole.any():
+            raw["train"] = self._only(whole, population.outputs(population.train))
         losses = population.losses(raw["val"], population.validation)
         population.guard(losses, *raw.values())
         lost = self._note_lost()
         self._put("val_loss", epoch, losses.double().cpu().numpy())
-        metrics = population.task.metrics if "train" in raw else (population.task.metric,)
-        self._score("val", population.validation, raw["val"], metrics, epoch)
+        self._score("val", population.validation, raw["val"], (judge,), epoch)
         if "train" in raw:
-            self._score("train", population.train, raw["train"], population.task.train_metrics, epoch)
+            others = [m for m in population.task.metrics if m.name != judge.name]
+            self._score("val", population.validation, raw["val"], others, epoch, whole)
+            self._score("train", population.train, raw["train"], population.task.train_metrics, epoch, whole)
         self.done[:, self.arms] += population.alive
         self._judge(epoch, lost)
-        self._let_go()
+        self._let_go(epoch)
+
+    def _only(self, arms: NDArray[np.bool_], raw: Tensor) -> Tensor:
+        """Return output with nothing of other arms, so that what is seen of these depends on no neighbour."""
+        if arms.all():
+            return raw
+        others = torch.from_numpy(~arms).to(raw.device)
+        return raw.masked_fill(others[:, None, None], 0)
 
     def _note_lost(self) -> list[int]:
         """Note divergences since the last epoch; return the arms of the start that they are of."""
@@ -131,10 +166,11 @@ class PopulationModule(pl.LightningModule):
         data: PartTensors,
         raw: Tensor,
         metrics: Sequence[Metric],
-        epoch: int | NDArray[np.int_],
+        epoch: int,
+        arms: NDArray[np.bool_] | None = None,
     ) -> None:
         for name, values in self.population.scores(raw, data, metrics).items():
-            self._put(f"{part}_{name}", epoch, values)
+            self._put(f"{part}_{name}", epoch, values if arms is None else np.where(arms, values, np.nan))
 
     def _put(self, name: str, epoch: int | NDArray[np.int_], values: Floats) -> None:
         """Write the values (S, arms still there) of one epoch, or of one for each arm."""
@@ -147,15 +183,11 @@ class PopulationModule(pl.LightningModule):
         values = self.curves[f"val_{judge.name}"][:, self.arms, epoch]
         usable = np.isfinite(values) & self.population.alive
         self.judged[:, self.arms, epoch] = np.where(usable, values, self.constants[:, None])
-        if self.population.settings.epoch == "last":
-            better = np.full(len(self.arms), epoch + 1 == self.epochs)
-        else:
-            self._reconsider(epoch, lost)
-            mean = judge.sign * _mean(self.judged[:, self.arms, epoch])
-            better = mean > self.best_mean[self.arms]
-            if epoch == 0:
-                better[:] = True
-            self.best_mean[self.arms] = np.where(better, mean, self.best_mean[self.arms])
+        self._reconsider(epoch, lost)
+        mean = judge.sign * _mean(self.judged[:, self.arms, epoch])
+        better = (mean > self.best_mean[self.arms]) | (epoch == 0)
+        self.best_mean[self.arms] = np.where(better, mean, self.best_mean[self.arms])
+        better = np.where(self.fixed[self.arms], self.until[self.arms] == epoch + 1, better)
         if better.any():
             self.best_epoch[self.arms[better]] = epoch
             self.kept[self.arms[better]] = True
@@ -166,24 +198,68 @@ class PopulationModule(pl.LightningModule):
         """Choose again among the epochs before this one, for arms of which a seed has diverged."""
         if epoch == 0:
             return
-        for arm in set(lost):
+        for arm in {a for a in lost if not self.fixed[a]}:
             means = self.population.task.metric.sign * _mean(self.judged[:, arm, :epoch])
             best = int(np.argmax(means))
             self.kept[arm] &= best == self.best_epoch[arm]
             self.best_epoch[arm], self.best_mean[arm] = best, means[best]
 
-    def _let_go(self) -> None:
-        """Take arms whose replicates have all diverged out of the population."""
-        left = np.flatnonzero(self.population.alive.any(axis=0))
-        if len(left) == 0:
+    def _let_go(self, epoch: int) -> None:
+        """Take arms that have ended out of the population, whose weights are set aside where they are done."""
+        alive = self.population.alive.any(axis=0)
+        done = self.until[self.arms] == epoch + 1
+        going = alive & ~done
+        going[going] = [not self._give_up(arm, epoch) for arm in self.arms[going].tolist()]
+        if not going.any():
             self.trainer.should_stop = True
-        elif len(left) < len(self.arms):
-            self.best = self.population.select(left.tolist())(self.best)
-            self.arms = self.arms[left]
+        elif not going.all() and ((alive & ~going).any() or self._worth_leaving(going)):
+            if self.keep_weights:
+                for s, place in np.argwhere(self.population.alive & done).tolist():
+                    self.left[s, int(self.arms[place])] = self._state(s, place)
+            stayed = np.flatnonzero(going)
+            self.best = self.population.select(stayed.tolist())(self.best)
+            self.arms = self.arms[stayed]
+
+    def _worth_leaving(self, going: NDArray[np.bool_]) -> bool:
+        """Return whether the diverged should be let go now: what is compiled is compiled anew for the others."""
+        return not self.population.settings.compile or 2 * int(going.sum()) <= len(going)
+
+    def _give_up(self, arm: int, epoch: int) -> bool:
+        """Return whether an arm is pruned after this epoch, and note it."""
+        if self.prune is None:
+            return False
+        mean = float(_mean(self.judged[:, arm, epoch]))
+        if self.prune(self.points[arm], epoch + 1, mean):
+            self.pruned.add(arm)
+        return arm in self.pruned
+
+    def _state(self, seed: int, place: int) -> dict[str, Tensor]:
+        return self.population.weights.state(seed * self.population.arms + place, self.best)
+
+    def end(self, seed: int, arm: int) -> tuple[Outcome, str]:
+        """Return how a replicate, numbered as at the start, has ended, and a sentence where it is needed."""
+        if (seed, arm) in self.divergence:
+            return Outcome.DIVERGED, str(self.divergence[seed, arm])
+        if arm in self.pruned:
+            return Outcome.PRUNED, f"pruned after epoch {self.done[seed, arm]}"
+        return Outcome.COMPLETED, ""
+
+    def weights_of(self, seed: int, arm: int) -> dict[str, Tensor] | None:
+        """Return the weights set aside of a replicate, numbered as at the start; None where there are none."""
+        ended = (seed, arm) in self.divergence or arm in self.pruned
+        if ended or not self.keep_weights or not self.kept[arm]:
+            return None
+        if (seed, arm) in self.left:
+            return self.left[seed, arm]
+        return self._state(seed, int(np.flatnonzero(self.arms == arm)[0]))
 
     def score_best(self) -> None:
         """Score every metric at each arm's best epoch, with its weights."""
         population = self.population
+        if self.fixed[self.arms].all():
+            return
+        pruned = np.isin(self.arms, list(self.pruned))
+        usable = population.alive & self.kept[self.arms] & ~pruned
         dense = {"val_loss", f"val_{population.task.metric.name}"}
         for part, data, metrics in (
             ("val", population.validation, population.task.metrics),
@@ -195,7 +271,7 @@ class PopulationModule(pl.LightningModule):
                 if full not in dense:
                     at = self.best_epoch[self.arms]
                     before = self.curves[full][:, self.arms, at]
-                    self._put(full, at, np.where(self.kept[self.arms], values, before))
+                    self._put(full, at, np.where(usable, values, before))
 
 
 def _mean(rows: Floats) -> Floats:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,18 +13,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lossearch.pairs import Pair
+from lossearch.pairs.shapes import lifted
 from lossearch.space import Point
-from lossearch.tasks import Metric, Task
-from lossearch.training.batches import batch_sizes, row_order
+from lossearch.tasks import Fold, Metric, Task
+from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import TrainSettings
 from lossearch.training.guard import first_bad
-from lossearch.training.plain import PRECISIONS, initial_network
+from lossearch.training.plain import initial_network
+from lossearch.training.population.compiled import CompiledSlopes, Slopes, slopes
 from lossearch.training.population.criteria import pair_slices, picked
+from lossearch.training.population.feeding import Feeding, SeedFeeding, StreamFeeding
 from lossearch.training.population.fused import FusedStack
 from lossearch.training.population.networks import Batched, LayerStack, Vmapped, step_seeds
 from lossearch.training.population.optimizers import PerReplicate, per_replicate
 from lossearch.training.population.scoring import Floats, stacked_scores
 from lossearch.training.population.weights import Snapshot, Weights
+from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES
 
 
@@ -74,13 +79,15 @@ class Population:
         device: torch.device,
     ) -> None:
         self.task, self.points, self.seeds, self.settings = task, tuple(points), tuple(seeds), settings
-        self.dtype, self.device, self.random = PRECISIONS[settings.precision], device, random
+        self.precision = PRECISIONS[settings.precision]
+        self.dtype, self.device, self.random = self.precision.weights, device, random
         folds = [task.fold(seed) for seed in seeds]
         networks = [initial_network(task, seed, self.dtype).to(device) for seed in seeds]
         self.weights = Weights.of(networks, len(points))
         x = self._stack([f.train.x for f in folds])
-        self.network = batched(networks[0], x, random=random)
+        self.network = batched(networks[0], x, random=random, fused=self.precision.products is None)
         self.slices = pair_slices(points, pairs, [f.statistics for f in folds], self.weights.flat)
+        self.criteria = self._fresh_criteria()
         self.train = self._part(x, torch.stack([f.train.y for f in folds]))
         self.validation = self._part(
             self._stack([f.validation.x for f in folds]), torch.stack([f.validation.y for f in folds])
@@ -89,12 +96,15 @@ class Population:
         self.optimizer: PerReplicate = per_replicate(
             settings.optimizer, self.weights.flat, self.weights.layout.spread(rates), settings.options
         )
-        self.sizes = batch_sizes(self.train.rows, int(settings.batch_size))
+        self.feeding = self._feeding(folds[0])
+        self.sizes = self.feeding.sizes
         self.schedule = SCHEDULES[settings.schedule]
         self.total_steps = int(settings.epochs) * len(self.sizes)
         self.steps = 0
         self.alive = np.ones((len(seeds), len(points)), dtype=bool)
         self.lost: list[Place] = []
+        self.block: int | None = None
+        """Arms times rows whose outputs are computed at a time, where activations of all are too many."""
 
     @property
     def arms(self) -> int:
@@ -107,14 +117,28 @@ class Population:
         return len(self.seeds), self.arms
 
     def _stack(self, parts: Sequence[Tensor]) -> Tensor:
-        stacked = torch.stack(list(parts)).to(self.device)
-        return stacked.to(self.dtype) if stacked.is_floating_point() else stacked
+        # what all seeds have in common is held once
+        shared = all(part is parts[0] for part in parts)
+        rows = (parts[0] if shared else torch.stack(list(parts))).to(self.device)
+        rows = rows.to(self.dtype) if rows.is_floating_point() else rows
+        return rows.expand(len(parts), *rows.shape) if shared else rows
 
     def _part(self, x: Tensor, y: Tensor) -> PartTensors:
-        y = y.to(self.device)
+        y, shared = y.to(self.device), x.stride(0) == 0
+        rows = self.network.rows(x[:1] if shared else x)
+        return PartTensors(rows.expand(len(x), *rows.shape[1:]), y, self._encoded(y))
+
+    def _encoded(self, y: Tensor) -> dict[str, Tensor]:
         by_name = {s.encoding: s for s in self.slices}
-        encoded = {name: s.encode(y, self.task.n_out) for name, s in by_name.items()}
-        return PartTensors(self.network.rows(x), y, encoded)
+        return {name: s.encode(y, self.task.n_out) for name, s in by_name.items()}
+
+    def _feeding(self, fold: Fold) -> Feeding:
+        sizes, stream = batch_sizes(fold.train_rows, int(self.settings.batch_size)), fold.stream
+        if stream is None:
+            train = self.train
+            return SeedFeeding(train.x, train.encoded, self.network.row_axis, self.seeds, sizes)
+        seeds, rows = len(self.seeds), self.network.rows
+        return StreamFeeding(stream, seeds, sizes, rows, self._encoded, self.device, self.dtype)
 
     def train_epoch(
         self, epoch: int, last_step: Callable[[], object], stop: Callable[[], bool]
@@ -123,18 +147,10 @@ class Population:
 
         ``last_step`` takes the epoch's last optimiser step: the Trainer's own, so that it counts.
         """
-        orders = torch.stack([row_order(seed, epoch, self.train.rows) for seed in self.seeds]).to(self.device)
-        by_seed = torch.arange(len(self.seeds), device=self.device)[:, None]
-        axis = self.network.row_axis
-        x = _in_order(self.train.x, orders, axis)
-        encoded = {name: e[by_seed, 0, orders].unsqueeze(1) for name, e in self.train.encoded.items()}
-        found, start = [], 0
-        for i, size in enumerate(self.sizes):
-            batch = x.narrow(axis, start, size)
-            targets = {name: e.narrow(2, start, size) for name, e in encoded.items()}
+        found = []
+        for i, (batch, targets) in enumerate(self.feeding(epoch)):
             step = self.optimizer.step if i + 1 < len(self.sizes) else last_step
             found.append(self._step(batch, targets, step))
-            start += size
             if stop():
                 return None
         losses = torch.stack(found)
@@ -146,27 +162,27 @@ class Population:
         drawn = step_seeds(self.seeds, self.steps) if self.random else None
         weights, network = self.weights, self.network
         if isinstance(network, FusedStack):
-            raw = network.forward(weights.views, x, drawn).detach().requires_grad_()
+            raw = network.forward(weights.views, x, drawn)
         else:
-            raw = network(weights.views, weights.buffers, x, training=True, step_seeds=drawn)
-        losses = self._losses(raw, encoded)
-        total = losses.sum()
+            with self.precision.context(self.device):
+                raw = network(weights.views, weights.buffers, x, training=True, step_seeds=drawn)
+            raw = lifted(raw)
+        losses, found = self.criteria(raw.detach(), encoded)
         # before the backward pass: the gradients of the step before are still at hand
-        if self.device.type == "cpu" and not math.isfinite(total.item()):
-            self._note(~np.isfinite(losses.detach().numpy()), raw.detach(), losses.detach(), self.steps + 1)
+        if self.device.type == "cpu" and not math.isfinite(losses.sum().item()):
+            self._note(~np.isfinite(losses.numpy()), raw.detach(), losses, self.steps + 1)
         if isinstance(network, FusedStack):
-            (slope,) = torch.autograd.grad(total, raw)
-            network.backward(slope, weights.views, weights.gradients)
+            network.backward(found, weights.views, weights.gradients)
         else:
             weights.grad.zero_()
-            total.backward()
+            raw.backward(torch.cat(found, dim=1))
         if self.settings.clip is not None:
             weights.clip(self.settings.clip)
         weights.flat.grad = weights.grad
         self.optimizer.factor = self.schedule(self.steps, self.total_steps)
         step()
         self.steps += 1
-        return losses.detach()
+        return losses
 
     def _note(self, bad: NDArray[np.bool_], raw: Tensor, losses: Tensor, step: int) -> None:
         """Note replicates that have just left the finite numbers, and what was first to."""
@@ -194,28 +210,49 @@ class Population:
         bad = first_bad([output])
         return ("loss", loss) if bad is None else ("output", bad)
 
+    def _fresh_criteria(self) -> Callable[[Tensor, Mapping[str, Tensor]], Slopes]:
+        return CompiledSlopes(self.slices) if self.settings.compile else partial(slopes, self.slices)
+
     def _losses(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Tensor:
-        return torch.cat([s.losses(raw, encoded[s.encoding]) for s in self.slices], dim=1)
+        return torch.cat([s.losses(raw[:, s.start : s.end], encoded[s.encoding]) for s in self.slices], dim=1)
 
     @torch.no_grad()
     def outputs(self, part: PartTensors, of: Snapshot | None = None) -> Tensor:
-        """Return raw output (S, A, N, n_out) of a part in evaluation mode, one seed at a time.
+        """Return raw output (S, A, N, n_out) of a part in evaluation mode, ``block`` of one seed at a time.
 
         ``of`` are other weights of the same layout, such as those of the best epoch.
         """
         views = self.weights.views if of is None else self.weights.layout.views(of.flat)
         kept = self.weights.buffers if of is None else of.buffers
-        found = []
+        raw: Tensor | None = None
         for s in range(len(self.seeds)):
-            rows = slice(s * self.arms, (s + 1) * self.arms)
-            parameters = {n: v[rows] for n, v in views.items()}
-            buffers = {n: b[rows] for n, b in kept.items()}
-            x = part.x[s : s + 1]
-            if isinstance(self.network, FusedStack):
-                found.append(self.network.forward(parameters, x, None).clone())
-            else:
-                found.append(self.network(parameters, buffers, x, training=False))
-        return torch.cat(found)
+            for arms, rows in self._blocks(part.rows):
+                own = slice(s * self.arms + arms.start, s * self.arms + arms.stop)
+                parameters = {n: v[own] for n, v in views.items()}
+                x = part.x[s : s + 1].narrow(self.network.row_axis, rows.start, rows.stop - rows.start)
+                if isinstance(self.network, FusedStack):
+                    said = self.network.forward(parameters, x, None)
+                else:
+                    buffers = {n: b[own] for n, b in kept.items()}
+                    with self.precision.context(self.device):
+                        said = lifted(self.network(parameters, buffers, x, training=False))
+                if raw is None:
+                    # rows innermost where the network has them so
+                    across = said.stride(3) != 1
+                    last = (said.shape[3], part.rows) if across else (part.rows, said.shape[3])
+                    raw = said.new_empty((*self.shape, *last))
+                    raw = raw.transpose(2, 3) if across else raw
+                raw[s, arms, rows] = said[0]
+        assert raw is not None  # noqa: S101 - there are seeds, arms and rows
+        return raw
+
+    def _blocks(self, rows: int) -> Iterator[tuple[slice, slice]]:
+        """Give arms and rows that are scored at a time: whole parts of several arms where they fit."""
+        block = self.block or self.arms * rows
+        arms, few = max(1, block // rows), min(rows, block)
+        for a in range(0, self.arms, arms):
+            for r in range(0, rows, few):
+                yield slice(a, min(a + arms, self.arms)), slice(r, min(r + few, rows))
 
     @torch.no_grad()
     def losses(self, raw: Tensor, part: PartTensors) -> Tensor:
@@ -254,7 +291,7 @@ class Population:
         self._note(bad, every, losses, self.steps)
 
     def _activated(self, raw: Tensor, then: Callable[[Tensor], Tensor] = lambda said: said) -> Tensor:
-        return torch.cat([then(s.pair.activation(raw[:, s.start : s.end])) for s in self.slices], dim=1)
+        return torch.cat([then(s.activated(raw)) for s in self.slices], dim=1)
 
     def select(self, arms: Sequence[int]) -> Callable[[Snapshot], Snapshot]:
         """Keep these arms only, ascending; return what does the same to a snapshot taken before."""
@@ -269,26 +306,23 @@ class Population:
         self.weights.select(kept)
         self.points = tuple(self.points[a] for a in arms)
         self.slices = picked(self.slices, arms)
+        self.criteria = self._fresh_criteria()
         self.alive = self.alive[:, list(arms)]
         if isinstance(self.network, FusedStack):
             self.network.forget()
         return lambda s: Snapshot(pick(s.flat), {n: b[kept] for n, b in s.buffers.items()})
 
 
-def batched(network: nn.Module, x: Tensor, *, random: bool) -> Batched:
+def batched(network: nn.Module, x: Tensor, *, random: bool, fused: bool = True) -> Batched:
     """Return a network for a population, in the fastest form there is for it.
 
     Args:
         network: one replicate's.
         x: inputs (S, N, ...).
         random: whether the network draws at random.
+        fused: whether it may compute its own gradients, in the precision of its weights.
     """
     stack = LayerStack.made_of(network, x)
     if stack is None:
         return Vmapped(network, random=random)
-    return FusedStack(stack.layers) if FusedStack.fits(stack) else stack
-
-
-def _in_order(x: Tensor, orders: Tensor, axis: int) -> Tensor:
-    """Return inputs (S, ...) with each seed's rows in its own order."""
-    return torch.stack([seed.index_select(axis - 1, order) for seed, order in zip(x, orders, strict=True)])
+    return FusedStack(stack.layers) if fused and FusedStack.fits(stack) else stack

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from lossearch.pairs import Predictions
 from lossearch.tasks import Metric
 from lossearch.tasks.metrics import scores
+from lossearch.tasks.together import FIELDS, read_by, together
 from lossearch.training.population.criteria import PairSlice
 
 Floats = NDArray[np.float64]
-_READ = {
-    "label": ("label",),
-    "score": ("score", "label", "probability"),
-    "probability": ("probability", "label"),
-    "value": ("value",),
-}
-"""What a metric that needs this field reads, all of it the same thing for every pair: one call serves
-all pairs that have the same of these. A metric that needs anything else is called by pair."""
 
 
 def stacked_scores(
@@ -38,9 +29,11 @@ def stacked_scores(
         metrics: what to score.
     """
     found = {m.name: np.full(raw.shape[:2], np.nan) for m in metrics}
-    said = [(s, s.predictions(raw[:, s.start : s.end])) for s in slices]
+    wanted = read_by(metrics)
+    said = [s.predictions(raw[:, s.start : s.end], wanted) for s in slices]
     for metric in metrics:
-        for arms, predictions in _together(metric, said):
+        for places, predictions in together(metric, said, axis=1):
+            arms = [a for i in places for a in range(slices[i].start, slices[i].end)]
             for i, y in enumerate(target):
                 value = scores([metric], _of_seed(predictions, i), y).get(metric.name)
                 if value is not None:
@@ -48,28 +41,7 @@ def stacked_scores(
     return found
 
 
-def _together(
-    metric: Metric, said: Sequence[tuple[PairSlice, Predictions]]
-) -> Iterator[tuple[list[int], Predictions]]:
-    """Give arms, and predictions (S, arms, ...) of them that one call of a metric can score."""
-    having = [(s, p) for s, p in said if getattr(p, metric.needs) is not None]
-    if metric.needs not in _READ:
-        for s, p in having:
-            yield list(range(s.start, s.end)), p
-        return
-    groups: dict[tuple[str, ...], list[tuple[PairSlice, Predictions]]] = {}
-    for s, p in having:
-        # the number of classes is that of the scores
-        classes = ("score",) if p.score is not None and p.score.ndim > 3 else ()
-        read = dict.fromkeys((*_READ[metric.needs], *classes))
-        groups.setdefault(tuple(f for f in read if getattr(p, f) is not None), []).append((s, p))
-    for fields, group in groups.items():
-        stacked: dict[str, Any] = {f: torch.cat([getattr(p, f) for _, p in group], dim=1) for f in fields}
-        yield [a for s, _ in group for a in range(s.start, s.end)], Predictions(**stacked)
-
-
 def _of_seed(predictions: Predictions, seed: int) -> Predictions:
     """Return the predictions of one seed, (arms, ...)."""
-    fields = ("label", "probability", "score", "value", "output")
-    given = {f: t[seed] for f in fields if (t := getattr(predictions, f)) is not None}
+    given = {f: t[seed] for f in FIELDS if (t := getattr(predictions, f)) is not None}
     return Predictions(**given, codes=predictions.codes)

@@ -1,0 +1,242 @@
+"""How much memory a population takes, found by a dry run.
+
+Two very small populations take one step and are scored while a ledger counts every tensor. What the
+larger takes more, a replicate takes, whatever its network, optimiser and losses are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+
+import psutil
+import torch
+
+from lossearch._random import stream
+from lossearch.space import Point, Space
+from lossearch.tasks import Fold, Task
+from lossearch.training.contract import TrainSettings
+from lossearch.training.ledger import Ledger
+from lossearch.training.population.feeding import GATHER_BYTES
+from lossearch.training.population.fused import FusedStack
+from lossearch.training.population.population import PartTensors, Population
+from lossearch.training.scope import contained
+
+MARGIN = 1.25
+"""By how much all that the dry run finds is taken larger, for what kernels take for themselves."""
+CUDA_SHARE, SHARE = 0.85, 0.5
+"""Share of the free memory of a GPU, and of the machine, that is used unless said otherwise."""
+BLOCK_BYTES = 8 * 2**20
+"""Activations at a time while rows are scored."""
+BLOCKS = 4
+"""Blocks kept at once: the usual and the last one of each part."""
+ROWS = 32
+"""Rows by which scoring is measured."""
+_GROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes that a population takes.
+
+    Args:
+        fixed: whatever its size.
+        seed: of each seed: its rows.
+        step: of each replicate while a step is taken: weights, gradient, optimiser's state, activations
+            of a batch.
+        replicate: of each replicate at the peak, with its best epoch's weights and what it says of all
+            rows that are scored.
+        kept: of each replicate's result, until it is given: curves, and weights where they are kept.
+        row: of each arm and row while outputs are computed for scoring, one seed at a time.
+        rows: how many are scored.
+    """
+
+    fixed: int
+    seed: int
+    step: int
+    replicate: int
+    kept: int
+    row: int
+    rows: int
+
+    def of(self, seeds: int, replicates: int) -> int:
+        """Return the bytes of a population of so many seeds and replicates."""
+        outputs = min(BLOCKS * BLOCK_BYTES, replicates * self._outputs(seeds))
+        found = self.fixed + seeds * self.seed + replicates * (self.replicate + self.kept) + outputs
+        return int(MARGIN * found)
+
+    def most(self, memory: int, seeds: int) -> int:
+        """Return how many replicates fit into so much memory; 0 where none does."""
+        left, each = memory / MARGIN - self.fixed - seeds * self.seed, self.replicate + self.kept
+        whole = left / max(1.0, each + self._outputs(seeds))
+        in_blocks = (left - BLOCKS * BLOCK_BYTES) / max(1, each)
+        return max(0, int(whole), int(in_blocks))
+
+    def _outputs(self, seeds: int) -> float:
+        return self.rows * self.row / seeds
+
+
+def footprint(
+    task: Task,
+    space: Space,
+    points: Sequence[Point],
+    seeds: Sequence[int],
+    settings: TrainSettings,
+    *,
+    random: bool,
+    keep_weights: bool = False,
+) -> Footprint:
+    """Return what a population of this task takes, by a dry run on the CPU.
+
+    Args:
+        task: data, network and metrics.
+        space: where the points' pairs are found.
+        points: some that will be trained; one for each encoding of targets is tried.
+        seeds: the population's.
+        settings: how the points are trained.
+        random: whether the network draws at random.
+        keep_weights: whether results carry weights.
+    """
+    few = _one_an_encoding(space, points)
+    fold = task.fold(seeds[0])
+    size = min(int(settings.batch_size), fold.train_rows, len(fold.train))
+    tried = replace(task, fold=lambda seed: _cut(task.fold(seed), size))
+    dry = _DryRun(tried, space, seeds[0], replace(settings, schedule="constant"), random)
+    with contained(stream(seeds[0], "memory"), 1):
+        small, large = dry(few), dry([p for p in few for _ in range(2)])
+    more = large.less(small).each(len(few))
+    train, validation = (
+        -(-found * len(part) // rows)
+        for found, part, rows in (
+            (small.train, fold.train, size),
+            (small.validation, fold.validation, min(ROWS, len(fold.validation))),
+        )
+    )
+    epoch, scored = min(train, GATHER_BYTES), (len(fold.train), len(fold.validation))
+    shared = all(task.fold(s).train.x is fold.train.x for s in seeds)
+    said = more.raw * sum(scored) + more.judging * max(scored)
+    rest = max(0, small.step - len(few) * more.step - small.train - small.validation)
+    return Footprint(
+        fixed=rest + (train + validation if shared else 0),
+        seed=epoch if shared else epoch + train + validation,
+        step=more.step,
+        replicate=max(more.step + more.weights, more.state + max(more.weights, said)),
+        kept=_curve_bytes(task, settings) + (more.weights if keep_weights else 0),
+        row=more.forward,
+        rows=sum(scored),
+    )
+
+
+def _cut(fold: Fold, size: int) -> Fold:
+    return fold.cut(size, ROWS)
+
+
+def _curve_bytes(task: Task, settings: TrainSettings) -> int:
+    """Return the bytes of a replicate's curves: all, a copy for the result, and what judges it."""
+    curves = 2 + len(task.metrics) + len(task.train_metrics)
+    return 8 * int(settings.epochs) * (2 * curves + 1)
+
+
+def _one_an_encoding(space: Space, points: Sequence[Point]) -> list[Point]:
+    """Return a point for each encoding of targets, two at least, in a population's order."""
+    found = {(p.definition or space[p.pair]).encoding.name: p for p in points}
+    few = list(found.values())
+    return sorted(few if len(few) > 1 else few * 2, key=lambda p: p.pair)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Bytes that a dry run found: at the peak of a step, at rest after it, of weights and buffers.
+
+    ``forward``, ``raw`` and ``judging`` are for one row: the peak while outputs are computed, outputs, and
+    the peak of what is computed from them. ``train`` and ``validation`` are the data's.
+    """
+
+    step: int
+    state: int
+    weights: int
+    forward: int
+    raw: int
+    judging: int
+    train: int
+    validation: int
+
+    def less(self, other: _Found) -> _Found:
+        """Return by how much this is more."""
+        return _Found(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def each(self, count: int) -> _Found:
+        """Return the share of one of so many, rounded up, never below 0."""
+        return _Found(*(max(0, -(-a // count)) for a in astuple(self)))
+
+
+@dataclass(frozen=True)
+class _DryRun:
+    """Trains a population of a few replicates for one step, and scores it, in a ledger."""
+
+    task: Task
+    space: Space
+    seed: int
+    settings: TrainSettings
+    random: bool
+
+    def __call__(self, points: Sequence[Point]) -> _Found:
+        """Return what so many points take."""
+        pairs = [p.definition or self.space[p.pair] for p in points]
+        cpu = torch.device("cpu")
+        with Ledger() as ledger:
+            population = Population(
+                self.task, points, pairs, [self.seed], self.settings, random=self.random, device=cpu
+            )
+            ledger.peak = ledger.live
+            population.train_epoch(0, population.optimizer.step, lambda: False)
+            step = ledger.peak
+            best = population.weights.snapshot()
+            state = ledger.live
+            forward, raw, judging = self._scored(population, ledger)
+        validation = population.validation
+        return _Found(
+            step,
+            state,
+            best.flat.nbytes + sum(b.nbytes for b in best.buffers.values()),
+            -(-forward // validation.rows),
+            -(-raw // validation.rows),
+            -(-judging // validation.rows),
+            _bytes(population.train),
+            _bytes(validation),
+        )
+
+    def _scored(self, population: Population, ledger: Ledger) -> tuple[int, int, int]:
+        """Return the peak of computing outputs for the validation rows, the outputs, the peak of judging them."""
+        if isinstance(population.network, FusedStack):
+            # what was kept for a batch of as many rows would be used again
+            population.network.forget()
+        before = ledger.peak = ledger.live
+        part = population.validation
+        raw = population.outputs(part)
+        forward = ledger.peak - before
+        before = ledger.peak = ledger.live
+        population.guard(population.losses(raw, part), raw)
+        population.scores(raw, part, self.task.metrics)
+        return forward, raw.nbytes, ledger.peak - before
+
+
+def _bytes(part: PartTensors) -> int:
+    return part.x.nbytes + part.y.nbytes + sum(e.nbytes for e in part.encoded.values())
+
+
+def available(device: torch.device) -> int:
+    """Return the bytes a study may take unless said otherwise: a share of what is free on a device."""
+    if device.type == "cuda":
+        return int(CUDA_SHARE * torch.cuda.mem_get_info(device)[0])
+    return int(SHARE * min(psutil.virtual_memory().available, _left_to_group()))
+
+
+def _left_to_group() -> float:
+    """Return the bytes that a container's limit leaves, where there is one."""
+    try:
+        most, used = (int((_GROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+    except (OSError, ValueError):
+        return float("inf")
+    return max(0, most - used)
