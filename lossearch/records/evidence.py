@@ -1,0 +1,188 @@
+"""What the confirmed pairs of a study said of the same rows: all that a verdict rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lossearch._registry import unknown_name
+from lossearch.errors import InputError, StoreError
+from lossearch.pairs import Predictions
+from lossearch.records.confirmations import Confirmation, Confirmed, read_confirmed
+from lossearch.records.predictions import numbers, read_predictions
+from lossearch.tasks import METRICS, Metric
+
+Blocks = Mapping[tuple[str, int], NDArray[np.intp]]
+"""Pair and seed -> the lines of the predictions."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Predictions of every confirmed pair under every fresh seed.
+
+    ``target`` holds canonical targets of all distinct rows, (R,) or (R, T); ``rows[s]`` are the places in
+    it that were scored under seed s, the same for every pair (the test part: the same under every seed).
+    ``sheets[pair][s]`` are the predictions for those rows, without leading axes. A replicate that
+    diverged (``diverged[pair][s]``) scores ``constants[s]``, what a constant predictor scores. ``groups``
+    numbers the group of each row, where rows of one group belong together. ``part`` is "test" or
+    "validation".
+    """
+
+    kind: str
+    metric: Metric
+    part: str
+    seeds: tuple[int, ...]
+    target: Tensor
+    rows: Sequence[NDArray[np.int64]]
+    sheets: Mapping[str, Sequence[Predictions]]
+    diverged: Mapping[str, NDArray[np.bool_]]
+    constants: NDArray[np.float64]
+    groups: NDArray[np.int64] | None = None
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """The confirmed pairs."""
+        return tuple(self.sheets)
+
+
+def read_evidence(
+    folder: Path,
+    declared: Mapping[str, Any],
+    part: str | None = None,
+    metric: str | Metric | None = None,
+) -> Evidence:
+    """Return what was confirmed, from a study's records alone.
+
+    Predictions of a diverged replicate are zeros.
+
+    Args:
+        folder: the study's directory.
+        declared: the study's own description, as ``study.json`` has it.
+        part: "test" or "validation"; by default the part that counts.
+        metric: by which pairs are judged; by default the study's. A pair that does not give what the
+            metric reads is left out.
+
+    Raises:
+        StoreError: nothing was confirmed, or the records are damaged.
+        InputError: no such part or metric, or a metric that the records cannot know.
+    """
+    confirmed = read_confirmed(folder)
+    if confirmed is None or not confirmed.confirmations:
+        raise StoreError(
+            f"Nothing was confirmed in {folder}: run the study to its end, with confirm_seeds above 0."
+        )
+    name = part or confirmed.part
+    if name not in confirmed.constants:
+        raise InputError(unknown_name("confirmed part", name, list(confirmed.constants)))
+    judge = metric if isinstance(metric, Metric) else known_metric(metric or declared["metric"])
+    giving = [c for c in confirmed.confirmations if judge.needs == "codes" or judge.needs in c.fields]
+    if not giving:
+        raise InputError(f"No confirmed pair gives what metric {judge.name!r} reads ({judge.needs}).")
+    frame = read_predictions(folder, name)
+    return _evidence(declared["kind"], judge, name, confirmed, giving, frame)
+
+
+def known_metric(name: str) -> Metric:
+    """Return the metric that the records name.
+
+    Raises:
+        InputError: it is a metric of the user's own, of which they hold the name alone.
+    """
+    if name not in METRICS:
+        raise InputError(
+            f"Metric {name!r} is none of lossearch's, and records hold a metric's name alone: give the metric "
+            "itself, as in metric=my_metric."
+        )
+    return METRICS[name]
+
+
+def _evidence(
+    kind: str,
+    metric: Metric,
+    part: str,
+    confirmed: Confirmed,
+    giving: Sequence[Confirmation],
+    frame: pd.DataFrame,
+) -> Evidence:
+    seeds = confirmed.seeds
+    blocks = cast("Blocks", frame.groupby(["pair", "seed"], sort=False).indices)
+    first = giving[0].point.pair
+    places = [blocks[first, seed] for seed in seeds]
+    every = frame["row"].to_numpy()
+    ids, where = np.unique(np.concatenate([every[p] for p in places]), return_index=True)
+    distinct = frame.iloc[np.concatenate(places)[where]]
+    return Evidence(
+        kind=kind,
+        metric=metric,
+        part=part,
+        seeds=seeds,
+        target=_target(kind, distinct),
+        rows=[np.searchsorted(ids, every[p]) for p in places],
+        sheets={c.point.pair: _sheets(kind, c, frame, blocks, seeds) for c in giving},
+        diverged={c.point.pair: np.array([o == "diverged" for o in c.outcomes]) for c in giving},
+        constants=_constants(confirmed, part, metric),
+        groups=distinct["group"].to_numpy(np.int64) if "group" in distinct else None,
+    )
+
+
+def _constants(confirmed: Confirmed, part: str, metric: Metric) -> NDArray[np.float64]:
+    of_part = confirmed.constants[part]
+    if metric.name in of_part:
+        return np.array(of_part[metric.name], dtype=np.float64)
+    if any(c.n_diverged for c in confirmed.confirmations):
+        raise InputError(
+            f"Replicates diverged, and what a constant predictor scores by {metric.name!r} was not recorded. "
+            f"Take one of {', '.join(of_part)}, or name it in [task] metrics and run the study under another name."
+        )
+    return np.full(len(confirmed.seeds), np.nan)
+
+
+def _target(kind: str, frame: pd.DataFrame) -> Tensor:
+    found = numbers(frame, "target")
+    if found is None:
+        raise StoreError(
+            "The predictions hold no targets: remove predictions.parquet and run the study again."
+        )
+    target = torch.from_numpy(found.copy())
+    if kind == "multiclass":
+        return target.long()
+    return target if target.ndim == 2 else target.unsqueeze(-1)
+
+
+def _sheets(
+    kind: str,
+    confirmation: Confirmation,
+    frame: pd.DataFrame,
+    blocks: Blocks,
+    seeds: Sequence[int],
+) -> list[Predictions]:
+    pair = confirmation.point.pair
+    if any((pair, seed) not in blocks for seed in seeds):
+        raise StoreError(
+            f"The predictions of {pair} are not all there: remove predictions.parquet and run the study again."
+        )
+    columns = {f: c for f in confirmation.fields if (c := numbers(frame, f)) is not None}
+    return [_sheet(kind, confirmation, columns, blocks[pair, seed]) for seed in seeds]
+
+
+def _sheet(
+    kind: str,
+    confirmation: Confirmation,
+    columns: Mapping[str, NDArray[Any]],
+    rows: NDArray[np.intp],
+) -> Predictions:
+    found: dict[str, Tensor] = {}
+    for name, column in columns.items():
+        values = np.nan_to_num(column[rows], nan=0.0)
+        found[name] = torch.from_numpy(values.astype(np.int64) if name == "label" else values)
+    if kind == "regression" and found["value"].ndim == 1:
+        found["value"] = found["value"].unsqueeze(-1)
+    return Predictions(**found, codes=confirmation.codes)

@@ -1,0 +1,198 @@
+"""What each pair was given and how it used it: trials, learning rates, divergence, sensitivity, cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lossearch.records.trial import TrialRecord
+from lossearch.training.contract import Outcome
+
+EXTENSION = "extension"
+"""The stage of trials outside the declared learning rates."""
+STEP = 3.0
+"""The factor by which a learning rate is missed, when sensitivity to it is measured."""
+_EDGE = 0.02
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What one pair was given in the search, and what became of it.
+
+    Shares are 0 to 1. ``coverage`` is the part of the learning rates' log range between the lowest and
+    the highest tried; ``gap`` its largest part without a trial. ``best_at`` is where the best rate lies in
+    that range, 0 at its low end. ``diverged`` counts replicates, ``pruned`` trials. ``searched`` is how
+    many numbers were searched besides the pair. ``default_score`` is the best value among the
+    ``default_trials`` trials whose own parameters lie near their defaults. ``sensitivity`` is what is lost
+    when the rate is missed, in the metric's units (see :func:`sensitivity`). ``seconds`` is the median
+    training time of a replicate. None where there is nothing to say it from.
+    """
+
+    pair: str
+    trials: int
+    failed: int
+    searched: int
+    coverage: float | None
+    gap: float | None
+    best_lr: float | None
+    best_at: float | None
+    at_edge: bool
+    extended: bool
+    diverged: float
+    pruned: float
+    score: float | None
+    default_score: float | None
+    default_trials: int
+    sensitivity: float | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class OwnRange:
+    """The range over which one of a loss's own parameters was searched, and its default."""
+
+    name: str
+    low: float
+    high: float
+    default: float
+    log: bool = False
+
+    def share(self, value: float) -> float:
+        """Return where a value lies in the range, on its own scale."""
+        if self.low == self.high:
+            return 0.0
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+
+NEAR = 0.15
+"""Own parameters within this share of their range around the default count as the default."""
+
+
+def efforts(
+    records: Sequence[TrialRecord],
+    *,
+    direction: str,
+    lr: tuple[float, float],
+    pairs: Sequence[str],
+    own: Mapping[str, Sequence[OwnRange]] | None = None,
+    settings: Collection[str] = (),
+) -> tuple[Effort, ...]:
+    """Return one row a pair.
+
+    Args:
+        records: counted trials of the search.
+        direction: "maximize" or "minimize".
+        lr: the declared range of learning rates; trials of the extension widen it for every pair.
+        pairs: every pair of the space, in the order wanted.
+        own: searched own parameters by pair.
+        settings: names of training settings searched beside them.
+    """
+    sign = 1 if direction == "maximize" else -1
+    groups: dict[str, list[TrialRecord]] = {pair: [] for pair in pairs}
+    for record in records:
+        groups.setdefault(record.point.pair, []).append(record)
+    outside = [r.point.lr for r in records if r.stage == EXTENSION]
+    within = (min([lr[0], *outside]), max([lr[1], *outside]))
+    return tuple(
+        _effort(pair, group, sign, within, bool(outside), (own or {}).get(pair, ()), len(settings))
+        for pair, group in groups.items()
+    )
+
+
+def _effort(
+    pair: str,
+    group: Sequence[TrialRecord],
+    sign: int,
+    within: tuple[float, float],
+    extended: bool,
+    own: Sequence[OwnRange],
+    settings: int,
+) -> Effort:
+    done = [r for r in group if r.outcome is not Outcome.FAILED]
+    best = _best(done, sign)
+    usual = [r for r in done if _near_default(r, own)]
+    usual_best = _best(usual, sign)
+    replicates = sum(len(r.seeds) for r in done)
+    at = None if best is None else _share(best.point.lr, within)
+    coverage, gap = _spread([r.point.lr for r in done], within)
+    times = [r.seconds / len(r.seeds) for r in done if r.seeds and r.seconds > 0]
+    return Effort(
+        pair=pair,
+        trials=len(done),
+        failed=len(group) - len(done),
+        searched=(within[0] < within[1]) + len(own) + settings,
+        coverage=coverage,
+        gap=gap,
+        best_lr=None if best is None else best.point.lr,
+        best_at=at,
+        at_edge=at is not None and not _EDGE < at < 1 - _EDGE,
+        extended=extended,
+        diverged=sum(r.n_diverged for r in done) / replicates if replicates else 0.0,
+        pruned=sum(r.outcome is Outcome.PRUNED for r in done) / len(done) if done else 0.0,
+        score=None if best is None else best.value,
+        default_score=None if usual_best is None else usual_best.value,
+        default_trials=len(usual),
+        sensitivity=sensitivity(done, direction="maximize" if sign > 0 else "minimize"),
+        seconds=float(np.median(times)) if times else None,
+    )
+
+
+def sensitivity(records: Sequence[TrialRecord], *, direction: str) -> float | None:
+    """Return how much worse a pair scores when its learning rate is a factor of 3 off, mean of both sides.
+
+    In the metric's units, 0 or more; lower is less sensitive. The score at a rate is that of the best
+    trial there or further from the best rate: it is taken not to rise again with distance, so that a bad
+    own parameter at a good rate is not counted against the rate. Between tried rates it is interpolated
+    on the log scale; a side where none was tried a factor of 3 away is left out. Divergence counts, for a
+    diverged trial scores what a constant predictor does. The best trial's own luck is in it, for every
+    pair alike. None where no side can be said.
+    """
+    sign = 1 if direction == "maximize" else -1
+    valued = [r for r in records if r.value is not None and r.point.lr > 0]
+    best = _best(valued, sign)
+    if best is None or best.value is None:
+        return None
+    drops = []
+    for side in (-1, 1):
+        away = np.array([side * math.log(r.point.lr / best.point.lr) for r in valued])
+        worth = np.array([sign * (r.value or 0.0) for r in valued])
+        order = np.argsort(away)
+        away, worth = away[order], worth[order]
+        if away[-1] < math.log(STEP) - 1e-9:
+            continue
+        envelope = np.maximum.accumulate(worth[::-1])[::-1]
+        beside = away >= 0
+        there = float(np.interp(math.log(STEP), away[beside], envelope[beside]))
+        drops.append(sign * best.value - there)
+    return float(np.mean(drops)) if drops else None
+
+
+def _best(records: Sequence[TrialRecord], sign: int) -> TrialRecord | None:
+    """Return the trial of best value, the earliest of equals."""
+    valued = [r for r in records if r.value is not None and math.isfinite(r.value)]
+    return max(valued, key=lambda r: (sign * (r.value or 0.0), -r.number), default=None)
+
+
+def _share(lr: float, within: tuple[float, float]) -> float | None:
+    low, high = within
+    if not 0 < low < high:
+        return None
+    return min(max(math.log(lr / low) / math.log(high / low), 0.0), 1.0)
+
+
+def _spread(rates: Sequence[float], within: tuple[float, float]) -> tuple[float | None, float | None]:
+    """Return the share of the range between the tried extremes, and the largest gap, ends included."""
+    shares = sorted(s for lr in set(rates) if (s := _share(lr, within)) is not None)
+    if not shares:
+        return None, None
+    return shares[-1] - shares[0], float(np.diff([0.0, *shares, 1.0]).max())
+
+
+def _near_default(record: TrialRecord, own: Sequence[OwnRange]) -> bool:
+    values = record.point.params
+    return all(abs(o.share(values.get(o.name, o.default)) - o.share(o.default)) <= NEAR for o in own)

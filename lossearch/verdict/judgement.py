@@ -1,0 +1,175 @@
+"""What a verdict says: ranked pairs, every comparison, the tied set, and the advice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
+from typing import Any, TypeVar, get_type_hints
+
+T = TypeVar("T")
+
+
+class Relation(StrEnum):
+    """How one pair stands to another, by interval and region of practical equivalence."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    EQUAL = "equal"
+    UNDECIDED = "undecided"
+
+
+class Rule(StrEnum):
+    """What decided which of the tied pairs to take."""
+
+    ALONE = "nothing ties with it"
+    CONVENTIONAL = "the conventional pair"
+    SENSITIVITY = "the least sensitive to the learning rate"
+    COST = "the cheapest to train"
+    SCORE = "the best mean"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Pair ``a`` against pair ``b``, over the same seeds and rows.
+
+    ``difference`` is how much better ``a`` is, in the metric's units: positive is better whatever the
+    metric's direction. ``low`` and ``high`` hold for all comparisons at once, as ``p`` does.
+    An interval leaves out 0 exactly where p is at most the level. ``effect`` is the difference over its
+    standard deviation across seeds, NaN where it is the same under every seed. ``better``, ``equal`` and
+    ``worse`` are probabilities against the region of practical equivalence.
+    """
+
+    a: str
+    b: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    effect: float
+    better: float
+    equal: float
+    worse: float
+    relation: Relation
+
+    def turned(self) -> Comparison:
+        """Return the same comparison, of b against a."""
+        turned = {Relation.BETTER: Relation.WORSE, Relation.WORSE: Relation.BETTER}
+        return replace(
+            self,
+            a=self.b,
+            b=self.a,
+            difference=-self.difference,
+            low=-self.high,
+            high=-self.low,
+            effect=-self.effect,
+            better=self.worse,
+            worse=self.better,
+            relation=turned.get(self.relation, self.relation),
+        )
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One pair in the ranking: mean score on the judged rows with its interval, and how it got there.
+
+    ``search`` is the score it was chosen by, ``validation`` the fresh seeds' score on validation rows at
+    the same epoch, ``score`` the judged one. ``gain`` is over the conventional pair, positive is better.
+    """
+
+    pair: str
+    rank: int
+    score: float
+    low: float
+    high: float
+    sd: float
+    tied: bool
+    diverged: int
+    search: float | None = None
+    validation: float | None = None
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer of a study: which pairs fit the task, how sure, and what to take.
+
+    ``rule`` says what decided between tied pairs. ``detectable`` is the smallest difference from the leader
+    that these seeds and rows would probably (80 %) have shown, NaN where there is none. ``optimism`` is how much better the leader looked in
+    the search than on fresh seeds, on validation rows.
+    """
+
+    metric: str
+    direction: str
+    part: str
+    seeds: int
+    rows: int
+    level: float
+    rope: float
+    draws: int
+    ranking: tuple[Ranked, ...]
+    comparisons: tuple[Comparison, ...]
+    tied: tuple[str, ...]
+    leader: str
+    recommended: str
+    rule: Rule
+    conventional: str | None
+    detectable: float
+    optimism: float | None
+    sentences: tuple[str, ...]
+
+    def between(self, a: str, b: str) -> Comparison:
+        """Return the comparison of pair ``a`` against pair ``b``, whichever way round it was made.
+
+        Raises:
+            KeyError: one of them was not judged, or they are the same.
+        """
+        for c in self.comparisons:
+            if (c.a, c.b) == (a, b):
+                return c
+            if (c.a, c.b) == (b, a):
+                return c.turned()
+        raise KeyError((a, b))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values, for a JSON file; a number that is none becomes None."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Verdict:
+        """Return the verdict that ``as_json`` gave these values of."""
+        return _built(
+            cls,
+            {
+                **plain,
+                "rule": Rule(plain["rule"]),
+                "ranking": tuple(_built(Ranked, r) for r in plain["ranking"]),
+                "comparisons": tuple(
+                    _built(Comparison, {**c, "relation": Relation(c["relation"])})
+                    for c in plain["comparisons"]
+                ),
+                "tied": tuple(plain["tied"]),
+                "sentences": tuple(plain["sentences"]),
+            },
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value.value if isinstance(value, StrEnum) else value
+
+
+def _built(cls: type[T], plain: Mapping[str, Any]) -> T:
+    """Return an object of its fields, NaN where a number is None."""
+    hints = get_type_hints(cls)
+    names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    return cls(**{n: math.nan if hints[n] is float and plain[n] is None else plain[n] for n in names})
