@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lossearch.records.trial import TrialRecord
+from lossearch.space import Point
 from lossearch.training.contract import Outcome
 
 SIGN = {"maximize": 1, "minimize": -1}
@@ -104,7 +105,7 @@ def leaderboard(
     for row in rows:
         shown = best.get(row["pair"])
         if shown is not None and searched is not None:
-            row["params"] = params_text(_searched(shown, searched.get(row["pair"], ())))
+            row["params"] = params_text(searched_values(shown.point, searched.get(row["pair"], ())))
     frame = pd.DataFrame(rows)
     sign = SIGN[direction]
     reference = next((r["score"] for r in rows if r["pair"] == conventional), math.nan)
@@ -195,9 +196,10 @@ def published(
     return pd.DataFrame(found).drop_duplicates(ignore_index=True)
 
 
-def _searched(record: TrialRecord, names: Collection[str]) -> dict[str, Any]:
-    own = {k: v for k, v in record.point.params.items() if f"{record.point.loss}.{k}" in names}
-    return own | {k: v for k, v in record.point.settings.items() if k in names}
+def searched_values(point: Point, names: Collection[str]) -> dict[str, Any]:
+    """Return those of a point's own values that are among the names searched (``loss.parameter``, or a setting)."""
+    own = {k: v for k, v in point.params.items() if f"{point.loss}.{k}" in names}
+    return own | {k: v for k, v in point.settings.items() if k in names}
 
 
 def params_text(values: Mapping[str, Any]) -> str:

@@ -12,27 +12,97 @@ from rich.table import Table
 from rich.text import Text
 
 from lossearch.pairs import Rejection
+from lossearch.records.confirmations import Confirmed
 from lossearch.report.layout import Column, Fitted, aligned, escaped, markdown_table
 from lossearch.report.numbers import MISSING, as_published, number, plus_minus, rate
-from lossearch.report.words import Basis, gain_sentence, remarks, seeds_text, statement
+from lossearch.report.words import (
+    Basis,
+    confirmed_sentences,
+    gain_sentence,
+    optimism_sentence,
+    remarks,
+    seeds_text,
+    statement,
+    verdict_statement,
+)
+from lossearch.verdict.judgement import Verdict
 
 _CATALOGUE_WIDTH = 110
 
 
-def leaderboard_table(board: pd.DataFrame, basis: Basis) -> RenderableType:
+def leaderboard_table(
+    board: pd.DataFrame, basis: Basis, confirmed: Confirmed | None = None
+) -> RenderableType:
     """Return the ranked pairs, and under them what is gained and what the scores are.
 
     Args:
         board: what ``frames.leaderboard`` gives.
         basis: metric, optimiser, seeds, conventional pair.
+        confirmed: what was confirmed, where no verdict compares it.
     """
     first = 0 if len(board) and pd.notna(board["rank"].iloc[0]) else None
+    honest = [] if confirmed is None else confirmed_sentences(confirmed)
     return Group(
         Fitted(leaderboard_columns(board, basis), bold_row=first),
         Text(),
-        *map(Text, [gain_sentence(board, basis), *remarks(board, basis)]),
+        *map(Text, [*honest, gain_sentence(board, basis), *remarks(board, basis)]),
         Text(statement(basis), style="dim"),
     )
+
+
+def verdict_table(
+    board: pd.DataFrame, verdict: Verdict, basis: Basis, left_out: Mapping[str, str] | None = None
+) -> RenderableType:
+    """Return what a verdict says in sentences, and the ranked pairs, the recommended one in bold.
+
+    Args:
+        board: what ``standings.standings`` gives.
+        verdict: what was judged.
+        basis: optimiser and conventional pair.
+        left_out: the pairs that were not confirmed and why.
+    """
+    answer, rest = verdict.sentences[:2], verdict.sentences[2:]
+    taken = list(board["pair"]).index(verdict.recommended)
+    lines = [*rest, optimism_sentence(verdict, basis), *remarks(board, basis, left_out)]
+    return Group(
+        *(Text(line, style="bold") for line in answer if line),
+        Text(),
+        Fitted(verdict_columns(board, verdict), bold_row=taken),
+        Text(),
+        *(Text(line) for line in lines if line),
+        Text(verdict_statement(verdict, basis), style="dim"),
+    )
+
+
+def verdict_columns(board: pd.DataFrame, verdict: Verdict) -> tuple[Column, ...]:
+    """Return the headings and texts of a judged leaderboard; "-" stands where there is no number."""
+    rows = board.to_dict("records")
+    intervals = ["-" if math.isnan(r["score"]) else _interval(r) for r in rows]
+    stages = {
+        "validation": [number(r["validation_score"], r["sd"]) for r in rows],
+        "search": [number(r["search_score"], r["sd"]) for r in rows],
+    }
+    if verdict.part == "validation":
+        del stages["validation"]
+    columns = [
+        Column("#", tuple(MISSING if pd.isna(r["rank"]) else str(r["rank"]) for r in rows), numeric=True),
+        Column("pair", tuple(board["pair"]), splits=True),
+        Column("best lr", tuple(rate(r["lr"]) + ("*" if r["lr_at_edge"] else "") for r in rows)),
+        Column(
+            f"{verdict.part} {verdict.metric}",
+            tuple(number(r["score"], r["sd"]) for r in rows),
+            numeric=True,
+            short=verdict.metric,
+        ),
+        Column(f"{100 * (1 - verdict.level):g} % interval", tuple(intervals), short="interval"),
+        Column("tied", tuple(_tied(r) for r in rows)),
+        Column("gain", tuple(_verdict_gain(r, verdict) for r in rows), numeric=True),
+        *(Column(k, tuple(v), numeric=True, short=k[:6]) for k, v in stages.items()),
+        Column("trials", tuple(str(r["trials"]) for r in rows), numeric=True),
+        Column("diverged", tuple(_diverged(r) for r in rows), numeric=True, short="div."),
+    ]
+    details = Column("parameters", tuple(board["params"]), detail=True)
+    return (*columns, details) if any(board["params"]) else tuple(columns)
 
 
 def leaderboard_columns(board: pd.DataFrame, basis: Basis) -> tuple[Column, ...]:
@@ -54,10 +124,15 @@ def leaderboard_columns(board: pd.DataFrame, basis: Basis) -> tuple[Column, ...]
     return (*columns, details) if any(board["params"]) else columns
 
 
-def to_markdown(board: pd.DataFrame, basis: Basis) -> str:
-    """Return the leaderboard and its sentences as Markdown."""
-    lines = [gain_sentence(board, basis), *remarks(board, basis), statement(basis)]
-    table = markdown_table(leaderboard_columns(board, basis))
+def to_markdown(board: pd.DataFrame, basis: Basis, verdict: Verdict | None = None) -> str:
+    """Return the leaderboard and its sentences as Markdown, those of a verdict first."""
+    if verdict is None:
+        lines = [gain_sentence(board, basis), *remarks(board, basis), statement(basis)]
+        table = markdown_table(leaderboard_columns(board, basis))
+    else:
+        said = [escaped(line) + "\n" for line in verdict.sentences]
+        lines = [optimism_sentence(verdict, basis), *remarks(board, basis), verdict_statement(verdict, basis)]
+        table = [*said, *markdown_table(verdict_columns(board, verdict))]
     return "\n".join([f"# {escaped(basis.name)}", "", *table, *(f"\n{escaped(line)}" for line in lines), ""])
 
 
@@ -161,6 +236,26 @@ def _gain(row: Mapping[Any, Any], basis: Basis) -> str:
     if row["pair"] == basis.conventional and not math.isnan(row["score"]):
         return "ref."
     return number(row["gain"], row["sd"], signed=True)
+
+
+def _interval(row: Mapping[Any, Any]) -> str:
+    return f"{number(row['ci_low'], row['sd'])} to {number(row['ci_high'], row['sd'])}"
+
+
+def _tied(row: Mapping[Any, Any]) -> str:
+    return MISSING if pd.isna(row["rank"]) else "yes" if row["tied"] else "no"
+
+
+def _verdict_gain(row: Mapping[Any, Any], verdict: Verdict) -> str:
+    if row["pair"] == verdict.conventional:
+        return "ref."
+    return number(row["gain"], row["sd"], signed=True)
+
+
+def _diverged(row: Mapping[Any, Any]) -> str:
+    """Return how many trials of the search diverged, and how many of the fresh seeds where any did."""
+    seeds = 0 if pd.isna(row["diverged_seeds"]) else int(row["diverged_seeds"])
+    return f"{row['diverged']}+{seeds} of {row['seeds']}" if seeds else str(row["diverged"])
 
 
 def _ours(row: Mapping[Any, Any], part: str) -> str:

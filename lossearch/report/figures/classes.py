@@ -1,0 +1,231 @@
+"""How classes are told apart: confusion, ROC, precision and recall, calibration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, precision_recall_curve, roc_curve
+
+from lossearch.records.evidence import Evidence
+from lossearch.report.figures.canvas import FAINT, Panel, Picture
+from lossearch.report.figures.shown import STYLES, Sheet, as_array, sheets
+
+_GRID = np.linspace(0, 1, 101)
+_NAME = 14
+_MOST_CLASSES = 30
+_BINS = 10
+
+Curve = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+
+
+def confusion_picture(evidence: Evidence, pairs: Sequence[str], classes: Sequence[str]) -> Picture | None:
+    """Return each pair's confusion matrix: shares of each true class, mean over seeds."""
+    count = _count(evidence)
+    if count > _MOST_CLASSES:
+        return None
+    names = [shortened(n) for n in (classes if len(classes) == count else map(str, range(count)))]
+    panels = []
+    for pair in pairs:
+        found = [_confusion(s, count) for s in sheets(evidence, pair)]
+        if found:
+            matrix = np.mean(found, axis=0)
+            panels.append(
+                Panel(
+                    pair,
+                    _confusion_alt(pair, matrix, names),
+                    partial(_draw_confusion, matrix=matrix, names=names),
+                )
+            )
+    if not panels:
+        return None
+    side = min(0.32 * count + 1.2, 8.0) if count > 8 else 3.1 if max(map(len, names)) <= 3 else 3.8
+    title = f"Confusion on {evidence.part} rows, share of each true class"
+    return Picture("confusion", title, tuple(panels), size=(side, side), columns=3 if count <= 8 else 1)
+
+
+def ranking_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
+    """Return ROC, and precision against recall, of the pairs that have scores; means over seeds, bands one sd."""
+    able = [p for p in pairs if any(s.said.score is not None for s in sheets(evidence, p))]
+    if not able:
+        return None
+    each = (
+        "one class against the rest, mean over classes" if _count(evidence) > 2 else "class 1 against class 0"
+    )
+    roc = {p: _bands(evidence, p, _true_positives) for p in able}
+    recall = {p: _bands(evidence, p, _precision) for p in able}
+    panels = (
+        Panel(
+            "ROC",
+            f"ROC curves, {each}: mean area under the curve "
+            + "; ".join(f"{p} {np.trapezoid(m, _GRID):.3f}" for p, (m, _) in roc.items()) + ".",
+            partial(_draw_bands, curves=roc, x="false positive share", y="true positive share", diagonal=True),
+        ),
+        Panel(
+            "Precision and recall",
+            f"Precision against recall, {each}: mean precision "
+            + "; ".join(f"{p} {np.trapezoid(m, _GRID):.3f}" for p, (m, _) in recall.items()) + ".",
+            partial(_draw_bands, curves=recall, x="recall", y="precision", diagonal=False),
+        ),
+    )  # fmt: skip
+    return Picture(
+        "ranking", f"ROC, precision and recall on {evidence.part} rows", panels, size=(3.1, 2.9), columns=2
+    )
+
+
+def calibration_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
+    """Return how often what was predicted with a probability came true, over all seeds."""
+    curves = {}
+    for pair in pairs:
+        kept = [s for s in sheets(evidence, pair) if s.said.probability is not None]
+        if kept:
+            true, stated = (np.concatenate(parts) for parts in zip(*map(_stated, kept), strict=True))
+            curves[pair] = calibration_curve(true, np.clip(stated, 0, 1), n_bins=_BINS, strategy="quantile")
+    if not curves:
+        return None
+    many = _count(evidence) > 2
+    x = "probability of the predicted class" if many else "predicted probability of class 1"
+    y = "share predicted right" if many else "share of class 1"
+    words = "; ".join(f"{p}: largest gap {np.abs(t - s).max():.2f}" for p, (t, s) in curves.items())
+    panel = Panel(
+        "Calibration", f"{y} against {x}. {words}.", partial(_draw_calibration, curves=curves, x=x, y=y)
+    )
+    title = f"Calibration on {evidence.part} rows"
+    return Picture("calibration", title, (panel,), size=(3.4, 2.9))
+
+
+def shortened(name: str, most: int = _NAME) -> str:
+    """Return a name that fits a tick."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _count(evidence: Evidence) -> int:
+    if evidence.kind == "binary":
+        return 2
+    labels = [
+        int(s.said.label.max())
+        for row in evidence.sheets
+        for s in sheets(evidence, row)
+        if s.said.label is not None
+    ]
+    return max([int(evidence.target.max()), *labels]) + 1
+
+
+def _confusion(sheet: Sheet, count: int) -> NDArray[np.float64]:
+    assert sheet.said.label is not None  # noqa: S101 - every pair of a task with classes has labels
+    label = as_array(sheet.said.label).ravel()
+    found: NDArray[np.float64] = confusion_matrix(
+        sheet.target.ravel(), label, labels=range(count), normalize="true"
+    )
+    return found
+
+
+def _confusion_alt(pair: str, matrix: NDArray[np.float64], names: Sequence[str]) -> str:
+    right = "; ".join(f"{n} {v:.2f}" for n, v in zip(names, np.diag(matrix), strict=True))
+    return f"Confusion matrix of {pair}. Share of each true class predicted right: {right}."
+
+
+def _draw_confusion(axes: Sequence[Axes], *, matrix: NDArray[np.float64], names: Sequence[str]) -> None:
+    (ax,) = axes
+    few = len(names) <= 12
+    ConfusionMatrixDisplay(matrix, display_labels=names).plot(
+        ax=ax,
+        cmap="Blues",
+        colorbar=False,
+        include_values=few,
+        values_format=".2f",
+        xticks_rotation="horizontal" if max(map(len, names)) <= 3 else "vertical",
+        im_kw={"vmin": 0, "vmax": 1, "interpolation": "none"},
+        text_kw={"fontsize": 9 if len(names) <= 5 else 7} if few else None,
+    )
+    ax.grid(visible=False)
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("true")
+
+
+def _one_against_rest(sheet: Sheet) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return truth and score for each class that occurs, or for class 1 of two."""
+    assert sheet.said.score is not None  # noqa: S101 - callers ask first
+    score, target = as_array(sheet.said.score), sheet.target.ravel()
+    columns = {1: score.ravel()} if score.size == target.size else dict(enumerate(score.T))
+    pairs = [((target == c).astype(float), s) for c, s in columns.items()]
+    return [(t, s) for t, s in pairs if 0 < t.sum() < len(t) and np.isfinite(s).all()]
+
+
+def _bands(evidence: Evidence, pair: str, curve: Curve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and sd over seeds of a curve that is itself a mean over classes."""
+    by_seed = [
+        np.mean([curve(t, s) for t, s in found], axis=0)
+        for sheet in sheets(evidence, pair)
+        if sheet.said.score is not None and (found := _one_against_rest(sheet))
+    ]
+    if not by_seed:
+        return np.full(len(_GRID), math.nan), np.zeros(len(_GRID))
+    return np.mean(by_seed, axis=0), np.std(by_seed, axis=0)
+
+
+def _true_positives(truth: NDArray[np.float64], score: NDArray[np.float64]) -> NDArray[np.float64]:
+    false, true, _ = roc_curve(truth, score)
+    found: NDArray[np.float64] = np.interp(_GRID, false, true)
+    found[0] = 0.0
+    return found
+
+
+def _precision(truth: NDArray[np.float64], score: NDArray[np.float64]) -> NDArray[np.float64]:
+    precision, recall, _ = precision_recall_curve(truth, score)
+    found: NDArray[np.float64] = np.interp(_GRID, recall[::-1], precision[::-1])
+    return found
+
+
+def _stated(sheet: Sheet) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return 0 or 1 for each row, and the probability stated for 1."""
+    assert sheet.said.probability is not None  # noqa: S101 - callers ask first
+    p, target = as_array(sheet.said.probability), sheet.target.ravel()
+    if p.size == target.size:
+        return target, p.ravel()
+    return (p.argmax(axis=1) == target).astype(float), p.max(axis=1)
+
+
+def _draw_bands(
+    axes: Sequence[Axes],
+    *,
+    curves: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+    x: str,
+    y: str,
+    diagonal: bool,
+) -> None:
+    (ax,) = axes
+    if diagonal:
+        ax.plot([0, 1], [0, 1], color=FAINT, lw=0.8)
+    for (pair, (mean, sd)), (colour, dash) in zip(curves.items(), STYLES, strict=False):
+        ax.plot(_GRID, mean, dash, color=colour, lw=1.5, label=pair)
+        ax.fill_between(
+            _GRID, np.clip(mean - sd, 0, 1), np.clip(mean + sd, 0, 1), color=colour, alpha=0.15, lw=0
+        )
+    _unit_square(ax, x, y)
+
+
+def _draw_calibration(
+    axes: Sequence[Axes],
+    *,
+    curves: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+    x: str,
+    y: str,
+) -> None:
+    (ax,) = axes
+    ax.plot([0, 1], [0, 1], color=FAINT, lw=0.8)
+    for (pair, (true, stated)), (colour, dash) in zip(curves.items(), STYLES, strict=False):
+        ax.plot(stated, true, f"o{dash}", color=colour, lw=1.3, ms=4, label=pair)
+    _unit_square(ax, x, y)
+
+
+def _unit_square(ax: Axes, x: str, y: str) -> None:
+    ax.set_xlim(-0.02, 1.02)
+    ax.set_ylim(-0.02, 1.02)
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)

@@ -1,0 +1,62 @@
+"""What a search of so many trials typically finds, with its bands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from lossearch.report.figures.canvas import BLUE, FAINT, Panel, Picture
+from lossearch.report.numbers import number
+from lossearch.report.words import Basis
+from lossearch.verdict.budget import BudgetCurve
+
+
+def budget_picture(curves: Sequence[BudgetCurve], basis: Basis) -> Picture | None:
+    """Return each pair's typical best score against the number of trials, with simultaneous bands."""
+    if not curves:
+        return None
+    ends = np.concatenate([np.r_[c.typical, c.low, c.high] for c in curves])
+    ends = ends[np.isfinite(ends)]
+    typical = np.concatenate([c.typical for c in curves])
+    best = (np.max if basis.direction == "maximize" else np.min)([c.typical[-1] for c in curves])
+    reach = 1.5 * max(float(np.ptp(typical)), 1e-12)
+    low = max(float(ends.min()), float(typical.min()) - reach)
+    high = min(float(ends.max()), float(typical.max()) + reach)
+    margin = 0.04 * (high - low) or 0.05
+    shown = (low - margin, high + margin)
+    panels = tuple(
+        Panel(c.pair, _alt(c, basis), partial(_draw, curve=c, basis=basis, limits=shown, best=float(best)))
+        for c in curves
+    )
+    return Picture("budget", f"{basis.metric} found by so many trials", panels, plain=True)
+
+
+def _alt(curve: BudgetCurve, basis: Basis) -> str:
+    return (
+        f"Typical best validation {basis.metric} of {curve.pair}: {number(curve.typical[0])} after 1 trial, "
+        f"{number(curve.typical[-1])} after {curve.trials}; with {100 * curve.level:g} % bands."
+    )
+
+
+def _draw(
+    axes: Sequence[Axes], *, curve: BudgetCurve, basis: Basis, limits: tuple[float, float], best: float
+) -> None:
+    (ax,) = axes
+    budgets = curve.budgets
+    low, high = (
+        np.clip(np.nan_to_num(v, nan=limits[i], posinf=limits[1], neginf=limits[0]), *limits)
+        for i, v in enumerate((curve.low, curve.high))
+    )
+    ax.axhline(best, color=FAINT, lw=1, ls="--", label="best pair's typical best")
+    ax.fill_between(
+        budgets, low, high, color=BLUE, alpha=0.15, lw=0, label=f"{100 * curve.level:g} % band, all at once"
+    )
+    ax.plot(budgets, curve.typical, color=BLUE, lw=1.5, marker="o", ms=2.5, label="median over searches")
+    ax.set_ylim(limits)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    ax.set_xlabel("trials")
+    ax.set_ylabel(f"best {basis.metric}")

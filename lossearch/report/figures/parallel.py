@@ -1,0 +1,148 @@
+"""Every trial as one line over what was searched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from numpy.typing import NDArray
+
+from lossearch.records.trial import TrialRecord
+from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
+from lossearch.report.numbers import number, rate
+from lossearch.report.words import Basis
+
+_MOST = 8
+_ABSENT = -0.12
+"""Where a line passes an axis that its trial has no value on."""
+
+
+@dataclass(frozen=True)
+class _Axis:
+    name: str
+    places: NDArray[np.float64]
+    ticks: Sequence[tuple[float, str]]
+
+
+def parallel_picture(
+    records: Sequence[TrialRecord], basis: Basis, searched: Mapping[str, Sequence[str]], pairs: Sequence[str]
+) -> Picture | None:
+    """Return one line a finished trial: pair, learning rate, the other searched values, score.
+
+    Args:
+        records: the search's trials.
+        basis: the metric's name and direction.
+        searched: names of what each pair searches besides the learning rate.
+        pairs: their order on the first axis, best first.
+    """
+    done = [r for r in records if r.value is not None and math.isfinite(r.value)]
+    if len(done) < 2:
+        return None
+    sign = -1 if basis.direction == "minimize" else 1
+    done.sort(key=lambda r: sign * float(r.value or 0.0))  # the best are drawn last, on top
+    names = list(dict.fromkeys(n for p in pairs for n in searched.get(p, ())))
+    values = np.array([float(r.value or 0.0) for r in done])
+    axes = [_pairs([r.point.pair for r in done], list(pairs)), _numbers("lr", [r.point.lr for r in done])]
+    axes += [_numbers(n, [_value(r, n) for r in done]) for n in names][: _MOST - 3]
+    axes.append(_scores(basis, values))
+    alt = (
+        f"Parallel coordinates of {len(done)} trials over {', '.join(a.name for a in axes)}; "
+        f"{basis.metric} from {number(values.min())} to {number(values.max())}."
+    )
+    draw = partial(_draw, columns=axes, ranks=_ranks(values, sign))
+    title = f"{basis.name}: all trials"
+    size = (max(1.25 * len(axes) + 1.6, 5.6), max(3.0, 0.24 * len(pairs) + 0.6))
+    return Picture("parallel", title, (Panel(title, alt, draw),), size=size, columns=1)
+
+
+def _value(record: TrialRecord, name: str) -> float:
+    loss, dot, own = name.rpartition(".")
+    if dot and loss == record.point.loss:
+        return float(record.point.params.get(own, math.nan))
+    found = record.point.settings.get(name, math.nan)
+    return float(found) if isinstance(found, int | float) else math.nan
+
+
+def _pairs(of_trial: Sequence[str], pairs: Sequence[str]) -> _Axis:
+    step = 1 / max(len(pairs) - 1, 1)
+    place = {p: 1 - i * step for i, p in enumerate(pairs)}
+    return _Axis(
+        "pair", np.array([place.get(p, _ABSENT) for p in of_trial]), [(y, p) for p, y in place.items()]
+    )
+
+
+def _numbers(name: str, values: Sequence[float]) -> _Axis:
+    array = np.array(values, dtype=float)
+    found = array[np.isfinite(array)]
+    if not len(found) or found.min() == found.max():
+        at = [(0.5, rate(found[0]))] if len(found) else []
+        return _Axis(name, np.where(np.isfinite(array), 0.5, _ABSENT), at)
+    log = found.min() > 0 and found.max() > 20 * found.min()
+    scaled = np.log10(array) if log else array
+    low, high = np.nanmin(scaled), np.nanmax(scaled)
+    ticks = np.linspace(low, high, 4)
+    places = np.where(np.isfinite(array), (scaled - low) / (high - low), _ABSENT)
+    return _Axis(name, places, [((t - low) / (high - low), rate(10.0**t if log else t)) for t in ticks])
+
+
+def _scores(basis: Basis, values: NDArray[np.float64]) -> _Axis:
+    """Return the scores' axis, its far-off bad end cut so that it does not hide the rest."""
+    worst = np.quantile(values, 0.1 if basis.direction == "maximize" else 0.9)
+    cut = np.maximum(values, worst) if basis.direction == "maximize" else np.minimum(values, worst)
+    axis = _numbers(basis.metric, cut.tolist())
+    edge = 0 if basis.direction == "maximize" else len(axis.ticks) - 1
+    sign = "≤" if basis.direction == "maximize" else "≥"
+    ticks = [
+        (y, f"{sign} {t}" if i == edge and len(axis.ticks) > 1 else t) for i, (y, t) in enumerate(axis.ticks)
+    ]
+    return _Axis(axis.name, axis.places, ticks)
+
+
+def _ranks(values: NDArray[np.float64], sign: int) -> NDArray[np.float64]:
+    """Return each trial's place from 0 (worst) to 1 (best)."""
+    return (sign * values).argsort().argsort() / max(len(values) - 1, 1)
+
+
+def _draw(axes: Sequence[Axes], *, columns: Sequence[_Axis], ranks: NDArray[np.float64]) -> None:
+    (ax,) = axes
+    lines = np.stack([[(i, y) for y in c.places] for i, c in enumerate(columns)], axis=1)
+    colours = mpl.colormaps["viridis"](1 - 0.9 * ranks)
+    colours[:, 3] = 0.25 + 0.65 * ranks**2
+    ax.add_collection(LineCollection(list(lines), colors=colours, linewidths=0.8 + ranks**3))
+    for i, column in enumerate(columns):
+        ax.plot([i, i], [0, 1], color=INK, lw=0.8)
+        left = i == 0
+        for y, text in column.ticks:
+            ax.plot([i - 0.015, i + 0.015], [y, y], color=INK, lw=0.8)
+            ax.annotate(
+                text, (i, y), (-5 if left else 5, 0), textcoords="offset points",
+                ha="right" if left else "left", va="center", fontsize=7.5,
+                bbox={"facecolor": PAPER, "alpha": 0.75, "lw": 0, "pad": 0.6},
+            )  # fmt: skip
+        if (column.places == _ABSENT).any():
+            ax.annotate(
+                "not searched",
+                (i, _ABSENT),
+                (0, -3),
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                fontsize=7,
+                color=FAINT,
+            )
+    ax.set_xlim(-0.1, len(columns) - 0.6)
+    gaps = any((c.places == _ABSENT).any() for c in columns)
+    ax.set_ylim(_ABSENT - 0.1 if gaps else -0.05, 1.05)
+    ax.set_yticks([])
+    ax.set_xticks(range(len(columns)), [c.name for c in columns])
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,100 @@
+"""What pairs predict over the plane of a task with two inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from numpy.typing import NDArray
+
+from lossearch.report.figures.canvas import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION, Panel, Picture
+
+CLASS_COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
+_COLOUR_NAMES = ("blue", "orange", "green", "red", "purple", "light blue")
+_MARKS = "o^sDvP"
+_POINTS = 300
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A pair's predictions on a grid over two inputs, and rows with their targets on top.
+
+    ``grid`` (H, W) holds class numbers, the probability of class 1 or a value at heights ``y`` (H,) and
+    places ``x`` (W,); ``inputs`` (N, 2) and ``target`` (N,) are the rows shown.
+    """
+
+    pair: str
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    grid: NDArray[np.float64]
+    inputs: NDArray[np.float64]
+    target: NDArray[np.float64]
+    kind: str
+    names: tuple[str, str] = ("input 1", "input 2")
+
+
+def plane_picture(planes: Sequence[Plane], classes: Sequence[str] = ()) -> Picture | None:
+    """Return each pair's predictions on the plane; ``classes`` are the classes' names."""
+    if not planes or any(_classes_of(p) > len(CLASS_COLOURS) for p in planes):
+        return None
+    panels = tuple(Panel(p.pair, _alt(p), partial(_draw, plane=p)) for p in planes)
+    return Picture("plane", "Predictions on the plane", panels, _note(planes[0], classes), size=(3.1, 2.9))
+
+
+def _note(plane: Plane, classes: Sequence[str]) -> str:
+    if plane.kind == "regression":
+        return "the brighter, the larger"
+    names = dict(enumerate(classes))
+    shown = [f"{_COLOUR_NAMES[c]}: {names.get(c, f'class {c}')}" for c in range(max(_classes_of(plane), 2))]
+    return ", ".join([*shown, "white: undecided"] if plane.kind == "binary" else shown)
+
+
+def _classes_of(plane: Plane) -> int:
+    if plane.kind == "regression":
+        return 0
+    return 1 + int(max(np.nanmax(plane.grid), plane.target.max(initial=0)))
+
+
+def _alt(plane: Plane) -> str:
+    what = "values" if plane.kind == "regression" else "classes"
+    rows = f", with {len(plane.target)} rows and their true {what} on top" if len(plane.target) else ""
+    return f"What {plane.pair} predicts over the plane of {plane.names[0]} and {plane.names[1]}{rows}."
+
+
+def _draw(axes: Sequence[Axes], *, plane: Plane) -> None:
+    (ax,) = axes
+    kept = np.linspace(0, len(plane.target) - 1, min(_POINTS, len(plane.target))).round().astype(int)
+    inputs, target = plane.inputs[kept], plane.target[kept]
+    extent = (plane.x[0], plane.x[-1], plane.y[0], plane.y[-1])
+    drawn: dict[str, Any] = {"extent": extent, "origin": "lower", "aspect": "auto", "interpolation": "none"}
+    if plane.kind == "regression":
+        ax.imshow(plane.grid, cmap="viridis", alpha=0.6, **drawn)
+        ax.scatter(inputs[:, 0], inputs[:, 1], c=target, cmap="viridis", s=10, edgecolors=INK, linewidths=0.3)
+    elif plane.kind == "binary":
+        ax.imshow(plane.grid, cmap=_two_colours(), vmin=0, vmax=1, alpha=0.5, **drawn)
+        _classes(ax, inputs, target)
+    else:
+        count = len(CLASS_COLOURS)
+        ax.imshow(
+            plane.grid, cmap=ListedColormap(CLASS_COLOURS), vmin=-0.5, vmax=count - 0.5, alpha=0.35, **drawn
+        )
+        _classes(ax, inputs, target)
+    ax.grid(visible=False)
+    ax.set_xlabel(plane.names[0])
+    ax.set_ylabel(plane.names[1])
+
+
+def _classes(ax: Axes, inputs: NDArray[np.float64], target: NDArray[np.float64]) -> None:
+    for c in np.unique(target).astype(int):
+        rows = inputs[target == c]
+        ax.plot(*rows.T, _MARKS[c], color=CLASS_COLOURS[c], ms=3, mec="#ffffff", mew=0.4, label=f"class {c}")
+
+
+def _two_colours() -> mpl.colors.Colormap:
+    return mpl.colors.LinearSegmentedColormap.from_list("classes", [BLUE, "#ffffff", ORANGE])

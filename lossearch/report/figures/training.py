@@ -1,0 +1,180 @@
+"""How pairs were trained: learning curves, and the score against the learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from lossearch.report.figures.canvas import BLUE, FAINT, INK, ORANGE, VERMILLION, Panel, Picture, sheet
+from lossearch.report.figures.scales import limits, rate_axis
+from lossearch.report.numbers import number, rate
+from lossearch.report.words import Basis
+
+TRAIN, VALIDATION = ORANGE, BLUE
+
+
+def learning_curves(curves: pd.DataFrame, basis: Basis) -> Figure:
+    """Draw each pair's best trial: its loss above, the metric below, training and validation.
+
+    Lines are means over seeds, bands one sd. Losses of different pairs have different units, so each
+    panel of the upper rows has its own scale; the metric's panels share one.
+
+    Args:
+        curves: what ``frames.curves`` gives, in the order to draw.
+        basis: the metric's name, seeds and optimiser.
+    """
+    return sheet(curves_picture(curves, basis))
+
+
+def lr_sensitivity(frame: pd.DataFrame, basis: Basis) -> Figure:
+    """Draw the score against the learning rate, one panel a pair, best pair first, all on the same axes.
+
+    Dots are trials with their sd over seeds, crosses diverged trials, the star the best trial; a
+    triangle at the edge stands for a score far outside. A dashed line marks the conventional pair's best.
+
+    Args:
+        frame: what ``frames.lr_sensitivity`` gives.
+        basis: the metric's name and direction, seeds, optimiser and conventional pair.
+    """
+    return sheet(sensitivity_picture(frame, basis))
+
+
+def curves_picture(curves: pd.DataFrame, basis: Basis) -> Picture:
+    """Return the panels of :func:`learning_curves`."""
+    judged = curves[curves["curve"].isin([f"train_{basis.metric}", f"val_{basis.metric}"])]
+    shared = limits(judged, basis, "mean")
+    panels = []
+    for pair in dict.fromkeys(curves["pair"]):
+        of_pair = curves[curves["pair"] == pair]
+        title = f"{pair}\nlr {rate(of_pair['lr'].iloc[0])}"
+        draw = partial(_draw_curves, curves=of_pair, metric=basis.metric, limits=shared)
+        panels.append(Panel(title, _curves_alt(pair, of_pair, basis.metric), draw))
+    return Picture(
+        "learning_curves",
+        f"{basis.name}: learning curves of each pair's best trial",
+        tuple(panels),
+        note=f"mean and sd over {basis.seeds} seeds, optimiser {basis.optimizer}",
+        rows=2,
+        plain=True,
+    )
+
+
+def sensitivity_picture(frame: pd.DataFrame, basis: Basis) -> Picture:
+    """Return the panels of :func:`lr_sensitivity`."""
+    ascending = basis.direction == "minimize"
+    usable = frame[np.isfinite(frame["value"])].sort_values("value", ascending=ascending, kind="stable")
+    reference = usable.loc[usable["pair"] == basis.conventional, "value"].head(1)
+    shared = limits(usable, basis)
+    panels = []
+    for pair in dict.fromkeys(usable["pair"]):
+        trials = usable[usable["pair"] == pair]
+        draw = partial(
+            _draw_sensitivity,
+            trials=trials,
+            basis=basis,
+            limits=shared,
+            reference=reference,
+            rates=usable["lr"],
+        )
+        panels.append(Panel(pair, _sensitivity_alt(pair, trials, basis.metric), draw))
+    return Picture(
+        "lr_sensitivity",
+        f"{basis.name}: {basis.metric} against learning rate",
+        tuple(panels),
+        note=f"bars: sd over {basis.seeds} seeds, optimiser {basis.optimizer}",
+        plain=True,
+    )
+
+
+def _curves_alt(pair: str, curves: pd.DataFrame, metric: str) -> str:
+    line = curves[curves["curve"] == f"val_{metric}"]
+    if line.empty:
+        return f"Learning curves of {pair}."
+    first, last = line.iloc[0], line.iloc[-1]
+    return (
+        f"Learning curves of {pair}: validation {metric} goes from {number(first['mean'])} after epoch "
+        f"{int(first['epoch'])} to {number(last['mean'])} after epoch {int(last['epoch'])}."
+    )
+
+
+def _sensitivity_alt(pair: str, trials: pd.DataFrame, metric: str) -> str:
+    best, diverged = trials.iloc[0], int((trials["outcome"] == "diverged").sum())
+    return (
+        f"{metric} of {pair} against the learning rate, {len(trials)} trials from {rate(trials['lr'].min())} to "
+        f"{rate(trials['lr'].max())}: best {number(best['value'])} at {rate(best['lr'])}; {diverged} diverged."
+    )
+
+
+def _draw_curves(
+    axes: Sequence[Axes], *, curves: pd.DataFrame, metric: str, limits: tuple[float, float]
+) -> None:
+    upper, lower = axes
+    _draw_curve(upper, curves, "loss")
+    _draw_curve(lower, curves, metric)
+    lower.set_ylim(limits)
+    lower.set_xlabel("epoch")
+    upper.set_ylabel("loss (own unit)")
+    lower.set_ylabel(metric)
+
+
+def _draw_curve(ax: Axes, curves: pd.DataFrame, name: str) -> None:
+    for part, colour, label in (("train", TRAIN, "training"), ("val", VALIDATION, "validation")):
+        line = curves[curves["curve"] == f"{part}_{name}"]
+        epoch, mean, sd = (line[c].to_numpy(dtype=float) for c in ("epoch", "mean", "sd"))
+        if not len(mean):
+            continue
+        ax.plot(epoch, mean, color=colour, lw=1.4, label=label, marker="o" if len(epoch) == 1 else None)
+        sd = np.nan_to_num(sd)
+        ax.fill_between(epoch, mean - sd, mean + sd, color=colour, alpha=0.2, lw=0)
+        if name == "loss" and mean.min() > 0 and mean.max() > 100 * mean.min():
+            ax.set_yscale("log")
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: rate(v)))
+            ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_sensitivity(
+    axes: Sequence[Axes],
+    *,
+    trials: pd.DataFrame,
+    basis: Basis,
+    limits: tuple[float, float],
+    reference: pd.Series[float],
+    rates: pd.Series[float],
+) -> None:
+    (ax,) = axes
+    _draw_trials(ax, trials, limits)
+    for level in reference:
+        label = f"best of {basis.conventional}"
+        ax.axhline(level, color=FAINT, lw=1, ls="--", zorder=0, label=label)
+    ax.set_ylim(limits)
+    rate_axis(ax, rates)
+    ax.set_ylabel(basis.metric)
+    ax.set_xlabel("learning rate")
+
+
+def _draw_trials(ax: Axes, trials: pd.DataFrame, limits: tuple[float, float]) -> None:
+    """``trials`` has the best first."""
+    low, high = limits
+    best, trials = trials.head(1), trials.sort_values("lr")
+    diverged = trials["outcome"] == "diverged"
+    outside = ~diverged & ~trials["value"].between(low, high)
+    good, bad, beyond = trials[~diverged & ~outside], trials[diverged], trials[outside]
+    lr, value, sd = (good[c].to_numpy(dtype=float) for c in ("lr", "value", "sd"))
+    sd = np.nan_to_num(sd)
+    ax.plot(lr, value, color=VALIDATION, lw=0.8, alpha=0.5)
+    ax.fill_between(lr, value - sd, value + sd, color=VALIDATION, alpha=0.12, lw=0)
+    ax.errorbar(lr, value, yerr=sd, color=VALIDATION, fmt="o", ms=3.5, elinewidth=1, capsize=2, label="trial")
+    if len(bad):
+        at, label = bad["value"].clip(low, high), "diverged (scores as a constant)"
+        ax.plot(bad["lr"], at, "x", color=VERMILLION, ms=6, mew=1.6, clip_on=False, label=label)
+    if len(beyond):
+        edge = beyond["value"].clip(low, high)
+        marker = "^" if (beyond["value"] > high).all() else "v"
+        ax.plot(beyond["lr"], edge, marker, color=VERMILLION, ms=5, clip_on=False, ls="", label="far outside")
+    ax.plot(best["lr"], best["value"], "*", color=TRAIN, ms=12, mec=INK, mew=0.6, label="best", zorder=5)

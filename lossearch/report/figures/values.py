@@ -1,0 +1,82 @@
+"""How numbers are predicted: against the truth, residuals, and the residuals' quantiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+from scipy.stats import probplot
+from sklearn.metrics import PredictionErrorDisplay
+
+from lossearch.records.evidence import Evidence
+from lossearch.report.figures.canvas import BLUE, INK, Panel, Picture
+from lossearch.report.figures.shown import as_array, sheets
+from lossearch.report.numbers import number
+
+POINTS = 400
+"""Rows drawn of a panel, spread over the range of targets."""
+_OUTPUTS = 4
+
+
+def errors_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
+    """Return predictions of each pair's first sound replicate: against truth, residuals, normal quantiles."""
+    panels = []
+    for pair in pairs:
+        sheet = next((s for s in sheets(evidence, pair) if s.said.value is not None), None)
+        if sheet is None:
+            continue
+        assert sheet.said.value is not None  # noqa: S101 - chosen so
+        target = sheet.target.reshape(len(sheet.target), -1)
+        value = as_array(sheet.said.value).reshape(target.shape)
+        for column in range(min(target.shape[1], _OUTPUTS)):
+            name = pair if target.shape[1] == 1 else f"{pair}, output {column + 1}"
+            true, said = target[:, column], value[:, column]
+            panels.append(Panel(name, _alt(name, true, said), partial(_draw, true=true, said=said)))
+    if not panels:
+        return None
+    return Picture(
+        "errors",
+        f"Predictions on {evidence.part} rows, one fresh seed",
+        tuple(panels),
+        rows=3,
+        columns=3,
+    )
+
+
+def _alt(name: str, true: NDArray[np.float64], said: NDArray[np.float64]) -> str:
+    residual = true - said
+    r = float(np.corrcoef(true, said)[0, 1]) if true.std() and said.std() else 0.0
+    return (
+        f"{name}: true against predicted values (correlation {r:.2f}), residuals against predictions (mean "
+        f"{number(float(residual.mean()))}, sd {number(float(residual.std()))}), and residuals against normal quantiles."
+    )
+
+
+def _thinned(true: NDArray[np.float64], said: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    if len(true) <= POINTS:
+        return true, said
+    kept = np.argsort(true, kind="stable")[np.linspace(0, len(true) - 1, POINTS).round().astype(int)]
+    return true[kept], said[kept]
+
+
+def _draw(axes: Sequence[Axes], *, true: NDArray[np.float64], said: NDArray[np.float64]) -> None:
+    x, y = _thinned(true, said)
+    shown = PredictionErrorDisplay(y_true=x, y_pred=y)
+    dots: dict[str, Any] = {"s": 9, "color": BLUE, "alpha": 0.6, "linewidths": 0}
+    line: dict[str, Any] = {"color": INK, "lw": 0.8}
+    for ax, kind in zip(axes[:2], ("actual_vs_predicted", "residual_vs_predicted"), strict=True):
+        shown.plot(ax=ax, kind=kind, scatter_kwargs=dots, line_kwargs=line)
+        ax.set_aspect("auto")
+    axes[0].set_ylabel("true")
+    axes[0].set_xlabel("predicted")
+    axes[1].set_ylabel("true minus predicted")
+    axes[1].set_xlabel("predicted")
+    (normal, ordered), (slope, middle, _) = probplot(x - y)
+    axes[2].plot(normal, middle + slope * normal, **line)
+    axes[2].scatter(normal, ordered, **dots)
+    axes[2].set_xlabel("normal quantile")
+    axes[2].set_ylabel("residual")

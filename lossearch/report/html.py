@@ -1,0 +1,80 @@
+"""A report as one HTML page that needs nothing else: no network, no script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
+
+from lossearch.report.content import Report
+from lossearch.report.figures import Picture, key, single, svg
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+SHOWN = 8
+"""Panels of a picture that are shown at once; the others are folded."""
+_WIDE = 5.0
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture as SVG elements: its legend, and its panels."""
+
+    name: str
+    title: str
+    note: str
+    wide: bool
+    legend: Markup | None
+    panels: Sequence[Markup]
+    more: Sequence[Markup]
+    width: float
+
+
+def to_html(report: Report) -> str:
+    """Return a report as an HTML page."""
+    drawn = {section.name: [_drawn(p) for p in section.pictures] for section in report.sections}
+    return _template().render(report=report, drawn=drawn, shown=SHOWN)
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("lossearch.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = breakable
+    return environment.get_template("report.html")
+
+
+def breakable(text: str) -> Markup:
+    """Return text whose long names may be broken after a slash or an underscore."""
+    return Markup(re.sub(r"(?<=\w)[/_](?=\w)", r"\g<0><wbr>", str(escape(text))))  # noqa: S704 - escaped here
+
+
+def _drawn(picture: Picture) -> Drawn:
+    figures = [single(picture, panel) for panel in picture.panels]
+    legend = key(figures)
+    panels = [
+        Markup(svg(figure, f"{picture.name}{i}", panel.alt))  # noqa: S704 - svg escapes what it is given
+        for i, (figure, panel) in enumerate(zip(figures, picture.panels, strict=True))
+    ]
+    return Drawn(
+        picture.name,
+        picture.title,
+        picture.note,
+        picture.size[0] > _WIDE,
+        None if legend is None else Markup(svg(legend, f"{picture.name}key", "Legend", tight=True)),  # noqa: S704
+        panels[:SHOWN],
+        panels[SHOWN:],
+        picture.size[0],
+    )

@@ -1,0 +1,67 @@
+"""A report as Markdown, with its figures as PNG files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from lossearch.report.content import Report, Section, Table
+from lossearch.report.figures import save, sheet
+from lossearch.report.layout import escaped, markdown_table
+
+
+def to_markdown(report: Report, images: Mapping[str, str] | None = None) -> str:
+    """Return a report as Markdown.
+
+    Args:
+        report: what to write.
+        images: picture -> the address of its file; a picture without one is described in words.
+    """
+    lines = [f"# {escaped(report.title)}", "", escaped(report.subtitle), ""]
+    lines += [f"{escaped(s)}\n" for s in report.lead]
+    lines += [f"- {escaped(label)}: {escaped(value)}" for label, value in report.facts]
+    for section in report.sections:
+        lines += ["", *_section(section, images or {})]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def save_pictures(report: Report, folder: Path, names: Collection[str] | None = None) -> dict[str, Path]:
+    """Write the pictures of a report as PNG into a directory, and return picture -> file.
+
+    Args:
+        report: whose pictures.
+        folder: where to; made where there is none.
+        names: those wanted, all by default.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = [p for s in report.sections for p in s.pictures if names is None or p.name in names]
+    return {p.name: save(sheet(p), folder / f"{p.name}.png") for p in pictures}
+
+
+def _section(section: Section, images: Mapping[str, str]) -> Iterator[str]:
+    yield f"## {escaped(section.title)}"
+    yield ""
+    for sentence in section.text:
+        yield f"{escaped(sentence)}\n"
+    for picture in section.pictures:
+        alt = " ".join(panel.alt for panel in picture.panels)
+        name = images.get(picture.name)
+        yield f"![{escaped(alt)}](<{name}>)\n" if name else f"{escaped(alt)}\n"
+    for table in (*section.tables, *section.details):
+        yield from _table(table)
+    for caption, text in section.code:
+        yield f"{escaped(caption)}:\n"
+        yield from _code(text)
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield f"{escaped(table.caption)}:\n"
+    yield from markdown_table(table.columns)
+    yield ""
+
+
+def _code(text: str) -> Iterator[str]:
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    yield from (fence, text, fence, "")

@@ -1,0 +1,245 @@
+"""What was found: the verdict, the leaderboard, the differences, how honest the search's own scores were."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from lossearch.report.content import Section, Sources, Table
+from lossearch.report.figures.intervals import forest_picture, honesty_picture, scores_picture
+from lossearch.report.layout import Column
+from lossearch.report.numbers import MISSING, number, rate
+from lossearch.report.tables import leaderboard_columns
+from lossearch.report.words import confirmed_sentences, gain_sentence, optimism_sentence, remarks, statement
+from lossearch.verdict.judgement import Comparison, Ranked, Verdict
+
+_ALL_COMPARISONS = 400
+
+
+def lead(sources: Sources) -> tuple[str, ...]:
+    """Return the answer in a few sentences."""
+    if sources.verdict is not None:
+        return tuple(s for s in sources.verdict.sentences if s)
+    said = gain_sentence(sources.board, sources.basis)
+    if sources.confirmed is not None and sources.confirmed.confirmations:
+        return (
+            *confirmed_sentences(sources.confirmed),
+            said,
+            "This is not a verdict: no pairs are compared.",
+        )
+    return (
+        said,
+        (
+            "This is not a verdict: the best points were not trained again on fresh seeds, so these are the search's "
+            "own, optimistic scores."
+        ),
+    )
+
+
+def facts(sources: Sources) -> tuple[tuple[str, str], ...]:
+    """Return what a reader looks for first, as (label, value)."""
+    verdict, board = sources.verdict, sources.board
+    if verdict is None:
+        best = board[board["rank"].notna()].head(1)
+        return tuple(
+            (label, value)
+            for row in best.to_dict("records")
+            for label, value in (
+                ("best in the search", str(row["pair"])),
+                (f"{sources.basis.metric}, validation rows", number(row["score"], row["sd"])),
+                ("learning rate", rate(row["lr"])),
+            )
+        )
+    taken = next(r for r in verdict.ranking if r.pair == verdict.recommended)
+    rates = dict(zip(board["pair"], board["lr"], strict=True))
+    found = [
+        ("recommended", taken.pair),
+        ("learning rate", rate(rates.get(taken.pair))),
+        (f"{verdict.metric}, {verdict.part} rows", f"{number(taken.score, taken.sd)} ({_interval(taken)})"),
+        ("tied with the best", f"{len(verdict.tied)} of {len(verdict.ranking)} pairs"),
+    ]
+    if taken.gain is not None and taken.pair != verdict.conventional:
+        found.append((f"gain over {verdict.conventional}", number(taken.gain, taken.sd, signed=True)))
+    return tuple(found)
+
+
+def leaderboard(sources: Sources) -> Section:
+    """Return the ranked pairs, by the verdict where there is one, else by the search."""
+    if sources.verdict is None:
+        board = sources.board
+        caption = f"Pairs by their best trial in the search ({sources.basis.metric}, validation rows)"
+        columns = _without_alignment(leaderboard_columns(board, sources.basis))
+        table = Table(caption, columns, header=1)
+        words = (*remarks(board, sources.basis), statement(sources.basis))
+        return Section("leaderboard", "Leaderboard", words, tables=(table,))
+    verdict = sources.verdict
+    text = (
+        (
+            f"Mean {verdict.metric} on {verdict.rows} {verdict.part} rows over {verdict.seeds} fresh seeds, "
+            f"{'higher' if verdict.direction == 'maximize' else 'lower'} is better; optimiser {sources.basis.optimizer}. "
+            "A pair is tied with the best unless the comparisons of all pairs with each other say that it is worse."
+        ),
+    )
+    return Section(
+        "leaderboard",
+        "Leaderboard",
+        (*text, *_chosen_on_validation(verdict)),
+        (scores_picture(verdict),),
+        (_ranking_table(sources, verdict),),
+    )
+
+
+def _chosen_on_validation(verdict: Verdict) -> tuple[str, ...]:
+    if verdict.part == "test":
+        return ()
+    return ("There is no test part: these are validation rows, on which the epoch was chosen.",)
+
+
+def _without_alignment(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Return columns without the spaces that align numbers on a terminal."""
+    return tuple(Column(c.heading, tuple(x.strip() for x in c.cells), c.numeric) for c in columns)
+
+
+def _ranking_table(sources: Sources, verdict: Verdict) -> Table:
+    rows = verdict.ranking
+    searched = {row["pair"]: row for row in sources.board.to_dict("records")}
+    own: list[dict[Any, Any]] = [searched.get(r.pair, {}) for r in rows]
+    params = [str(o.get("params", "") or MISSING) for o in own]
+    columns = [
+        Column("pair", tuple(r.pair for r in rows)),
+        Column("rank", tuple(str(r.rank) for r in rows), numeric=True),
+        Column(f"{verdict.metric}", tuple(number(r.score, r.sd) for r in rows), numeric=True),
+        Column(f"{interval_name(verdict)} interval", tuple(_interval(r) for r in rows), numeric=True),
+        Column("sd over seeds", tuple(number(r.sd, r.sd) for r in rows), numeric=True),
+        Column("tied with best", tuple("yes" if r.tied else "no" for r in rows)),
+        Column(f"gain over {verdict.conventional}", tuple(_gain(r, verdict) for r in rows), numeric=True),
+        Column("best lr", tuple(rate(o.get("lr")) for o in own), numeric=True),
+        Column("parameters", tuple(params)),
+        Column("trials", tuple(str(o.get("trials", MISSING)) for o in own), numeric=True),
+        Column("diverged seeds", tuple(f"{r.diverged} of {verdict.seeds}" for r in rows), numeric=True),
+    ]
+    shown = [c for c in columns if c.heading != "parameters" or set(c.cells) != {MISSING}]
+    strong = frozenset(i for i, r in enumerate(rows) if r.pair == verdict.recommended)
+    return Table("Pairs, best first; the recommended one stands out", tuple(shown), strong=strong)
+
+
+def interval_name(verdict: Verdict) -> str:
+    """Return "95 %"."""
+    return f"{100 * (1 - verdict.level):g} %"
+
+
+def _interval(ranked: Ranked) -> str:
+    return f"{number(ranked.low, ranked.sd)} to {number(ranked.high, ranked.sd)}"
+
+
+def _gain(ranked: Ranked, verdict: Verdict) -> str:
+    if ranked.pair == verdict.conventional:
+        return "reference"
+    if ranked.gain is None:
+        return MISSING
+    ends = [number(v, ranked.sd, signed=True) for v in (ranked.gain_low, ranked.gain_high)]
+    interval = f" ({ends[0]} to {ends[1]})" if MISSING not in ends else ""
+    return f"{number(ranked.gain, ranked.sd, signed=True)}{interval}"
+
+
+def differences(sources: Sources) -> Section:
+    """Return the paired differences from the leader, and every comparison."""
+    verdict = sources.verdict
+    if verdict is None or not verdict.comparisons:
+        why = (
+            "There is no confirmation to compare pairs by."
+            if verdict is None
+            else "One pair was confirmed: there is nothing to compare it with."
+        )
+        return Section("differences", "Paired differences", (why,))
+    found = verdict.comparisons[:_ALL_COMPARISONS]
+    text = (
+        (
+            f"Each pair against {verdict.leader}, under the same seeds and on the same rows. The intervals hold for all "
+            f"{len(verdict.comparisons)} comparisons at once, so that naming the leader after the fact costs nothing."
+        ),
+        *(
+            [
+                f"Differences below {rate(verdict.rope)} {verdict.metric} count as equal in practice (grey band)."
+            ]
+            if verdict.rope > 0
+            else []
+        ),
+        *(
+            [
+                (
+                    "These seeds and rows would probably (80 %) have shown a difference of "
+                    f"{number(verdict.detectable, verdict.detectable)}."
+                )
+            ]
+            if math.isfinite(verdict.detectable)
+            else []
+        ),
+    )
+    return Section(
+        "differences",
+        "Paired differences",
+        text,
+        (forest_picture(verdict),),
+        details=(_comparisons_table(found, verdict),),
+    )
+
+
+def _comparisons_table(found: Sequence[Comparison], verdict: Verdict) -> Table:
+    def column(heading: str, values: Sequence[float], *, share: bool = False) -> Column:
+        cells = tuple(f"{v:.2f}" if share else number(v) for v in values)
+        return Column(heading, cells, numeric=True)
+
+    columns = (
+        Column("pair", tuple(c.a for c in found)),
+        Column("against", tuple(c.b for c in found)),
+        column("difference", [c.difference for c in found]),
+        Column("interval", tuple(f"{number(c.low)} to {number(c.high)}" for c in found), numeric=True),
+        column("p (adjusted)", [c.p for c in found]),
+        column("effect size", [c.effect for c in found]),
+        column("P(better)", [c.better for c in found], share=True),
+        column("P(equal)", [c.equal for c in found], share=True),
+        column("P(worse)", [c.worse for c in found], share=True),
+        Column("relation", tuple(str(c.relation) for c in found)),
+    )
+    return Table(f"Every comparison in {verdict.metric}; positive is better", columns)
+
+
+def honesty(sources: Sources) -> Section:
+    """Return search, confirmation and test scores side by side, and the search's optimism."""
+    verdict = sources.verdict
+    if verdict is None or all(r.search is None for r in verdict.ranking):
+        why = (
+            "Without a confirmation the search's optimism is not known: only fresh seeds can tell by how much its "
+            "scores are too good."
+            if sources.confirmed is None
+            else "No pairs are compared here; what fresh seeds scored stands at the top."
+        )
+        return Section("honesty", "Selection honesty", (why,))
+    text = [
+        "The score by which a point was chosen is too good: it is the best of many. What counts was measured again."
+        if sources.basis.selected
+        else "Each pair has one point, so none was chosen by its score; fresh seeds measured it again."
+    ]
+    text += [s for s in [optimism_sentence(verdict, sources.basis)] if s]
+    rows = verdict.ranking
+    columns = [
+        Column("pair", tuple(r.pair for r in rows)),
+        Column("search, validation rows", tuple(number(r.search, r.sd) for r in rows), numeric=True),
+        Column("fresh seeds, validation rows", tuple(number(r.validation, r.sd) for r in rows), numeric=True),
+        Column("optimism", tuple(_optimism(r, verdict) for r in rows), numeric=True),
+    ]
+    if verdict.part == "test":
+        columns.append(
+            Column("fresh seeds, test rows", tuple(number(r.score, r.sd) for r in rows), numeric=True)
+        )
+    table = Table(f"{verdict.metric} at each stage", tuple(columns))
+    return Section("honesty", "Selection honesty", tuple(text), (honesty_picture(verdict),), (table,))
+
+
+def _optimism(ranked: Ranked, verdict: Verdict) -> str:
+    if ranked.search is None or ranked.validation is None:
+        return MISSING
+    sign = 1 if verdict.direction == "maximize" else -1
+    return number(sign * (ranked.search - ranked.validation), ranked.sd, signed=True)

@@ -1,0 +1,78 @@
+"""How the pairs stand under every metric of the task, and whether the metrics agree."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from lossearch.report.content import Section, Sources, Table
+from lossearch.report.layout import Column
+from lossearch.report.numbers import MISSING, number
+from lossearch.tasks.metrics import METRICS
+from lossearch.verdict.metrics import agreement, agreement_sentence, confirmed_scores, leaderboards
+
+_ARROWS = {"maximize": "↑", "minimize": "↓"}
+
+
+def metrics(sources: Sources) -> Section:
+    """Return every pair under every metric of the task, and how far the metrics agree."""
+    board, judge = _board(sources), sources.basis.metric
+    if board.empty:
+        return Section("metrics", "Other metrics", ("No scores are recorded.",))
+    confirmed = sources.confirmed
+    where = "validation rows, search" if confirmed is None else f"{confirmed.part} rows, fresh seeds"
+    text = (agreement_sentence(board, judge), f"Only {judge} decided anything here.")
+    names = list(dict.fromkeys(board["metric"]))
+    details = (_agreement_table(board),) if len(names) > 2 and board["pair"].nunique() > 2 else ()
+    table = _metrics_table(board, sources, f"Means on {where}; ↑ more is better, ↓ less is better, * best")
+    return Section("metrics", "Other metrics", text, tables=(table,), details=details)
+
+
+def _board(sources: Sources) -> pd.DataFrame:
+    """Return one row a metric and pair, as ``verdict.metrics.leaderboards`` has them."""
+    basis = sources.basis
+    if sources.confirmed is not None and sources.confirmed.confirmations:
+        return leaderboards(confirmed_scores(sources.confirmed, basis.direction))
+    directions = {basis.metric: basis.direction} | {m.name: m.direction for m in METRICS.values()}
+    best = {r.number: r for r in sources.records}
+    rows = [
+        {
+            "metric": name,
+            "direction": direction,
+            "pair": best[n].point.pair,
+            "mean": best[n].scores[f"val_{name}"],
+            "sd": best[n].spread.get(f"val_{name}", math.nan),
+        }
+        for name, direction in directions.items()
+        for n in map(int, sources.board["trial"].dropna())
+        if f"val_{name}" in best[n].scores
+    ]
+    board = pd.DataFrame(rows, columns=["metric", "direction", "pair", "mean", "sd"])
+    signed = board["mean"].where(board["direction"] == "minimize", -board["mean"])
+    return board.assign(rank=signed.groupby(board["metric"]).rank(method="min").astype("Int64"))
+
+
+def _metrics_table(board: pd.DataFrame, sources: Sources, caption: str) -> Table:
+    pairs = [p for p in sources.order if p in set(board["pair"])]
+    columns = [Column("pair", tuple(pairs))]
+    for (name, direction), group in board.groupby(["metric", "direction"], sort=False):
+        rows = {row["pair"]: row for row in group.to_dict("records")}
+        cells = tuple(
+            number(rows[p]["mean"], rows[p]["sd"]) + (" *" if rows[p]["rank"] == 1 else "")
+            if p in rows
+            else MISSING
+            for p in pairs
+        )
+        columns.append(Column(f"{name} {_ARROWS[str(direction)]}", cells, numeric=True))
+    return Table(caption, tuple(columns))
+
+
+def _agreement_table(board: pd.DataFrame) -> Table:
+    tau = agreement(board)
+    columns = [Column("metric", tuple(map(str, tau.index)))]
+    columns += [
+        Column(str(name), tuple(MISSING if math.isnan(v) else f"{v:.2f}" for v in tau[name]), numeric=True)
+        for name in tau.columns
+    ]
+    return Table("Do metrics rank the pairs alike? Kendall's tau; 1: the same order", tuple(columns))

@@ -1,0 +1,70 @@
+"""How to do it again, what was not searched, and what to know."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from lossearch.report.content import Section, Sources, Table
+from lossearch.report.layout import Column
+
+
+def reproduce(sources: Sources) -> Section:
+    """Return command, versions, seeds and digests."""
+    declared = sources.declared
+    identity, header = declared["identity"], declared.get("header") or {}
+    search = identity["search"]
+    task = identity["task"]
+    facts: dict[str, Any] = {
+        "study": declared["name"],
+        "digest": declared["digest"],
+        "data": f"{task['name']} ({declared['kind']}), digest {task['data']}",
+        "rows": ", ".join(f"{n} {part}" for part, n in task["rows"].items()),
+        "metric": f"{task['metric']} ({task['direction']})",
+        "training": ", ".join(f"{k} {v}" for k, v in identity["train"].items() if v not in (None, {}, [])),
+        "search": ", ".join(f"{k} {v}" for k, v in search.items()),
+        "trials": len(sources.records),
+    }
+    if sources.confirmed is not None:
+        facts["confirmation seeds"] = len(sources.confirmed.seeds)
+    if "created" in declared:
+        facts["begun"] = datetime.fromtimestamp(declared["created"], UTC).strftime("%Y-%m-%d %H:%M UTC")
+    if header.get("git_revision"):
+        facts["revision of the working directory"] = header["git_revision"]
+    facts |= header.get("versions") or {}
+    table = Table(
+        "What the study is, and what it ran on",
+        (Column("what", tuple(facts)), Column("value", tuple(map(str, facts.values())))),
+    )
+    text = (
+        (
+            "Save the study file below and run it: the same data, seeds and versions give the same trials. "
+            "Data given in Python have to be given again."
+        ),
+    )
+    file = f"{declared['name']}.toml"
+    code = (("Command", f"lossearch run {file}"), (f"Study file {file}", str(declared["config"]).strip()))
+    return Section("reproduce", "How to reproduce", text, tables=(table,), code=code)
+
+
+def limits(sources: Sources) -> Section | None:
+    """Return what was not searched or not confirmed, with the reasons, and the study's notes."""
+    rejected = sources.declared.get("rejections") or []
+    left_out = sources.confirmed.left_out if sources.confirmed is not None else {}
+    notes = tuple(str(n) for n in sources.declared.get("notes") or ())
+    if not (rejected or left_out or notes):
+        return None
+    tables = []
+    if left_out:
+        tables.append(_reasons("Searched, but not confirmed", left_out))
+    details = []
+    if rejected:
+        reasons = {r["name"]: f"{r['reason']} {r['cure']}".strip() for r in rejected}
+        details.append(_reasons(f"Not searched: {len(reasons)} combinations", reasons))
+    return Section("notes", "Notes", notes, tables=tuple(tables), details=tuple(details))
+
+
+def _reasons(caption: str, reasons: Any) -> Table:
+    return Table(
+        caption, (Column("pair", tuple(reasons)), Column("why", tuple(reasons.values()), wraps=True))
+    )

@@ -1,0 +1,201 @@
+"""What was tried: learning rates, curves, every trial, budget, fairness, effects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from lossearch.report import frames
+from lossearch.report.content import Section, Sources, Table
+from lossearch.report.figures.effort import budget_picture
+from lossearch.report.figures.parallel import parallel_picture
+from lossearch.report.figures.training import curves_picture, sensitivity_picture
+from lossearch.report.layout import Column
+from lossearch.report.numbers import MISSING, number, rate
+from lossearch.verdict.budget import budget_curves, crossings
+from lossearch.verdict.effects import cover_effects, effects_sentence, replicate_scores, tuned_effects
+from lossearch.verdict.fairness import Effort, OwnRange, efforts
+from lossearch.verdict.inclusion import confirmed_shortfalls, containments, searched_shortfalls
+
+
+def learning_rates(sources: Sources) -> Section:
+    """Return the score against the learning rate, pair by pair."""
+    tried = frames.lr_sensitivity(sources.records, metric=sources.basis.metric)
+    usable = tried[tried["value"].notna()]
+    if usable.empty:
+        return Section("learning_rates", "Learning rates", ("No trial has a score yet.",))
+    text = ["Each dot is a trial of the search: its mean over seeds and their sd; the star is the best."]
+    diverged = int((tried["outcome"] == "diverged").sum())
+    if diverged:
+        text.append(
+            f"{diverged} of {len(tried)} trials diverged (crosses): they score what a constant predictor does."
+        )
+    return Section(
+        "learning_rates", "Learning rates", tuple(text), (sensitivity_picture(tried, sources.basis),)
+    )
+
+
+def learning_curves(sources: Sources) -> Section:
+    """Return training and validation curves of each pair's best trial."""
+    best = frames.best_records(sources.records, direction=sources.basis.direction)
+    shown = {p: best[p].number for p in sources.order if p in best}
+    curves = sources.curves if "trial" in sources.curves else None
+    found = None if curves is None else frames.curves(curves, shown)
+    if found is None or found.empty:
+        return Section("learning_curves", "Learning curves", ("The curves are not recorded.",))
+    text = (
+        (
+            "Each pair's best trial. Losses have units of their own and cannot be compared between pairs; the "
+            f"{sources.basis.metric} can."
+        ),
+    )
+    return Section("learning_curves", "Learning curves", text, (curves_picture(found, sources.basis),))
+
+
+def trials(sources: Sources) -> Section:
+    """Return every trial as a line over what was searched."""
+    searched = {p: list(names) for p, names in sources.searched.items()}
+    picture = parallel_picture(sources.records, sources.basis, searched, sources.order)
+    if picture is None:
+        return Section("trials", "All trials", ("Fewer than two trials have a score.",))
+    text = ("One line a trial of the search; the darker, the better.",)
+    return Section("trials", "All trials", text, (picture,))
+
+
+def budget(sources: Sources) -> Section:
+    """Return what so many trials typically find."""
+    basis = sources.basis
+    found = budget_curves(sources.records, direction=basis.direction)
+    picture = budget_picture(sorted(found, key=lambda c: sources.order.index(c.pair)), basis)
+    if picture is None:
+        why = "This needs five independent trials of a pair (those of the cover)."
+        return Section("budget", "How many trials", (why,))
+    crossed = [str(c) for c in crossings(found, direction=basis.direction) if c.clear]
+    text = (
+        (
+            f"The best validation {basis.metric} that a search of so many trials typically finds, from the trials whose "
+            "points no earlier result has chosen."
+        ),
+        *(crossed or ["By these bands no pair is sure to overtake another as trials are added."]),
+    )
+    return Section("budget", "How many trials", text, (picture,))
+
+
+def fairness(sources: Sources) -> Section:
+    """Return what each pair was given, and what it made of it."""
+    space = sources.declared["identity"]["space"]
+    rows = efforts(
+        sources.records,
+        direction=sources.basis.direction,
+        lr=tuple(space["lr"]),
+        pairs=sources.order,
+        settings=sorted({n for names in sources.searched.values() for n in names if "." not in n}),
+        own=own_ranges(sources),
+    )
+    text = [
+        (
+            "Every pair is given the same number of trials, over the same learning rates. Sensitivity is what is lost, "
+            f"in {sources.basis.metric}, by a learning rate three times too high or too low."
+        )
+    ]
+    edge = [e.pair for e in rows if e.at_edge]
+    if edge:
+        text.append(f"Best learning rate at the edge of its range: {', '.join(edge)}.")
+    text += _shortfalls(sources)
+    counts = {e.trials for e in rows}
+    if len(counts) > 1:
+        text.append(f"Not all pairs had the same number of trials ({min(counts)} to {max(counts)}).")
+    return Section("fairness", "Fairness", tuple(text), tables=(_effort_table(rows, sources),))
+
+
+def _shortfalls(sources: Sources) -> list[str]:
+    """Return which families did worse than a member of their own, so that their search was too small."""
+    basis = sources.basis
+    contained = containments(sources.declared["kind"], sources.searched)
+    best = frames.best_records(sources.records, direction=basis.direction)
+    found = list(searched_shortfalls(contained, best, direction=basis.direction, metric=basis.metric))
+    if sources.verdict is not None:
+        found += confirmed_shortfalls(contained, sources.verdict.comparisons)
+    return list(map(str, found))
+
+
+def own_ranges(sources: Sources) -> dict[str, list[OwnRange]]:
+    """Return the searched ranges of the losses' own parameters, by pair; where unknown, the default is the middle."""
+    found: dict[str, list[OwnRange]] = {}
+    for pair, dimensions in sources.searched.items():
+        for name, d in dimensions.items():
+            loss, dot, own = name.rpartition(".")
+            if dot and loss == pair.partition("/")[0] and "low" in d:
+                low, high, log = float(d["low"]), float(d["high"]), bool(d["log"])
+                middle = math.sqrt(low * high) if log else (low + high) / 2
+                default = _defaults(sources, pair).get(own, middle)
+                found.setdefault(pair, []).append(OwnRange(own, low, high, default, log))
+    return found
+
+
+def _defaults(sources: Sources, pair: str) -> dict[str, float]:
+    from lossearch.losses import losses_for
+
+    loss = losses_for(sources.declared["kind"]).get(pair.partition("/")[0])
+    return {} if loss is None else {p.name: p.default for p in loss.params}
+
+
+def _effort_table(rows: Sequence[Effort], sources: Sources) -> Table:
+    def shares(values: Sequence[float | None]) -> tuple[str, ...]:
+        return tuple(MISSING if v is None else f"{100 * v:.0f} %" for v in values)
+
+    def numbers(values: Sequence[float | None], spread: float | None = None) -> tuple[str, ...]:
+        return tuple(number(v, spread) for v in values)
+
+    spread = float(sources.board["sd"].median()) / 10
+    columns = [
+        Column("pair", tuple(e.pair for e in rows)),
+        Column("trials", tuple(str(e.trials) for e in rows), numeric=True),
+        Column("searched numbers", tuple(str(e.searched) for e in rows), numeric=True),
+        Column("lr range covered", shares([e.coverage for e in rows]), numeric=True),
+        Column("best lr", tuple(rate(e.best_lr) for e in rows), numeric=True),
+        Column("its place in the range", shares([e.best_at for e in rows]), numeric=True),
+        Column("replicates diverged", shares([e.diverged for e in rows]), numeric=True),
+        Column("trials pruned", shares([e.pruned for e in rows]), numeric=True),
+        Column(f"best {sources.basis.metric}", numbers([e.score for e in rows], spread), numeric=True),
+        Column("with lr only", numbers([e.default_score for e in rows], spread), numeric=True),
+        Column("lr sensitivity", tuple(number(e.sensitivity, e.sensitivity) for e in rows), numeric=True),
+        Column("seconds a replicate", tuple(number(e.seconds, e.seconds) for e in rows), numeric=True),
+    ]
+    return Table("What each pair was given in the search, and what it made of it", tuple(columns))
+
+
+def effects(sources: Sources) -> Section:
+    """Return how much of the spread comes from loss, activation, learning rate and seed."""
+    basis, verdict = sources.basis, sources.verdict
+    if "trial" not in sources.curves:
+        return Section("effects", "What matters", ("This needs the curves, which are not recorded.",))
+    scores = replicate_scores(sources.curves, sources.records, metric=basis.metric, stage="cover")
+    cover = cover_effects(scores, direction=basis.direction)
+    tuned = tuned_effects(_tuned(sources), direction=basis.direction)
+    sentence = effects_sentence(
+        cover, tuned, metric=basis.metric, tied=None if verdict is None else verdict.tied
+    )
+    tables = tuple(
+        Table(
+            caption,
+            (
+                Column("source", tuple(e.name for e in found.effects)),
+                Column(
+                    "share of the spread",
+                    tuple(f"{100 * e.share:.0f} %" for e in found.effects),
+                    numeric=True,
+                ),
+            ),
+        )
+        for caption, found in (("Over the cover", cover), ("Each pair at its best point", tuned))
+        if found is not None
+    )
+    return Section("effects", "What matters", (sentence,), tables=tables)
+
+
+def _tuned(sources: Sources) -> dict[str, tuple[float, ...]]:
+    if sources.confirmed is None:
+        return {}
+    found = {c.point.pair: c.values[c.judged] for c in sources.confirmed.confirmations}
+    return {p: v for p, v in found.items() if all(map(math.isfinite, v))}
