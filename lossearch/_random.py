@@ -45,6 +45,19 @@ def isolated(seed: int) -> Iterator[None]:
         np.random.set_state(numpy_state)  # noqa: NPY002
 
 
+def seed_draws(seed: int) -> None:
+    """Seed what draws next by torch's own generators, on whatever device.
+
+    As ``torch.manual_seed``, which besides keeps the place it was called from for every device that has
+    not been used yet: milliseconds, where this is called at every step.
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(seed)
+
+
 class _OwnStreamPerDraw(TorchDispatchMode):
     """Gives every random operation its own stream: the k-th draw does not depend on the sizes before it."""
 
@@ -57,7 +70,7 @@ class _OwnStreamPerDraw(TorchDispatchMode):
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if torch.Tag.nondeterministic_seeded in func.tags:
-            torch.manual_seed(stream(self.seed, "draw", self.draws))
+            seed_draws(stream(self.seed, "draw", self.draws))
             self.draws += 1
         return func(*args, **(kwargs or {}))
 

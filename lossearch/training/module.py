@@ -13,7 +13,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from lossearch._random import stream
+from lossearch._random import seed_draws, stream
 from lossearch.pairs import Criterion
 from lossearch.tasks import Metric
 from lossearch.training.batches import Batch, Rows
@@ -153,7 +153,7 @@ class ReplicateModule(LossModule):
         x, encoded = batch
         progress = self.progress
         if progress.random:
-            torch.manual_seed(stream(progress.seed, "step", progress.steps))
+            seed_draws(stream(progress.seed, "step", progress.steps))
         raw = self(x)
         loss = self.criterion.mean(raw, encoded)
         value = loss.item()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from lossearch._random import stream
+from lossearch._random import seed_draws, stream
 
 ELEMENTWISE = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.Sigmoid,
@@ -131,7 +131,7 @@ class LayerStack:
         """Return each dropout layer's scaled mask (S, 1, H, B), the very bits nn.Dropout would draw."""
         drawn: list[list[Tensor]] = [[] for _ in self.random]
         for seed in seeds:
-            torch.manual_seed(seed)
+            seed_draws(seed)
             for masks, layer, width in zip(drawn, self.random, widths, strict=True):
                 ones = torch.ones(rows, width, dtype=like.dtype, device=like.device)
                 masks.append(functional.dropout(ones, layer.p).t())
@@ -238,7 +238,7 @@ class Vmapped:
         """Return each seed's output, its random layers drawing what the replicate alone would draw."""
         found = []
         for s, seed in enumerate(step_seeds):
-            torch.manual_seed(seed)
+            seed_draws(seed)
             found.append(
                 over_arms(
                     {n: p[s] for n, p in parameters.items()}, {n: b[s] for n, b in buffers.items()}, x[s]
