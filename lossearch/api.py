@@ -6,7 +6,8 @@ import shutil
 import time as clock
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -14,23 +15,30 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from lossearch.config import StudyConfig, config_toml, make_config
+from lossearch.confirming import confirm_and_judge, write_confirmation
 from lossearch.errors import InputError, LossearchError, StoreError
 from lossearch.losses import Loss
+from lossearch.model import FittedModel, load_model
 from lossearch.planning import Prepared, declaration, prepare
 from lossearch.records.curves import compact, mean_curves_of, read_curves
 from lossearch.records.environment import git_revision, versions
 from lossearch.records.header import StudyHeader
 from lossearch.records.mlflow_client import no_autolog
+from lossearch.records.mlflow_model import Registered, Sample
+from lossearch.records.mlflow_model import register as register_model
 from lossearch.records.mlflow_view import MlflowView, Status
 from lossearch.records.removal import remove_study
 from lossearch.records.store import Store, hide_password
+from lossearch.records.trial import TrialRecord
+from lossearch.records.weights import WeightKeeper
 from lossearch.result import CURVES, Result, load_result
 from lossearch.study.book import StudyBook
 from lossearch.study.plan import require_same
 from lossearch.study.progress import Listener, Silent
 from lossearch.study.recorded import open_study, quiet_optuna
+from lossearch.study.rerun import Rerun
 from lossearch.study.rounds import Search
-from lossearch.tasks import Dataset, Metric, from_arrays
+from lossearch.tasks import Dataset, Metric, as_dataset, from_arrays
 from lossearch.training.contract import Trains
 from lossearch.training.pool import PlainPool
 
@@ -164,20 +172,23 @@ def run(
             store = Store.open(config.records.store)
             stack.enter_context(_only_here(store, prepared.plan.name))
             book = _open_book(store, prepared, heard)
-        return _search(prepared, way, store, book, heard)
+        return replace(_search(prepared, way, pool, store, book, heard), prepared=prepared)
 
 
-def _search(prepared: Prepared, way: Trains, store: Store, book: StudyBook, heard: Listener) -> Result:
+def _search(
+    prepared: Prepared, way: Trains, plain: Trains, store: Store, book: StudyBook, heard: Listener
+) -> Result:
     name = prepared.plan.name
     try:
-        reason = Search(prepared.plan, way, book, heard)()
+        searched = way if book.weights is None else partial(way, keep_weights=True)
+        heard.finished(Search(prepared.plan, searched, book, heard)())
+        confirm_and_judge(prepared, plain, store.study_dir(name), book, heard)
     except KeyboardInterrupt:
         _finish(store, name, book.view, "killed")
         raise
     except BaseException:
         _finish(store, name, book.view, "failed")
         raise
-    heard.finished(reason)
     return _finish(store, name, book.view, "finished")
 
 
@@ -202,9 +213,18 @@ def _open_book(store: Store, prepared: Prepared, heard: Listener) -> StudyBook:
     study = open_study(store, prepared.plan, prepared.config.records.storage)
     view = _open_view(store, prepared, header, heard)
     book = StudyBook(prepared.plan, study, store.study_dir(name), view)
+    book.weights = _keeper(prepared, store, book.records())
     if view is not None:
         view.sync(book.records(), _stored_curves(store, name))
     return book
+
+
+def _keeper(prepared: Prepared, store: Store, records: Sequence[TrialRecord]) -> WeightKeeper | None:
+    kept, plan = prepared.config.records, prepared.plan
+    if kept.weights == "none":
+        return None
+    folder = store.study_dir(plan.name)
+    return WeightKeeper(folder, kept.weights, kept.weights_bytes, plan.task.metric.sign, records)
 
 
 def _stored_curves(store: Store, name: str) -> Callable[[Any], Any]:
@@ -242,8 +262,8 @@ def _attach(result: Result, view: MlflowView, status: Status) -> None:
         view.close(
             status,
             metrics=_final_metrics(result),
-            tags={} if result.leader is None else {"lossearch.best": result.leader.pair},
-            artifacts=result.save(Path(folder)),
+            tags=_final_tags(result),
+            artifacts=result.save(Path(folder), report=status == "finished"),
             tables={"leaderboard": result.leaderboard},
         )
 
@@ -257,11 +277,19 @@ def _final_metrics(result: Result) -> dict[str, float | None]:
         "training_seconds": sum(r.seconds for r in result.trials),
     }
     if result.leader is not None:
-        found |= {
-            "best_score": float(board["score"].iloc[0]),
-            "gain_over_conventional": float(board["gain"].iloc[0]),
-        }
+        best = board[board["pair"] == result.best.pair].iloc[0]
+        found |= {"best_score": float(best["score"]), "gain_over_conventional": float(best["gain"])}
+    if result.verdict is not None:
+        found |= {"tied_pairs": len(result.tied), "optimism": result.verdict.optimism}
     return found
+
+
+def _final_tags(result: Result) -> dict[str, str]:
+    tags = {} if result.leader is None else {"lossearch.best": result.best.pair}
+    if result.verdict is not None:
+        said = " ".join(s for s in result.verdict.sentences if s)
+        tags |= {"lossearch.verdict": said, "lossearch.tied": ", ".join(result.tied)}
+    return tags
 
 
 def load(name: str, store: str | Path = "mlruns") -> Result:
@@ -274,8 +302,84 @@ def load(name: str, store: str | Path = "mlruns") -> Result:
     return load_result(Store.open(store, create=False), name)
 
 
+def rerun(name: str, trial: str | int, store: str | Path = "mlruns", *, keep_weights: bool = False) -> Rerun:
+    """Train a recorded trial again and say whether its value is reproduced.
+
+    Args:
+        name: the study.
+        trial: the trial's number, or "confirm:PAIR" for the confirmation of a pair.
+        store: where its records are.
+        keep_weights: whether the weights of its replicates are kept.
+
+    Raises:
+        UnknownNameError: there is no such study or trial.
+        InputError: the data were given in Python, or the trial has no value.
+        StudyMismatchError: the data are not what they were.
+        RunFailedError: training failed.
+    """
+    return load(name, store).rerun(trial, keep_weights=keep_weights)
+
+
+def export(
+    name: str, directory: str | Path, store: str | Path = "mlruns", *, parts: str = "train"
+) -> FittedModel:
+    """Write the fitted winner of a study to a directory, and return it. :func:`load_model` reads it.
+
+    Args:
+        name: the study.
+        directory: where to; new or empty.
+        store: where the study's records are.
+        parts: what it is fitted on: "train", or "train+validation" for all rows but the test part.
+
+    Raises:
+        UnknownNameError: there is no such study.
+        InputError: the directory is not empty, or the data are needed and are not here.
+        RunFailedError: no pair has enough finished trials, or the winner diverged.
+    """
+    model = load(name, store).fit(parts)
+    model.save(directory)
+    return model
+
+
+def register(
+    name: str, directory: str | Path, store: str | Path = "mlruns", *, model: str | None = None
+) -> Registered:
+    """Register an exported model in MLflow, under the study's parent run, and make it the champion.
+
+    Args:
+        name: the study.
+        directory: where :func:`export` wrote its winner.
+        store: where the study's records are.
+        model: the registered model's name; the study's where left out.
+
+    Raises:
+        UnknownNameError: there is no such study.
+        InputError: the study keeps no MLflow records, or the model is another study's.
+        StoreError: MLflow cannot be written to.
+    """
+    result = load(name, store)
+    if result.run_id is None:
+        raise InputError(
+            f"Study {name!r} has no MLflow records to register a model under. Run it without --no-mlflow, or write "
+            f"them now: lossearch sync {name}"
+        )
+    fitted = load_model(directory)
+    if fitted.origin.study != name:
+        raise InputError(f"{directory} holds a model of study {fitted.origin.study!r}, not of {name!r}.")
+    rows = fitted.example()
+    return register_model(
+        result.store,
+        Path(directory),
+        Sample(rows, fitted.predict(rows), fitted.gives_probabilities),
+        name=model or name,
+        run_id=result.run_id,
+        uri=result.declared["tracking_uri"],
+        tags={"pair": fitted.point.pair, "study": name, "trained_on": fitted.origin.trained_on},
+    )
+
+
 def studies(store: str | Path = "mlruns") -> list[dict[str, Any]]:
-    """Return the studies of a store, one row each: name, task, metric, trials, best pair and score."""
+    """Return the studies of a store, one row each: name, task, metric, trials, best pair, score and verdict."""
     if not Path(store).exists():
         return []
     opened = Store.open(store, create=False)
@@ -283,7 +387,9 @@ def studies(store: str | Path = "mlruns") -> list[dict[str, Any]]:
 
 
 def _row(store: Store, name: str) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(("name", "task", "trials", "metric", "best", "score", "problem"))
+    row: dict[str, Any] = dict.fromkeys(
+        ("name", "task", "trials", "metric", "best", "score", "verdict", "problem")
+    )
     row["name"] = name
     try:
         result = load_result(store, name)
@@ -296,8 +402,21 @@ def _row(store: Store, name: str) -> dict[str, Any]:
         "problem": "",
     }
     if result.leader is not None:
-        row |= {"best": result.leader.pair, "score": float(result.leaderboard["score"].iloc[0])}
+        board = result.leaderboard
+        row |= {
+            "best": result.best.pair,
+            "score": float(board["score"][board["pair"] == result.best.pair].iloc[0]),
+        }
+    row["verdict"] = _in_words(result)
     return row
+
+
+def _in_words(result: Result) -> str:
+    if result.verdict is None:
+        return "none: not confirmed" if result.confirmed is None else "none: pairs not compared"
+    if len(result.tied) == 1:
+        return f"{result.verdict.leader} is best of {len(result.verdict.ranking)}"
+    return f"{len(result.tied)} of {len(result.verdict.ranking)} tie, {result.verdict.leader} leads"
 
 
 def sync(name: str, store: str | Path = "mlruns") -> int:
@@ -312,6 +431,7 @@ def sync(name: str, store: str | Path = "mlruns") -> int:
     header = StudyHeader(**{**result.declared["header"], "config": result.declared["config"]})
     view.open(header)
     written = view.sync(result.trials, _stored_curves(result.store, name))
+    written += write_confirmation(view, result.folder, result.confirmed)
     _attach(result, view, "finished")
     declared = result.store.read_study(name)
     result.store.write_study(
@@ -364,9 +484,11 @@ def search(
     seeds: int = 5,
     trials: int | None = None,
     confirm_seeds: int = 20,
+    rope: float | None = None,
     timeout: str | None = None,
     mode: str = "equal",
     sampler: str = "tpe",
+    prune: bool | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     optimizer: str = "adam",
@@ -375,15 +497,20 @@ def search(
     test: Any = None,
     groups: Any = None,
     time: Any = None,
-    data: str | None = None,
+    data: Any = None,
     target: str | None = None,
+    stream: bool | None = None,
+    held_rows: int | None = None,
+    readers: int = 0,
     store: str | Path = "mlruns",
     storage: str | None = None,
     tracking_uri: str | None = None,
     mlflow: bool = True,
+    weights: str = "best",
     name: str | None = None,
     seed: int = 0,
     workers: int | None = None,
+    memory: str | None = None,
     listener: Listener | None = None,
 ) -> Result:
     """Search for the loss, output activation and learning rate that fit a task best.
@@ -405,10 +532,13 @@ def search(
         lr: range, or one number to fix it.
         seeds: replicates of every point.
         trials: points of all pairs together; 16 a pair by default.
-        confirm_seeds: fresh seeds of the confirmation.
+        confirm_seeds: fresh seeds of the confirmation; 0 for none, and no verdict.
+        rope: differences up to this are equal for practical purposes; by default what suits the metric.
         timeout: when to stop, as "10m".
         mode: "equal" (the same number of points for every pair) or "adaptive".
         sampler: "tpe", "gp", "random", "qmc", "grid" or "brute".
+        prune: whether trials that lag behind earlier ones of their pair are given up; by default in mode
+            "adaptive".
         epochs: passes over the training rows.
         batch_size: rows a step.
         optimizer: a name of ``lossearch.training.optimizers.OPTIMIZERS``.
@@ -417,15 +547,22 @@ def search(
         test: given test rows (X, y), their share, or False for none.
         groups: one label a row; rows of one group stay in one part.
         time: one value a row by which parts follow each other.
-        data: a built-in data set, a CSV or Parquet file, or "openml:ID", instead of X and y.
+        data: a built-in data set, a CSV or Parquet file, or "openml:ID", instead of X and y; or, read batch
+            by batch, a Lightning data module, or torch data sets of the training, validation and test part.
         target: the target's column in ``data``.
+        stream: whether training rows are read batch by batch rather than held; by default where a Parquet
+            file or a memory-mapped array is large.
+        held_rows: of streamed data, the most rows of each part that are held to be scored.
+        readers: of streamed data, the processes that read ahead.
         store: directory of the records.
         storage: an Optuna storage URL, instead of the journal in the store.
         tracking_uri: an MLflow server, instead of the store's own database.
         mlflow: whether to write the MLflow view.
+        weights: whose weights are kept: "best" (of every pair's best trial), "all" or "none".
         name: the study's name.
         seed: of splits, replicates and samplers.
-        workers: processes that train at once; all cores by default.
+        workers: processes that train at once, where that pays; all cores by default.
+        memory: what training may use, as "4GiB"; half of what is free by default.
         listener: hears of the progress; by default it is printed.
 
     Raises:
@@ -436,7 +573,10 @@ def search(
     config = make_config(
         {
             "task": _table(
-                data=data,
+                data=data if isinstance(data, str) else None,
+                stream=stream,
+                held_rows=held_rows,
+                readers=readers,
                 target=target,
                 kind=task,
                 metric=metric if isinstance(metric, str) else None,
@@ -458,16 +598,28 @@ def search(
                 trials=trials,
                 seeds=seeds,
                 confirm_seeds=confirm_seeds,
+                rope=None if rope is None else float(rope),
                 time=timeout,
                 mode=mode,
                 sampler=sampler,
+                prune=prune,
                 seed=seed,
             ),
             "train": _table(
-                epochs=epochs, batch_size=batch_size, optimizer=optimizer, options=options, workers=workers
+                epochs=epochs,
+                batch_size=batch_size,
+                optimizer=optimizer,
+                options=options,
+                workers=workers,
+                memory=memory,
             ),
             "records": _table(
-                store=str(store), storage=storage, tracking_uri=tracking_uri, mlflow=mlflow, name=name
+                store=str(store),
+                storage=storage,
+                tracking_uri=tracking_uri,
+                mlflow=mlflow,
+                weights=weights,
+                name=name,
             ),
         }
     )
@@ -475,7 +627,7 @@ def search(
         raise InputError(f"Give both X and y; got {'y' if X is None else 'X'} alone.")
     if X is not None and data is not None:
         raise InputError("Give either X and y, or data; got both.")
-    dataset = None
+    dataset = None if data is None or isinstance(data, str) else as_dataset(data, config.name, stream=stream)
     if X is not None:
         dataset = from_arrays(
             X,
@@ -485,6 +637,7 @@ def search(
             test=given.test_rows,
             groups=groups,
             time=time,
+            stream=stream,
         )
     with ExitStack() as stack:
         heard = listener or stack.enter_context(_printed())

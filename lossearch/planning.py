@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,51 +14,21 @@ from lossearch.errors import InputError
 from lossearch.losses import ACTIVATIONS, Loss, losses_for
 from lossearch.pairs import Criterion, Rejection, pair_up
 from lossearch.records.store import hide_password
+from lossearch.study.cost import Cost, foretell
 from lossearch.study.plan import Plan
 from lossearch.study.resolve import resolve_budget, resolve_settings, resolve_space
-from lossearch.study.schedule import MINIMUM, next_round
+from lossearch.study.schedule import MINIMUM
 from lossearch.tasks import Dataset, Metric, Task, default_budget, make_task, read_data
-from lossearch.training.batches import batch_sizes
-from lossearch.training.contract import SCORED_EPOCHS, Replicate, Trains
+from lossearch.training.contract import Trains
+from lossearch.training.crew import cores
 from lossearch.training.plain import initial_network, train_plain
-from lossearch.training.pool import Recipe, cores
+from lossearch.training.pool import PlainPool, Recipe
+from lossearch.training.population.sizing import shown
 from lossearch.training.ways import choose
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from torch import nn
-
-PROBE_SECONDS = 2.0
-"""Seconds of training by which the time of a study is foretold."""
-
-
-class _Clock:
-    """Notes when each step was done, and says stop after a while."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.times: list[float] = []
-
-    def __call__(self) -> bool:
-        self.times.append(time.perf_counter())
-        return self.times[-1] - self.times[0] > self.seconds
-
-    def costs(self, steps: int) -> tuple[float, float]:
-        """Return seconds a step, and seconds an epoch for everything between its steps."""
-        gaps = [b - a for a, b in pairwise(self.times)]
-        within = [g for i, g in enumerate(gaps, start=1) if i % steps] or gaps
-        between = [g for i, g in enumerate(gaps, start=1) if not i % steps]
-        step = statistics.median(within) if within else 0.0
-        return step, max(statistics.median(between) - step, 0.0) if between else 0.0
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a study is foretold to take: replicates, wall seconds, bytes of records."""
-
-    replicates: int
-    seconds: float
-    disk: int
 
 
 @dataclass(frozen=True)
@@ -77,43 +44,46 @@ class Prepared:
         """Finished trials a pair needs for a rank: fewer only where it has no more points."""
         return MINIMUM if self.plan.budget.per_pair >= MINIMUM else 1
 
-    def way(self, plain: Trains, note: Callable[[str], None]) -> Trains:
-        """Return how replicates are trained: as populations where they can be, else by ``plain``."""
+    def way(self, plain: Trains, note: Callable[[str], None], seeds: Sequence[int] | None = None) -> Trains:
+        """Return how replicates are trained: as populations where they can be, else by ``plain``.
+
+        Args:
+            plain: trains one replicate after another; where it is a pool, its processes help with populations.
+            note: takes the line that says why.
+            seeds: of the replicates; the search's by default.
+        """
         plan = self.plan
-        return choose(
+        way = choose(
             plan.task,
             plan.space,
-            plan.budget.seeds,
+            plan.budget.seeds if seeds is None else seeds,
             plan.settings,
             plain=plain,
             note=note,
+            crew=plain.crew if isinstance(plain, PlainPool) else None,
+            memory=self.config.train.memory_bytes,
+            work=self.plan.total * len(plan.budget.seeds) if seeds is None else self.confirmed,
         )
+        if way is plain and plan.budget.prune and seeds is None:
+            note(
+                "No trial is pruned: where seeds are trained one by one, there is no mean to judge a trial by."
+            )
+        return way
+
+    @property
+    def confirmed(self) -> int:
+        """How many replicates the confirmation has: fresh seeds of every pair, or of the best point alone."""
+        pairs = 1 if self.plan.budget.mode == "adaptive" else len(self.plan.space.pairs)
+        return pairs * self.config.budget.confirm_seeds
 
     @property
     def workers(self) -> int:
-        """How many processes, or threads, train at once."""
+        """How many processes may train at once."""
         return self.config.train.workers or cores()
 
     def cost(self) -> Cost:
         """Foretell what a whole study takes, from a few epochs of its first trials."""
-        plan = self.plan
-        seeds = plan.budget.seeds
-        n = plan.total * len(seeds)
-        way = self.way(train_plain, lambda _: None)
-        first = next_round(plan.space, plan.budget, {}, plan.task.metric.direction)
-        alone = way is train_plain
-        probe = [Replicate(item.point, seed) for item in first for seed in seeds][: 1 if alone else None]
-
-        clock = _Clock(PROBE_SECONDS)
-        list(way(plan.task, plan.space, probe, plan.settings, stop=clock))
-        steps = len(batch_sizes(len(plan.task.fold(seeds[0]).train), int(plan.settings.batch_size)))
-        step, scoring = clock.costs(steps)
-        epochs = plan.settings.epochs
-        scored = epochs if alone else min(epochs, SCORED_EPOCHS)
-        whole = epochs * steps * step + scored * scoring
-        each = whole / len(probe) / (min(self.workers, n) if alone else 1)
-        curves = 3 + len(plan.task.metrics)
-        return Cost(n, each * n, n * plan.settings.epochs * curves * 6 + plan.total * 20_000)
+        return foretell(self.plan, self.way(train_plain, lambda _: None), self.workers)
 
     def lines(self) -> Sequence[RenderableType]:
         """Return what would be done, for a terminal."""
@@ -134,6 +104,8 @@ class Prepared:
                 f"{plan.total} trials of {len(plan.budget.seeds)} seeds: {cost.replicates} replicates, about "
                 f"{_duration(cost.seconds)} and {cost.disk / 1e6:.1f} MB of records"
             ),
+            *self._then(cost),
+            _how(cost),
             "",
         ]
         return [
@@ -141,6 +113,15 @@ class Prepared:
             rejects_table(plan.space.rejections),
             Text("Nothing was trained or written."),
         ]
+
+    def _then(self, cost: Cost) -> list[str]:
+        """Return what follows the search."""
+        seeds = self.config.budget.confirm_seeds
+        if not seeds:
+            return ["no confirmation, and so no verdict"]
+        what = "the best point" if self.plan.budget.mode == "adaptive" else "the best of every pair"
+        seconds = _duration(self.confirmed * cost.seconds / cost.replicates)
+        return [f"then {what} on {seeds} fresh seeds: {self.confirmed} replicates, about {seconds} at most"]
 
     def as_json(self) -> dict[str, Any]:
         """Return what would be done, as plain values."""
@@ -154,8 +135,22 @@ class Prepared:
             "trials": plan.total,
             "replicates": cost.replicates,
             "seconds": cost.seconds,
+            "confirm_replicates": self.confirmed,
+            "confirm_seconds": self.confirmed * cost.seconds / cost.replicates,
             "disk_bytes": cost.disk,
+            "memory_bytes": cost.memory,
+            "together": cost.together,
+            "processes": cost.processes,
         }
+
+
+def _how(cost: Cost) -> str:
+    """Return how replicates will be trained: how many at a time, by how many processes, in what memory."""
+    each = "one by one" if cost.together == 1 else f"{cost.together} together"
+    room = "" if cost.memory is None else f", in about {shown(cost.memory)} of memory"
+    if cost.processes == 1:
+        return f"trained {each}{room}"
+    return f"trained {each} in each of {cost.processes} processes{room}{' each' if room else ''}"
 
 
 def _rejection(rejection: Rejection) -> dict[str, str]:
@@ -184,7 +179,9 @@ def read_dataset(config: StudyConfig) -> Dataset:
         raise InputError(
             'No data. Give arrays X and y, or data = "..." in [task] (on the command line: --data FILE).'
         )
-    return read_data(t.data, target=t.target, options=t.data_options, groups=t.groups, time=t.time)
+    return read_data(
+        t.data, target=t.target, options=t.data_options, groups=t.groups, time=t.time, stream=t.stream
+    )
 
 
 def _task_maker(
@@ -210,6 +207,8 @@ def _task_maker(
         test=t.test,
         seed=config.budget.seed,
         dtype=torch.float64 if config.train.precision == "64-true" else torch.float32,
+        held_rows=t.held_rows,
+        readers=t.readers,
     )
 
 
@@ -296,6 +295,7 @@ def declaration(prepared: Prepared, extra: Mapping[str, Any]) -> dict[str, Any]:
         "digest": plan.digest(),
         "config": hide_password(config_toml(prepared.config)),
         "kind": plan.task.kind,
+        "classes": [str(c) for c in plan.task.classes],
         "metric": plan.task.metric.name,
         "direction": plan.task.metric.direction,
         "optimizer": plan.settings.optimizer,

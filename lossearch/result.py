@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lossearch.again import Again, find_trial
 from lossearch.config import StudyConfig, make_config
 from lossearch.config.toml import parse_toml
-from lossearch.errors import RunFailedError
+from lossearch.errors import InputError, RunFailedError, StoreError
+from lossearch.model import FittedModel
+from lossearch.planning import Prepared
+from lossearch.records.confirmations import FILE as CONFIRMED
+from lossearch.records.confirmations import Confirmed, read_confirmed
 from lossearch.records.curves import read_curves
+from lossearch.records.evidence import Evidence, read_evidence
 from lossearch.records.store import Store
 from lossearch.records.trial import TrialRecord
 from lossearch.report import frames, tables
+from lossearch.report.standings import standings
 from lossearch.report.words import Basis
 from lossearch.space import Point
+from lossearch.study.judging import read_verdict
 from lossearch.study.recorded import load_study, read_trials
-from lossearch.study.value import counted
+from lossearch.study.rerun import Rerun
+from lossearch.study.value import best_of, counted
+from lossearch.tasks import Metric
+from lossearch.verdict import Verdict
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
     from rich.console import RenderableType
+    from torch import Tensor
+
+    from lossearch.report.content import Report
+    from lossearch.report.figures.plane import Plane
 
 CURVES = "search"
 """The stage whose curves are read."""
+
+FIGURES = ("scores", "differences", "learning_curves", "lr_sensitivity")
+"""The pictures that are kept as PNG files beside the report, which has them all."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +59,7 @@ class Result:
     store: Store
     declared: Mapping[str, Any]
     trials: tuple[TrialRecord, ...]
+    prepared: Prepared | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def records(self) -> tuple[TrialRecord, ...]:
@@ -66,11 +85,52 @@ class Result:
             epoch=d["epoch"],
             min_trials=d["min_trials"],
             selected=d["selected"],
+            mode=d["mode"],
         )
 
     @cached_property
+    def confirmed(self) -> Confirmed | None:
+        """What the best points came to on fresh seeds; None where nothing was confirmed."""
+        return read_confirmed(self.folder)
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """What may be said of the pairs; None where they were not confirmed, or may not be compared."""
+        return read_verdict(self.folder)
+
+    @property
+    def folder(self) -> Path:
+        """The study's directory in the store."""
+        return self.store.study_dir(self.name)
+
+    def evidence(self, part: str | None = None, metric: str | Metric | None = None) -> Evidence:
+        """Return what the confirmed pairs predicted, from the records alone.
+
+        Args:
+            part: "test" or "validation"; by default the part that was judged.
+            metric: by which pairs are judged; by default the study's.
+
+        Raises:
+            StoreError: nothing was confirmed.
+            InputError: no such part or metric, or a metric of your own, which records hold by name alone.
+        """
+        return read_evidence(self.folder, self.declared, part, metric)
+
+    @cached_property
     def leaderboard(self) -> pd.DataFrame:
-        """One row a pair, ranked; the columns are those of ``report.frames.leaderboard``."""
+        """One row a pair, ranked: as ``report.standings`` has it where there is a verdict, else the search's."""
+        if self.verdict is None or self.confirmed is None:
+            return self.search_board
+        return standings(self.search_board, self.verdict, self.confirmed, self._searched)
+
+    @property
+    def _searched(self) -> Mapping[str, Mapping[str, Any]]:
+        found: Mapping[str, Mapping[str, Any]] = self.declared["identity"]["space"]["pairs"]
+        return found
+
+    @cached_property
+    def search_board(self) -> pd.DataFrame:
+        """One row a pair by the search's own, optimistic scores, as ``report.frames.leaderboard`` has it."""
         return frames.leaderboard(
             self.records,
             direction=self.basis.direction,
@@ -78,7 +138,7 @@ class Result:
             pairs=self.declared["pairs"],
             conventional=self.basis.conventional,
             min_trials=self.basis.min_trials,
-            searched=self.declared["identity"]["space"]["pairs"],
+            searched=self._searched,
         )
 
     @property
@@ -89,18 +149,40 @@ class Result:
     @cached_property
     def leader(self) -> Point | None:
         """The point of best mean score among ranked pairs; None before any pair has enough trials."""
-        ranked = self.leaderboard[self.leaderboard["rank"].notna()]
+        if self.verdict is not None:
+            return self._confirmed_point(self.verdict.leader)
+        ranked = self.search_board[self.search_board["rank"].notna()]
         if ranked.empty:
             return None
         return {r.number: r for r in self.records}[int(ranked["trial"].iloc[0])].point
 
+    @cached_property
+    def recommended(self) -> Point | None:
+        """The point to take among those tied with the best; None where there is no verdict."""
+        return None if self.verdict is None else self._confirmed_point(self.verdict.recommended)
+
+    @property
+    def tied(self) -> tuple[str, ...]:
+        """The pairs that cannot be told from the best, it included; none where there is no verdict."""
+        return () if self.verdict is None else self.verdict.tied
+
+    def _confirmed_point(self, pair: str) -> Point | None:
+        if self.confirmed is None:
+            raise StoreError(
+                f"Study {self.name!r} has a verdict and no confirmation: {self.folder / CONFIRMED} is missing. "
+                "Run the study again: it is confirmed anew."
+            )
+        return self.confirmed[pair].point
+
     @property
     def best(self) -> Point:
-        """The point to use.
+        """The point to use: the recommended one, or without a verdict the search's best.
 
         Raises:
             RunFailedError: no pair has enough finished trials.
         """
+        if self.recommended is not None:
+            return self.recommended
         if self.leader is None:
             done = sum(r.value is not None for r in self.records)
             raise RunFailedError(
@@ -108,6 +190,55 @@ class Result:
                 f"value, and a pair needs {self.basis.min_trials}."
             )
         return self.leader
+
+    @cached_property
+    def model(self) -> FittedModel:
+        """The point to use, fitted on the training rows; made at the first look where it is not kept.
+
+        Raises:
+            RunFailedError: no pair has enough finished trials, or the winner diverged.
+            InputError: the data are needed and are not here.
+        """
+        return self.fit()
+
+    def fit(self, parts: str = "train") -> FittedModel:
+        """Return the point to use, fitted to the epoch that its trial chose, under a fresh seed.
+
+        Args:
+            parts: what it is fitted on: "train", or "train+validation" for all rows but the test part. Then
+                no rows are left that could say how good the model is.
+
+        Raises:
+            RunFailedError: no pair has enough finished trials, or the winner diverged.
+            InputError: the data are needed and are not here.
+        """
+        return self._again.model(self.best, self._epoch_of(self.best), parts)
+
+    def weights(self, trial: int) -> dict[int, dict[str, Tensor]]:
+        """Return the weights of a trial's replicates, seed -> state_dict; diverged ones have none.
+
+        Raises:
+            UnknownNameError: there is no such trial.
+            InputError: its weights are not kept; the message says how they are made again.
+        """
+        return self._again.weights(find_trial(self.store, self.name, self.trials, trial))
+
+    def rerun(self, trial: str | int, *, keep_weights: bool = False) -> Rerun:
+        """Train a recorded trial again and say whether its value is reproduced; see :func:`lossearch.api.rerun`."""
+        record = find_trial(self.store, self.name, self.trials, trial)
+        return self._again.rerun(record, keep_weights=keep_weights)
+
+    @property
+    def _again(self) -> Again:
+        return Again(self.store, self.name, self.declared, self.config, self.prepared)
+
+    def _epoch_of(self, point: Point) -> int:
+        """Return the epoch to which a point is trained: its best trial's."""
+        if self.confirmed is not None and point.pair in self.confirmed.pairs:
+            return self.confirmed[point.pair].epoch
+        sign = -1 if self.basis.direction == "minimize" else 1
+        best = best_of([r for r in self.records if r.point == point], sign)
+        return int(best.epoch if best and best.epoch else self.declared["identity"]["train"]["epochs"])
 
     @cached_property
     def study(self) -> optuna.Study:
@@ -134,6 +265,19 @@ class Result:
         )
 
     @property
+    def since(self) -> list[str]:
+        """What has happened since the verdict, a sentence each: a search that was extended is judged at its end."""
+        before = self.confirmed.trials if self.confirmed else 0
+        if before in (0, len(self.records)):
+            return []
+        return [
+            (
+                f"The search went on after this was confirmed: it had {before} trials then and has {len(self.records)} "
+                "now. Run the study to its end to have its best confirmed."
+            )
+        ]
+
+    @property
     def summary(self) -> list[str]:
         """What to know beside the table, a sentence each."""
         return list(self.declared["notes"])
@@ -143,11 +287,17 @@ class Result:
         from rich.console import Group
         from rich.text import Text
 
-        parts: list[RenderableType] = [tables.leaderboard_table(self.leaderboard, self.basis)]
+        parts: list[RenderableType] = [self._answer(), *map(Text, self.since)]
         published = self.published
         if published is not None:
             parts += [Text(), tables.published_table(published, self.basis)]
         return Group(*parts)
+
+    def _answer(self) -> RenderableType:
+        if self.verdict is not None:
+            left_out = self.confirmed.left_out if self.confirmed else {}
+            return tables.verdict_table(self.leaderboard, self.verdict, self.basis, left_out)
+        return tables.leaderboard_table(self.leaderboard, self.basis, self.confirmed)
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain values."""
@@ -161,8 +311,12 @@ class Result:
             "optimizer": self.basis.optimizer,
             "seeds": self.basis.seeds,
             "conventional": self.basis.conventional,
-            "optimistic": True,
-            "best": None if self.leader is None else self.leader.as_json(),
+            "optimistic": self.verdict is None,
+            "best": None if self.leader is None else self.best.as_json(),
+            "leader": None if self.leader is None else self.leader.as_json(),
+            "recommended": None if self.recommended is None else self.recommended.as_json(),
+            "tied": list(self.tied),
+            "verdict": None if self.verdict is None else self.verdict.as_json(),
             "leaderboard": _rows(self.leaderboard),
             "published": None if published is None else _rows(published),
             "rejections": self.declared["rejections"],
@@ -171,33 +325,65 @@ class Result:
             "mlflow": self.declared["mlflow"],
         }
 
-    def save(self, folder: Path) -> list[Path]:
-        """Write leaderboard, figures and study file into a directory, and return the files."""
-        from lossearch.report import figures
+    def report(self) -> Report:
+        """Return the whole report: sentences, figures and tables. ``to_html`` and ``to_markdown`` write it."""
+        from lossearch.report.content import Sources
+        from lossearch.report.sections import make_report
+        from lossearch.reporting import Kept, planes
 
-        written = []
-        for name, text in {
-            "leaderboard.md": tables.to_markdown(self.leaderboard, self.basis),
+        evidence = self._evidence_at_hand
+        drawn: tuple[Plane, ...] = ()
+        if evidence is not None and self.confirmed is not None:
+            kept = Kept(self.folder, self.confirmed, evidence, self.verdict, self.prepared)
+            drawn = tuple(planes(kept))
+        sources = Sources(
+            self.basis,
+            self.declared,
+            self.records,
+            self.search_board,
+            self.curves,
+            self.verdict,
+            evidence,
+            self.confirmed,
+            drawn,
+        )
+        return make_report(sources)
+
+    @property
+    def _evidence_at_hand(self) -> Evidence | None:
+        """The evidence, None where there is none: not confirmed, or the metric is the user's own."""
+        if self.confirmed is None or not self.confirmed.confirmations:
+            return None
+        try:
+            return self.evidence()
+        except InputError:
+            return None
+
+    def save(self, folder: Path, *, report: bool = True) -> list[Path]:
+        """Write leaderboard, figures, report and study file into a directory, and return the files.
+
+        Args:
+            folder: where to.
+            report: whether the HTML page is written too, which draws every figure.
+        """
+        from lossearch.report.html import to_html
+        from lossearch.report.markdown import save_pictures, to_markdown
+
+        made = self.report()
+        drawn = save_pictures(made, folder, FIGURES)
+        texts = {
+            "leaderboard.md": tables.to_markdown(self.leaderboard, self.basis, self.verdict),
             "leaderboard.csv": self.leaderboard.to_csv(index=False),
             "study.toml": self.declared["config"],
-        }.items():
-            path = folder / name
-            path.write_text(text, encoding="utf-8")
-            written.append(path)
-        if self.leader is None:
-            return written
-        trials = frames.best_records(self.records, direction=self.basis.direction)
-        ranked = [p for p in self.leaderboard["pair"] if p in trials]
-        shown = frames.curves(self.curves, {p: trials[p].number for p in ranked})
-        tried = frames.lr_sensitivity(self.records, metric=self.basis.metric)
-        return [
-            *written,
-            figures.save(figures.learning_curves(shown, self.basis), folder / "learning_curves.png"),
-            figures.save(figures.lr_sensitivity(tried, self.basis), folder / "lr_sensitivity.png"),
-        ]
+            "report.md": to_markdown(made, {name: path.name for name, path in drawn.items()}),
+            **({"report.html": to_html(made)} if report else {}),
+        }
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        return [*(folder / name for name in texts), *drawn.values()]
 
     def __repr__(self) -> str:
-        best = "none yet" if self.leader is None else f"{self.leader.pair} at lr {self.leader.lr:.3g}"
+        best = "none yet" if self.leader is None else f"{self.best.pair} at lr {self.best.lr:.3g}"
         return f"Result({self.name!r}, {len(self.records)} trials, best {best})"
 
 

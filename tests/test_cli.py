@@ -298,12 +298,16 @@ def test_every_option_of_run_reaches_its_key():
     assert given == _KEYS.keys()
     values = {
         "seeds": 2,
+        "confirm_seeds": 7,
+        "rope": 0.01,
         "trials": 9,
         "epochs": 3,
         "batch_size": 8,
         "lr": 0.5,
         "task": "binary",
         "time": "10m",
+        "workers": 3,
+        "memory": "2GB",
         "mode": "adaptive",
         "sampler": "gp",
     }

@@ -188,8 +188,9 @@ def test_adaptive_spends_more_on_better_pairs_and_resumes() -> None:
 
 
 def test_rounds_begin_where_a_budget_says() -> None:
-    assert round_starts(Budget(16, SEEDS), extended=False) == [0, 7, 10, 13]
-    assert round_starts(Budget(16, SEEDS), extended=True) == [0, 7, 9, 12, 15]
+    assert round_starts(Budget(16, SEEDS), extended=False) == [0, 7, 12]
+    assert round_starts(Budget(16, SEEDS), extended=True) == [0, 7, 9, 14]
+    assert round_starts(Budget(13, SEEDS), extended=False) == [0, 7]
     assert round_starts(Budget(5, SEEDS), extended=True) == [0]
 
 

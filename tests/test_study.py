@@ -34,6 +34,7 @@ QUICK: dict[str, Any] = {
     "activations": ["sigmoid"],
     "trials": 10,
     "seeds": 2,
+    "confirm_seeds": 0,
     "epochs": 3,
     "batch_size": 32,
     "optimizer": "sgd",

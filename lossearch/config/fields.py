@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ByteSize, Field, TypeAdapter, ValidationError
 
 from lossearch.config.toml import is_plain
 from lossearch.config.words import shown
@@ -24,6 +24,14 @@ def parse_duration(text: str) -> float:
     found = _DURATION.fullmatch(text.strip())
     parts = found.groups() if found else ()
     return sum(float(n or 0) * unit for n, unit in zip(parts, (3600, 60, 1), strict=False))
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a size such as "512MiB" or "2GB"; 0 where it is none."""
+    try:
+        return max(0, int(TypeAdapter(ByteSize).validate_python(text)))
+    except ValidationError:
+        return 0
 
 
 def parse_rows(text: str) -> tuple[int, int | None] | None:
@@ -100,6 +108,12 @@ def _duration(value: Any) -> Any:
     return value
 
 
+def _size(value: Any) -> Any:
+    if not isinstance(value, str) or parse_size(value) <= 0:
+        raise ValueError(f'must be a size above zero, as in "512MiB" or "2GB"; got {shown(value)}')
+    return value
+
+
 def _rows(value: Any) -> Any:
     if not isinstance(value, str) or parse_rows(value) is None:
         raise ValueError(f'must be at least one row, written from:to, as in "0:500"; got {shown(value)}')
@@ -162,6 +176,7 @@ Whole = Annotated[int, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Switch = Annotated[bool, Field(strict=True)]
 Range = Annotated[float | tuple[float, float], BeforeValidator(_number_or_range)]
 LearningRate = Annotated[float | tuple[float, float] | None, BeforeValidator(_positive_range)]
@@ -170,10 +185,11 @@ SomeNames = Annotated[tuple[str, ...] | None, BeforeValidator(_some_texts)]
 PairNames = Annotated[tuple[str, ...] | None, BeforeValidator(_pairs)]
 PairName = Annotated[str, BeforeValidator(_pair)]
 Duration = Annotated[str | None, BeforeValidator(_duration)]
+Size = Annotated[str, BeforeValidator(_size)]
 RowRange = Annotated[str, BeforeValidator(_rows)]
 Options = Annotated[dict[str, Any], BeforeValidator(_plain)]
 TestShare = Annotated[bool | float | None, BeforeValidator(_test_share)]
 Share = Annotated[float | None, BeforeValidator(_share)]
 StudyName = Annotated[str | None, BeforeValidator(_study_name)]
-MetricName = Annotated[str | None, BeforeValidator(_metric), Field(min_length=1)]
+MetricName = Annotated[Text | None, BeforeValidator(_metric)]
 Ranges = Annotated[dict[str, Range], BeforeValidator(_flat)]

@@ -17,6 +17,7 @@ from lossearch.config.fields import (
     LearningRate,
     MetricName,
     Names,
+    NotNegative,
     Number,
     Options,
     PairName,
@@ -25,6 +26,7 @@ from lossearch.config.fields import (
     Ranges,
     RowRange,
     Share,
+    Size,
     SomeNames,
     StudyName,
     Switch,
@@ -34,6 +36,7 @@ from lossearch.config.fields import (
     is_number,
     parse_duration,
     parse_rows,
+    parse_size,
 )
 from lossearch.config.words import shown
 
@@ -68,6 +71,8 @@ class TaskTable(_Table):
 
     ``data`` is a built-in name, the path of a .csv or .parquet file, "openml:NUMBER" or
     "module:function"; None where arrays are given in Python. ``test``: None draws 20 %, False none.
+    ``stream``: whether training rows are read batch by batch, None where they are too large to be held; then
+    ``held_rows`` of each part at most are held to be scored, and ``readers`` processes read ahead.
     """
 
     data: Text | None = None
@@ -86,6 +91,9 @@ class TaskTable(_Table):
     validation: Share = None
     groups: Text | None = None
     time: Text | None = None
+    stream: Switch | None = None
+    held_rows: Count | None = None
+    readers: Whole = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _one_split(self) -> Self:
@@ -178,15 +186,43 @@ def _whole(value: Any) -> Any:
 
 
 class BudgetTable(_Table):
-    """How much is spent. ``trials`` counts all pairs together; None takes the protocol's default."""
+    """How much is spent. ``trials`` counts all pairs together; None takes the protocol's default.
+
+    ``confirm_seeds`` 0 gives no verdict. Differences up to ``rope`` are equal for practical purposes, None
+    takes what suits the metric.
+    """
 
     trials: Count | None = None
     seeds: Count = 5
     confirm_seeds: Whole = Field(default=20, ge=0)
+    rope: NotNegative | None = None
     time: Duration = None
     mode: Literal["equal", "adaptive"] = "equal"
     sampler: Literal["tpe", "gp", "random", "qmc", "grid", "brute"] = "tpe"
     seed: Whole = Field(default=0, ge=0)
+    prune: Switch | None = None
+
+    @model_validator(mode="after")
+    def _enough_to_judge(self) -> Self:
+        if self.confirm_seeds == 1:
+            raise ValueError(
+                "confirm_seeds is 1, and one seed does not tell how results vary: give 2 or more, or 0 for no verdict"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _no_unequal_training(self) -> Self:
+        if self.prune and self.mode == "equal":
+            raise ValueError(
+                "prune = true needs mode = 'adaptive': in mode 'equal' pairs are compared, and every trial is "
+                "trained in full so that none loses one that starts slowly"
+            )
+        return self
+
+    @property
+    def prunes(self) -> bool:
+        """Whether trials that lag behind are given up: by default where pairs are not compared."""
+        return self.mode == "adaptive" if self.prune is None else self.prune
 
     @property
     def seconds(self) -> float | None:
@@ -197,7 +233,9 @@ class BudgetTable(_Table):
 class TrainTable(_Table):
     """How every replicate is trained. None takes what suits the number of rows.
 
-    ``options`` are the optimiser's own arguments; ``workers`` processes share the plain path.
+    ``options`` are the optimiser's own arguments. Up to ``workers`` processes train at once, by default one a
+    core, where that pays; together they use at most ``memory``, by default half of what is free.
+    ``compile`` compiles the losses of a population: half a minute at first, repaid where training takes minutes.
     """
 
     epochs: Count | None = None
@@ -207,9 +245,16 @@ class TrainTable(_Table):
     schedule: Literal["constant", "step", "cosine", "linear", "warmup", "warmup_cosine"] = "constant"
     clip: Positive | None = None
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
-    precision: Literal["32-true", "64-true"] = "32-true"
+    precision: Literal["32-true", "64-true", "bf16-mixed"] = "32-true"
     epoch: Literal["best", "last"] = "best"
     workers: Count | None = None
+    memory: Size | None = None
+    compile: bool = False
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The memory in bytes."""
+        return None if self.memory is None else parse_size(self.memory)
 
     @model_validator(mode="after")
     def _no_lr(self) -> Self:
@@ -219,13 +264,24 @@ class TrainTable(_Table):
 
 
 class RecordsTable(_Table):
-    """Where the records go."""
+    """Where the records go, and whose weights are among them.
+
+    ``weights``: "best" keeps those of every pair's best trial, "all" of as many trials as fit into
+    ``weights_limit``. Weights that are not kept are made again by training the trial again.
+    """
 
     store: Text = "mlruns"
     storage: Text | None = None
     tracking_uri: Text | None = None
     mlflow: Switch = True
     name: StudyName = None
+    weights: Literal["best", "all", "none"] = "best"
+    weights_limit: Size = "512MiB"
+
+    @property
+    def weights_bytes(self) -> int:
+        """The limit in bytes."""
+        return parse_size(self.weights_limit)
 
 
 class PublishedRow(_Table):

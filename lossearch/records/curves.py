@@ -7,7 +7,7 @@ null where a replicate has none. A replicate that ended before its first epoch w
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,30 @@ def write_chunk(folder: Path, stage: str, results: Mapping[int, Sequence[Replica
     tables = [_replicate_table(number, result) for number in sorted(results) for result in results[number]]
     path = folder / stage / f"part-{min(results):06d}.parquet"
     _write(path, _joined(tables))
+    return path
+
+
+def rewrite(
+    folder: Path,
+    stage: str,
+    results: Mapping[int, Sequence[ReplicateResult]],
+    keep: Collection[tuple[int, int]] = (),
+) -> Path:
+    """Write the joined file of a stage anew, whole or not at all.
+
+    Args:
+        folder: the study's directory.
+        stage: "search" or "confirm".
+        results: the replicates of each trial, by trial number.
+        keep: trials and seeds whose curves of before stay; all others go.
+    """
+    table, _ = _read(folder, stage)
+    here = pd.MultiIndex.from_arrays([table["trial"].to_pandas(), table["seed"].to_pandas()])
+    wanted = pd.MultiIndex.from_tuples(sorted(keep), names=[None, None]) if keep else here[:0]
+    kept = table.filter(pa.array(here.isin(wanted)))
+    tables = [_replicate_table(number, result) for number in sorted(results) for result in results[number]]
+    path = folder / f"{stage}.parquet"
+    _write(path, _joined([kept, *tables]))
     return path
 
 

@@ -13,13 +13,19 @@ from lossearch.records.header import StudyHeader
 TRIALS = "lossearch-trials"
 CHARTS = "lossearch-charts"
 LOSSES = "lossearch-losses"
+CONFIRMED = "lossearch-confirmed"
 
 Json = dict[str, Any]
 
 
 def experiment_view(header: StudyHeader) -> dict[str, str]:
     """Return the experiment's tags that the UI reads: its kind, its objective, and ready views."""
-    views = {TRIALS: trials_view(header), CHARTS: charts_view(header), LOSSES: losses_view(header)}
+    views = {
+        TRIALS: trials_view(header),
+        CHARTS: charts_view(header),
+        LOSSES: losses_view(header),
+        CONFIRMED: confirmed_view(header),
+    }
     return {
         "mlflow.experiment.primaryMetric.name": "score",
         "mlflow.experimentKind": "custom_model_development",
@@ -44,6 +50,21 @@ def trials_view(header: StudyHeader) -> Json:
         "orderByAsc": header.direction == "minimize",
         "selectedColumns": [*params, *state, *more],
         "runsHiddenMode": "SHOW_ALL",
+    }
+
+
+def confirmed_view(header: StudyHeader) -> Json:
+    """Return the table of the confirmed pairs, best first: scores on test rows beside those on validation rows."""
+    part = "test" if header.sizes.get("test") else "val"
+    judged = [f"{part}_{header.metric}", f"{part}_{header.metric}_sd"]
+    others = dict.fromkeys([*judged, f"val_{header.metric}", f"val_{header.metric}_sd"])
+    return {
+        **trials_view(header),
+        "searchFilter": "tags.`lossearch.role` = 'confirmation'",
+        "selectedColumns": [
+            *_columns("params", "pair", "n_seeds"),
+            *_columns("metrics", *others, "lr", "epoch", "n_diverged"),
+        ],
     }
 
 

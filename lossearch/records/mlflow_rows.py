@@ -12,12 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossearch._thin import thin
+from lossearch.records.confirmations import STAGE as CONFIRM
 from lossearch.records.curves import MeanCurves
 from lossearch.records.header import StudyHeader
 from lossearch.records.jsonable import dumps, to_jsonable
 from lossearch.records.trial import TrialRecord
 from lossearch.records.trials import INTERRUPTED
 from lossearch.training.contract import SCORED_EPOCHS, Outcome
+
+TRIAL, CONFIRMATION = "trial", "confirmation"
+"""Roles of a study's child runs. Views of the trials show no confirmation."""
 
 PARAM_LENGTH = 500
 """Longer values are cut, as older servers would; the whole is in the run's params.json."""
@@ -72,7 +76,7 @@ def trial_row(header: StudyHeader, record: TrialRecord, curves: MeanCurves | Non
 
 def run_name(record: TrialRecord) -> str:
     """Return "#012 hinge/tanh lr=0.03", or "confirm hinge/tanh lr=0.03" for what is no Optuna trial."""
-    head = "confirm" if record.stage == "confirm" else f"#{record.number:03d}"
+    head = "confirm" if record.stage == CONFIRM else f"#{record.number:03d}"
     return f"{head} {record.point.pair} lr={record.point.lr:.3g}"
 
 
@@ -87,7 +91,7 @@ def trial_tags(header: StudyHeader, record: TrialRecord) -> dict[str, str]:
     """Return the tags by which trials are filtered and grouped."""
     return {
         "lossearch.study": header.name,
-        "lossearch.role": "trial",
+        "lossearch.role": CONFIRMATION if record.stage == CONFIRM else TRIAL,
         "lossearch.trial": str(record.number),
         "lossearch.stage": record.stage,
         "lossearch.state": str(record.outcome),

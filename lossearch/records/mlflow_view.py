@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lossearch.errors import StoreError, StudyMismatchError
+from lossearch.records.confirmations import STAGE as CONFIRM
 from lossearch.records.curves import MeanCurves
 from lossearch.records.header import StudyHeader
 from lossearch.records.mlflow_client import (
@@ -110,7 +111,7 @@ class MlflowView:
         Returns:
             The run's id; None where MLflow does not answer. Then the trial is kept, and written later.
         """
-        key = (record.stage, record.number)
+        key = _key(record.stage, record.number, len(record.seeds))
         if key in self.runs:
             return self.runs[key]
         self.missed[key] = (record, curves)
@@ -126,10 +127,29 @@ class MlflowView:
         """
         before = len(self.runs)
         for record in records:
-            if (record.stage, record.number) not in self.runs:
+            if _key(record.stage, record.number, len(record.seeds)) not in self.runs:
                 self.write_trial(record, curves(record))
         self._write_missed(patient=True)
         return len(self.runs) - before
+
+    def sync_confirmation(
+        self, records: Sequence[TrialRecord], curves: Callable[[TrialRecord], MeanCurves | None]
+    ) -> int:
+        """Write the runs of a confirmation that are missing, and delete those of one that it replaces.
+
+        Args:
+            records: of stage "confirm", all of them.
+            curves: gives the mean curves of one that is missing.
+
+        Returns:
+            How many were written.
+        """
+        wanted = {_key(r.stage, r.number, len(r.seeds)) for r in records}
+        old = [key for key in self.runs if key[0].startswith(CONFIRM) and key not in wanted]
+        with quiet():
+            for key in old:
+                self._discard(self.runs.pop(key))
+        return self.sync(records, curves)
 
     def close(
         self,
@@ -249,7 +269,9 @@ class MlflowView:
         for run in children(self.client, str(self.experiment_id)):
             tags = run.data.tags
             if "lossearch.state" in tags and run.info.status != "RUNNING":
-                found[tags["lossearch.stage"], int(tags["lossearch.trial"])] = run.info.run_id
+                seeds = int(run.data.params.get("n_seeds", 0))
+                key = _key(tags["lossearch.stage"], int(tags["lossearch.trial"]), seeds)
+                found[key] = run.info.run_id
             elif discard:
                 self.client.delete_run(run.info.run_id)
         return found
@@ -265,17 +287,22 @@ class MlflowView:
 
 
 def children(client: MlflowClient, experiment_id: str) -> list[Run]:
-    """Return the runs of all trials of an experiment, page by page."""
+    """Return the runs of all trials and confirmations of an experiment, page by page."""
     found: list[Run] = []
     token: str | None = None
     while True:
         page = client.search_runs(
-            [experiment_id], f"tags.`{ROLE}` = 'trial'", max_results=1000, page_token=token
+            [experiment_id], f"tags.`{ROLE}` != 'study'", max_results=1000, page_token=token
         )
         found += page
         token = page.token
         if not token:
             return found
+
+
+def _key(stage: str, number: int, seeds: int) -> Key:
+    """Return what tells a run from all others: of a confirmation also its seeds, which may be raised."""
+    return (f"{stage} {seeds}" if stage == CONFIRM else stage, number)
 
 
 def _milliseconds(seconds: float) -> int:

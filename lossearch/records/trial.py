@@ -17,6 +17,8 @@ class TrialRecord:
     ``epoch`` (counted from 1), the common epoch of all replicates. ``scores`` and ``spread`` are mean and sd
     over seeds at that epoch of every curve (``val_accuracy``, ``train_loss``, ...); non-finite ones are left out.
     ``index`` is its place within its pair, from 0: a repeated attempt has the index of the first.
+    ``course`` is what it would have been worth at each of the epochs that a plot can show, so that another
+    trial can be judged against it before its end. A pruned trial has no value, and ``epoch`` is its last.
     """
 
     number: int
@@ -36,3 +38,4 @@ class TrialRecord:
     started: float = 0.0
     run_id: str | None = None
     index: int = 0
+    course: Mapping[int, float] = field(default_factory=dict)

@@ -20,7 +20,7 @@ INTERRUPTED = "interrupted"
 """First word of the reason of a trial that the user or the machine ended."""
 
 LOST = f"{INTERRUPTED}: the process that ran it ended before it did"
-_KEPT_APART = ("number", "point")
+_KEPT_APART = ("number", "point", "course")
 
 
 def to_attrs(record: TrialRecord) -> dict[str, Any]:
@@ -68,7 +68,9 @@ def from_frozen(trial: FrozenTrial) -> TrialRecord:
     kept |= {"seeds": tuple(kept["seeds"]), "outcome": Outcome(kept["outcome"])}
     if trial.state is TrialState.COMPLETE:
         kept["value"] = trial.value
-    return TrialRecord(number=trial.number, point=point, **kept)
+    return TrialRecord(
+        number=trial.number, point=point, course=dict(sorted(trial.intermediate_values.items())), **kept
+    )
 
 
 def finished(trials: Iterable[FrozenTrial]) -> tuple[TrialRecord, ...]:

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from lossearch._thin import thin
-from lossearch.records.curves import MeanCurves, mean_curves, write_part
+from lossearch.records.curves import mean_curves, write_part
 from lossearch.records.mlflow_view import MlflowView
 from lossearch.records.trial import TrialRecord
 from lossearch.records.trials import finished, to_attrs
+from lossearch.records.weights import WeightKeeper
 from lossearch.study.advisors import distribution
 from lossearch.study.plan import Plan
 from lossearch.study.rounds import by_pair
@@ -35,18 +34,6 @@ STAGE = "search"
 """The Parquet file that the search's curves go to."""
 
 
-POINTS = 20
-"""Epochs of a curve that an Optuna trial carries."""
-
-
-def _intermediate(curves: MeanCurves, name: str) -> dict[int, float]:
-    """Return epoch -> mean of a curve, at the epochs a plot can show."""
-    if name not in curves:
-        return {}
-    mean = curves[name].mean
-    return {e: float(mean[e - 1]) for e in thin(len(mean), POINTS) if np.isfinite(mean[e - 1])}
-
-
 @dataclass
 class StudyBook:
     """Writes finished trials: curves first, then the Optuna trial, which is what counts, then the view."""
@@ -55,6 +42,7 @@ class StudyBook:
     study: optuna.Study
     directory: Path
     view: MlflowView | None
+    weights: WeightKeeper | None = None
 
     def records(self) -> list[TrialRecord]:
         """Return every trial of the recorded study, in order."""
@@ -68,7 +56,9 @@ class StudyBook:
         """Write a trial down; once this returns it survives the process."""
         write_part(self.directory, STAGE, record.number, results)
         curves = mean_curves(results)
-        self.study.add_trial(self._frozen(record, curves))
+        self.study.add_trial(self._frozen(record))
+        if self.weights is not None:
+            self.weights.add(record, results)
         if self.view is not None:
             self.view.write_trial(record, curves)
 
@@ -82,7 +72,7 @@ class StudyBook:
             **{d.name: distribution(d) for d in space.dimensions(record.point.pair, lr)},
         }
 
-    def _frozen(self, record: TrialRecord, curves: MeanCurves) -> FrozenTrial:
+    def _frozen(self, record: TrialRecord) -> FrozenTrial:
         start = datetime.fromtimestamp(record.started)  # noqa: DTZ006 - Optuna's own times are naive
         params: Mapping[str, object] = {"pair": record.point.pair, **self.plan.space.searched(record.point)}
         return FrozenTrial(
@@ -96,5 +86,5 @@ class StudyBook:
             distributions=self._distributions(record),
             user_attrs=to_attrs(record),
             system_attrs={},
-            intermediate_values=_intermediate(curves, f"val_{self.plan.task.metric.name}"),
+            intermediate_values=dict(record.course),
         )

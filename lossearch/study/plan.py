@@ -64,6 +64,8 @@ class Plan:
                 "seed": self.budget.seed,
                 "seeds": len(self.budget.seeds),
                 "extend": self.budget.extend,
+                # a study without is the one it was before there was pruning
+                **({"prune": True} if self.budget.prune else {}),
             },
             "train": {
                 "epochs": s.epochs,

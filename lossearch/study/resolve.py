@@ -228,6 +228,7 @@ def resolve_settings(train: TrainTable, epochs: int, batch_size: int) -> TrainSe
         accelerator=train.accelerator,
         precision=train.precision,
         epoch=train.epoch,
+        compile=train.compile,
     )
 
 
@@ -253,6 +254,7 @@ def resolve_budget(
         "sampler": table.sampler,
         "seed": table.seed,
         "seconds": table.seconds,
+        "prune": table.prunes,
     }
     if not searched:
         alone = f"Each of the {len(space.pairs)} pairs has one point only, so there is nothing to search."

@@ -12,10 +12,11 @@ from lossearch.errors import RunFailedError
 from lossearch.records.trial import TrialRecord
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
-from lossearch.study.schedule import History, Next, next_round
+from lossearch.study.pruning import Pruning
+from lossearch.study.schedule import History, Next, earlier_rounds, next_round
 from lossearch.study.value import Attempt, best_of, counted, summarise
 from lossearch.tasks import Fold, Task, constant_score
-from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Trains
+from lossearch.training.contract import Outcome, Prune, Replicate, ReplicateResult, Trains
 
 GIVE_UP = 3
 """Trials in a row that fail in one way before the study stops: the fault is not the trial's."""
@@ -65,12 +66,12 @@ def by_pair(records: Sequence[TrialRecord]) -> History:
 
 
 def _trials(
-    plan: Plan, train: Trains, batch: Sequence[Next], stop: Callable[[], bool]
+    plan: Plan, train: Trains, batch: Sequence[Next], stop: Callable[[], bool], prune: Prune | None
 ) -> Iterator[tuple[Next, list[ReplicateResult], float]]:
     """Train a batch and give each trial's results with its start, as each is done."""
     seeds = plan.budget.seeds
     replicates = [Replicate(n.point, seed) for n in batch for seed in seeds]
-    results = train(plan.task, plan.space, replicates, plan.settings, stop=stop)
+    results = train(plan.task, plan.space, replicates, plan.settings, stop=stop, prune=prune)
     for item in batch:
         group = list(islice(results, len(seeds)))
         if len(group) < len(seeds):
@@ -110,16 +111,30 @@ class Search:
             batch = next_round(self.plan.space, self.plan.budget, by_pair(self.records), direction)
             if not batch:
                 return "all trials done"
-            for item, results, started in _trials(self.plan, self.train, batch, late):
-                self._settle(item, results, started, late)
+            prune = self._pruning()
+            for item, results, started in _trials(self.plan, self.train, batch, late, prune):
+                self._settle(item, results, started, late, prune)
         return f"time is up ({seconds:g} s)"
 
+    def _pruning(self) -> Prune | None:
+        """Return what decides, in the next round, which trials are given up."""
+        plan = self.plan
+        if not plan.budget.prune:
+            return None
+        earlier = earlier_rounds(plan.space, plan.budget, by_pair(self.records))
+        return Pruning(earlier, plan.task.metric.direction, plan.settings)
+
     def _settle(
-        self, item: Next, results: list[ReplicateResult], started: float, late: Callable[[], bool]
+        self,
+        item: Next,
+        results: list[ReplicateResult],
+        started: float,
+        late: Callable[[], bool],
+        prune: Prune | None,
     ) -> None:
         record = self._record(item, results, started)
         if record.outcome is Outcome.FAILED:
-            again = next(_trials(self.plan, self.train, [item], late), None)
+            again = next(_trials(self.plan, self.train, [item], late, prune), None)
             if again is not None:
                 record = self._record(*again)
         self._count_failures(record)

@@ -11,12 +11,13 @@ from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.study.advisors import MODELS, propose, propose_freely
 from lossearch.study.cover import at, cover, every, grid, quasi_random
-from lossearch.study.value import best_of
+from lossearch.study.value import best_of, told
 
 COVER = 7
 """Points a pair has before a model is asked, where its budget allows."""
-ROUND = 3
-"""Points a pair gets in each later round."""
+ROUND = 5
+"""Points a pair gets in each later round, where no fewer than two are left over: rounds of few points
+train few replicates together, which costs more for each and finds no better learning rate."""
 EXTENSION = 10.0
 """Factor by which the learning rate's range grows, once, at an end where the best lies."""
 MINIMUM = 5
@@ -40,6 +41,8 @@ class Budget:
     seconds: float | None = None
     total: int | None = None
     """Trials in all, where the sampler is free after the cover (mode "adaptive")."""
+    prune: bool = False
+    """Whether trials that lag behind earlier ones of their pair are given up."""
 
     @property
     def cover(self) -> int:
@@ -70,7 +73,8 @@ def round_starts(budget: Budget, extended: bool) -> list[int]:
         place += min(2, budget.per_pair - place)
     while place < budget.per_pair:
         starts.append(place)
-        place += ROUND
+        left = budget.per_pair - place
+        place += ROUND if left >= ROUND + 2 else left
     return starts
 
 
@@ -220,21 +224,29 @@ def next_round(space: Space, budget: Budget, history: History, direction: str) -
     return []
 
 
+def _covering(budget: Budget) -> Budget:
+    """Return the budget of an adaptive study's first round."""
+    return replace(budget, mode="equal", per_pair=budget.cover, extend=False)
+
+
+def earlier_rounds(space: Space, budget: Budget, history: History) -> list[TrialRecord]:
+    """Return the trials of an adaptive study's whole rounds, by number; those of a round begun are left out."""
+    records = sorted((r for rs in history.values() for r in rs), key=lambda r: r.number)
+    covered, size = total_trials(space, _covering(budget)), len(space.pairs)
+    return records[: covered + (len(records) - covered) // size * size] if len(records) >= covered else []
+
+
 def _next_adaptive(space: Space, budget: Budget, history: History, direction: str) -> list[Next]:
-    covering = replace(budget, mode="equal", per_pair=budget.cover, extend=False)
-    first = next_round(space, covering, history, direction)
+    first = next_round(space, _covering(budget), history, direction)
     if first:
         return first
-    records = sorted((r for rs in history.values() for r in rs), key=lambda r: r.number)
-    covered = total_trials(space, covering)
-    size = len(space.pairs)
-    begun, done = divmod(len(records) - covered, size)
-    earlier = records[: covered + begun * size]
-    n = min(size, (budget.total or 0) - len(earlier))
+    earlier = earlier_rounds(space, budget, history)
+    done = sum(map(len, history.values())) - len(earlier)
+    n = min(len(space.pairs), (budget.total or 0) - len(earlier))
     if n <= done:
         return []
-    told = [(r.point, r.value) for r in earlier if r.value is not None]
-    points = propose_freely(space, told, n, sampler=budget.sampler, direction=direction, seed=budget.seed)
+    known = [(r.point, value) for r in earlier if (value := told(r)) is not None]
+    points = propose_freely(space, known, n, sampler=budget.sampler, direction=direction, seed=budget.seed)
     places = {pair: len(history.get(pair, ())) for pair in space.names}
     found = []
     for point in points[done:]:
@@ -252,9 +264,11 @@ def total_trials(space: Space, budget: Budget) -> int:
     """Return how many trials the budget comes to."""
     if budget.mode == "adaptive" and budget.total is not None:
         return budget.total
-    return sum(
-        budget.per_pair
-        if space.dimensions(pair) and budget.sampler in MODELS
-        else _cover_size(space, budget, pair)
-        for pair in space.names
-    )
+    return sum(points_of(space, budget, pair) for pair in space.names)
+
+
+def points_of(space: Space, budget: Budget, pair: str) -> int:
+    """Return how many points a pair gets, in mode "adaptive" at least: one where nothing of it is searched."""
+    if space.dimensions(pair) and budget.sampler in MODELS:
+        return budget.per_pair
+    return _cover_size(space, budget, pair)

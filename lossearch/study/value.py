@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lossearch._thin import thin
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
 from lossearch.tasks import Metric
-from lossearch.training.contract import Outcome, ReplicateResult
+from lossearch.training.contract import SCORED_EPOCHS, Outcome, ReplicateResult
 
 Curve = NDArray[np.float64]
 
@@ -48,7 +49,7 @@ def judged_curves(
     rows = np.empty((len(results), epochs))
     for row, result in zip(rows, results, strict=True):
         row[:] = constants[result.replicate.seed]
-        if result.outcome is Outcome.COMPLETED:
+        if result.outcome in {Outcome.COMPLETED, Outcome.PRUNED}:
             curve = result.curves[f"val_{metric.name}"]
             finite = np.isfinite(curve)
             row[: len(curve)][finite] = curve[finite]
@@ -81,7 +82,10 @@ def summarise(
     epochs: int,
     policy: str,
 ) -> TrialRecord:
-    """Return the record of a trial from the results of its replicates."""
+    """Return the record of a trial from the results of its replicates.
+
+    Replicates that were trained until an epoch are judged at it, whatever the policy.
+    """
     seeds = tuple(r.replicate.seed for r in results)
     seconds = sum(r.seconds for r in results)
     failed = [r for r in results if r.outcome is Outcome.FAILED]
@@ -100,27 +104,49 @@ def summarise(
     if failed:
         reason = f"{len(failed)} of {len(results)} replicates failed: {failed[0].reason}"
         return TrialRecord(**common, outcome=Outcome.FAILED, value=None, epoch=None, reason=reason)  # type: ignore[arg-type]
-    curves = judged_curves(results, metric, constants, epochs)
-    column = common_epoch(curves, metric.sign, policy)
+    pruned = [r for r in results if r.outcome is Outcome.PRUNED]
+    done = max((len(r.curves[f"val_{metric.name}"]) for r in pruned), default=results[0].replicate.until)
+    curves = judged_curves(results, metric, constants, done or epochs)
+    column = common_epoch(curves, metric.sign, policy if done is None else "last")
     at_epoch = curves[:, column]
-    completed = [r for r in results if r.outcome is Outcome.COMPLETED]
-    scores, spread = _mean_and_sd(completed, column)
+    sound = [r for r in results if r.outcome in {Outcome.COMPLETED, Outcome.PRUNED}]
+    scores, spread = _mean_and_sd(sound, column)
     key = f"val_{metric.name}"
     scores[key] = float(at_epoch.mean())
     spread[key] = float(at_epoch.std(ddof=1)) if len(at_epoch) > 1 else 0.0
-    reason = (
-        f"{len(diverged)} of {len(results)} replicates diverged: {diverged[0].reason}" if diverged else ""
-    )
+    mean = curves.mean(axis=0)
     return TrialRecord(
         **common,  # type: ignore[arg-type]
-        outcome=Outcome.COMPLETED if completed else Outcome.DIVERGED,
-        value=scores[key],
+        outcome=Outcome.PRUNED if pruned else Outcome.COMPLETED if sound else Outcome.DIVERGED,
+        value=None if pruned else scores[key],
         epoch=column + 1,
-        reason=reason,
+        reason=_reason(results, pruned, diverged),
         scores=scores,
         spread=spread,
         median=float(np.median(at_epoch)),
+        course={e: float(mean[e - 1]) for e in thin(epochs, SCORED_EPOCHS) if e <= len(mean)},
     )
+
+
+def _reason(
+    results: Sequence[ReplicateResult],
+    pruned: Sequence[ReplicateResult],
+    diverged: Sequence[ReplicateResult],
+) -> str:
+    if pruned:
+        return f"{pruned[0].reason}, where it was worse than the median of the pair's earlier trials"
+    return f"{len(diverged)} of {len(results)} replicates diverged: {diverged[0].reason}" if diverged else ""
+
+
+def told(record: TrialRecord) -> float | None:
+    """Return what a model is told of a trial: its value, or of a pruned one what it was worth at its end.
+
+    That is worse than it might have become, but a trial of which a model knows nothing would be asked for
+    again.
+    """
+    if record.outcome is Outcome.PRUNED and record.course:
+        return record.course[max(record.course)]
+    return record.value
 
 
 def counted(records: Sequence[TrialRecord]) -> list[TrialRecord]:

@@ -1,0 +1,204 @@
+"""The confirmation of a study, as ``confirm.json`` keeps it: one record a pair.
+
+The file is written last, after the predictions and the curves it speaks of: what it does not name, of
+either, is what a killed process left, and is not read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lossearch.errors import StoreError
+from lossearch.records.jsonable import read_json, to_jsonable, write_json
+from lossearch.records.trial import TrialRecord
+from lossearch.space import Point
+from lossearch.training.contract import Outcome
+
+FILE = "confirm.json"
+STAGE = "confirm"
+"""Name of the file of curves, and of the stage in every record."""
+
+FORMAT = 1
+PREFIX = {"test": "test_", "validation": "val_"}
+"""Part of the data -> how the names of its scores begin."""
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What the best point of a pair came to on fresh seeds.
+
+    ``trial`` is the search's trial it was chosen from, ``search`` that trial's value, ``epoch`` the common
+    epoch to which every replicate was trained. ``outcomes`` and each of ``values`` have one entry a seed:
+    ``values`` are scores at that epoch (``test_accuracy``, ``val_accuracy``, ``train_loss``, ...), a diverged
+    replicate's metrics being a constant predictor's; NaN where there is none. ``fields`` are what the
+    pair's predictions hold, ``codes`` the two numbers a binary pair trains on. ``judged`` names the score
+    that counts.
+    """
+
+    point: Point
+    encoding: str
+    trial: int
+    search: float
+    epoch: int
+    judged: str
+    seeds: tuple[int, ...]
+    outcomes: tuple[Outcome, ...]
+    values: Mapping[str, tuple[float, ...]]
+    fields: tuple[str, ...]
+    codes: tuple[float, float] | None = None
+    reason: str = ""
+    seconds: float = 0.0
+    started: float = 0.0
+
+    @property
+    def n_diverged(self) -> int:
+        """How many replicates diverged."""
+        return self.outcomes.count(Outcome.DIVERGED)
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """The mean over seeds of every score."""
+        return {name: float(np.mean(v)) for name, v in self._finite.items()}
+
+    @cached_property
+    def spread(self) -> dict[str, float]:
+        """The standard deviation over seeds of every score; 0 of a single one."""
+        return {n: float(np.std(v, ddof=1)) if len(v) > 1 else 0.0 for n, v in self._finite.items()}
+
+    @cached_property
+    def _finite(self) -> dict[str, list[float]]:
+        finite = {name: [v for v in values if math.isfinite(v)] for name, values in self.values.items()}
+        return {name: values for name, values in finite.items() if values}
+
+    def record(self) -> TrialRecord:
+        """Return this as the record of a trial of stage "confirm", numbered like the search's trial."""
+        judged = [v for v in self.values[self.judged] if math.isfinite(v)]
+        return TrialRecord(
+            number=self.trial,
+            stage=STAGE,
+            point=self.point,
+            encoding=self.encoding,
+            seeds=self.seeds,
+            outcome=Outcome.DIVERGED if self.n_diverged == len(self.seeds) else Outcome.COMPLETED,
+            value=self.scores.get(self.judged),
+            epoch=self.epoch,
+            reason=self.reason,
+            scores=self.scores,
+            spread=self.spread,
+            median=float(np.median(judged)) if judged else None,
+            n_diverged=self.n_diverged,
+            seconds=self.seconds,
+            started=self.started,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values, the inverse of :meth:`from_json`."""
+        plain = {f.name: to_jsonable(getattr(self, f.name)) for f in fields(self) if f.name != "point"}
+        summary = {"mean": self.scores, "sd": self.spread}
+        return {"pair": self.point.pair, "point": self.point.as_json(), **plain, **summary}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Confirmation:
+        """Return the confirmation that :meth:`as_json` described."""
+        of_seeds = {n: tuple(math.nan if v is None else v for v in vs) for n, vs in values["values"].items()}
+        return cls(
+            point=Point.from_json(values["point"]),
+            encoding=values["encoding"],
+            trial=values["trial"],
+            search=values["search"],
+            epoch=values["epoch"],
+            judged=values["judged"],
+            seeds=tuple(values["seeds"]),
+            outcomes=tuple(map(Outcome, values["outcomes"])),
+            values=of_seeds,
+            fields=tuple(values["fields"]),
+            codes=None if values["codes"] is None else tuple(values["codes"]),
+            reason=values["reason"],
+            seconds=values["seconds"],
+            started=values["started"],
+        )
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """The confirmation of a study.
+
+    ``trials`` is how many trials the search had when its best were chosen. ``part`` holds the rows that count: "test", or "validation" where there is no test part. ``constants``
+    are what a constant predictor scores: part -> metric -> one number a seed. ``left_out`` says of each
+    pair that is not confirmed why.
+    """
+
+    part: str
+    metric: str
+    seeds: tuple[int, ...]
+    constants: Mapping[str, Mapping[str, tuple[float, ...]]]
+    confirmations: tuple[Confirmation, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    trials: int = 0
+
+    def __getitem__(self, pair: str) -> Confirmation:
+        return {c.point.pair: c for c in self.confirmations}[pair]
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """The confirmed pairs."""
+        return tuple(c.point.pair for c in self.confirmations)
+
+
+def write_confirmed(folder: Path, confirmed: Confirmed) -> Path:
+    """Write ``confirm.json``, whole or not at all; curves and predictions must be there already."""
+    plain = {
+        "format": FORMAT,
+        "part": confirmed.part,
+        "metric": confirmed.metric,
+        "seeds": confirmed.seeds,
+        "constants": confirmed.constants,
+        "left_out": confirmed.left_out,
+        "trials": confirmed.trials,
+        "confirmations": [c.as_json() for c in confirmed.confirmations],
+    }
+    return write_json(folder / FILE, plain)
+
+
+def read_confirmed(folder: Path) -> Confirmed | None:
+    """Return the confirmation in a study's directory, None where there is none.
+
+    Raises:
+        StoreError: the file is damaged, or of a later lossearch.
+    """
+    if not (folder / FILE).exists():
+        return None
+    found = read_json(folder / FILE)
+    if found.get("format") != FORMAT:
+        raise StoreError(
+            f"{folder / FILE} has format {found.get('format')}; this lossearch reads {FORMAT}. Upgrade lossearch, "
+            "or remove the file and run the study again: it is confirmed anew."
+        )
+    try:
+        return Confirmed(
+            part=found["part"],
+            metric=found["metric"],
+            seeds=tuple(found["seeds"]),
+            constants={
+                part: {name: tuple(map(_number, values)) for name, values in of_part.items()}
+                for part, of_part in found["constants"].items()
+            },
+            confirmations=tuple(Confirmation.from_json(c) for c in found["confirmations"]),
+            left_out=found["left_out"],
+            trials=found.get("trials", 0),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{folder / FILE} is damaged: {error!r}. Remove it and run the study again: it is confirmed anew."
+        ) from error
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

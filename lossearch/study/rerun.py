@@ -1,0 +1,183 @@
+"""A recorded trial trained again, and whether it comes to the recorded value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lossearch.errors import InputError, RunFailedError
+from lossearch.records.confirmations import STAGE as CONFIRM
+from lossearch.records.environment import versions
+from lossearch.records.trial import TrialRecord
+from lossearch.study.models import defined
+from lossearch.study.plan import Plan
+from lossearch.study.rounds import Constants
+from lossearch.study.value import Attempt, summarise
+from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Trains
+
+NEAR = 1e-6
+"""A difference from the recorded value that rounding may make, relative to the larger of it and 1."""
+
+MATTERS = ("lossearch", "torch", "pytorch-lightning", "scikit-learn", "numpy", "python", "platform")
+"""Versions that may change a value."""
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """What a trial came to when it was trained again.
+
+    ``value`` and ``epoch`` are what was found, ``recorded`` what the records say; ``curves`` is the largest
+    difference of the judge's curve over all replicates and epochs, None where no curve was recorded;
+    ``changed`` names versions that are not those of the study.
+    """
+
+    trial: str
+    metric: str
+    recorded: float
+    value: float | None
+    recorded_epoch: int
+    epoch: int | None
+    outcome: Outcome
+    curves: float | None = None
+    reason: str = ""
+    changed: tuple[str, ...] = ()
+
+    @property
+    def exactly(self) -> bool:
+        """Whether the value is the recorded one to the last bit."""
+        return self.value == self.recorded
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether the value is the recorded one but for rounding."""
+        return self.value is not None and abs(self.value - self.recorded) <= NEAR * max(
+            1.0, abs(self.recorded)
+        )
+
+    def __str__(self) -> str:
+        found = "no value" if self.value is None else f"{self.value:.10g} (epoch {self.epoch})"
+        head = f"Trial {self.trial}: recorded {self.metric} {self.recorded:.10g} (epoch {self.recorded_epoch}), now {found}"
+        if self.reproduced:
+            how = "exactly" if self.exactly else f"within {NEAR:g}"
+            apart = self.curves is not None and self.curves > NEAR * max(1.0, abs(self.recorded))
+            more = f", but the curves differ by up to {self.curves:.3g}" if apart else ""
+            return f"{head}: reproduced {how}{more}."
+        why = f" {self.reason}" if self.reason else ""
+        since = f" Changed since: {', '.join(self.changed)}." if self.changed else ""
+        return f"{head}: NOT reproduced.{why}{since}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "trial": self.trial,
+            "metric": self.metric,
+            "recorded": self.recorded,
+            "value": self.value,
+            "recorded_epoch": self.recorded_epoch,
+            "epoch": self.epoch,
+            "exactly": self.exactly,
+            "reproduced": self.reproduced,
+            "largest_curve_difference": self.curves,
+            "outcome": str(self.outcome),
+            "reason": self.reason,
+            "changed": list(self.changed),
+        }
+
+
+def rerun(
+    plan: Plan,
+    train: Trains,
+    record: TrialRecord,
+    *,
+    curves: Mapping[int, Sequence[float]] | None = None,
+    ran_under: Mapping[str, str] | None = None,
+) -> tuple[Rerun, list[ReplicateResult]]:
+    """Train a trial again, and return how it compares and its replicates, with their weights.
+
+    Args:
+        plan: the study's plan.
+        train: how its replicates are trained.
+        record: the trial, of the search or of a confirmation.
+        curves: seed -> the recorded curve of the judge on validation rows.
+        ran_under: the versions that the study was recorded with.
+
+    Raises:
+        InputError: the trial has no value to compare with.
+        RunFailedError: training failed.
+    """
+    key = f"val_{plan.task.metric.name}"
+    value = record.scores.get(key, record.value)
+    confirmed = record.stage == CONFIRM
+    name = f"{CONFIRM}:{record.point.pair}" if confirmed else str(record.number)
+    if value is None or record.epoch is None:
+        raise InputError(
+            f"Trial {name} has no value to reproduce: it ended as {record.outcome}. {record.reason}"
+        )
+    until = _until(record, curves)
+    point = defined(record.point, plan)
+    replicates = [Replicate(point, seed, until) for seed in record.seeds]
+    results = list(train(plan.task, plan.space, replicates, plan.settings, keep_weights=True))
+    found = _judged(plan, record, results, until)
+    if found.outcome is Outcome.FAILED:
+        raise RunFailedError(f"Trial {name} could not be trained again: {found.reason}")
+    now = versions()
+    before = ran_under or {}
+    compared = Rerun(
+        trial=name,
+        metric=plan.task.metric.name,
+        recorded=value,
+        value=found.scores.get(key, found.value),
+        recorded_epoch=record.epoch,
+        epoch=found.epoch,
+        outcome=found.outcome,
+        curves=_largest_difference(key, results, curves),
+        reason=found.reason,
+        changed=tuple(
+            f"{k} {before[k]} -> {now.get(k, 'none')}"
+            for k in MATTERS
+            if k in before and before[k] != now.get(k)
+        ),
+    )
+    return compared, results
+
+
+def _until(record: TrialRecord, curves: Mapping[int, Sequence[float]] | None) -> int | None:
+    """Return the epoch to which a trial was trained, None for the last."""
+    if record.stage == CONFIRM:
+        return record.epoch
+    if record.outcome is Outcome.PRUNED and curves:
+        return max(map(len, curves.values()))
+    return None
+
+
+def _judged(
+    plan: Plan, record: TrialRecord, results: Sequence[ReplicateResult], until: int | None
+) -> TrialRecord:
+    own = plan.settings.of(record.point)
+    attempt = Attempt(
+        record.number, record.stage, record.index, record.point, record.encoding, record.started
+    )
+    return summarise(
+        attempt,
+        results,
+        metric=plan.task.metric,
+        constants=Constants(plan.task)(record.seeds),
+        epochs=until or own.epochs,
+        policy="last" if record.stage == CONFIRM else plan.settings.epoch,
+    )
+
+
+def _largest_difference(
+    key: str, results: Sequence[ReplicateResult], curves: Mapping[int, Sequence[float]] | None
+) -> float | None:
+    gaps = []
+    for result in results:
+        before = np.asarray((curves or {}).get(result.replicate.seed, ()), dtype=np.float64)
+        after = result.curves.get(key, np.empty(0))
+        n = min(len(before), len(after))
+        gap = np.abs(before[:n] - after[:n])
+        gaps += [float(gap[np.isfinite(gap)].max())] if np.isfinite(gap).any() else []
+    return max(gaps, default=None)

@@ -1,0 +1,325 @@
+"""A whole study: search, confirmation, verdict, and all the places that tell of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from confirming import BINARY, Notes, X
+from mlflow.tracking import MlflowClient
+
+import lossearch
+from lossearch import api
+from lossearch.errors import InputError, StoreError
+from lossearch.records.confirmations import read_confirmed
+from lossearch.records.curves import read_curves
+from lossearch.records.dashboard import CONFIRMED, TRIALS
+from lossearch.records.predictions import FILE as PREDICTIONS
+from lossearch.report import tables
+from lossearch.report.standings import FIRST
+from lossearch.report.words import confirmed_sentences
+from lossearch.result import Result
+from lossearch.study import confirm as module
+
+QUICK: dict[str, Any] = {
+    "losses": ["bce", "hinge"],
+    "trials": 10,
+    "seeds": 2,
+    "confirm_seeds": 4,
+    "epochs": 3,
+    "batch_size": 32,
+    "optimizer": "sgd",
+    "lr": (1e-3, 1.0),
+    "workers": 1,
+    "name": "quick",
+}
+
+
+def quick(store: Path, heard: Notes | None = None, **changed: Any) -> Result:
+    options = {**QUICK, "mlflow": False, "activations": ["sigmoid", "identity"], **changed}
+    return lossearch.search(X, BINARY, store=store, listener=heard or Notes(), **options)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    return quick(tmp_path_factory.mktemp("store"), mlflow=True)
+
+
+def client(result: Result) -> MlflowClient:
+    return MlflowClient(result.store.tracking_uri)
+
+
+def children(result: Result, role: str) -> list[Any]:
+    text = f"tags.`lossearch.role` = '{role}'"
+    return list(client(result).search_runs([str(result.experiment_id)], text))
+
+
+def test_the_verdict_is_of_fresh_seeds_on_test_rows(whole: Result) -> None:
+    verdict = whole.verdict
+    assert verdict is not None
+    assert whole.confirmed is not None
+    assert (verdict.part, verdict.seeds, verdict.rows) == ("test", 4, 30)
+    searched = {seed for record in whole.records for seed in record.seeds}
+    assert not searched & set(whole.confirmed.seeds)
+    for ranked in verdict.ranking:
+        c = whole.confirmed[ranked.pair]
+        assert ranked.score == pytest.approx(np.mean(c.values["test_accuracy"]))  # noqa: PD011 - no DataFrame
+        assert ranked.validation == pytest.approx(c.scores["val_accuracy"])
+        assert ranked.search == c.search == {r.number: r.value for r in whole.records}[c.trial]
+
+
+def test_the_leaderboard_holds_the_judged_scores_and_what_they_were_chosen_by(whole: Result) -> None:
+    board, verdict = whole.leaderboard, whole.verdict
+    assert verdict is not None
+    assert list(board.columns[: len(FIRST)]) == FIRST
+    assert {"pair", "loss", "activation", "lr", "score", "ci_low", "ci_high", "rank", "tied", "gain"} <= set(
+        board
+    )
+    assert list(board["pair"]) == [r.pair for r in verdict.ranking]
+    assert list(board["score"]) == [r.score for r in verdict.ranking]
+    assert (board["ci_low"] <= board["score"]).all()
+    assert (board["score"] <= board["ci_high"]).all()
+    assert list(board["trials"]) == [5, 5]
+    assert board.loc[board["pair"] == "bce/sigmoid", "gain"].item() == 0
+    assert "test_f1_macro" in board
+    assert list(board["search_score"]) == list(
+        whole.search_board.set_index("pair").loc[board["pair"], "score"]
+    )
+
+
+def test_leader_recommended_and_best_are_confirmed_points(whole: Result) -> None:
+    verdict, confirmed = whole.verdict, whole.confirmed
+    assert verdict is not None
+    assert confirmed is not None
+    assert whole.leader == confirmed[verdict.leader].point
+    assert whole.best == whole.recommended == confirmed[verdict.recommended].point
+    assert whole.tied == verdict.tied
+    assert whole.best.pair in repr(whole)
+
+
+def test_loaded_it_is_the_same(whole: Result) -> None:
+    again = lossearch.load("quick", whole.store.root)
+    assert again.verdict == whole.verdict
+    pd.testing.assert_frame_equal(again.leaderboard, whole.leaderboard)
+    assert json.dumps(again.as_json(), default=str) == json.dumps(whole.as_json(), default=str)
+    evidence = again.evidence()
+    assert evidence.pairs == again.confirmed.pairs  # type: ignore[union-attr]
+    assert again.evidence("validation").part == "validation"
+
+
+def test_the_answer_is_in_json_and_on_the_terminal(whole: Result) -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    told = whole.as_json()
+    assert told["optimistic"] is False
+    assert told["verdict"] == whole.verdict.as_json()  # type: ignore[union-attr]
+    assert told["best"] == told["recommended"] == whole.best.as_json()
+    assert told["tied"] == list(whole.tied)
+    out = StringIO()
+    Console(file=out, width=200).print(whole.render())
+    text = out.getvalue()
+    for sentence in whole.verdict.sentences:  # type: ignore[union-attr]
+        assert sentence in text
+    assert "Optimism of the search:" in text
+    assert "There is no verdict" not in text
+    assert "fresh seeds on 30 test rows" in text
+
+
+def test_studies_are_listed_with_their_verdicts(whole: Result) -> None:
+    (row,) = api.studies(whole.store.root)
+    assert row["best"] == whole.best.pair
+    n, leader = len(whole.tied), whole.verdict.leader  # type: ignore[union-attr]
+    assert row["verdict"] == (f"{n} of 2 tie, {leader} leads" if n > 1 else f"{leader} is best of 2")
+
+
+def test_each_confirmed_pair_is_one_mlflow_run_apart_from_the_trials(whole: Result) -> None:
+    assert len(children(whole, "trial")) == 10
+    runs = children(whole, "confirmation")
+    assert {r.data.params["pair"] for r in runs} == set(whole.confirmed.pairs)  # type: ignore[union-attr]
+    for run in runs:
+        c = whole.confirmed[run.data.params["pair"]]  # type: ignore[index]
+        tags = run.data.tags
+        assert (tags["lossearch.stage"], tags["lossearch.trial"]) == ("confirm", str(c.trial))
+        assert tags["mlflow.parentRunId"] == whole.run_id
+        assert run.info.status == "FINISHED"
+        assert run.data.params["n_seeds"] == "4"
+        assert float(run.data.params["lr"]) == c.point.lr
+        for name, value in c.scores.items():
+            assert run.data.metrics[name] == pytest.approx(value)
+            assert run.data.metrics[f"{name}_sd"] == pytest.approx(c.spread[name])
+        assert run.data.metrics["score"] == c.scores["test_accuracy"]
+    tags = client(whole).get_run(str(whole.run_id)).data.tags
+    assert tags["lossearch.best"] == whole.best.pair
+    assert tags["lossearch.tied"] == ", ".join(whole.tied)
+
+
+def test_the_views_of_trials_show_no_confirmation_and_have_one_of_their_own(whole: Result) -> None:
+    tags = client(whole).get_experiment(str(whole.experiment_id)).tags
+    for view, role in ((TRIALS, "trial"), (CONFIRMED, "confirmation")):
+        asked = json.loads(tags[f"mlflow.sharedViewState.{view}"])["searchFilter"]
+        found = client(whole).search_runs([str(whole.experiment_id)], asked)
+        assert {r.data.tags["lossearch.role"] for r in found} == {role}
+
+
+def test_the_same_command_again_changes_nothing(whole: Result) -> None:
+    before = {r.info.run_id for r in children(whole, "confirmation")}
+    curves = read_curves(whole.folder, "confirm")
+    heard = Notes()
+    again = quick(whole.store.root, heard, mlflow=True)
+    assert not [said for said in heard.said if said.startswith("Confirming")]
+    assert again.verdict == whole.verdict
+    assert {r.info.run_id for r in children(again, "confirmation")} == before
+    assert read_curves(again.folder, "confirm").equals(curves)
+
+
+@pytest.mark.slow
+def test_what_is_lost_of_the_mlflow_view_is_written_again(tmp_path: Path) -> None:
+    result = quick(tmp_path, mlflow=True)
+    lost = children(result, "confirmation")[0]
+    client(result).delete_run(lost.info.run_id)
+    assert api.sync("quick", tmp_path) == 1
+    assert len(children(result, "confirmation")) == 2
+    assert api.sync("quick", tmp_path) == 0
+
+    more = quick(tmp_path, mlflow=True, confirm_seeds=6)
+    runs = children(more, "confirmation")
+    assert {r.data.params["n_seeds"] for r in runs} == {"6"}, "the runs of fewer seeds are gone"
+    assert len(runs) == 2
+
+    api.remove("quick", tmp_path)
+    assert not (tmp_path / "studies" / "quick").exists()
+    assert client(result).get_experiment_by_name("quick") is None
+
+
+def test_interrupted_in_its_confirmation_a_study_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_predictions", stop)
+        with pytest.raises(KeyboardInterrupt):
+            quick(tmp_path)
+    stopped = lossearch.load("quick", tmp_path)
+    assert stopped.verdict is None
+    assert len(stopped.records) == 10
+    assert stopped.best == stopped.leader
+    heard = Notes()
+    result = quick(tmp_path, heard)
+    assert "Confirming 2 pairs on 4 fresh seeds: 8 replicates." in heard.said
+    assert result.verdict is not None
+    assert result.records == stopped.records
+
+
+class Stops(Notes):
+    """Interrupts a search after its next trial."""
+
+    def trial_done(self, *_: Any) -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_verdict_says_that_the_search_has_gone_on_since(tmp_path: Path) -> None:
+    first = quick(tmp_path)
+    assert first.since == []
+    with pytest.raises(KeyboardInterrupt):
+        quick(tmp_path, Stops(), trials=20)
+    stale = lossearch.load("quick", tmp_path)
+    assert stale.verdict == first.verdict
+    assert stale.since == [
+        (
+            "The search went on after this was confirmed: it had 10 trials then and has 11 now. Run the study to its "
+            "end to have its best confirmed."
+        )
+    ]
+    assert quick(tmp_path, trials=20).since == []
+
+
+def test_without_fresh_seeds_there_is_no_verdict_and_the_answer_says_so(tmp_path: Path) -> None:
+    result = quick(tmp_path, confirm_seeds=0)
+    assert (result.verdict, result.confirmed, result.tied, result.recommended) == (None, None, (), None)
+    assert result.best == result.leader
+    assert result.as_json()["optimistic"] is True
+    assert not (result.folder / PREDICTIONS).exists()
+    with pytest.raises(StoreError, match="Nothing was confirmed"):
+        result.evidence()
+    assert api.studies(tmp_path)[0]["verdict"] == "none: not confirmed"
+
+
+def test_one_seed_cannot_confirm() -> None:
+    with pytest.raises(InputError) as caught:
+        quick(Path("nowhere"), confirm_seeds=1)
+    assert "confirm_seeds is 1, and one seed does not tell how results vary: give 2 or more" in str(
+        caught.value
+    )
+
+
+def test_where_the_sampler_is_free_the_best_point_is_confirmed_and_nothing_compared(tmp_path: Path) -> None:
+    result = quick(tmp_path, mode="adaptive", trials=16)
+    assert result.verdict is None
+    confirmed = result.confirmed
+    assert confirmed is not None
+    assert confirmed.pairs == (result.best.pair,)
+    assert confirmed.confirmations[0].point == result.best
+    assert api.studies(tmp_path)[0]["verdict"] == "none: pairs not compared"
+    text = tables.to_markdown(result.leaderboard, result.basis)
+    assert "in mode 'adaptive' pairs get different budgets, so they are not compared." in text
+    (said,) = confirmed_sentences(confirmed)
+    assert said.startswith(f"Confirmed on 4 fresh seeds: {result.best.pair} at lr ")
+
+
+def test_time_being_up_does_not_stop_the_confirmation(tmp_path: Path) -> None:
+    quick(tmp_path)
+    result = quick(tmp_path, trials=40, timeout="1s", confirm_seeds=2)
+    assert result.verdict is not None
+    assert len(result.records) >= 10
+
+
+def test_a_region_of_practical_equivalence_may_be_given(tmp_path: Path) -> None:
+    first = quick(tmp_path)
+    wide = quick(tmp_path, rope=0.9)
+    assert wide.verdict is not None
+    assert wide.verdict.rope == 0.9
+    assert {c.relation for c in wide.verdict.comparisons} == {"equal"}
+    assert wide.verdict.ranking == first.verdict.ranking  # type: ignore[union-attr]
+
+
+def test_a_plan_says_what_the_confirmation_takes() -> None:
+    from lossearch.config import make_config
+
+    tables: dict[str, Any] = {
+        "task": {"data": "circles"},
+        "space": {"losses": ["bce", "mse"], "activations": ["sigmoid"]},
+        "train": {"epochs": 2, "batch_size": 100, "accelerator": "cpu"},
+    }
+    equal = api.plan(make_config(tables))
+    assert equal.as_json()["confirm_replicates"] == equal.confirmed == 40
+    assert api.plan(make_config({**tables, "budget": {"mode": "adaptive"}})).confirmed == 20
+    none = api.plan(make_config({**tables, "budget": {"confirm_seeds": 0}}))
+    assert "no confirmation, and so no verdict" in "\n".join(map(str, none.lines()[:-2]))
+
+
+def test_a_result_whose_confirmation_was_removed_says_what_to_do(tmp_path: Path) -> None:
+    result = quick(tmp_path)
+    (result.folder / "confirm.json").unlink()
+    broken = lossearch.load("quick", tmp_path)
+    with pytest.raises(StoreError, match=r"Run the study again: it is confirmed anew\."):
+        _ = broken.best
+    assert quick(tmp_path).best == result.best
+    assert read_confirmed(result.folder) is not None
+
+
+def test_a_study_of_which_nothing_can_be_confirmed_ends_well(tmp_path: Path) -> None:
+    heard = Notes()
+    result = quick(tmp_path, heard, lr=(1e30, 1e32), losses=["bce", "mse"], activations=["sigmoid"])
+    assert result.verdict is None
+    why = "no trial was completed: every replicate of each diverged or was pruned"
+    assert {s for s in heard.said if s.startswith("Not confirmed")} == {
+        f"Not confirmed: {pair}/sigmoid ({why})." for pair in ("bce", "mse")
+    }
