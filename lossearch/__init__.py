@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lossearch.api import load, search
+    from lossearch.comparing import compare
     from lossearch.errors import IllegalPairError, InputError, LossearchError, RunFailedError
     from lossearch.integrations import LossSearchCallback, suggest
     from lossearch.losses import Loss, loss
+    from lossearch.model import FittedModel, load_model
     from lossearch.pairs import Criterion, criterion
     from lossearch.result import Result
     from lossearch.space import Point
@@ -22,6 +24,7 @@ __version__ = version("lossearch")
 
 _HOMES = {
     "Criterion": "pairs",
+    "FittedModel": "model",
     "IllegalPairError": "errors",
     "InputError": "errors",
     "Loss": "losses",
@@ -30,8 +33,10 @@ _HOMES = {
     "Point": "space",
     "Result": "result",
     "RunFailedError": "errors",
+    "compare": "comparing",
     "criterion": "pairs",
     "load": "api",
+    "load_model": "model",
     "loss": "losses",
     "search": "api",
     "suggest": "integrations",
@@ -40,7 +45,10 @@ _HOMES = {
 __all__ = [  # noqa: RUF022 - by use
     "search",
     "load",
+    "compare",
+    "load_model",
     "Result",
+    "FittedModel",
     "Point",
     "criterion",
     "Criterion",

@@ -12,8 +12,11 @@ from typing import Any
 
 import click
 
+from lossearch.cli.compare import compare
+from lossearch.cli.export import export
 from lossearch.cli.keep import remove, sync, ui
 from lossearch.cli.options import INTERRUPTED
+from lossearch.cli.rerun import rerun
 from lossearch.cli.run import run
 from lossearch.cli.show import check, list_studies, losses, report
 from lossearch.errors import LossearchError
@@ -70,7 +73,7 @@ def commands() -> None:
     """Which training loss, with which output activation and learning rate, fits a task best?"""
 
 
-for _command in (run, report, ui, losses, list_studies, check, sync, remove):
+for _command in (run, report, ui, losses, list_studies, compare, export, rerun, check, sync, remove):
     commands.add_command(_command)
 
 

@@ -35,12 +35,16 @@ _KEYS = {
     "lr": "space.lr",
     "trials": "budget.trials",
     "seeds": "budget.seeds",
+    "confirm_seeds": "budget.confirm_seeds",
+    "rope": "budget.rope",
     "time": "budget.time",
     "sampler": "budget.sampler",
     "mode": "budget.mode",
     "epochs": "train.epochs",
     "batch_size": "train.batch_size",
     "optimizer": "train.optimizer",
+    "workers": "train.workers",
+    "memory": "train.memory",
     "name": "records.name",
     "store": "records.store",
     "storage": "records.storage",
@@ -64,6 +68,10 @@ _KEYS = {
 )
 @click.option("--trials", type=int, metavar="N", help="Search trials in all.")
 @click.option("--seeds", type=int, metavar="N", help="Replicates of every trial.")
+@click.option(
+    "--confirm-seeds", type=int, metavar="N", help="Fresh seeds for the best of every pair; 0: no verdict."
+)
+@click.option("--rope", type=float, metavar="X", help="Differences up to this are equal in practice.")
 @click.option("--time", metavar="10m", help="Stop between rounds after this time.")
 @click.option("--sampler", metavar="NAME", help="tpe, gp, random, qmc, grid or brute.")
 @click.option(
@@ -72,6 +80,10 @@ _KEYS = {
 @click.option("--epochs", type=int, metavar="N", help="Epochs of every replicate.")
 @click.option("--batch-size", type=int, metavar="N", help="Rows of a training step.")
 @click.option("--optimizer", metavar="NAME", help="sgd, adam, adamw, ...")
+@click.option(
+    "--workers", type=int, metavar="N", help="Processes that train at once, where that pays (cores)."
+)
+@click.option("--memory", metavar="4GiB", help="Memory that training may use (half of what is free).")
 @click.option(
     "--set",
     "settings",
@@ -92,7 +104,10 @@ _KEYS = {
 @click.option("--verbose", "-v", is_flag=True, help="Every trial, and what the libraries have to say.")
 @debug_option
 def run(study: str | None, form: str, *, dry_run: bool, quiet: bool, verbose: bool, **options: Any) -> None:
-    """Search losses, activations and learning rates on one task, and rank them.
+    """Search losses, activations and learning rates on one task, and judge which fit it.
+
+    The best of every pair is trained again on fresh seeds and scored on test rows: what is said of the
+    pairs rests on that alone.
 
     The same command again continues a study where it stopped; a larger --trials extends it.
 

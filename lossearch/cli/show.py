@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from lossearch.cli.options import KINDS, debug_option, format_option, store_option
 from lossearch.cli.output import only_json, show, table, write_json
 from lossearch.errors import InputError
+
+if TYPE_CHECKING:
+    from lossearch.result import Result
 
 
 @click.command()
@@ -33,16 +38,73 @@ def losses(task: str | None, form: str) -> None:
 @click.command()
 @click.argument("name")
 @store_option
-@format_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "markdown", "html"]),
+    default="table",
+    show_default=True,
+    help="html: one page with every figure. markdown: the same as text.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write. html: NAME.html otherwise. markdown: standard output otherwise, without figures.",
+)
 @debug_option
-def report(name: str, store: str, form: str) -> None:
-    """Show the answer of a study from its records."""
+def report(name: str, store: str, form: str, output: Path | None) -> None:
+    """Show the answer of a study from its records, or write a whole report."""
     from lossearch import api
     from lossearch.cli.run import say_result
 
+    if output is not None and form not in ("html", "markdown"):
+        raise InputError(f"--output goes with --format html or markdown, not {form}.")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise InputError(
+            f"{output} cannot be written: there is no directory {output.parent}. Make it, or name another --output."
+        )
     with only_json(form) as answer:
         result = api.load(name, store)
-        say_result(result, form, answer, [*result.summary, ""])
+        if form == "html":
+            show(f"Report: {_write_page(result, output or Path(f'{name}.html'))}")
+        elif form == "markdown":
+            _write_markdown(result, output, answer)
+        else:
+            say_result(result, form, answer, [*result.summary, ""])
+
+
+def _write_page(result: Result, path: Path) -> Path:
+    from lossearch.report.html import to_html
+
+    page = to_html(result.report())
+    with _writing(path):
+        path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _write_markdown(result: Result, path: Path | None, answer: TextIO) -> None:
+    from lossearch.report.markdown import save_pictures, to_markdown
+
+    made = result.report()
+    if path is None:
+        answer.write(to_markdown(made))
+        return
+    with _writing(path):
+        folder = path.with_name(f"{path.stem}-figures")
+        files = save_pictures(made, folder)
+        images = {picture: f"{folder.name}/{file.name}" for picture, file in files.items()}
+        path.write_text(to_markdown(made, images), encoding="utf-8")
+    show(f"Report: {path}, its figures in {folder}")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {error.strerror or error}. Name another file with --output."
+        ) from error
 
 
 @click.command("ls")

@@ -1,0 +1,61 @@
+"""``lossearch compare``: several studies over their tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lossearch.cli.options import debug_option, format_option, store_option
+from lossearch.cli.output import only_json, show, write_json
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME NAME ...")
+@store_option
+@click.option("--metric", metavar="NAME", help="Compare by this metric, not by each study's own.")
+@click.option(
+    "--rope",
+    type=click.FloatRange(min=0),
+    default=0.01,
+    show_default=True,
+    metavar="X",
+    help="Scores less than this apart are equal in practice; of errors, this share of the error.",
+)
+@click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    metavar="P",
+    help="Chance of telling equal pairs apart, over all comparisons.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write figures and Markdown.",
+)
+@format_option
+@debug_option
+def compare(
+    names: tuple[str, ...],
+    store: str,
+    metric: str | None,
+    rope: float,
+    level: float,
+    output: Path | None,
+    form: str,
+) -> None:
+    """Compare the pairs of several studies over their tasks: ranks, tests, diagrams."""
+    from lossearch import comparing
+
+    with only_json(form) as answer:
+        found = comparing.compare(names, store, metric=metric, level=level, rope=rope)
+        if form == "json":
+            write_json(found.as_json(), answer)
+        else:
+            show(found.render())
+        if output is not None:
+            files = found.save(output)
+            show(f"\nWritten: {', '.join(str(path) for path in files)}")

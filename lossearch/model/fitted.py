@@ -1,0 +1,157 @@
+"""A trained network with all it takes to predict from rows as a user has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lossearch.errors import InputError
+from lossearch.losses import TargetStatistics
+from lossearch.model.network import DTYPES, Architecture
+from lossearch.pairs import Criterion
+from lossearch.space import Point
+from lossearch.tasks.inputs import Inputs
+
+_NUMBERS = 2**22
+"""Numbers of input that go through the network at once."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model comes from.
+
+    It was trained on ``rows`` rows of the parts ``trained_on`` under ``seed`` to the end of ``epoch``;
+    ``scores`` are what the study reports for its point.
+    """
+
+    study: str
+    digest: str
+    task: str
+    target: str
+    seed: int
+    epoch: int
+    trained_on: str
+    rows: int
+    optimizer: str = ""
+    metric: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """A trained network that takes raw rows and gives classes or values in their own units.
+
+    ``labels`` are the classes as they stood in y, none for regression; ``statistics`` are those of the
+    training targets, by which values come back to their own units.
+    """
+
+    point: Point
+    network: nn.Module
+    architecture: Architecture
+    statistics: TargetStatistics
+    inputs: Inputs
+    labels: tuple[Any, ...]
+    origin: Origin
+
+    @cached_property
+    def criterion(self) -> Criterion:
+        """The pair made callable, with the point's own parameters."""
+        if self.point.definition is None:
+            raise InputError(f"The point of this model has the name of its pair, {self.point.pair}, alone.")
+        dtype = DTYPES[self.architecture.dtype]
+        return Criterion(self.point.definition, self.point.params, self.statistics).to(dtype)
+
+    @property
+    def kind(self) -> str:
+        """The kind of task."""
+        return self.criterion.pair.kind
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        """The classes in the order of the columns of :meth:`predict_proba`.
+
+        Raises:
+            InputError: this is a regression model.
+        """
+        if not self.labels:
+            raise InputError("A regression model has no classes.")
+        text = any(isinstance(label, str) for label in self.labels)
+        return np.asarray(self.labels, dtype=object if text else None)
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether the model is of classes, and its pair's minimiser a probability."""
+        pair = self.criterion.pair
+        return pair.activation.name in pair.loss.probability
+
+    def example(self) -> pd.DataFrame | NDArray[Any]:
+        """Return two made-up rows in the form X must have."""
+        return self.inputs.example()
+
+    @torch.no_grad()
+    def raw(self, x: Any) -> Tensor:
+        """Return the network's raw output, (N, n_out), before activation.
+
+        Raises:
+            InputError: X is not of the form the model was trained on.
+        """
+        rows = torch.as_tensor(self.inputs(x), dtype=DTYPES[self.architecture.dtype])
+        block = max(1, _NUMBERS // max(1, rows[:1].numel()))
+        self.network.eval()
+        found = torch.cat([self.network(part) for part in torch.split(rows, block)])
+        return found.unsqueeze(-1) if found.ndim == 1 else found
+
+    def predict(self, x: Any) -> NDArray[Any]:
+        """Return the class of each row, (N,), or its value in original units, (N,) or (N, T).
+
+        Args:
+            x: rows as they were given to the study: DataFrame, array or tensor.
+
+        Raises:
+            InputError: X is not of the form the model was trained on.
+        """
+        found = self.criterion.predict(self.raw(x)).numpy()
+        return self.classes[found] if self.labels else found
+
+    def predict_proba(self, x: Any) -> NDArray[Any]:
+        """Return the probability of each class, (N, C), in the order of ``classes``.
+
+        Raises:
+            InputError: the pair gives none, or X is not of the form the model was trained on.
+        """
+        name = self.point.pair
+        if not self.labels:
+            raise InputError(f"{name} gives values, no probabilities: use predict(X).")
+        if not self.gives_probabilities:
+            raise InputError(
+                f"{name} gives no probabilities: its minimiser is not one. Use predict(X), or fit a pair that "
+                f"gives them, such as {'bce/sigmoid' if self.kind == 'binary' else 'cross_entropy/softmax'}."
+            )
+        return self.criterion.predict_proba(self.raw(x)).numpy()
+
+    def save(self, directory: str | Path) -> Path:
+        """Write the model to a directory, to be read by ``lossearch.load_model``; see ``model.saved``.
+
+        Raises:
+            InputError: the directory exists and is not empty.
+        """
+        from lossearch.model.saved import save_model
+
+        return save_model(self, directory)
+
+    def __repr__(self) -> str:
+        o = self.origin
+        return (
+            f"FittedModel({self.point.pair} at lr {self.point.lr:.3g}, {self.architecture.factory}, "
+            f"epoch {o.epoch} on {o.rows} rows of {o.trained_on})"
+        )

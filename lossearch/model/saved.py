@@ -1,0 +1,167 @@
+"""A fitted model as a directory: model.json, weights.safetensors and a README that says how to load it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from lossearch.errors import InputError, StoreError
+from lossearch.losses import ACTIVATIONS, ENCODINGS, Loss, TargetStatistics, losses_for
+from lossearch.model.fitted import FittedModel, Origin
+from lossearch.model.network import Architecture
+from lossearch.model.readme import readme
+from lossearch.pairs import Pair
+from lossearch.records.jsonable import read_json, write_json, write_text
+from lossearch.records.tensors import read_tensors, write_tensors
+from lossearch.space import Point
+from lossearch.tasks.inputs import Inputs
+
+FORMAT = 1
+"""Version of the directory's layout; a later one is refused."""
+
+CARD = "model.json"
+WEIGHTS = "weights.safetensors"
+
+
+def save_model(model: FittedModel, directory: str | Path) -> Path:
+    """Write a model to a directory that is new or empty, and return it.
+
+    Raises:
+        InputError: the directory exists and is not empty, or cannot be written.
+    """
+    folder = Path(directory).expanduser()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        what = "is not empty" if folder.is_dir() else "is a file"
+        raise InputError(f"{folder} {what}: name a directory that is new or empty.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = write_tensors(folder / WEIGHTS, model.network.state_dict())
+        card = describe(model) | {"weights": {"file": WEIGHTS, "blake2b": _digest(weights)}}
+        write_text(folder / "README.md", readme(model))
+        write_json(folder / CARD, card)  # last: where it is, the rest is
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    return folder
+
+
+def describe(model: FittedModel) -> dict[str, Any]:
+    """Return everything about a model but its weights, as plain values."""
+    pair = model.criterion.pair
+    return {
+        "format": FORMAT,
+        "kind": model.kind,
+        "point": model.point.as_json(),
+        "encoding": pair.encoding.name,
+        "loss": _reference(pair.loss),
+        "statistics": {name: list(values) for name, values in asdict(model.statistics).items()},
+        "classes": list(model.labels),
+        "network": model.architecture.as_json(),
+        "inputs": model.inputs.as_json(),
+        "origin": asdict(model.origin),
+    }
+
+
+def _reference(loss: Loss) -> str | None:
+    """Return the place of a user's loss, None for one of the catalogue."""
+    if losses_for(loss.kind).get(loss.name) is loss:
+        return None
+    return f"{loss.fn.__module__}:{loss.fn.__qualname__}"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+def load_model(
+    directory: str | Path,
+    *,
+    model: Callable[..., nn.Module] | None = None,
+    losses: Sequence[Loss] = (),
+) -> FittedModel:
+    """Return the model in a directory that ``export`` wrote. Needs no data, and runs no code from the files.
+
+    Args:
+        directory: where it is.
+        model: the network factory, where it is the user's own and cannot be imported by its name.
+        losses: losses of the user's own, where they cannot be imported by their names.
+
+    Raises:
+        InputError: a factory or loss is not found.
+        StoreError: there is no model in the directory, or it is damaged or of a later format.
+    """
+    folder = Path(directory).expanduser()
+    if not (folder / CARD).is_file():
+        raise StoreError(f"{folder} holds no exported model: there is no {CARD} in it.")
+    card = read_json(folder / CARD)
+    if card.get("format", 0) > FORMAT:
+        raise StoreError(
+            f"{folder} has format {card['format']}; this lossearch reads up to {FORMAT}. Upgrade lossearch."
+        )
+    try:
+        return _assembled(folder, card, model, losses)
+    except KeyError as error:
+        raise StoreError(
+            f"{folder / CARD} lacks {error}: it is not whole. Export the model again."
+        ) from error
+
+
+def _assembled(
+    folder: Path, card: Mapping[str, Any], factory: Callable[..., nn.Module] | None, losses: Sequence[Loss]
+) -> FittedModel:
+    pair = _pair(card, losses)
+    point = Point.from_json(card["point"], pair)
+    architecture = Architecture.from_json(card["network"])
+    statistics = TargetStatistics(**{k: tuple(v) for k, v in card["statistics"].items()})
+    network = architecture.build(factory)
+    weights = folder / card["weights"]["file"]
+    tensors, _ = read_tensors(weights)
+    if _digest(weights) != card["weights"]["blake2b"]:
+        raise StoreError(f"{weights} is not the file that {CARD} describes. Export the model again.")
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(
+            f"The network that {architecture.factory} builds does not fit the weights: it has changed since. "
+            f"{str(error).strip().splitlines()[-1].strip()}"
+        ) from error
+    return FittedModel(
+        point,
+        network,
+        architecture,
+        statistics,
+        Inputs.from_json(card["inputs"]),
+        tuple(card["classes"]),
+        Origin(**card["origin"]),
+    )
+
+
+def _pair(card: Mapping[str, Any], losses: Sequence[Loss]) -> Pair:
+    loss_name, _, activation = card["point"]["pair"].partition("/")
+    given = {loss.name: loss for loss in losses}
+    if loss_name in given:
+        loss = given[loss_name]
+    elif card["loss"] is None:
+        loss = losses_for(card["kind"])[loss_name]
+    else:
+        loss = _own_loss(card["loss"], loss_name)
+    return Pair(loss, ACTIVATIONS[activation], ENCODINGS[card["encoding"]])
+
+
+def _own_loss(reference: str, name: str) -> Loss:
+    module, _, attribute = reference.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute, None)
+    except ImportError:
+        found = None
+    if not isinstance(found, Loss):
+        raise InputError(
+            f"This model was trained with the loss {name!r} of {reference}, which cannot be imported here. "
+            "Give it: lossearch.load_model(DIR, losses=[LOSS])."
+        )
+    return found

@@ -1,0 +1,52 @@
+"""Tensors in a file: safetensors, so that reading one runs no code; whole or absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lossearch.errors import StoreError
+from lossearch.records.jsonable import replacing
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> Path:
+    """Write named tensors and short texts about them."""
+    # clones: the format knows no views, and two names may share one tensor
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        save_file(own, temporary, dict(about or {}))
+    return path
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors of a file, on the CPU, and the texts about them.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise StoreError(f"No file {path}.") from error
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"{path} is damaged: {error}. Restore it from a copy, or remove it.") from error
+
+
+def read_about(path: Path) -> dict[str, str]:
+    """Return the texts of a file without reading its tensors.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return dict(file.metadata() or {})
+    except FileNotFoundError as error:
+        raise StoreError(f"No file {path}.") from error
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"{path} is damaged: {error}. Restore it from a copy, or remove it.") from error

@@ -1,0 +1,169 @@
+"""The weights of trials: one safetensors file a trial, as many trials as were asked for and fit.
+
+A file holds each parameter of the trial's replicates stacked, (S, ...), and which seeds they are of.
+Every file can be made again by training its trial again, so losing one loses nothing but time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lossearch.errors import StoreError
+from lossearch.records.tensors import read_about, read_tensors, write_tensors
+from lossearch.records.trial import TrialRecord
+from lossearch.training.contract import ReplicateResult
+
+FOLDER = "weights"
+FORMAT = "1"
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class TrialWeights:
+    """The weights of a trial's replicates that have any, by seed, and the epoch each is of (from 1)."""
+
+    states: Mapping[int, State]
+    kept_epoch: Mapping[int, int]
+
+
+class _Held(NamedTuple):
+    """A file, and what decides whether it stays: ``worth`` is more for the better trial."""
+
+    number: int
+    pair: str
+    worth: float
+    size: int
+
+
+def path_of(folder: Path, number: int) -> Path:
+    """Return the file of a trial in a study's directory, whether it is there or not."""
+    return folder / FOLDER / f"trial-{number:06d}.safetensors"
+
+
+def write_weights(folder: Path, record: TrialRecord, results: Sequence[ReplicateResult]) -> Path | None:
+    """Write the weights of a trial, whole or not at all; None where no replicate has any."""
+    given = [r for r in results if r.weights is not None]
+    if not given:
+        return None
+    states = [dict(r.weights or {}) for r in given]
+    stacked = {name: torch.stack([state[name] for state in states]) for name in states[0]}
+    about = {
+        "format": FORMAT,
+        "trial": str(record.number),
+        "point": json.dumps(record.point.as_json(), sort_keys=True),
+        "seeds": json.dumps([r.replicate.seed for r in given]),
+        "kept_epoch": json.dumps([r.kept_epoch for r in given]),
+    }
+    return write_tensors(path_of(folder, record.number), stacked, about)
+
+
+def read_weights(folder: Path, record: TrialRecord) -> TrialWeights | None:
+    """Return the weights of a trial, None where they are not kept.
+
+    Raises:
+        StoreError: the file is damaged, or of another trial.
+    """
+    path = path_of(folder, record.number)
+    if not path.exists():
+        return None
+    stacked, about = read_tensors(path)
+    if about.get("point") != json.dumps(record.point.as_json(), sort_keys=True):
+        raise StoreError(f"{path} holds the weights of another trial. Remove it.")
+    seeds, epochs = json.loads(about["seeds"]), json.loads(about["kept_epoch"])
+    states = {seed: {name: t[i].clone() for name, t in stacked.items()} for i, seed in enumerate(seeds)}
+    return TrialWeights(states, dict(zip(seeds, epochs, strict=True)))
+
+
+class WeightKeeper:
+    """Keeps the weights of a study's trials, "best" that of every pair's best trial, "all" of as many as fit.
+
+    The best trial of a pair always stays. Where the others are more than ``limit`` bytes with it, the worst
+    trials of the pairs with the most files go first.
+
+    Args:
+        folder: the study's directory.
+        policy: "best", "all" or "none".
+        limit: bytes.
+        sign: 1 where more of the metric is better, -1 where less is.
+        records: the trials there are.
+    """
+
+    def __init__(
+        self, folder: Path, policy: str, limit: int, sign: int, records: Iterable[TrialRecord] = ()
+    ) -> None:
+        self.folder, self.policy, self.limit, self.sign = folder, policy, limit, sign
+        self._held: list[_Held] = []
+        self._sweep({r.number: r for r in records})
+
+    @property
+    def wanted(self) -> bool:
+        """Whether training is to give weights."""
+        return self.policy != "none"
+
+    def add(self, record: TrialRecord, results: Sequence[ReplicateResult]) -> None:
+        """Keep a trial's weights, or not, and make room."""
+        if not self.wanted or record.value is None:
+            return
+        worth = self.sign * record.value
+        best = max((h.worth for h in self._held if h.pair == record.point.pair), default=None)
+        if self.policy == "best" and best is not None and worth <= best:
+            return
+        path = write_weights(self.folder, record, results)
+        if path is not None:
+            self._held.append(_Held(record.number, record.point.pair, worth, path.stat().st_size))
+            self._make_room()
+
+    def _make_room(self) -> None:
+        for held in leaving(self._held, self.policy, self.limit):
+            path_of(self.folder, held.number).unlink(missing_ok=True)
+            self._held.remove(held)
+
+    def _sweep(self, records: Mapping[int, TrialRecord]) -> None:
+        """Take stock of the files there are; those of no trial, and halves of files, go."""
+        folder = self.folder / FOLDER
+        for left in folder.glob(".trial-*.tmp"):
+            left.unlink(missing_ok=True)
+        for path in sorted(folder.glob("trial-*.safetensors")):
+            record = records.get(int(path.stem.removeprefix("trial-")))
+            if record is None or record.value is None or not _is_of(path, record):
+                path.unlink(missing_ok=True)
+                continue
+            worth = self.sign * record.value
+            self._held.append(_Held(record.number, record.point.pair, worth, path.stat().st_size))
+
+
+def _is_of(path: Path, record: TrialRecord) -> bool:
+    try:
+        return read_about(path).get("point") == json.dumps(record.point.as_json(), sort_keys=True)
+    except StoreError:
+        return False
+
+
+def leaving(held: Sequence[_Held], policy: str, limit: int) -> list[_Held]:
+    """Return the files to remove, in order, so that the rest fit; the best of each pair is never among them."""
+    best: dict[str, _Held] = {}
+    for h in held:
+        known = best.get(h.pair)
+        if known is None or (h.worth, -h.number) > (known.worth, -known.number):
+            best[h.pair] = h
+    others = sorted((h for h in held if best[h.pair] is not h), key=lambda h: (h.worth, -h.number))
+    if policy == "best":
+        return others
+    gone: list[_Held] = []
+    total = sum(h.size for h in held)
+    files = Counter(h.pair for h in others)
+    while others and total > limit:
+        worst = max(others, key=lambda h: (files[h.pair], -h.worth, h.number))
+        others.remove(worst)
+        files[worst.pair] -= 1
+        total -= worst.size
+        gone.append(worst)
+    return gone
