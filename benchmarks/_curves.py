@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from _ours import default_chunk
-from _problems import BATCH, problem
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -61,34 +60,24 @@ def cost_by_width(bench: Bench, widths: Sequence[int]) -> dict[int, float]:
 
 
 def memory(bench: Bench, names: Sequence[str]) -> bool:
-    """Print peak memory a replicate, as the difference between two population sizes."""
+    """Print peak memory a replicate, as the difference between two population sizes, beside what was computed."""
     table = Table(title="5 Peak memory a replicate, KiB", title_justify="left")
-    for name in (
-        "problem",
-        "together",
-        "measured",
-        "computed",
-        "weights, gradients, momentum",
-        "activations",
-    ):
+    for name in ("problem", "together", "measured", "computed", "of a step", "at the peak", "curves"):
         table.add_column(name, justify="left" if name == "problem" else "right")
     few, many = (16, 64) if bench.extent.quick else (512, 1024)
     for name in names:
         changes = bench.extent.changes(name, epochs=20)
-        peaks = [
+        less, more = (
             bench.measure({f"{name}, {n}": ("ours_memory", _of(name, changes, n))}, "peak")[f"{name}, {n}"]
             for n in (few, many)
-        ]
-        measured = (peaks[1]["peak"] - peaks[0]["peak"]) / (many - few)
-        of = problem(name, **changes)
-        state = 4 * 3 * of.parameters
-        activations = 4 * 2 * BATCH * (of.hidden + of.n_out)
-        kib = (measured, state + activations, state, activations)
+        )
+        measured, computed = ((more[key] - less[key]) / (many - few) for key in ("peak", "computed"))
+        kib = (measured, computed, more["step"], more["replicate"], more["kept"])
         table.add_row(name, f"{few}, {many}", *(f"{b / 1024:.1f}" for b in kib))
     bench.console.print(table)
     bench.console.print(
-        "computed: 4 bytes for each weight, gradient and momentum, and for values and slopes of one batch; measured "
-        "holds learning rates and best weights besides, and outputs of the whole validation and training part."
+        "computed: by a dry run, with the margin that chunks are cut by. of a step: weights, gradient, momentum, "
+        "learning rates and a batch's activations; at the peak: best weights and what is said of all rows besides."
     )
     return True
 

@@ -102,23 +102,34 @@ def _task(of: Problem) -> Any:
     return Task(of.name, of.kind, facts, every[0], every, lambda _: fold, lambda _: None, network, "-", sizes)
 
 
-def _trainer(of: Problem, replicates: int, chunk: int | None) -> Any:
-    """Return a function that trains so many replicates for the epochs it is given."""
+def _space(of: Problem, count: int) -> tuple[Any, list[Any]]:
+    """Return the space of a problem's pairs, and so many points of it."""
     from lossearch.pairs import find_pair
     from lossearch.space import Point, Space
-    from lossearch.training.contract import Replicate, TrainSettings
+
+    space = Space(of.kind, tuple(find_pair(p, of.kind) for p in of.pairs), (LOW, HIGH))
+    return space, [Point(a.pair, a.lr) for a in arms(of, count)]
+
+
+def _settings(epochs: int) -> Any:
+    from lossearch.training.contract import TrainSettings
+
+    return TrainSettings(epochs, BATCH, "sgd", {"momentum": MOMENTUM})
+
+
+def _trainer(of: Problem, replicates: int, chunk: int | None) -> Any:
+    """Return a function that trains so many replicates for the epochs it is given."""
+    from lossearch.training.contract import Replicate
     from lossearch.training.population import train_population
 
     seeds, each = shape(replicates)
-    space = Space(of.kind, tuple(find_pair(p, of.kind) for p in of.pairs), (LOW, HIGH))
-    points = [Point(a.pair, a.lr) for a in arms(of, each)]
+    space, points = _space(of, each)
     todo = [Replicate(p, s) for p in points for s in range(seeds)]
     task = _task(of)
     size = {} if chunk is None else {"chunk": chunk}
 
     def train(epochs: int) -> list[Any]:
-        settings = TrainSettings(epochs, BATCH, "sgd", {"momentum": MOMENTUM})
-        return list(train_population(task, space, todo, settings, threads=1, **size))
+        return list(train_population(task, space, todo, _settings(epochs), threads=1, **size))
 
     return train
 
@@ -143,15 +154,27 @@ def ours_train(
 
 
 def ours_memory(name: str, replicates: int, changes: Mapping[str, int]) -> dict[str, Any]:
-    """Return the process's peak resident bytes."""
+    """Return the process's peak resident bytes, and those that were computed beforehand, all and by part."""
+    from lossearch.training.population.memory import footprint
+
     of = problem(name, **changes)
     _trainer(of, 16, 16)(1)
     _accuracy(_trainer(of, replicates, replicates)(of.epochs))
-    return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    seeds, each = shape(replicates)
+    space, points = _space(of, each)
+    found = footprint(_task(of), space, points, range(seeds), _settings(of.epochs), random=False)
+    return {
+        "peak": peak,
+        "computed": found.of(seeds, replicates),
+        "step": found.step,
+        "replicate": found.replicate,
+        "kept": found.kept,
+    }
 
 
 def default_chunk() -> int:
     """Return how many replicates are trained together unless said otherwise."""
-    from lossearch.training.population.train import CHUNK
+    from lossearch.training.population.sizing import MOST
 
-    return CHUNK
+    return MOST
