@@ -21,6 +21,7 @@ from torch import nn
 
 import lossearch
 from lossearch import api
+from lossearch.api import running
 from lossearch.cli import invoke
 from lossearch.errors import InputError, StoreError, UnknownNameError
 from lossearch.model import FittedModel
@@ -171,7 +172,7 @@ def test_an_exported_model_and_its_readme_work_in_a_process_without_data_or_pick
 
 
 def test_a_study_loaded_by_name_has_its_model_without_training(table: Result, monkeypatch) -> None:
-    monkeypatch.setattr(api, "prepare", None)
+    monkeypatch.setattr(running, "prepare", None)
     loaded = lossearch.load("people", table.store.root).model
     np.testing.assert_array_equal(loaded.predict_proba(TABLE), table.model.predict_proba(TABLE))
     assert loaded.origin == table.model.origin

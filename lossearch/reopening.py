@@ -33,7 +33,7 @@ AGAIN = (
 
 
 @dataclass(frozen=True)
-class Again:
+class Reopened:
     """A recorded study, and what of it this process still has from running it.
 
     ``declared`` is its own description; ``prepared`` is the study as it was run, None where it was loaded.

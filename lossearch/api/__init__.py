@@ -1,0 +1,7 @@
+"""Run a study, from a study file's tables or from Python objects, and read one back."""
+
+from lossearch.api.recorded import export, load, register, remove, rerun, studies, sync
+from lossearch.api.running import plan, run
+from lossearch.api.searching import search
+
+__all__ = ["export", "load", "plan", "register", "remove", "rerun", "run", "search", "studies", "sync"]
