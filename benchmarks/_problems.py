@@ -107,8 +107,8 @@ DIGITS = Problem(
         "crammer_singer/identity",
         "ovr_squared_hinge/identity",
     ),
-    trials=60,
-    seeds=3,
+    trials=52,
+    seeds=10,
 )
 
 PROBLEMS = {p.name: p for p in (CIRCLES, DIGITS)}
