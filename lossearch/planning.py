@@ -18,7 +18,7 @@ from lossearch.study.cost import Cost, foretell
 from lossearch.study.plan import Plan
 from lossearch.study.resolve import resolve_budget, resolve_settings, resolve_space
 from lossearch.study.schedule import MINIMUM
-from lossearch.tasks import Dataset, Metric, Task, default_budget, make_task, read_data
+from lossearch.tasks import Dataset, Judging, Task, default_budget, make_task, read_data
 from lossearch.training.contract import Trains
 from lossearch.training.crew import cores
 from lossearch.training.plain import initial_network, train_plain
@@ -121,7 +121,10 @@ class Prepared:
             return ["no confirmation, and so no verdict"]
         what = "the best point" if self.plan.budget.mode == "adaptive" else "the best of every pair"
         seconds = _duration(self.confirmed * cost.seconds / cost.replicates)
-        return [f"then {what} on {seeds} fresh seeds: {self.confirmed} replicates, about {seconds} at most"]
+        most, up_to = ("at most ", "up to ") if self.config.budget.race else ("", "")
+        return [
+            f"then {what} on {up_to}{seeds} fresh seeds: {most}{self.confirmed} replicates, about {seconds} at most"
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Return what would be done, as plain values."""
@@ -188,7 +191,7 @@ def _task_maker(
     config: StudyConfig,
     dataset: Dataset,
     model: Callable[..., nn.Module] | None,
-    metric: Metric | None,
+    metric: Judging,
 ) -> Callable[[], Task]:
     t = config.task
     return partial(
@@ -236,7 +239,7 @@ def prepare(
     dataset: Dataset | None = None,
     losses: Sequence[Loss] = (),
     model: Callable[..., nn.Module] | None = None,
-    metric: Metric | None = None,
+    metric: Judging = None,
 ) -> Prepared:
     """Return a study ready to run. Nothing is trained or written.
 
@@ -248,7 +251,9 @@ def prepare(
     epochs, batch_size = default_budget(task)
     space, on_space = resolve_space(config.space, config.train, task, losses)
     settings = resolve_settings(config.train, epochs, batch_size)
-    budget, on_budget = resolve_budget(config.budget, space, extend=config.space.extend)
+    budget, on_budget = resolve_budget(
+        config.budget, space, extend=config.space.extend, objectives=len(task.objectives)
+    )
     notes = [*on_space, *on_budget, *_refused_as_published(config, task)]
     if config.train.epochs is None or config.train.batch_size is None:
         notes.append(f"{settings.epochs} epochs in batches of {settings.batch_size}.")

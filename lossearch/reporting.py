@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from lossearch.model import FittedModel
 from lossearch.planning import Prepared
 from lossearch.records.confirmations import Confirmed
 from lossearch.records.evidence import Evidence
+from lossearch.records.trial import TrialRecord
 from lossearch.report.figures.plane import Plane
 from lossearch.report.figures.shown import shown_pairs
 from lossearch.study.models import kept_model
 from lossearch.verdict.judgement import Verdict
+from lossearch.verdict.pareto import Objectives, Pareto, confirmed_pairs, searched, spans
 
 SIDE = 80
 """Points of a plane's grid along each input."""
@@ -52,6 +54,31 @@ def planes(kept: Kept) -> Iterator[Plane]:
             and model.inputs.columns == tuple(n.column for n in model.inputs.numbers)
         ):
             yield _plane(model, kept)
+
+
+def pareto_of(
+    records: Sequence[TrialRecord],
+    confirmed: Confirmed | None,
+    evidence: Evidence | None,
+    two: Objectives | None,
+    by: Callable[[str], Evidence | None],
+) -> Pareto | None:
+    """Return trials and confirmed pairs under two metrics, None where there are not two.
+
+    Args:
+        records: the trials that count.
+        confirmed: what was confirmed.
+        evidence: what the confirmed pairs predicted, judged by the first metric.
+        two: the metrics.
+        by: gives the evidence judged by another metric, None where there is none.
+    """
+    if two is None:
+        return None
+    trials, pairs = searched(records, two), confirmed_pairs(confirmed, two)
+    known = (evidence, by(two.metrics[1])) if len(pairs) else (None, None)
+    first, second = ({} if found is None else spans(found) for found in known)
+    part = "" if confirmed is None else confirmed.part
+    return Pareto(two, trials, pairs, part, (first, second))
 
 
 def _plane(model: FittedModel, kept: Kept) -> Plane:

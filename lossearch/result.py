@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lossearch.again import Again, find_trial
 from lossearch.config import StudyConfig, make_config
 from lossearch.config.toml import parse_toml
 from lossearch.errors import InputError, RunFailedError, StoreError
@@ -20,6 +19,7 @@ from lossearch.records.curves import read_curves
 from lossearch.records.evidence import Evidence, read_evidence
 from lossearch.records.store import Store
 from lossearch.records.trial import TrialRecord
+from lossearch.reopening import Reopened, find_trial
 from lossearch.report import frames, tables
 from lossearch.report.standings import standings
 from lossearch.report.words import Basis
@@ -30,6 +30,7 @@ from lossearch.study.rerun import Rerun
 from lossearch.study.value import best_of, counted
 from lossearch.tasks import Metric
 from lossearch.verdict import Verdict
+from lossearch.verdict.pareto import Objectives, confirmed_pairs, front_sentence, objectives, searched
 
 if TYPE_CHECKING:
     import optuna
@@ -229,8 +230,8 @@ class Result:
         return self._again.rerun(record, keep_weights=keep_weights)
 
     @property
-    def _again(self) -> Again:
-        return Again(self.store, self.name, self.declared, self.config, self.prepared)
+    def _again(self) -> Reopened:
+        return Reopened(self.store, self.name, self.declared, self.config, self.prepared)
 
     def _epoch_of(self, point: Point) -> int:
         """Return the epoch to which a point is trained: its best trial's."""
@@ -239,6 +240,44 @@ class Result:
         sign = -1 if self.basis.direction == "minimize" else 1
         best = best_of([r for r in self.records if r.point == point], sign)
         return int(best.epoch if best and best.epoch else self.declared["identity"]["train"]["epochs"])
+
+    @property
+    def objectives(self) -> Objectives | None:
+        """Both metrics of a study of two; of one, the judge and one of another nature, None where there is none."""
+        declared = self.declared["identity"]["task"].get("objectives")
+        return objectives(self.basis.metric, self.basis.direction, self.declared["kind"], declared)
+
+    @cached_property
+    def pareto(self) -> pd.DataFrame:
+        """What no other point beats under both of :attr:`objectives`: confirmed pairs first, then trials.
+
+        One row a point: ``stage`` ("confirm": means over fresh seeds, of the point that the first metric chose for
+        each pair; "search": the trials' own, optimistic scores), ``pair``, ``trial``, ``lr``, ``params``, and a
+        column for each metric. Within a stage the best by the first metric comes first. Empty where there is no
+        second metric.
+        """
+        import pandas as pd
+
+        two = self.objectives
+        if two is None:
+            return pd.DataFrame(columns=["stage", "pair", "trial", "lr", "params"])
+        both = [confirmed_pairs(self.confirmed, two), searched(self.records, two)]
+        found = pd.concat([t[t["front"]] for t in both], ignore_index=True).drop(columns="front")
+        points = {r.number: r.point for r in self.records}
+        own = [
+            frames.params_text(frames.searched_values(points[n], self._searched[points[n].pair]))
+            for n in found["trial"]
+        ]
+        found.insert(4, "params", own)
+        return found
+
+    @property
+    def front(self) -> str | None:
+        """Who is on the front of a study of two metrics, in a sentence; None where it has one."""
+        two = self.objectives
+        if two is None or not two.sought:
+            return None
+        return front_sentence(searched(self.records, two), confirmed_pairs(self.confirmed, two), two)
 
     @cached_property
     def study(self) -> optuna.Study:
@@ -287,7 +326,8 @@ class Result:
         from rich.console import Group
         from rich.text import Text
 
-        parts: list[RenderableType] = [self._answer(), *map(Text, self.since)]
+        front = [] if self.front is None else [self.front]
+        parts: list[RenderableType] = [self._answer(), *map(Text, [*front, *self.since])]
         published = self.published
         if published is not None:
             parts += [Text(), tables.published_table(published, self.basis)]
@@ -318,6 +358,7 @@ class Result:
             "tied": list(self.tied),
             "verdict": None if self.verdict is None else self.verdict.as_json(),
             "leaderboard": _rows(self.leaderboard),
+            "pareto": None if self.front is None else _rows(self.pareto),
             "published": None if published is None else _rows(published),
             "rejections": self.declared["rejections"],
             "notes": self.summary,
@@ -329,7 +370,8 @@ class Result:
         """Return the whole report: sentences, figures and tables. ``to_html`` and ``to_markdown`` write it."""
         from lossearch.report.content import Sources
         from lossearch.report.sections import make_report
-        from lossearch.reporting import Kept, planes
+        from lossearch.reporting import Kept, pareto_of, planes
+        from lossearch.study.importance import within_pairs
 
         evidence = self._evidence_at_hand
         drawn: tuple[Plane, ...] = ()
@@ -346,16 +388,21 @@ class Result:
             evidence,
             self.confirmed,
             drawn,
+            pareto_of(self.records, self.confirmed, evidence, self.objectives, self._evidence_by),
+            within_pairs(self.records, self.declared["identity"]["space"], direction=self.basis.direction),
         )
         return make_report(sources)
 
     @property
     def _evidence_at_hand(self) -> Evidence | None:
         """The evidence, None where there is none: not confirmed, or the metric is the user's own."""
+        return self._evidence_by(None)
+
+    def _evidence_by(self, metric: str | None) -> Evidence | None:
         if self.confirmed is None or not self.confirmed.confirmations:
             return None
         try:
-            return self.evidence()
+            return self.evidence(metric=metric)
         except InputError:
             return None
 

@@ -287,7 +287,7 @@ class TestMissing:
     def test_rows_without_a_test_part_are_named(self):
         found = sources(Study())
         text = said(replace(found, verdict=replace(found.verdict, part="validation")))
-        assert "these are validation rows, on which the epoch was chosen" in text
+        assert "these are validation rows, on which the epoch may have been chosen" in text
 
     def test_of_a_pair_that_diverged_throughout_no_predictions_are_drawn(self):
         found = sources(Study())
@@ -436,7 +436,7 @@ class TestStudy:
         pictures = {p.name for s in report.sections for p in s.pictures}
         assert pictures == {
             "scores", "differences", "honesty", "lr_sensitivity", "learning_curves", "confusion", "ranking",
-            "calibration", "plane", "budget", "parallel",
+            "calibration", "plane", "budget", "parallel", "pareto",
         }  # fmt: skip
         page = Page(to_html(report))
         assert page.wrong == []

@@ -163,12 +163,26 @@ def _study_name(value: Any) -> Any:
 
 
 def _metric(value: Any) -> Any:
-    if value in _LOSS_METRICS:
+    """Take one name, or two in a list or with a comma between: the first judges, the second is an objective too."""
+    if isinstance(value, str) and "," in value:
+        value = [part.strip() for part in value.split(",")]
+    if isinstance(value, str) or value is None:
+        names: tuple[Any, ...] = (value,)
+    else:
+        names = _some_texts(value)
+    for name in names:
+        if name in _LOSS_METRICS:
+            raise ValueError(
+                f"cannot be {name!r}: values of different losses have different units. "
+                "Name what judges them all alike, such as accuracy or rmse"
+            )
+    if len(names) > 2:
         raise ValueError(
-            f"cannot be {value!r}: values of different losses have different units. "
-            "Name what judges them all alike, such as accuracy or rmse"
+            f"takes one metric or two; got {len(names)}: of three, nearly every trial is better than any other "
+            f"in one. Keep the two that matter ({', '.join(names[:2])}); every usual metric is recorded and "
+            "reported anyway, unusual ones by metrics = [...]"
         )
-    return value
+    return names[0] if len(names) == 1 else names
 
 
 Text = Annotated[str, Field(strict=True, min_length=1)]
@@ -191,5 +205,5 @@ Options = Annotated[dict[str, Any], BeforeValidator(_plain)]
 TestShare = Annotated[bool | float | None, BeforeValidator(_test_share)]
 Share = Annotated[float | None, BeforeValidator(_share)]
 StudyName = Annotated[str | None, BeforeValidator(_study_name)]
-MetricName = Annotated[Text | None, BeforeValidator(_metric)]
+MetricNames = Annotated[Text | tuple[Text, ...] | None, BeforeValidator(_metric)]
 Ranges = Annotated[dict[str, Range], BeforeValidator(_flat)]

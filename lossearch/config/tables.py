@@ -15,7 +15,7 @@ from lossearch.config.fields import (
     Count,
     Duration,
     LearningRate,
-    MetricName,
+    MetricNames,
     Names,
     NotNegative,
     Number,
@@ -41,6 +41,10 @@ from lossearch.config.fields import (
 from lossearch.config.words import shown
 
 _WHOLE_SETTINGS = ("batch_size", "epochs")
+
+
+FEWEST_TO_RACE = 10
+"""With fewer fresh seeds there is nothing to save."""
 
 
 class _Table(BaseModel):
@@ -71,6 +75,7 @@ class TaskTable(_Table):
 
     ``data`` is a built-in name, the path of a .csv or .parquet file, "openml:NUMBER" or
     "module:function"; None where arrays are given in Python. ``test``: None draws 20 %, False none.
+    ``metric``: what judges; of two the first, and the second is an objective beside it.
     ``stream``: whether training rows are read batch by batch, None where they are too large to be held; then
     ``held_rows`` of each part at most are held to be scored, and ``readers`` processes read ahead.
     """
@@ -79,7 +84,7 @@ class TaskTable(_Table):
     data_options: Options = {}
     target: Text | None = None
     kind: Literal["regression", "binary", "multiclass"] | None = None
-    metric: MetricName = None
+    metric: MetricNames = None
     metrics: Names = ()
     model: Text = "mlp"
     hidden: tuple[Count, ...] | None = None
@@ -189,13 +194,14 @@ class BudgetTable(_Table):
     """How much is spent. ``trials`` counts all pairs together; None takes the protocol's default.
 
     ``confirm_seeds`` 0 gives no verdict. Differences up to ``rope`` are equal for practical purposes, None
-    takes what suits the metric.
+    takes what suits the metric. In a ``race`` pairs that are told worse after some of the seeds get no more.
     """
 
     trials: Count | None = None
     seeds: Count = 5
     confirm_seeds: Whole = Field(default=20, ge=0)
     rope: NotNegative | None = None
+    race: Switch = False
     time: Duration = None
     mode: Literal["equal", "adaptive"] = "equal"
     sampler: Literal["tpe", "gp", "random", "qmc", "grid", "brute"] = "tpe"
@@ -207,6 +213,19 @@ class BudgetTable(_Table):
         if self.confirm_seeds == 1:
             raise ValueError(
                 "confirm_seeds is 1, and one seed does not tell how results vary: give 2 or more, or 0 for no verdict"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_race(self) -> Self:
+        if self.race and self.mode != "equal":
+            raise ValueError(
+                "race = true needs mode = 'equal': in mode 'adaptive' one point alone is confirmed. Leave race out"
+            )
+        if self.race and self.confirm_seeds < FEWEST_TO_RACE:
+            raise ValueError(
+                f"race = true needs confirm_seeds of at least {FEWEST_TO_RACE}: pairs are first told apart after 8. "
+                "Raise confirm_seeds, or leave race out"
             )
         return self
 

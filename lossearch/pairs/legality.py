@@ -51,6 +51,14 @@ class Predictions:
 EVERY_FIELD = tuple(f.name for f in fields(Predictions))
 
 
+_GIVEN = {
+    "regression": ("value", "output"),
+    "binary": ("label", "score", "output", "codes"),
+    "multiclass": ("label", "score", "output"),
+}
+"""Kind of task -> what predictions of every pair hold."""
+
+
 @dataclass(frozen=True, repr=False)
 class Pair:
     """One legal combination of loss and output activation, with the encoding that follows."""
@@ -79,6 +87,12 @@ class Pair:
     def caution(self) -> str | None:
         """What to know before using this pair, if anything."""
         return self.loss.caution.get(self.activation.name)
+
+    def gives(self, field: str) -> bool:
+        """Return whether its predictions hold a field of :class:`Predictions`."""
+        if field == "probability":
+            return self.activation.name in self.loss.probability
+        return field in _GIVEN[self.kind]
 
     def __str__(self) -> str:
         return self.name

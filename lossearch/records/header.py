@@ -13,7 +13,8 @@ class StudyHeader:
 
     ``sizes`` are rows a part, ``space`` and ``settings`` plain values (``Space.as_json()``, the fields of
     ``TrainSettings``), ``config`` the resolved study file as TOML, ``metrics`` all the task's metrics, the
-    objective first, ``git_revision`` that of the user's working directory.
+    objective first, ``git_revision`` that of the user's working directory, ``objectives`` metric -> direction of
+    both, in a study of two.
     """
 
     name: str
@@ -32,3 +33,4 @@ class StudyHeader:
     config: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     git_revision: str | None = None
+    objectives: Mapping[str, str] = field(default_factory=dict)

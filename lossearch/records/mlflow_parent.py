@@ -67,7 +67,7 @@ class ParentRun:
         facts = {
             "task": f"{header.task} ({header.kind}), target `{header.target}`",
             "rows": rows or "unknown",
-            "objective": f"{header.direction} `{header.metric}` on validation rows, recorded as `score`",
+            "objective": f"{header.direction} `{header.metric}` on validation rows, recorded as `score`{_second(header)}",
             "trials": f"one run each, found by `tags.\"{STUDY}\" = '{header.name}' and tags.\"{ROLE}\" = 'trial'`",
             "curves": "`curve/NAME` is the mean over seeds, `spread/NAME` the sd; "
             "plain names are values at the trial's epoch",
@@ -162,3 +162,9 @@ def _now() -> int:
     import time
 
     return round(1000 * time.time())
+
+
+def _second(header: StudyHeader) -> str:
+    """Return what is to be said of a second objective."""
+    both = header.objectives.items()
+    return "".join(f"; {way} `{m}` beside it, recorded as `val_{m}`" for m, way in both if m != header.metric)

@@ -67,7 +67,7 @@ def from_frozen(trial: FrozenTrial) -> TrialRecord:
     kept: dict[str, Any] = {k: v for k, v in found.items() if k in known}
     kept |= {"seeds": tuple(kept["seeds"]), "outcome": Outcome(kept["outcome"])}
     if trial.state is TrialState.COMPLETE:
-        kept["value"] = trial.value
+        kept["value"] = trial.values[0]
     return TrialRecord(
         number=trial.number, point=point, course=dict(sorted(trial.intermediate_values.items())), **kept
     )

@@ -16,6 +16,7 @@ from lossearch.report.figures.plane import Plane
 from lossearch.report.layout import Column
 from lossearch.report.words import Basis
 from lossearch.verdict.judgement import Verdict
+from lossearch.verdict.pareto import Pareto
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,9 @@ class Sources:
 
     ``declared`` is the study's own description, ``records`` the trials that count, ``board`` what
     ``frames.leaderboard`` gives, ``curves`` every replicate's curves. ``planes`` are what pairs predict
-    over the plane of two inputs.
+    over the plane of two inputs. ``pareto`` shows trials and pairs under two metrics at once; ``importances``
+    are, for each pair that searches more than a learning rate in trials enough, the shares of the score's
+    variance that each searched number explains.
     """
 
     basis: Basis
@@ -36,6 +39,8 @@ class Sources:
     evidence: Evidence | None = None
     confirmed: Confirmed | None = None
     planes: Sequence[Plane] = ()
+    pareto: Pareto | None = None
+    importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def order(self) -> tuple[str, ...]:

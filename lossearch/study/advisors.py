@@ -19,8 +19,8 @@ from lossearch._random import stream
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.study.cover import quasi_random, share_of
 
-Told = tuple[Mapping[str, Value], float]
-"""A point's searched values and the value of its trial."""
+Told = tuple[Mapping[str, Value], Sequence[float]]
+"""A point's searched values, and its trial's value under each objective."""
 
 NEAR = 0.05
 """Points of one batch closer than this share of every range are copies of each other."""
@@ -71,11 +71,12 @@ def _tidy(dimension: Dimension, value: Value) -> Value:
     return min(max(rounded, dimension.low), dimension.high)
 
 
-def _advisor(sampler: str, direction: str, seed: int) -> optuna.Study:
+def _advisor(sampler: str, directions: Sequence[str], seed: int) -> optuna.Study:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.create_study(
-            direction=optuna.study.StudyDirection[direction.upper()], sampler=MODELS[sampler](seed % 2**32)
+            directions=[optuna.study.StudyDirection[d.upper()] for d in directions],
+            sampler=MODELS[sampler](seed % 2**32),
         )
 
 
@@ -85,7 +86,7 @@ def propose(
     n: int,
     *,
     sampler: str,
-    direction: str,
+    directions: Sequence[str],
     seed: int,
     taken: int,
 ) -> list[dict[str, Value]]:
@@ -100,17 +101,17 @@ def propose(
         told: its finished trials.
         n: how many points.
         sampler: one of :data:`MODELS`.
-        direction: "maximize" or "minimize".
+        directions: "maximize" or "minimize" for each objective, one or two.
         seed: the pair's seed.
         taken: how many points the pair has had, where the quasi-random sequence goes on.
     """
     spaces = {d.name: distribution(d) for d in dimensions}
-    advisor = _advisor(sampler, direction, stream(seed, "advisor", taken))
+    advisor = _advisor(sampler, directions, stream(seed, "advisor", taken))
     advisor.add_trials(
         [
-            create_trial(params=dict(values), distributions=spaces, value=value)
-            for values, value in told
-            if _inside(dimensions, values)
+            create_trial(params=dict(point), distributions=spaces, values=worth)
+            for point, worth in told
+            if _inside(dimensions, point)
         ]
     )
     asked = [advisor.ask(spaces).params for _ in range(n)]
@@ -129,29 +130,29 @@ def propose(
 
 def propose_freely(
     space: Space,
-    told: Sequence[tuple[Point, float]],
+    told: Sequence[tuple[Point, Sequence[float]]],
     n: int,
     *,
     sampler: str,
-    direction: str,
+    directions: Sequence[str],
     seed: int,
 ) -> list[Point]:
     """Return ``n`` points from one model of all trials, free to choose the pair.
 
     Args:
         space: pairs and ranges.
-        told: every finished trial's point and value.
+        told: every finished trial's point, and its value under each objective.
         n: how many points.
         sampler: one of :data:`MODELS`.
-        direction: "maximize" or "minimize".
+        directions: "maximize" or "minimize" for each objective, one or two.
         seed: the study's seed.
     """
     choice = CategoricalDistribution(space.names)
-    advisor = _advisor(sampler, direction, stream(seed, "adaptive", len(told)))
-    for point, value in told:
+    advisor = _advisor(sampler, directions, stream(seed, "adaptive", len(told)))
+    for point, worth in told:
         spaces = {"pair": choice, **{d.name: distribution(d) for d in space.dimensions(point.pair)}}
         params = {"pair": point.pair, **space.searched(point)}
-        advisor.add_trial(create_trial(params=params, distributions=spaces, value=value))
+        advisor.add_trial(create_trial(params=params, distributions=spaces, values=worth))
     points = []
     for _ in range(n):
         trial = advisor.ask({"pair": choice})

@@ -20,6 +20,7 @@ from lossearch.study.advisors import distribution
 from lossearch.study.plan import Plan
 from lossearch.study.rounds import by_pair
 from lossearch.study.schedule import extended_lr
+from lossearch.study.value import worth
 from lossearch.training.contract import Outcome, ReplicateResult
 
 STATES = {
@@ -79,7 +80,8 @@ class StudyBook:
             number=-1,
             trial_id=-1,
             state=STATES[record.outcome],
-            value=record.value,
+            value=None,
+            values=None if record.value is None else worth(record, self.plan.task.second),
             datetime_start=start,
             datetime_complete=max(datetime.now(), start + timedelta(seconds=record.seconds)),  # noqa: DTZ005
             params=dict(params),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution
@@ -32,7 +33,8 @@ def importances(
     also serves where points were chosen by a model and no design is balanced. It weighs the whole declared
     range alike, the bad learning rates included; it does not say what is left once each pair is tuned.
     Shares of one number alone, scaled by Optuna to add up to 1. Empty with fewer than 50 trials, or where
-    all have one value.
+    all have one value. Of trials of several pairs it overstates the pair where pairs want different learning
+    rates: Optuna splits a choice among k into k numbers, and with seven pairs gave 35 % to one that had 5 %.
 
     Args:
         records: counted trials of all pairs, or of one.
@@ -55,6 +57,33 @@ def importances(
         study.add_trial(create_trial(params=params, distributions=spaces, value=record.value))
     found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed))
     return {name: float(share) for name, share in found.items()}
+
+
+def within_pairs(
+    records: Sequence[TrialRecord], space: Mapping[str, Any], *, direction: str
+) -> dict[str, dict[str, float]]:
+    """Return, for each pair that searches more numbers than its learning rate, what its score depends on.
+
+    Pairs with choices among what they search are left out, as are those with fewer than 50 trials.
+
+    Args:
+        records: counted trials.
+        space: the space of a study's identity.
+        direction: "maximize" or "minimize".
+    """
+    found = {}
+    for pair, dimensions in space["pairs"].items():
+        if not dimensions or any("low" not in d for d in dimensions.values()):
+            continue
+        own = {
+            name: Dimension(name, d["low"], d["high"], d["log"], d["integer"])
+            for name, d in dimensions.items()
+        }
+        mine = [r for r in records if r.point.pair == pair]
+        shares = importances(mine, direction=direction, lr=tuple(space["lr"]), own=own)
+        if shares:
+            found[pair] = shares
+    return found
 
 
 def _values(record: TrialRecord) -> dict[str, object]:

@@ -55,6 +55,7 @@ class Plan:
                 "data": self.task.digest,
                 "metric": self.task.metric.name,
                 "direction": self.task.metric.direction,
+                **self._objectives(),
                 "rows": dict(self.task.sizes),
             },
             "space": self.space.as_json(),
@@ -78,6 +79,11 @@ class Plan:
                 "epoch": s.epoch,
             },
         }
+
+    def _objectives(self) -> dict[str, Any]:
+        """Return both metrics with their directions; nothing of a study of one, which is what it was before."""
+        found = self.task.objectives
+        return {"objectives": {m.name: m.direction for m in found}} if len(found) > 1 else {}
 
     def digest(self) -> str:
         """Return a short hash of the identity."""

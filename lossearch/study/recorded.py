@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -35,7 +36,7 @@ def open_study(store: Store, plan: Plan, url: str | None) -> optuna.Study:
     study = optuna.create_study(
         storage=open_storage(store, plan.name, url),
         study_name=plan.name,
-        direction=optuna.study.StudyDirection[plan.task.metric.direction.upper()],
+        directions=[optuna.study.StudyDirection[m.direction.upper()] for m in plan.task.objectives],
         load_if_exists=True,
     )
     digest = plan.digest()
@@ -43,11 +44,21 @@ def open_study(store: Store, plan: Plan, url: str | None) -> optuna.Study:
     if stored is None and not study.get_trials(deepcopy=False):
         study.set_user_attr("lossearch.digest", digest)
         study.set_user_attr("lossearch.metric", plan.task.metric.name)
+        _name_objectives(study, plan)
     elif stored != digest:
         raise StoreError(
             f"The Optuna storage holds another study named {plan.name!r}. Use another --name or --storage."
         )
     return study
+
+
+def _name_objectives(study: optuna.Study, plan: Plan) -> None:
+    """Give both objectives the names that Optuna's own plots show."""
+    if plan.task.second is None:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([m.name for m in plan.task.objectives])
 
 
 def load_study(store: Store, name: str, url: str | None) -> optuna.Study:

@@ -19,7 +19,7 @@ from lossearch.space import Dimension, Space
 from lossearch.study.advisors import MODELS
 from lossearch.study.cover import every
 from lossearch.study.schedule import COVER, MINIMUM, Budget
-from lossearch.tasks import Task
+from lossearch.tasks import Metric, Task
 from lossearch.training.contract import TrainSettings
 from lossearch.training.optimizers import OPTIMIZERS, make_optimizer
 
@@ -81,13 +81,15 @@ def _asked_losses(losses: Sequence[Loss], activations: Sequence[Activation] | No
 
     Of pairs that repeat each other one is kept, but every loss keeps at least one.
     """
-    pairs, rejections = legal_pairs(losses, activations, task.facts)
+    legal, rejections = legal_pairs(losses, activations, task.facts)
+    pairs, unjudged = _judgeable(legal, task)
+    rejections += unjudged
     problems = []
     for loss in losses:
         if any(p.loss is loss for p in pairs):
             continue
         found = [pair_up(loss, a, task.facts) for a in activations or ACTIVATIONS.values()]
-        repeated = [p for p in found if isinstance(p, Pair)]
+        repeated, _ = _judgeable([p for p in found if isinstance(p, Pair)], task)
         pairs += repeated
         if not repeated:
             reasons = [str(r) for r in rejections if r.name.partition("/")[0] == loss.name]
@@ -99,7 +101,36 @@ def _asked_losses(losses: Sequence[Loss], activations: Sequence[Activation] | No
 
 def _asked_pair(name: str, task: Task, own: Mapping[str, Loss]) -> Chosen:
     head = name.partition("/")[0]
-    return Chosen((find_pair(name, task.kind, task.facts, own if head in own else None),))
+    pair = find_pair(name, task.kind, task.facts, own if head in own else None)
+    _, unjudged = _judgeable([pair], task)
+    refuse([str(r) for r in unjudged], IllegalPairError)
+    return Chosen((pair,))
+
+
+def _judgeable(pairs: Sequence[Pair], task: Task) -> tuple[list[Pair], list[Rejection]]:
+    """Return the pairs whose predictions hold what every objective reads, and why not the others.
+
+    An objective is measured, never filled in: a constant predictor's log loss beside a real accuracy is the
+    score of no model, and it would stand on the Pareto front.
+    """
+    kept, left_out = [], []
+    for pair in pairs:
+        lacking = next((m for m in task.objectives if not pair.gives(m.needs)), None)
+        if lacking is None:
+            kept.append(pair)
+        else:
+            left_out.append(_unjudged(pair, lacking, task))
+    return kept, left_out
+
+
+def _unjudged(pair: Pair, metric: Metric, task: Task) -> Rejection:
+    others = [m.name for m in task.objectives if m is not metric]
+    cure = (
+        f"Judge by {others[0]} alone to search it."
+        if others
+        else "Judge by a metric that does not, to search it."
+    )
+    return Rejection(pair.name, f"{metric.name} reads the {metric.needs}, and this pair gives none.", cure)
 
 
 def choose_pairs(table: SpaceTable, task: Task, own: Sequence[Loss] = ()) -> Chosen:
@@ -123,7 +154,8 @@ def choose_pairs(table: SpaceTable, task: Task, own: Sequence[Loss] = ()) -> Cho
         usual = [x for x in losses_for(task.kind).values() if not x.on_request]
         refuse(problems, IllegalPairError)
         pairs, rejections = legal_pairs([*usual, *mine.values()], activations, task.facts)
-        found.append(Chosen(tuple(pairs), tuple(rejections)))
+        kept, unjudged = _judgeable(pairs, task)
+        found.append(Chosen(tuple(kept), (*rejections, *unjudged)))
     found += _each(table.pairs or (), lambda name: _asked_pair(name, task, mine), problems)
     refuse(problems, IllegalPairError)
     chosen = {p.name: p for c in found for p in c.pairs}
@@ -136,7 +168,7 @@ def choose_pairs(table: SpaceTable, task: Task, own: Sequence[Loss] = ()) -> Cho
     conventional = CONVENTIONAL[task.kind]
     if conventional not in chosen:
         notes.append(f"{conventional}, the conventional pair, is added: every gain is measured against it.")
-        chosen = {conventional: find_pair(conventional, task.kind, task.facts), **chosen}
+        chosen = {conventional: _asked_pair(conventional, task, {}).pairs[0], **chosen}
     notes += _repeats(list(chosen.values()))
     left_out = {r.name: r for c in found for r in c.rejections if r.name not in chosen}
     return Chosen(tuple(chosen.values()), tuple(left_out.values()), (*notes, *cautions))
@@ -238,14 +270,19 @@ def search_seeds(seed: int, n: int) -> tuple[int, ...]:
 
 
 def resolve_budget(
-    table: BudgetTable, space: Space, *, extend: bool = True
+    table: BudgetTable, space: Space, *, extend: bool = True, objectives: int = 1
 ) -> tuple[Budget, tuple[str, ...]]:
-    """Return the budget and notes on it.
+    """Return the budget and notes on it. ``objectives``: how many metrics the study has, one or two.
 
     Raises:
         InputError: fewer trials a pair than a verdict needs; the message has the number that is enough
-            and what to leave out.
+            and what to leave out. Or trials shall be pruned by one metric of two.
     """
+    if table.prune and objectives > 1:
+        raise InputError(
+            "prune = true does not go with two metrics: a trial that lags by the first may lead by the second. "
+            "Leave prune out, or judge by one metric."
+        )
     searched = [p for p in space.names if space.dimensions(p)]
     seeds = search_seeds(table.seed, table.seeds)
     common = {
@@ -254,7 +291,7 @@ def resolve_budget(
         "sampler": table.sampler,
         "seed": table.seed,
         "seconds": table.seconds,
-        "prune": table.prunes,
+        "prune": table.prunes and objectives == 1,
     }
     if not searched:
         alone = f"Each of the {len(space.pairs)} pairs has one point only, so there is nothing to search."

@@ -14,8 +14,8 @@ from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.pruning import Pruning
 from lossearch.study.schedule import History, Next, earlier_rounds, next_round
-from lossearch.study.value import Attempt, best_of, counted, summarise
-from lossearch.tasks import Fold, Task, constant_score
+from lossearch.study.value import Attempt, Objective, best_of, counted, summarise
+from lossearch.tasks import Fold, Metric, Task, constant_score
 from lossearch.training.contract import Outcome, Prune, Replicate, ReplicateResult, Trains
 
 GIVE_UP = 3
@@ -40,9 +40,10 @@ class Book(Protocol):
 
 @dataclass
 class Constants:
-    """What a constant predictor scores under each seed, worked out once."""
+    """What a constant predictor scores under each seed, worked out once; by the judge unless another is given."""
 
     task: Task
+    metric: Metric | None = None
     known: dict[int, float] = field(default_factory=dict)
 
     def __call__(self, seeds: Sequence[int]) -> dict[int, float]:
@@ -54,7 +55,9 @@ class Constants:
 
     def _score(self, fold: Fold) -> float:
         task = self.task
-        return constant_score(task.metric, task.kind, fold.train.y, fold.validation.y, task.n_out)
+        return constant_score(
+            self.metric or task.metric, task.kind, fold.train.y, fold.validation.y, task.n_out
+        )
 
 
 def by_pair(records: Sequence[TrialRecord]) -> History:
@@ -89,7 +92,9 @@ class Search:
     listener: Listener
 
     def __post_init__(self) -> None:
-        self.constants = Constants(self.plan.task)
+        task = self.plan.task
+        self.constants = Constants(task)
+        self.second = None if task.second is None else Constants(task, task.second)
         self.records = self.book.records()
         self.streak: list[str] = []
 
@@ -105,10 +110,13 @@ class Search:
         def late() -> bool:
             return deadline is not None and time.monotonic() > deadline
 
-        direction = self.plan.task.metric.direction
+        task = self.plan.task
         self.listener.started(self.plan.total, len(counted(self.records)))
         while not late():
-            batch = next_round(self.plan.space, self.plan.budget, by_pair(self.records), direction)
+            history = by_pair(self.records)
+            batch = next_round(
+                self.plan.space, self.plan.budget, history, task.metric.direction, second=task.second
+            )
             if not batch:
                 return "all trials done"
             prune = self._pruning()
@@ -156,6 +164,7 @@ class Search:
             constants=self.constants(plan.budget.seeds),
             epochs=plan.settings.of(item.point).epochs,
             policy=plan.settings.epoch,
+            second=self._second(),
         )
         self.book.add(record, results)
         self.records.append(record)
@@ -163,6 +172,12 @@ class Search:
         failed = sum(r.outcome in {Outcome.FAILED, Outcome.DIVERGED} for r in done)
         self.listener.trial_done(record, len(done), plan.total, best_of(done, plan.task.metric.sign), failed)
         return record
+
+    def _second(self) -> Objective | None:
+        metric = self.plan.task.second
+        if metric is None or self.second is None:
+            return None
+        return Objective(metric, self.second(self.plan.budget.seeds))
 
     def _count_failures(self, record: TrialRecord) -> None:
         if record.outcome is not Outcome.FAILED:

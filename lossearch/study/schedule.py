@@ -11,7 +11,8 @@ from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.study.advisors import MODELS, propose, propose_freely
 from lossearch.study.cover import at, cover, every, grid, quasi_random
-from lossearch.study.value import best_of, told
+from lossearch.study.value import best_of, worth
+from lossearch.tasks import Metric
 
 COVER = 7
 """Points a pair has before a model is asked, where its budget allows."""
@@ -139,22 +140,27 @@ def _modelled(
     lr: tuple[float, float],
     direction: str,
     start: int,
+    second: Metric | None,
 ) -> list[dict[str, Value]]:
     dimensions = space.dimensions(pair, lr)
     told = [
-        (space.searched(r.point), r.value)
+        (space.searched(r.point), values)
         for r in history.get(pair, ())
-        if r.value is not None and r.index < start
+        if r.index < start and (values := worth(r, second)) is not None
     ]
     return propose(
         dimensions,
         told,
         n,
         sampler=budget.sampler,
-        direction=direction,
+        directions=_directions(direction, second),
         seed=stream(budget.seed, pair),
         taken=start,
     )
+
+
+def _directions(direction: str, second: Metric | None) -> tuple[str, ...]:
+    return (direction,) if second is None else (direction, second.direction)
 
 
 def _without_model(dimensions: Sequence[Dimension], budget: Budget, pair: str) -> list[dict[str, Value]]:
@@ -172,7 +178,14 @@ def _without_model(dimensions: Sequence[Dimension], budget: Budget, pair: str) -
 
 
 def values_of_round(
-    space: Space, budget: Budget, history: History, pair: str, start: int, end: int, direction: str
+    space: Space,
+    budget: Budget,
+    history: History,
+    pair: str,
+    start: int,
+    end: int,
+    direction: str,
+    second: Metric | None = None,
 ) -> list[tuple[str, dict[str, Value]]]:
     """Return stage and searched values of a pair's points from place ``start`` to ``end``."""
     if start == 0:
@@ -188,18 +201,23 @@ def values_of_round(
         )
         rates = _beyond(space, extended, end - start)
         return [("extension", {"lr": lr, **o}) for lr, o in zip(rates, others, strict=True)]
-    found = _modelled(space, budget, history, pair, end - start, extended or space.lr, direction, start)
+    lr = extended or space.lr
+    found = _modelled(space, budget, history, pair, end - start, lr, direction, start, second)
     return [("search", v) for v in found]
 
 
-def next_round(space: Space, budget: Budget, history: History, direction: str) -> list[Next]:
+def next_round(
+    space: Space, budget: Budget, history: History, direction: str, *, second: Metric | None = None
+) -> list[Next]:
     """Return the points still to be trained of the first unfinished round; none when all is done.
 
     Depends on the history alone, so that a resumed study asks for what an uninterrupted one would.
-    Every pair has the same places in a round; a round's points depend on earlier rounds only.
+    Every pair has the same places in a round; a round's points depend on earlier rounds only. ``direction``
+    is the judge's, which alone decides where the learning rate's range grows; a ``second`` objective is told
+    to the model beside it.
     """
     if budget.mode == "adaptive":
-        return _next_adaptive(space, budget, history, direction)
+        return _next_adaptive(space, budget, history, direction, second)
     sign = 1 if direction == "maximize" else -1
     done = {pair: {r.index for r in history.get(pair, ())} for pair in space.names}
     first = all(set(range(_cover_size(space, budget, p))) <= done[p] for p in space.names)
@@ -213,7 +231,7 @@ def next_round(space: Space, budget: Budget, history: History, direction: str) -
                 continue
             missing = [i for i in places if i not in done[pair]]
             if missing:
-                values = values_of_round(space, budget, history, pair, start, end, direction)
+                values = values_of_round(space, budget, history, pair, start, end, direction, second)
                 found += [
                     Next(pair, i, values[i - start][0], space.point(pair, values[i - start][1]))
                     for i in missing
@@ -236,7 +254,9 @@ def earlier_rounds(space: Space, budget: Budget, history: History) -> list[Trial
     return records[: covered + (len(records) - covered) // size * size] if len(records) >= covered else []
 
 
-def _next_adaptive(space: Space, budget: Budget, history: History, direction: str) -> list[Next]:
+def _next_adaptive(
+    space: Space, budget: Budget, history: History, direction: str, second: Metric | None
+) -> list[Next]:
     first = next_round(space, _covering(budget), history, direction)
     if first:
         return first
@@ -245,8 +265,9 @@ def _next_adaptive(space: Space, budget: Budget, history: History, direction: st
     n = min(len(space.pairs), (budget.total or 0) - len(earlier))
     if n <= done:
         return []
-    known = [(r.point, value) for r in earlier if (value := told(r)) is not None]
-    points = propose_freely(space, known, n, sampler=budget.sampler, direction=direction, seed=budget.seed)
+    known = [(r.point, values) for r in earlier if (values := worth(r, second)) is not None]
+    directions = _directions(direction, second)
+    points = propose_freely(space, known, n, sampler=budget.sampler, directions=directions, seed=budget.seed)
     places = {pair: len(history.get(pair, ())) for pair in space.names}
     found = []
     for point in points[done:]:

@@ -29,6 +29,14 @@ class Attempt:
     started: float
 
 
+@dataclass(frozen=True)
+class Objective:
+    """A metric, and what a constant predictor scores by it under each seed."""
+
+    metric: Metric
+    constants: Mapping[int, float]
+
+
 def common_epoch(curves: Curve, sign: int, policy: str) -> int:
     """Return the column of (S, E) curves at which the trial is judged: the best of the mean, or the last.
 
@@ -81,10 +89,13 @@ def summarise(
     constants: Mapping[int, float],
     epochs: int,
     policy: str,
+    second: Objective | None = None,
 ) -> TrialRecord:
     """Return the record of a trial from the results of its replicates.
 
-    Replicates that were trained until an epoch are judged at it, whatever the policy.
+    Replicates that were trained until an epoch are judged at it, whatever the policy. The ``second``
+    objective is scored at the epoch that the first has chosen, diverged replicates likewise as a constant
+    predictor.
     """
     seeds = tuple(r.replicate.seed for r in results)
     seconds = sum(r.seconds for r in results)
@@ -112,8 +123,10 @@ def summarise(
     sound = [r for r in results if r.outcome in {Outcome.COMPLETED, Outcome.PRUNED}]
     scores, spread = _mean_and_sd(sound, column)
     key = f"val_{metric.name}"
-    scores[key] = float(at_epoch.mean())
-    spread[key] = float(at_epoch.std(ddof=1)) if len(at_epoch) > 1 else 0.0
+    scores[key], spread[key] = _of_seeds(at_epoch)
+    if second is not None:
+        other = judged_curves(results, second.metric, second.constants, curves.shape[1])[:, column]
+        scores[f"val_{second.metric.name}"], spread[f"val_{second.metric.name}"] = _of_seeds(other)
     mean = curves.mean(axis=0)
     return TrialRecord(
         **common,  # type: ignore[arg-type]
@@ -126,6 +139,11 @@ def summarise(
         median=float(np.median(at_epoch)),
         course={e: float(mean[e - 1]) for e in thin(epochs, SCORED_EPOCHS) if e <= len(mean)},
     )
+
+
+def _of_seeds(values: Curve) -> tuple[float, float]:
+    """Return mean and sd over seeds, 0 of a single one."""
+    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
 
 
 def _reason(
@@ -147,6 +165,14 @@ def told(record: TrialRecord) -> float | None:
     if record.outcome is Outcome.PRUNED and record.course:
         return record.course[max(record.course)]
     return record.value
+
+
+def worth(record: TrialRecord, second: Metric | None = None) -> tuple[float, ...] | None:
+    """Return what a model is told of a trial under each objective, None where there is nothing to tell."""
+    first = told(record)
+    if first is None or second is None:
+        return None if first is None else (first,)
+    return first, record.scores[f"val_{second.name}"]
 
 
 def counted(records: Sequence[TrialRecord]) -> list[TrialRecord]:

@@ -1,6 +1,6 @@
 """Tasks: data, splits, metrics, networks."""
 
-from lossearch.tasks.build import make_task
+from lossearch.tasks.build import Judging, as_metrics, make_task
 from lossearch.tasks.metrics import (
     METRICS,
     Metric,
@@ -20,12 +20,14 @@ __all__ = [
     "PROBLEMS",
     "Dataset",
     "Fold",
+    "Judging",
     "Metric",
     "Part",
     "Problem",
     "Stream",
     "Task",
     "as_dataset",
+    "as_metrics",
     "constant_score",
     "default_budget",
     "default_metric",

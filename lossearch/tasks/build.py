@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,9 @@ from lossearch.tasks.splits import Labels, Rows, Splits, make_splits, parts_by_r
 from lossearch.tasks.streams import StreamedFolds, drawn_shares
 from lossearch.tasks.task import Task
 
+Judging = str | Metric | Sequence[str | Metric] | None
+"""What judges: a metric or its name, or two of them; None for the usual one."""
+
 _RECORD = 1
 """Raised where the same settings would give other numbers than before."""
 
@@ -38,20 +42,61 @@ def _facts(target: Target, splits: Splits) -> TargetFacts:
     return TargetFacts(target.kind, target.n_out, float(known.min()), float(known.max()))
 
 
-def _judges(
-    metric: str | Metric | None, more: Sequence[str | Metric], target: Target, splits: Splits
-) -> tuple[Metric, tuple[Metric, ...], str]:
-    """Return the metric that judges, all metrics given, and why the first."""
-    if metric is None:
-        known = target.y[splits.not_test]
-        judge, reason = default_metric(target.kind, known)
+@dataclass(frozen=True)
+class _Judges:
+    """The metric that judges, the second objective, all metrics given, and a note on each of the first two."""
+
+    judge: Metric
+    second: Metric | None
+    every: tuple[Metric, ...]
+    notes: tuple[str, ...]
+
+
+def _judges(metric: Judging, more: Sequence[str | Metric], target: Target, splits: Splits) -> _Judges:
+    objectives = tuple(_found(m, target.kind) for m in as_metrics(metric))
+    refuse(_more_than_one(objectives))
+    if objectives:
+        judge, reason = objectives[0], f"{objectives[0].name}: as asked"
     else:
-        judge = find_metric(metric, target.kind) if isinstance(metric, str) else metric
-        reason = f"{judge.name}: as asked"
-    asked = [find_metric(m, target.kind) if isinstance(m, str) else m for m in more]
-    every = {m.name: m for m in (judge, *metrics_for(target.kind), *asked)}
-    better = "more" if judge.sign > 0 else "less"
-    return judge, tuple(every.values()), f"metric {reason} ({judge.words}; {better} is better)"
+        judge, reason = default_metric(target.kind, target.y[splits.not_test])
+    second = objectives[1] if len(objectives) == 2 else None
+    asked = [_found(m, target.kind) for m in more]
+    every = {m.name: m for m in (judge, *metrics_for(target.kind), *asked, *objectives[1:])}
+    notes = [f"metric {reason} ({_in_words(judge)})"]
+    if second is not None:
+        notes.append(
+            f"second objective {second.name} ({_in_words(second)}); {judge.name} alone chooses epochs and judges"
+        )
+    return _Judges(judge, second, tuple(every.values()), tuple(notes))
+
+
+def as_metrics(metric: Judging) -> tuple[str | Metric, ...]:
+    """Return the metrics that were asked for: none, one, or several."""
+    return () if metric is None else (metric,) if isinstance(metric, str | Metric) else tuple(metric)
+
+
+def _found(metric: str | Metric, kind: str) -> Metric:
+    return find_metric(metric, kind) if isinstance(metric, str) else metric
+
+
+def _more_than_one(metrics: Sequence[Metric]) -> list[str]:
+    """Return what is wrong with several objectives."""
+    names = [m.name for m in metrics]
+    if len(metrics) > 2:
+        return [
+            (
+                f"A study has one metric or two; got {len(names)}: of three, nearly every trial is better than any "
+                f"other in one. Keep the two that matter ({', '.join(names[:2])}); every usual metric is recorded "
+                "and reported anyway."
+            )
+        ]
+    if len(set(names)) < len(names):
+        return [f"Both metrics are {names[0]}. Give it once, or another beside it."]
+    return []
+
+
+def _in_words(metric: Metric) -> str:
+    return f"{metric.words}; {'more' if metric.sign > 0 else 'less'} is better"
 
 
 def _given_parts(dataset: Dataset, rows: Mapping[str, str] | None) -> dict[str, Rows]:
@@ -124,7 +169,7 @@ def make_task(
     dataset: Dataset,
     *,
     kind: str | None = None,
-    metric: str | Metric | None = None,
+    metric: Judging = None,
     metrics: Sequence[str | Metric] = (),
     model: Any = None,
     hidden: Sequence[int] | None = None,
@@ -144,7 +189,8 @@ def make_task(
     Args:
         dataset: features and targets.
         kind: "regression", "binary" or "multiclass"; inferred from the targets by default.
-        metric: what judges; by default accuracy (balanced where a class is rare), RMSE for regression.
+        metric: what judges; by default accuracy (balanced where a class is rare), RMSE for regression. Of
+            two, the first judges and the second is an objective beside it.
         metrics: further metrics, besides all usual ones of the kind.
         model: None or "mlp", "module:function", or a function giving an nn.Module.
         hidden: hidden widths of the default network.
@@ -172,7 +218,7 @@ def make_task(
         held_rows=held_rows, readers=readers, seed=seed,
     )  # fmt: skip
     plan = folds.plan
-    judge, every, why = _judges(metric, metrics, target, splits)
+    judges = _judges(metric, metrics, target, splits)
     first = folds.fold(seed)
     sizes = folds.sizes(seed)
     shape = tuple(first.train.x.shape[1:])
@@ -182,7 +228,7 @@ def make_task(
     built = check_network(network, first.train.x[:8], target.kind, target.n_out)
     notes = [
         target.reason,
-        why,
+        *judges.notes,
         *dataset.notes,
         *plan.notes,
         splits.words,
@@ -193,14 +239,14 @@ def make_task(
         name=dataset.name,
         kind=target.kind,
         facts=_facts(target, splits),
-        metric=judge,
-        metrics=every,
+        metric=judges.judge,
+        metrics=judges.every,
         fold=folds.fold,
         test=folds.test,
         network=network,
         digest=_digest(
             dataset.digest, target.kind, _split_digest(splits, seed), _plan_digest(plan), standardize_target,
-            network.name, _shape_of(built), judge.name, str(dtype), *(["streamed", held_rows] if streamed else []),
+            network.name, _shape_of(built), judges.judge.name, str(dtype), *(["streamed", held_rows] if streamed else []),
         ),
         sizes=sizes,
         classes=target.classes,
@@ -208,6 +254,7 @@ def make_task(
         notes=tuple(notes),
         describe=_describe(dataset, target, plan, splits, network, shape),
         blueprint=Blueprint(network, _labels(dataset, target), folds.inputs, folds.whole),
+        second=judges.second,
     )  # fmt: skip
 
 

@@ -86,7 +86,8 @@ class Task:
     ``fold(seed)`` gives that seed's training and validation rows (the same for every pair, cached);
     ``test(seed)`` the test rows as that seed's preparation sees them, None where there are none.
     ``network(n_out)`` builds a fresh network under torch's global random state. ``blueprint`` is what a
-    fitted model takes of it, None where there is none to take.
+    fitted model takes of it, None where there is none to take. ``metric`` judges; ``second`` is an objective
+    beside it, None in a study of one.
     """
 
     name: str
@@ -104,6 +105,12 @@ class Task:
     notes: tuple[str, ...] = ()
     describe: Mapping[str, str] = field(default_factory=dict)
     blueprint: Blueprint | None = None
+    second: Metric | None = None
+
+    @property
+    def objectives(self) -> tuple[Metric, ...]:
+        """The judge, and the second objective where there is one."""
+        return (self.metric,) if self.second is None else (self.metric, self.second)
 
     @property
     def n_out(self) -> int:

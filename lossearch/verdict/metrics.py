@@ -65,7 +65,7 @@ def leaderboards(scores: pd.DataFrame) -> pd.DataFrame:
 def search_scores(records: Sequence[TrialRecord], metrics: Sequence[str]) -> pd.DataFrame:
     """Return one row a trial and one column a metric, beside trial, pair and lr: means over seeds at its epoch.
 
-    A diverged trial has a value for the judge only.
+    A diverged trial has a value for the judge only, and for the second objective of a study of two.
 
     Args:
         records: counted trials.

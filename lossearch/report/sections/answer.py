@@ -93,7 +93,7 @@ def leaderboard(sources: Sources) -> Section:
 def _chosen_on_validation(verdict: Verdict) -> tuple[str, ...]:
     if verdict.part == "test":
         return ()
-    return ("There is no test part: these are validation rows, on which the epoch was chosen.",)
+    return ("There is no test part: these are validation rows, on which the epoch may have been chosen.",)
 
 
 def _without_alignment(columns: Sequence[Column]) -> tuple[Column, ...]:
@@ -117,7 +117,11 @@ def _ranking_table(sources: Sources, verdict: Verdict) -> Table:
         Column("best lr", tuple(rate(o.get("lr")) for o in own), numeric=True),
         Column("parameters", tuple(params)),
         Column("trials", tuple(str(o.get("trials", MISSING)) for o in own), numeric=True),
-        Column("diverged seeds", tuple(f"{r.diverged} of {verdict.seeds}" for r in rows), numeric=True),
+        Column(
+            "diverged seeds",
+            tuple(f"{r.diverged} of {r.dropped or verdict.seeds}" for r in rows),
+            numeric=True,
+        ),
     ]
     shown = [c for c in columns if c.heading != "parameters" or set(c.cells) != {MISSING}]
     strong = frozenset(i for i, r in enumerate(rows) if r.pair == verdict.recommended)

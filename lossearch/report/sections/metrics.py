@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
 from lossearch.report.content import Section, Sources, Table
+from lossearch.report.figures.pareto import far_off, pareto_picture
 from lossearch.report.layout import Column
 from lossearch.report.numbers import MISSING, number
 from lossearch.tasks.metrics import METRICS
 from lossearch.verdict.metrics import agreement, agreement_sentence, confirmed_scores, leaderboards
+from lossearch.verdict.pareto import Pareto, front_sentence
 
 _ARROWS = {"maximize": "↑", "minimize": "↓"}
 
@@ -22,11 +25,52 @@ def metrics(sources: Sources) -> Section:
         return Section("metrics", "Other metrics", ("No scores are recorded.",))
     confirmed = sources.confirmed
     where = "validation rows, search" if confirmed is None else f"{confirmed.part} rows, fresh seeds"
-    text = (agreement_sentence(board, judge), f"Only {judge} decided anything here.")
+    pareto = sources.pareto
+    text = [agreement_sentence(board, judge), _what_decided(sources)]
+    picture = None if pareto is None else pareto_picture(pareto)
+    if pareto is not None and picture is not None:
+        text += _front_words(pareto, sources.order)
     names = list(dict.fromkeys(board["metric"]))
     details = (_agreement_table(board),) if len(names) > 2 and board["pair"].nunique() > 2 else ()
     table = _metrics_table(board, sources, f"Means on {where}; ↑ more is better, ↓ less is better, * best")
-    return Section("metrics", "Other metrics", text, tables=(table,), details=details)
+    pictures = () if picture is None else (picture,)
+    return Section("metrics", "Other metrics", tuple(text), pictures, (table,), details)
+
+
+def _what_decided(sources: Sources) -> str:
+    judge, pareto = sources.basis.metric, sources.pareto
+    if pareto is None or not pareto.objectives.sought:
+        return f"Only {judge} decided anything here."
+    second = pareto.objectives.metrics[1]
+    return (
+        f"{judge} alone chose epochs and decided which pair is best; the search looked for good points by {judge} "
+        f"and {second}."
+    )
+
+
+def _front_words(pareto: Pareto, pairs: Sequence[str]) -> list[str]:
+    """Return who is on the front, and what the figure shows."""
+    said = [
+        front_sentence(pareto.trials, pareto.confirmed, pareto.objectives),
+        (
+            "Nothing else is at least as good under both and better under one. The front of trials is of the search's "
+            "own, optimistic scores."
+        ),
+    ]
+    if len(pareto.confirmed):
+        said.append(
+            f"Confirmed are the points that {pareto.objectives.metrics[0]} chose, one a pair, with 95 % intervals over "
+            "seeds and rows, each alone; pairs whose intervals overlap may change places."
+        )
+    lacking = [p for p in pairs if p not in set(pareto.trials["pair"])]
+    if lacking:
+        said.append(f"Not drawn, without {pareto.objectives.metrics[1]}: {', '.join(lacking)}.")
+    away = far_off(pareto)
+    if away:
+        said.append(
+            f"{away} {'trial' if away == 1 else 'trials'} far off {'is' if away == 1 else 'are'} not drawn."
+        )
+    return said
 
 
 def _board(sources: Sources) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ def reproduce(sources: Sources) -> Section:
         "data": f"{task['name']} ({declared['kind']}), digest {task['data']}",
         "rows": ", ".join(f"{n} {part}" for part, n in task["rows"].items()),
         "metric": f"{task['metric']} ({task['direction']})",
+        **({"objectives": _objectives(task)} if "objectives" in task else {}),
         "training": ", ".join(f"{k} {v}" for k, v in identity["train"].items() if v not in (None, {}, [])),
         "search": ", ".join(f"{k} {v}" for k, v in search.items()),
         "trials": len(sources.records),
@@ -45,6 +47,10 @@ def reproduce(sources: Sources) -> Section:
     file = f"{declared['name']}.toml"
     code = (("Command", f"lossearch run {file}"), (f"Study file {file}", str(declared["config"]).strip()))
     return Section("reproduce", "How to reproduce", text, tables=(table,), code=code)
+
+
+def _objectives(task: Mapping[str, Any]) -> str:
+    return ", ".join(f"{metric} ({way})" for metric, way in task["objectives"].items())
 
 
 def limits(sources: Sources) -> Section | None:

@@ -191,11 +191,28 @@ def effects(sources: Sources) -> Section:
         for caption, found in (("Over the cover", cover), ("Each pair at its best point", tuned))
         if found is not None
     )
-    return Section("effects", "What matters", (sentence,), tables=tables)
+    return Section("effects", "What matters", (sentence,), tables=(*tables, *_importances(sources)))
+
+
+def _importances(sources: Sources) -> tuple[Table, ...]:
+    """Return what each pair's score depends on; nothing of pairs with too few trials to tell."""
+    rows = [(p, name, share) for p, own in sources.importances.items() for name, share in own.items()]
+    if not rows:
+        return ()
+    columns = (
+        Column("pair", tuple(p for p, _, _ in rows)),
+        Column("searched number", tuple(name for _, name, _ in rows)),
+        Column("importance", tuple(f"{100 * share:.0f} %" for *_, share in rows), numeric=True),
+    )
+    caption = (
+        "Within a pair, over its whole ranges, bad values included (fANOVA; shares of each number alone)"
+    )
+    return (Table(caption, columns),)
 
 
 def _tuned(sources: Sources) -> dict[str, tuple[float, ...]]:
     if sources.confirmed is None:
         return {}
-    found = {c.point.pair: c.values[c.judged] for c in sources.confirmed.confirmations}
+    common = min((len(c.seeds) for c in sources.confirmed.confirmations), default=0)
+    found = {c.point.pair: c.values[c.judged][:common] for c in sources.confirmed.confirmations}
     return {p: v for p, v in found.items() if all(map(math.isfinite, v))}

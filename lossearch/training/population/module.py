@@ -118,7 +118,7 @@ class PopulationModule(pl.LightningModule):
         if self.stopped:
             return
         epoch = int(self.trainer.current_epoch)
-        population, judge = self.population, self.population.task.metric
+        population = self.population
         whole = self.until[self.arms] == epoch + 1
         if epoch + 1 in self._scored:
             whole[:] = True
@@ -129,9 +129,10 @@ class PopulationModule(pl.LightningModule):
         population.guard(losses, *raw.values())
         lost = self._note_lost()
         self._put("val_loss", epoch, losses.double().cpu().numpy())
-        self._score("val", population.validation, raw["val"], (judge,), epoch)
+        self._score("val", population.validation, raw["val"], population.task.objectives, epoch)
         if "train" in raw:
-            others = [m for m in population.task.metrics if m.name != judge.name]
+            dense = {m.name for m in population.task.objectives}
+            others = [m for m in population.task.metrics if m.name not in dense]
             self._score("val", population.validation, raw["val"], others, epoch, whole)
             self._score("train", population.train, raw["train"], population.task.train_metrics, epoch, whole)
         self.done[:, self.arms] += population.alive
@@ -260,7 +261,7 @@ class PopulationModule(pl.LightningModule):
             return
         pruned = np.isin(self.arms, list(self.pruned))
         usable = population.alive & self.kept[self.arms] & ~pruned
-        dense = {"val_loss", f"val_{population.task.metric.name}"}
+        dense = {"val_loss", *(f"val_{m.name}" for m in population.task.objectives)}
         for part, data, metrics in (
             ("val", population.validation, population.task.metrics),
             ("train", population.train, population.task.train_metrics),
