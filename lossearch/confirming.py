@@ -14,6 +14,7 @@ from lossearch.study.confirm import Confirm
 from lossearch.study.finalists import choose_finalists, confirm_seeds
 from lossearch.study.judging import judge_study
 from lossearch.study.progress import Listener
+from lossearch.study.race import race
 from lossearch.training.contract import Trains
 
 
@@ -40,7 +41,9 @@ def confirm_and_judge(
             heard.note(f"Not confirmed: {pair} ({why}).")
     fresh = confirm_seeds(plan.budget.seed, n, plan.budget.seeds) or plan.budget.seeds
     way = prepared.way(plain, lambda _: None, fresh)
-    confirmed = Confirm(plan, way, folder, heard)(finalists, n)
+    confirm = Confirm(plan, way, folder, heard)
+    budget = prepared.config.budget
+    confirmed = race(confirm, finalists, n, budget.rope) if budget.race else confirm(finalists, n)
     if book.view is not None:
         write_confirmation(book.view, folder, confirmed)
     if confirmed is None or plan.budget.mode == "adaptive":

@@ -300,6 +300,7 @@ def test_every_option_of_run_reaches_its_key():
         "seeds": 2,
         "confirm_seeds": 7,
         "rope": 0.01,
+        "race": False,
         "trials": 9,
         "epochs": 3,
         "batch_size": 8,

@@ -37,6 +37,7 @@ _KEYS = {
     "seeds": "budget.seeds",
     "confirm_seeds": "budget.confirm_seeds",
     "rope": "budget.rope",
+    "race": "budget.race",
     "time": "budget.time",
     "sampler": "budget.sampler",
     "mode": "budget.mode",
@@ -60,7 +61,9 @@ _KEYS = {
 )
 @click.option("--target", metavar="COLUMN", help="Column to predict.")
 @click.option("--task", type=click.Choice(KINDS), help="Kind of task; inferred from the target unless given.")
-@click.option("--metric", metavar="NAME", help="What judges a trial.")
+@click.option(
+    "--metric", metavar="NAME[,NAME]", help="What judges a trial; a second one is an objective too."
+)
 @click.option("--losses", metavar="A,B", help="Losses to search.")
 @click.option("--activations", metavar="A,B", help="Output activations to search.")
 @click.option(
@@ -72,6 +75,9 @@ _KEYS = {
     "--confirm-seeds", type=int, metavar="N", help="Fresh seeds for the best of every pair; 0: no verdict."
 )
 @click.option("--rope", type=float, metavar="X", help="Differences up to this are equal in practice.")
+@click.option(
+    "--race/--no-race", default=None, help="Give pairs that are told worse early no more fresh seeds."
+)
 @click.option("--time", metavar="10m", help="Stop between rounds after this time.")
 @click.option("--sampler", metavar="NAME", help="tpe, gp, random, qmc, grid or brute.")
 @click.option(

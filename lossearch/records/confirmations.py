@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -127,12 +127,30 @@ class Confirmation:
 
 
 @dataclass(frozen=True)
+class Raced:
+    """How far a race has come: after how many seeds its pairs are looked at, and who was dropped when.
+
+    ``looks`` are all that are planned, none where there is no race; ``at`` is how many seeds the pairs
+    still in it have been given. ``dropped``: pair -> after how many seeds.
+    """
+
+    looks: tuple[int, ...] = ()
+    at: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def taken(self) -> tuple[int, ...]:
+        """The looks up to now."""
+        return tuple(n for n in self.looks if n <= self.at)
+
+
+@dataclass(frozen=True)
 class Confirmed:
     """The confirmation of a study.
 
     ``trials`` is how many trials the search had when its best were chosen. ``part`` holds the rows that count: "test", or "validation" where there is no test part. ``constants``
     are what a constant predictor scores: part -> metric -> one number a seed. ``left_out`` says of each
-    pair that is not confirmed why.
+    pair that is not confirmed why. In a race a pair may have fewer than all ``seeds``, but the first of them.
     """
 
     part: str
@@ -142,6 +160,7 @@ class Confirmed:
     confirmations: tuple[Confirmation, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     trials: int = 0
+    raced: Raced = field(default_factory=Raced)
 
     def __getitem__(self, pair: str) -> Confirmation:
         return {c.point.pair: c for c in self.confirmations}[pair]
@@ -162,6 +181,7 @@ def write_confirmed(folder: Path, confirmed: Confirmed) -> Path:
         "constants": confirmed.constants,
         "left_out": confirmed.left_out,
         "trials": confirmed.trials,
+        "raced": asdict(confirmed.raced),
         "confirmations": [c.as_json() for c in confirmed.confirmations],
     }
     return write_json(folder / FILE, plain)
@@ -193,11 +213,16 @@ def read_confirmed(folder: Path) -> Confirmed | None:
             confirmations=tuple(Confirmation.from_json(c) for c in found["confirmations"]),
             left_out=found["left_out"],
             trials=found.get("trials", 0),
+            raced=_raced(found.get("raced", {})),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(
             f"{folder / FILE} is damaged: {error!r}. Remove it and run the study again: it is confirmed anew."
         ) from error
+
+
+def _raced(values: Mapping[str, Any]) -> Raced:
+    return Raced(tuple(values.get("looks", ())), values.get("at", 0), values.get("dropped", {}))
 
 
 def _number(value: float | None) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -58,10 +58,13 @@ def read_evidence(
     declared: Mapping[str, Any],
     part: str | None = None,
     metric: str | Metric | None = None,
+    *,
+    seeds: int | None = None,
+    without: Collection[str] | None = None,
 ) -> Evidence:
     """Return what was confirmed, from a study's records alone.
 
-    Predictions of a diverged replicate are zeros.
+    Predictions of a diverged replicate are zeros. Of a race there are the pairs that came to its end.
 
     Args:
         folder: the study's directory.
@@ -69,6 +72,8 @@ def read_evidence(
         part: "test" or "validation"; by default the part that counts.
         metric: by which pairs are judged; by default the study's. A pair that does not give what the
             metric reads is left out.
+        seeds: how many, from the first; by default all that were judged.
+        without: pairs to leave out; by default those that were dropped from a race.
 
     Raises:
         StoreError: nothing was confirmed, or the records are damaged.
@@ -83,11 +88,14 @@ def read_evidence(
     if name not in confirmed.constants:
         raise InputError(unknown_name("confirmed part", name, list(confirmed.constants)))
     judge = metric if isinstance(metric, Metric) else known_metric(metric or declared["metric"])
-    giving = [c for c in confirmed.confirmations if judge.needs == "codes" or judge.needs in c.fields]
+    judged = confirmed.seeds[: seeds or confirmed.raced.at or None]
+    left = confirmed.raced.dropped if without is None else without
+    running = [c for c in confirmed.confirmations if c.point.pair not in left and len(c.seeds) >= len(judged)]
+    giving = [c for c in running if judge.needs == "codes" or judge.needs in c.fields]
     if not giving:
         raise InputError(f"No confirmed pair gives what metric {judge.name!r} reads ({judge.needs}).")
     frame = read_predictions(folder, name)
-    return _evidence(declared["kind"], judge, name, confirmed, giving, frame)
+    return _evidence(declared["kind"], judge, name, confirmed, judged, giving, frame)
 
 
 def known_metric(name: str) -> Metric:
@@ -109,10 +117,10 @@ def _evidence(
     metric: Metric,
     part: str,
     confirmed: Confirmed,
+    seeds: tuple[int, ...],
     giving: Sequence[Confirmation],
     frame: pd.DataFrame,
 ) -> Evidence:
-    seeds = confirmed.seeds
     blocks = cast("Blocks", frame.groupby(["pair", "seed"], sort=False).indices)
     first = giving[0].point.pair
     places = [blocks[first, seed] for seed in seeds]
@@ -127,8 +135,10 @@ def _evidence(
         target=_target(kind, distinct),
         rows=[np.searchsorted(ids, every[p]) for p in places],
         sheets={c.point.pair: _sheets(kind, c, frame, blocks, seeds) for c in giving},
-        diverged={c.point.pair: np.array([o == "diverged" for o in c.outcomes]) for c in giving},
-        constants=_constants(confirmed, part, metric),
+        diverged={
+            c.point.pair: np.array([o == "diverged" for o in c.outcomes[: len(seeds)]]) for c in giving
+        },
+        constants=_constants(confirmed, part, metric)[: len(seeds)],
         groups=distinct["group"].to_numpy(np.int64) if "group" in distinct else None,
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from lossearch.records.confirmations import (
     STAGE,
     Confirmation,
     Confirmed,
+    Raced,
     read_confirmed,
     write_confirmed,
 )
@@ -38,6 +39,9 @@ from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Tra
 VERDICT = "verdict.json"
 """What is said of a confirmation; it goes with it."""
 
+Missing = Sequence[tuple[TrialRecord, tuple[int, ...]]]
+"""Finalists, and the seeds that each lacks."""
+
 EVERY_SECONDS = 20.0
 """How often a long confirmation says how far it is."""
 
@@ -54,40 +58,56 @@ class Confirm:
     def __post_init__(self) -> None:
         self.scorer = Scorer(self.plan)
 
-    def __call__(self, finalists: Finalists, n: int) -> Confirmed | None:
+    def __call__(self, finalists: Finalists, n: int, raced: Raced | None = None) -> Confirmed | None:
         """Train what is not there yet on ``n`` fresh seeds, and return the whole confirmation.
 
         What was confirmed before stays where the finalist is the same, and so do more seeds than ``n``.
         None where nothing is to be confirmed.
+
+        Args:
+            finalists: what is confirmed.
+            n: seeds of each; 0 adds none.
+            raced: how far a race has come, where there is one: who was dropped gets no more seeds.
         """
-        before = self._before(finalists)
-        known = {c.point.pair: c for c in before.confirmations} if before else {}
+        before = self.before(finalists)
+        if raced is None:
+            raced = before.raced if before and not n else Raced()
         most = max(n, len(before.seeds) if before else 0)
         seeds = confirm_seeds(self.plan.budget.seed, most, self.plan.budget.seeds)
-        missing = [
-            (trial, own)
-            for trial in finalists.trials
-            if (own := tuple(s for s in seeds if _lacks(known.get(trial.point.pair), s)))
-        ]
+        missing = self.missing(finalists, n if raced.looks and n else most, raced.dropped)
         if not finalists.trials or not seeds or (missing and not n):
             discard(self.folder)
             return None
         if before is not None and not missing:
-            return self._settled(before, finalists)
-        return self._confirmed(finalists, before, seeds, missing)
+            return self._settled(before, finalists, raced)
+        return self._confirmed(finalists, before, seeds, missing, raced)
 
-    def _before(self, finalists: Finalists) -> Confirmed | None:
+    def missing(self, finalists: Finalists, n: int, dropped: Collection[str] = ()) -> Missing:
+        """Return the finalists that lack some of the first ``n`` seeds, but for pairs that were dropped."""
+        before = self.before(finalists)
+        known = {c.point.pair: c.seeds for c in before.confirmations} if before else {}
+        seeds = confirm_seeds(self.plan.budget.seed, n, self.plan.budget.seeds)
+        return [
+            (trial, own)
+            for trial in finalists.trials
+            if (pair := trial.point.pair) not in dropped
+            and (own := tuple(s for s in seeds if s not in known.get(pair, ())))
+        ]
+
+    def before(self, finalists: Finalists) -> Confirmed | None:
         """Return what was confirmed before of these finalists, None where nothing was."""
         found = read_confirmed(self.folder)
         if found is None or not (self.folder / PREDICTIONS).exists():
             return None
         same = {(r.point.pair, r.number, r.epoch) for r in finalists.trials}
         kept = tuple(c for c in found.confirmations if (c.point.pair, c.trial, c.epoch) in same)
-        return replace(found, confirmations=kept) if kept else None
+        # who was dropped depends on all that ran
+        raced = found.raced if len(kept) == len(found.confirmations) else Raced()
+        return replace(found, confirmations=kept, raced=raced) if kept else None
 
-    def _settled(self, before: Confirmed, finalists: Finalists) -> Confirmed:
+    def _settled(self, before: Confirmed, finalists: Finalists, raced: Raced) -> Confirmed:
         """Return what was confirmed before and is all that there is to confirm."""
-        now = replace(before, left_out=finalists.left_out, trials=finalists.of)
+        now = replace(before, left_out=finalists.left_out, trials=finalists.of, raced=raced)
         if now != read_confirmed(self.folder):
             (self.folder / VERDICT).unlink(missing_ok=True)
             write_confirmed(self.folder, now)
@@ -98,7 +118,8 @@ class Confirm:
         finalists: Finalists,
         before: Confirmed | None,
         seeds: tuple[int, ...],
-        missing: Sequence[tuple[TrialRecord, tuple[int, ...]]],
+        missing: Missing,
+        raced: Raced,
     ) -> Confirmed:
         known = {c.point.pair: c for c in before.confirmations} if before else {}
         constants = self.scorer.constants(seeds)
@@ -125,13 +146,14 @@ class Confirm:
             tuple(found),
             left_out,
             finalists.of,
+            raced,
         )
         self._write(confirmed, before, [f for p, f in fresh.items() if p not in failed])
         return confirmed
 
     def _trained(
         self,
-        missing: Sequence[tuple[TrialRecord, tuple[int, ...]]],
+        missing: Missing,
         seeds: Sequence[int],
         constants: Mapping[str, Mapping[str, Sequence[float]]],
     ) -> list[Fresh]:
@@ -199,10 +221,6 @@ def discard(folder: Path) -> None:
     """Remove what was confirmed in a study's directory."""
     for name in (VERDICT, FILE, PREDICTIONS, f"{STAGE}.parquet"):
         (folder / name).unlink(missing_ok=True)
-
-
-def _lacks(known: Confirmation | None, seed: int) -> bool:
-    return known is None or seed not in known.seeds
 
 
 def _joined(known: Confirmation | None, fresh: Fresh | None, trial: TrialRecord, judged: str) -> Confirmation:

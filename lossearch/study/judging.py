@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict, Unpack
 
-from lossearch.records.confirmations import PREFIX, Confirmed
+from lossearch.records.confirmations import PREFIX, Confirmed, Raced
 from lossearch.records.evidence import read_evidence
 from lossearch.records.jsonable import read_json, write_json
 from lossearch.records.trial import TrialRecord
@@ -15,6 +17,16 @@ from lossearch.study.rounds import by_pair
 from lossearch.verdict import Verdict
 from lossearch.verdict.fairness import sensitivity
 from lossearch.verdict.judge import judge
+from lossearch.verdict.racing import joined, share_of
+
+
+class Known(TypedDict, total=False):
+    """What is known of pairs besides their predictions, as ``judge`` takes it."""
+
+    search_scores: Mapping[str, float]
+    validation_scores: Mapping[str, float]
+    sensitivity: Mapping[str, float]
+    cost: Mapping[str, float]
 
 
 def judge_study(
@@ -33,7 +45,6 @@ def judge_study(
         InputError: the predictions hold too little to judge.
     """
     metric = plan.task.metric
-    evidence = read_evidence(folder, {"kind": plan.task.kind}, metric=metric)
     history = by_pair(trials)
     falls = {
         pair: fall
@@ -41,20 +52,57 @@ def judge_study(
         if (fall := sensitivity(history[pair], direction=metric.direction)) is not None
     }
     name = f"{PREFIX['validation']}{metric.name}"
-    verdict = judge(
+    said: dict[int, Verdict] = {}
+    for at in confirmed.raced.taken or (len(confirmed.seeds),):
+        said[at] = look(
+            folder,
+            plan,
+            replace(confirmed.raced, at=at),
+            rope=rope,
+            search_scores={c.point.pair: c.search for c in confirmed.confirmations},
+            validation_scores={c.point.pair: c.scores[name] for c in confirmed.confirmations},
+            sensitivity=falls,
+            # epochs, not seconds: what the machine did besides must not decide
+            cost={c.point.pair: float(c.epoch) for c in confirmed.confirmations},
+        )
+        rope = said[at].rope
+    verdict = joined(said, confirmed.raced.dropped)
+    write_json(folder / VERDICT, verdict.as_json())
+    return verdict
+
+
+def look(
+    folder: Path, plan: Plan, raced: Raced, *, rope: float | None = None, **known: Unpack[Known]
+) -> Verdict:
+    """Judge the pairs that are still in a race on the seeds they have; where there is none, all on all seeds.
+
+    Args:
+        folder: the study's directory, which holds the predictions.
+        plan: the study's plan.
+        raced: how far the race has come.
+        rope: differences up to this are equal for practical purposes; None for the metric's default.
+        known: what else ``judge`` is told of the pairs.
+
+    Raises:
+        InputError: the predictions hold too little to judge.
+    """
+    metric = plan.task.metric
+    evidence = read_evidence(
+        folder,
+        {"kind": plan.task.kind},
+        metric=metric,
+        seeds=raced.at,
+        without=[pair for pair, at in raced.dropped.items() if at < raced.at],
+    )
+    return judge(
         evidence,
         direction=metric.direction,
         conventional=plan.conventional,
-        search_scores={c.point.pair: c.search for c in confirmed.confirmations},
-        validation_scores={c.point.pair: c.scores[name] for c in confirmed.confirmations},
-        sensitivity=falls,
-        # epochs, not seconds: what the machine did besides must not decide
-        cost={c.point.pair: float(c.epoch) for c in confirmed.confirmations},
         rope=rope,
+        share=share_of(raced.looks, raced.at),
         seed=plan.budget.seed,
+        **known,
     )
-    write_json(folder / VERDICT, verdict.as_json())
-    return verdict
 
 
 def read_verdict(folder: Path) -> Verdict | None:

@@ -161,7 +161,8 @@ def sensitivity(records: Sequence[TrialRecord], *, direction: str) -> float | No
     for side in (-1, 1):
         away = np.array([side * math.log(r.point.lr / best.point.lr) for r in valued])
         worth = np.array([sign * (r.value or 0.0) for r in valued])
-        order = np.argsort(away)
+        # of trials at one rate the best comes last, which is the one read
+        order = np.lexsort((worth, away))
         away, worth = away[order], worth[order]
         if away[-1] < math.log(STEP) - 1e-9:
             continue

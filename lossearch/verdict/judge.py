@@ -40,6 +40,7 @@ def judge(
     cost: Numbers | None = None,
     rope: float | None = None,
     level: float = 0.05,
+    share: float = 1.0,
     draws: int = 2000,
     seed: int = 0,
 ) -> Verdict:
@@ -47,10 +48,10 @@ def judge(
 
     What is judged is the expected score on new rows of a model trained this way on these training rows, so
     seeds and rows are drawn again together. All k(k-1)/2 differences are one family, told from 0 step
-    down by the largest error. Another pair never changes the difference, standard error or order of the
-    others; nor who beats whom among them, where it is told from each by more than they are from each
-    other (a loss that plainly fails), or where it only repeats one of them. A further pair that is close to
-    the others makes the family larger, and its intervals wider by a few per cent.
+    down. Another pair never changes the difference, standard error or order of the others; nor who beats
+    whom among them, where it is told from each by more than they are from each other (a loss that plainly
+    fails), or repeats one of them exactly. Where it is close to them, or as good as lost in its own noise,
+    the family is larger: intervals widen, by up to a fifth in small families, and nobody is turned round.
 
     Args:
         evidence: what the pairs predicted, of which rows.
@@ -62,6 +63,8 @@ def judge(
         cost: pair -> what a training costs, in any unit.
         rope: differences up to this are equal for practical purposes; None for the metric's default.
         level: chance of calling any pair worse where all are equal; intervals hold with 1 - level.
+        share: of the level, what these comparisons may use up where growing evidence is looked at several
+            times; p and intervals are those of all looks together.
         draws: how many draws of seeds and rows.
         seed: of these draws.
 
@@ -76,7 +79,7 @@ def judge(
     order = _order(drawn, sign * mean.value, conventional)
     pairs = [drawn.pairs[i] for i in order]
     rope = _default_rope(drawn, conventional or pairs[0], sign) if rope is None else rope
-    comparisons, detectable = _compare(drawn, order, sign, rope, level)
+    comparisons, detectable = _compare(drawn, order, sign, rope, level, share)
     worse = {c.b for c in comparisons if c.a == pairs[0] and c.relation is Relation.BETTER}
     tied = tuple(p for p in pairs if p not in worse)
     recommended, rule = _recommend(tied, conventional, sensitivity or {}, cost or {})
@@ -128,14 +131,14 @@ def _default_rope(drawn: Draws, reference: str, sign: int) -> float:
 
 
 def _compare(
-    drawn: Draws, order: Sequence[int], sign: int, rope: float, level: float
+    drawn: Draws, order: Sequence[int], sign: int, rope: float, level: float, share: float
 ) -> tuple[tuple[Comparison, ...], float]:
     """Return all comparisons, the better ranked first, and the smallest detectable difference."""
     couples = np.array(list(combinations(order, 2)), dtype=np.int64).reshape(-1, 2)
     if not len(couples):
         return (), math.nan
     found = differences(drawn, *couples[:, ::sign].T)
-    family = step_down(found, level)
+    family = step_down(found, level * share)
     low, high = found.value - family.half, found.value + family.half
     effect = _effects(found.value, drawn.scores[couples[:, 0]] - drawn.scores[couples[:, 1]])
     better = (found.z > found.as_z(rope - found.value)).mean(axis=0)
@@ -147,7 +150,7 @@ def _compare(
             difference=float(found.value[j]),
             low=float(low[j]),
             high=float(high[j]),
-            p=float(family.p[j]),
+            p=min(1.0, float(family.p[j]) / share),
             effect=float(effect[j]),
             better=float(better[j]),
             equal=float(1 - better[j] - worse[j]),

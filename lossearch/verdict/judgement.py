@@ -76,6 +76,7 @@ class Ranked:
 
     ``search`` is the score it was chosen by, ``validation`` the fresh seeds' score on validation rows at
     the same epoch, ``score`` the judged one. ``gain`` is over the conventional pair, positive is better.
+    ``dropped`` says after how many seeds a race left the pair behind, None where it has all of them.
     """
 
     pair: str
@@ -91,6 +92,7 @@ class Ranked:
     gain: float | None = None
     gain_low: float | None = None
     gain_high: float | None = None
+    dropped: int | None = None
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def _plain(value: Any) -> Any:
 
 
 def _built(cls: type[T], plain: Mapping[str, Any]) -> T:
-    """Return an object of its fields, NaN where a number is None."""
+    """Return an object of its fields, NaN where a number is None; what an older file lacks has its default."""
     hints = get_type_hints(cls)
-    names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    names = [f.name for f in fields(cls) if f.name in plain]  # type: ignore[arg-type]
     return cls(**{n: math.nan if hints[n] is float and plain[n] is None else plain[n] for n in names})

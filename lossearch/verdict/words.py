@@ -16,7 +16,7 @@ def sentences(verdict: Verdict) -> tuple[str, ...]:
 
     The optimiser is not known here, and has to be named beside them.
     """
-    if all(r.diverged == verdict.seeds for r in verdict.ranking):
+    if all(r.diverged == (r.dropped or verdict.seeds) for r in verdict.ranking):
         return (
             f"Every training of every pair diverged ({verdict.seeds} seeds), so nothing is known of them.",
             "Lower the learning rates, or look at the data.",
@@ -33,9 +33,11 @@ def _answer(verdict: Verdict) -> str:
     if not alone:
         return f"{_listed(verdict.tied)} tie at {basis}."
     least = min(c.low for c in verdict.comparisons if c.a == verdict.leader)
+    # a pair dropped from a race was told from another leader, itself worse than this one
+    margin = f" by at least {least:.2g}" if least > 0 else ""
     others = verdict.ranking[1].pair if len(verdict.ranking) == 2 else "every other pair"
     sure = f"{100 * (1 - verdict.level):g} % confidence"
-    return f"{first.pair} is best at {basis}; it beats {others} by at least {least:.2g} ({sure})."
+    return f"{first.pair} is best at {basis}; it beats {others}{margin} ({sure})."
 
 
 def _advice(verdict: Verdict) -> str:
@@ -70,11 +72,20 @@ def _rest(verdict: Verdict) -> list[str]:
             f"A difference of {verdict.detectable:.2g} or more would probably (80 %) have shown; "
             "smaller ones may be there."
         )
-    broken = [f"{r.pair} under {r.diverged} of {verdict.seeds} seeds" for r in verdict.ranking if r.diverged]
+    dropped = [f"{r.pair} after {r.dropped} seeds" for r in verdict.ranking if r.dropped]
+    if dropped:
+        said.append(f"Dropped early, as clearly worse: {_listed(dropped)}.")
+    broken = [
+        f"{r.pair} under {r.diverged} of {r.dropped or verdict.seeds} seeds"
+        for r in verdict.ranking
+        if r.diverged
+    ]
     if broken:
         said.append(f"Diverged, and scored as a constant predictor: {_listed(broken)}.")
     if verdict.part == "validation":
-        said.append("The epoch was chosen on such validation rows, so these scores are a little optimistic.")
+        said.append(
+            "Where the epoch was chosen on such validation rows, these scores are a little optimistic."
+        )
     return said
 
 
