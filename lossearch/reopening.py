@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from lossearch._registry import unknown_name
@@ -22,7 +23,10 @@ from lossearch.records.weights import State, read_weights, write_weights
 from lossearch.space import Point
 from lossearch.study.models import PARTS, Fitting, kept_model
 from lossearch.study.plan import differences
+from lossearch.study.recorded import read_trials
 from lossearch.study.rerun import Rerun, rerun
+from lossearch.study.rounds import by_pair
+from lossearch.study.schedule import round_of
 from lossearch.training.contract import Trains
 from lossearch.training.pool import PlainPool
 
@@ -144,10 +148,22 @@ class Reopened:
             metric = prepared.plan.task.metric.name
             curves = self._curves(record, f"val_{metric}")
             ran_under = (self.declared.get("header") or {}).get("versions")
-            found, results = rerun(prepared.plan, way, record, curves=curves, ran_under=ran_under)
+            again = partial(rerun, prepared.plan, way, record, curves=curves, ran_under=ran_under)
+            found, results = again()
+            if not found.reproduced and (beside := self._round(prepared, record)):
+                found, results = again(beside=beside)
         if keep_weights and found.reproduced and record.stage != CONFIRM:
             write_weights(folder, record, results)
         return found
+
+    def _round(self, prepared: Prepared, record: TrialRecord) -> list[TrialRecord]:
+        """Return the trials of a search trial's round, itself among them; none of a confirmation."""
+        if record.stage == CONFIRM:
+            return []
+        plan = prepared.plan
+        trials = read_trials(self.store, self.name, self.declared["storage"])
+        found = round_of(plan.space, plan.budget, by_pair(trials), record, plan.task.metric.sign)
+        return found if any(r.number == record.number for r in found) else []
 
     def _curves(self, record: TrialRecord, key: str) -> dict[int, list[float]]:
         stage = CONFIRM if record.stage == CONFIRM else "search"

@@ -17,7 +17,7 @@ from lossearch.cli import invoke
 from lossearch.errors import InputError, StudyMismatchError, UnknownNameError
 from lossearch.records.weights import path_of
 from lossearch.result import Result
-from lossearch.study.rerun import Rerun
+from lossearch.study.rerun import Rerun, rerun
 from lossearch.training.contract import Outcome
 
 NETS = """
@@ -212,3 +212,14 @@ def test_data_from_python_are_missing_only_where_the_study_was_loaded(tmp_path: 
     assert again.rerun(0).exactly
     with pytest.raises(StudyMismatchError):
         search(tmp_path / "s", x + 1, y, name="mine", lr=0.5, confirm_seeds=0)
+
+
+def test_a_trial_is_the_same_beside_its_round(study: Result) -> None:
+    again = study._again
+    one = study.trials[3]
+    with again.trained() as (prepared, way):
+        beside = again._round(prepared, one)
+        assert len(beside) > 1
+        found, results = rerun(prepared.plan, way, one, beside=beside)
+    assert found.exactly
+    assert [r.replicate.seed for r in results] == list(one.seeds)

@@ -13,7 +13,7 @@ from lossearch.pairs import Pair, find_pair
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension, Point, Space
 from lossearch.study.rounds import by_pair
-from lossearch.study.schedule import Budget, Next, extended_lr, next_round, round_starts, total_trials
+from lossearch.study.schedule import Budget, Next, extended_lr, next_round, round_of, round_starts, total_trials
 from lossearch.training.contract import Outcome
 
 PAIRS = tuple(find_pair(n, "binary") for n in ("bce/sigmoid", "mse/sigmoid", "hinge/identity"))
@@ -192,6 +192,19 @@ def test_rounds_begin_where_a_budget_says() -> None:
     assert round_starts(Budget(16, SEEDS), extended=True) == [0, 7, 9, 14]
     assert round_starts(Budget(13, SEEDS), extended=False) == [0, 7]
     assert round_starts(Budget(5, SEEDS), extended=True) == [0]
+
+
+@pytest.mark.parametrize("best", [-1.5, 0.3], ids=["inside", "at the edge"])
+def test_a_trial_is_found_with_its_round_as_it_was_asked_for(best: float) -> None:
+    budget, done, rounds = Budget(16, SEEDS), [], []
+    while batch := next_round(SPACE, budget, by_pair(done), "maximize"):
+        rounds.append([n.point for n in batch])
+        done += [record(n, len(done) + i, peak(best)(n.point)) for i, n in enumerate(batch)]
+    for one in done:
+        beside = round_of(SPACE, budget, by_pair(done), one, 1)
+        assert one in beside
+        assert [r.point for r in beside] in rounds
+    assert round_of(SPACE, Budget(16, SEEDS, "adaptive"), by_pair(done), done[0], 1) == []
 
 
 def test_pairs_stay_level_within_a_round() -> None:

@@ -94,8 +94,12 @@ def rerun(
     *,
     curves: Mapping[int, Sequence[float]] | None = None,
     ran_under: Mapping[str, str] | None = None,
+    beside: Sequence[TrialRecord] = (),
 ) -> tuple[Rerun, list[ReplicateResult]]:
     """Train a trial again, and return how it compares and its replicates, with their weights.
+
+    Neighbours in a population change a replicate's last bits at most. Where training is chaotic, as at a
+    learning rate far too high, that is enough for another score: then only its round gives the very bits.
 
     Args:
         plan: the study's plan.
@@ -103,6 +107,7 @@ def rerun(
         record: the trial, of the search or of a confirmation.
         curves: seed -> the recorded curve of the judge on validation rows.
         ran_under: the versions that the study was recorded with.
+        beside: all trials of its round, in the order in which they were asked for, to be trained with it.
 
     Raises:
         InputError: the trial has no value to compare with.
@@ -117,9 +122,7 @@ def rerun(
             f"Trial {name} has no value to reproduce: it ended as {record.outcome}. {record.reason}"
         )
     until = _until(record, curves)
-    point = defined(record.point, plan)
-    replicates = [Replicate(point, seed, until) for seed in record.seeds]
-    results = list(train(plan.task, plan.space, replicates, plan.settings, keep_weights=True))
+    results = _trained(plan, train, record, until, beside)
     found = _judged(plan, record, results, until)
     if found.outcome is Outcome.FAILED:
         raise RunFailedError(f"Trial {name} could not be trained again: {found.reason}")
@@ -142,6 +145,24 @@ def rerun(
         ),
     )
     return compared, results
+
+
+def _trained(
+    plan: Plan, train: Trains, record: TrialRecord, until: int | None, beside: Sequence[TrialRecord]
+) -> list[ReplicateResult]:
+    own = [Replicate(defined(record.point, plan), seed, until) for seed in record.seeds]
+    asked = [
+        replicate
+        for other in beside or (record,)
+        for replicate in (
+            own
+            if other.number == record.number
+            else [Replicate(defined(other.point, plan), seed) for seed in other.seeds]
+        )
+    ]
+    results = train(plan.task, plan.space, asked, plan.settings, keep_weights=True)
+    found = {r.replicate: r for r in results}
+    return [found[replicate] for replicate in own]
 
 
 def _until(record: TrialRecord, curves: Mapping[int, Sequence[float]] | None) -> int | None:

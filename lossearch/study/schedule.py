@@ -242,6 +242,19 @@ def next_round(
     return []
 
 
+def round_of(
+    space: Space, budget: Budget, history: History, record: TrialRecord, sign: int
+) -> list[TrialRecord]:
+    """Return the trials that were asked for in one round with a trial, in that order; none in mode adaptive."""
+    if budget.mode == "adaptive":
+        return []
+    starts = round_starts(budget, extended_lr(space, budget, history, sign) is not None)
+    start = max(s for s in starts if s <= record.index)
+    end = min((s for s in starts if s > start), default=budget.per_pair)
+    found = [r for pair in space.names for r in history.get(pair, ()) if start <= r.index < end]
+    return sorted(found, key=lambda r: r.index)
+
+
 def _covering(budget: Budget) -> Budget:
     """Return the budget of an adaptive study's first round."""
     return replace(budget, mode="equal", per_pair=budget.cover, extend=False)
