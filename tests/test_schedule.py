@@ -13,7 +13,15 @@ from lossearch.pairs import Pair, find_pair
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension, Point, Space
 from lossearch.study.rounds import by_pair
-from lossearch.study.schedule import Budget, Next, extended_lr, next_round, round_of, round_starts, total_trials
+from lossearch.study.schedule import (
+    Budget,
+    Next,
+    extended_lr,
+    next_round,
+    round_of,
+    round_starts,
+    total_trials,
+)
 from lossearch.training.contract import Outcome
 
 PAIRS = tuple(find_pair(n, "binary") for n in ("bce/sigmoid", "mse/sigmoid", "hinge/identity"))
