@@ -24,6 +24,7 @@ from lossearch.training.crew import cores
 from lossearch.training.plain import initial_network, train_plain
 from lossearch.training.pool import PlainPool, Recipe
 from lossearch.training.population.sizing import shown
+from lossearch.training.precision import PRECISIONS
 from lossearch.training.ways import choose
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def _task_maker(
         validation=t.validation,
         test=t.test,
         seed=config.budget.seed,
-        dtype=torch.float64 if config.train.precision == "64-true" else torch.float32,
+        dtype=PRECISIONS[config.train.precision].weights,
         held_rows=t.held_rows,
         readers=t.readers,
     )

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
@@ -33,6 +32,7 @@ from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES
 from lossearch.training.scope import contained, quiet
 from lossearch.training.scores import ScoreBook
+from lossearch.training.trainers import make_trainer
 
 __all__ = [
     "Assignment",
@@ -129,22 +129,9 @@ def check_settings(settings: TrainSettings) -> list[str]:
 
 
 def _trainer(settings: TrainSettings) -> pl.Trainer:
-    return pl.Trainer(
-        accelerator=settings.accelerator,
-        devices=1,
-        # one process, whatever a cluster's environment variables say
-        plugins=[LightningEnvironment()],
-        # a lower one is taken care of where the network is applied, which leaves losses alone
-        precision="64-true" if settings.precision == "64-true" else "32-true",
-        max_epochs=int(settings.epochs),
-        gradient_clip_val=settings.clip,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )
+    # a lower precision is taken care of where the network is applied, which leaves losses alone
+    double = PRECISIONS[settings.precision].weights == torch.float64
+    return make_trainer(settings, clip=settings.clip, double=double)
 
 
 def _probe(task: Task, replicate: Replicate, settings: TrainSettings) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
@@ -16,8 +15,9 @@ from lossearch.tasks import Part, Task
 from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.plain import initial_network
 from lossearch.training.precision import PRECISIONS
-from lossearch.training.scope import quiet, threads
+from lossearch.training.scope import threads
 from lossearch.training.scores import outputs
+from lossearch.training.trainers import device_of
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,7 @@ class Predictor:
     @cached_property
     def device(self) -> torch.device:
         """Where the network is applied: where it was trained."""
-        with quiet():
-            trainer = pl.Trainer(
-                accelerator=self.settings.accelerator,
-                devices=1,
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-            )
-        device: torch.device = trainer.strategy.root_device
-        return device
+        return device_of(self.settings)
 
     def pair(self, replicate: Replicate) -> Pair:
         """Return the pair of a replicate."""

@@ -18,8 +18,9 @@ from lossearch.training.population.ends import Results
 from lossearch.training.population.optimizers import supported
 from lossearch.training.population.pace import Pace
 from lossearch.training.population.sizing import MOST, Sizing
-from lossearch.training.population.train import Run, device_of
+from lossearch.training.population.train import Run
 from lossearch.training.process import UnableError
+from lossearch.training.trainers import device_of
 from lossearch.training.worker import ChunkJob, Terms
 
 LOOK_SECONDS = 0.05

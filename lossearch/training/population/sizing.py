@@ -11,7 +11,8 @@ from lossearch.training.batches import batch_sizes
 from lossearch.training.plain import free_memory
 from lossearch.training.population.chunks import Chunk
 from lossearch.training.population.memory import BLOCK_BYTES, Footprint, available, footprint
-from lossearch.training.population.train import Run, device_of
+from lossearch.training.population.train import Run
+from lossearch.training.trainers import device_of
 
 CACHE_BYTES = 16 * 2**20
 """What all replicates together use in a step where the arithmetic is fastest: it stays in the processor's

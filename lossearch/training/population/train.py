@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from lossearch._random import stream
 from lossearch.space import Space
 from lossearch.tasks import Task
-from lossearch.training.contract import Prune, TrainSettings
+from lossearch.training.contract import Prune
 from lossearch.training.plain import train_plain
 from lossearch.training.population.chunks import Chunk
 from lossearch.training.population.ends import Results, mended, results, unkept
 from lossearch.training.population.module import PopulationModule
 from lossearch.training.population.population import Population
-from lossearch.training.scope import contained, quiet
+from lossearch.training.scope import contained
+from lossearch.training.trainers import make_trainer
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Run:
         points = [a.point for a in arms]
         pairs = [p.definition or self.space[p.pair] for p in points]
         with contained(stream(chunk.seeds[0], "population"), self.threads):
-            trainer = _trainer(chunk.settings)
+            trainer = make_trainer(chunk.settings)
             population = Population(
                 self.task,
                 points,
@@ -102,26 +102,3 @@ class _Epochs:
 
     def __iter__(self) -> Iterator[torch.Tensor]:
         yield torch.tensor(self._trainer.current_epoch)
-
-
-def device_of(settings: TrainSettings) -> torch.device:
-    """Return where these settings train."""
-    if settings.accelerator == "cpu":
-        return torch.device("cpu")
-    with quiet():
-        return _trainer(settings).strategy.root_device
-
-
-def _trainer(settings: TrainSettings) -> pl.Trainer:
-    return pl.Trainer(
-        accelerator=settings.accelerator,
-        devices=1,
-        plugins=[LightningEnvironment()],
-        max_epochs=int(settings.epochs),
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )
