@@ -36,7 +36,8 @@ from lossearch.training.population import train as engine
 from lossearch.training.population import train_population
 from lossearch.training.population.chunks import chunks
 from lossearch.training.population.module import PopulationModule
-from lossearch.training.population.population import Place, Population
+from lossearch.training.population.population import Population
+from lossearch.training.population.watch import Place, Watch
 
 BEST = replace(SETTINGS, epoch="best")
 WILD = 1e6
@@ -134,21 +135,10 @@ def test_divergence_has_the_place_that_the_plain_path_gives(name, lr):
 
 
 def test_where_steps_are_not_waited_for_the_loss_is_the_place():
-    task = problem("regression")
-    points = [replicate(conventional(task), lr).point for lr in (0.1, 0.2)]
-    population = Population(
-        task,
-        points,
-        [p.definition for p in points],
-        [0],
-        SETTINGS,
-        random=False,
-        device=torch.device("cpu"),
-    )
-    population.steps = 10
-    population._note_late(torch.tensor([[[1.0, 1.0]], [[1.0, torch.inf]], [[1.0, torch.nan]]]))
-    assert population.lost == [Place(0, 1, "loss", 9, float("inf"))]
-    assert population.alive.tolist() == [[True, False]]
+    watch = Watch(np.ones((1, 2), dtype=bool))
+    watch.note_late(torch.tensor([[[1.0, 1.0]], [[1.0, torch.inf]], [[1.0, torch.nan]]]), first=8)
+    assert watch.lost == [Place(0, 1, "loss", 9, float("inf"))]
+    assert watch.alive.tolist() == [[True, False]]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=variant_name)

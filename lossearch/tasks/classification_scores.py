@@ -6,43 +6,17 @@ float64. A model with a non-finite output scores NaN.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lossearch.pairs import Predictions
+from lossearch.tasks.scores import finite_only, read, summarised
 
 ECE_BINS = 15
-Score = Callable[[Predictions, Tensor], Tensor]
-
-
-def read(predictions: Predictions, name: str) -> Tensor:
-    """Return a field of the predictions that the caller knows to be there."""
-    values: Tensor | None = getattr(predictions, name)
-    if values is None:
-        raise ValueError(f"these predictions have no {name}")
-    return values
-
-
-def finite_only(name: str) -> Callable[[Score], Score]:
-    """Give NaN for the models whose field ``name`` is not finite."""
-
-    def decorate(score: Score) -> Score:
-        @functools.wraps(score)
-        def guarded(predictions: Predictions, target: Tensor) -> Tensor:
-            values = getattr(predictions, name)
-            found = score(predictions, target)
-            if values is None:
-                return found
-            finite = torch.isfinite(values).flatten(1).all(dim=1)
-            return found.masked_fill(~finite, torch.nan)
-
-        return guarded
-
-    return decorate
 
 
 def _classes(target: Tensor) -> Tensor:
@@ -81,44 +55,39 @@ def accuracy(predictions: Predictions, target: Tensor) -> Tensor:
     return (read(predictions, "label") == _classes(target)).double().mean(dim=-1)
 
 
-@finite_only("score")
-def balanced_accuracy(predictions: Predictions, target: Tensor) -> Tensor:
+@summarised("score", confusion)
+def balanced_accuracy(counts: Tensor) -> Tensor:
     """Recall, mean over the classes that the target holds."""
-    counts = confusion(predictions, target)
     support = counts.sum(dim=-1)
     return _mean_over(_ratio(counts.diagonal(dim1=-2, dim2=-1), support), support > 0)
 
 
-def _macro(
-    predictions: Predictions, target: Tensor, of: Callable[[Tensor, Tensor, Tensor], Tensor]
-) -> Tensor:
-    counts = confusion(predictions, target)
+def _macro(counts: Tensor, of: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
     hit, guessed, support = counts.diagonal(dim1=-2, dim2=-1), counts.sum(dim=-2), counts.sum(dim=-1)
     return _mean_over(of(hit, guessed, support), guessed + support > 0)
 
 
-@finite_only("score")
-def precision_macro(predictions: Predictions, target: Tensor) -> Tensor:
+@summarised("score", confusion)
+def precision_macro(counts: Tensor) -> Tensor:
     """Precision, mean over the classes that occur in target or predictions; 0 for one never predicted."""
-    return _macro(predictions, target, lambda hit, guessed, _: _ratio(hit, guessed))
+    return _macro(counts, lambda hit, guessed, _: _ratio(hit, guessed))
 
 
-@finite_only("score")
-def recall_macro(predictions: Predictions, target: Tensor) -> Tensor:
+@summarised("score", confusion)
+def recall_macro(counts: Tensor) -> Tensor:
     """Recall, mean over the classes that occur in target or predictions."""
-    return _macro(predictions, target, lambda hit, _, support: _ratio(hit, support))
+    return _macro(counts, lambda hit, _, support: _ratio(hit, support))
 
 
-@finite_only("score")
-def f1_macro(predictions: Predictions, target: Tensor) -> Tensor:
+@summarised("score", confusion)
+def f1_macro(counts: Tensor) -> Tensor:
     """F1, mean over the classes that occur in target or predictions."""
-    return _macro(predictions, target, lambda hit, guessed, support: _ratio(2 * hit, guessed + support))
+    return _macro(counts, lambda hit, guessed, support: _ratio(2 * hit, guessed + support))
 
 
-@finite_only("score")
-def mcc(predictions: Predictions, target: Tensor) -> Tensor:
+@summarised("score", confusion)
+def mcc(counts: Tensor) -> Tensor:
     """Matthews correlation (Gorodkin 2004 for more than two classes); 0 where it is not defined."""
-    counts = confusion(predictions, target)
     hit = counts.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
     guessed, support = counts.sum(dim=-2), counts.sum(dim=-1)
     n = support.sum(dim=-1)
@@ -127,62 +96,68 @@ def mcc(predictions: Predictions, target: Tensor) -> Tensor:
     return _ratio(covariance, spread.sqrt())
 
 
-def _steps(score: Tensor, positive: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return true and false positives at each distinct threshold, and at the one before, (..., N).
+class Steps(NamedTuple):
+    """True and false positives at each distinct threshold, and at the one before, (..., N).
 
     Positions inside a run of equal scores repeat the threshold before, so that they add nothing.
     """
+
+    tp: Tensor
+    tp_before: Tensor
+    fp: Tensor
+    fp_before: Tensor
+
+
+def _steps(score: Tensor, positive: Tensor) -> Steps:
     # numpy sorts rows several times as fast as torch
     order = torch.from_numpy(np.argsort(-score.detach().cpu().numpy(), axis=-1)).to(score.device)
     ordered = score.gather(-1, order)
     hit = positive.expand_as(score).gather(-1, order).double()
-    last = torch.ones_like(ordered, dtype=torch.bool)
-    last[..., :-1] = ordered[..., :-1] != ordered[..., 1:]
-
-    def at_thresholds(flag: Tensor) -> tuple[Tensor, Tensor]:
-        now = (flag.cumsum(dim=-1) * last).cummax(dim=-1).values
-        before = torch.nn.functional.pad(now[..., :-1], (1, 0))
-        return now, before
-
-    return *at_thresholds(hit), *at_thresholds(1 - hit)
+    tied = ordered[..., :-1] == ordered[..., 1:]
+    tp = hit.cumsum(dim=-1)
+    fp = torch.arange(1, hit.shape[-1] + 1, dtype=hit.dtype, device=hit.device) - tp
+    if tied.any():
+        last = torch.nn.functional.pad(~tied, (0, 1), value=True)
+        tp, fp = ((now * last).cummax(dim=-1).values for now in (tp, fp))
+    return Steps(tp, _before(tp), fp, _before(fp))
 
 
-def _rank_auroc(score: Tensor, positive: Tensor) -> Tensor:
-    tp, tp_before, fp, fp_before = _steps(score, positive)
-    area = ((fp - fp_before) * (tp + tp_before)).sum(dim=-1) / 2
-    return area / (tp[..., -1] * fp[..., -1])
+def _before(counts: Tensor) -> Tensor:
+    return torch.nn.functional.pad(counts[..., :-1], (1, 0))
 
 
-def _rank_average_precision(score: Tensor, positive: Tensor) -> Tensor:
-    tp, tp_before, fp, _ = _steps(score, positive)
-    return ((tp - tp_before) * _ratio(tp, tp + fp)).sum(dim=-1) / tp[..., -1]
-
-
-def _one_vs_rest(predictions: Predictions, target: Tensor, of: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def steps(predictions: Predictions, target: Tensor) -> Steps:
+    """Return the steps of the class 1, (K, N), or of each class against the rest, (K, C, N)."""
     label_ndim = read(predictions, "label").ndim
     score, true = read(predictions, "score"), _classes(target)
     if score.ndim == label_ndim:
-        return of(score, true == 1)
+        return _steps(score, true == 1)
     # Raw scores of one row may share any constant: probabilities compare between rows.
     p = predictions.probability
     comparable = score.softmax(dim=-1) if p is None else p
     classes = torch.arange(score.shape[-1], device=true.device).unsqueeze(1)
-    return of(comparable.transpose(-1, -2), true == classes).nanmean(dim=-1)
+    return _steps(comparable.transpose(-1, -2), true == classes)
 
 
-@finite_only("score")
-def auroc(predictions: Predictions, target: Tensor) -> Tensor:
+def _over_classes(found: Tensor) -> Tensor:
+    return found.nanmean(dim=-1) if found.ndim > 1 else found
+
+
+@summarised("score", steps)
+def auroc(at: Steps) -> Tensor:
     """Area under the ROC curve, ties counted half; one class against the rest, mean over classes.
 
     Classes without rows, or holding all rows, are left out of the mean; NaN where none is left.
     """
-    return _one_vs_rest(predictions, target, _rank_auroc)
+    area = ((at.fp - at.fp_before) * (at.tp + at.tp_before)).sum(dim=-1) / 2
+    return _over_classes(area / (at.tp[..., -1] * at.fp[..., -1]))
 
 
-@finite_only("score")
-def average_precision(predictions: Predictions, target: Tensor) -> Tensor:
+@summarised("score", steps)
+def average_precision(at: Steps) -> Tensor:
     """Average precision; one class against the rest, mean over the classes that have rows."""
-    return _one_vs_rest(predictions, target, _rank_average_precision)
+    gained = ((at.tp - at.tp_before) * _ratio(at.tp, at.tp + at.fp)).sum(dim=-1)
+    return _over_classes(gained / at.tp[..., -1])
 
 
 @finite_only("probability")

@@ -5,8 +5,9 @@ Every metric works on a stack: predictions (K, N, ...) and targets (N, ...) give
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from lossearch.losses import CATALOGUE
 from lossearch.pairs import Predictions
 from lossearch.tasks import classification_scores as classes
 from lossearch.tasks import regression_scores as values
+from lossearch.tasks.scores import Score
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,15 @@ def scores(metrics: Iterable[Metric], predictions: Predictions, target: Tensor) 
         predictions: of K models, leading axis K.
         target: (N,), (N, 1) or (N, T), shared by all models.
     """
-    return {m.name: m.fn(predictions, target) for m in metrics if is_given(m, predictions)}
+    kept: dict[Hashable, Any] = {}
+    found = {}
+    for metric in metrics:
+        if is_given(metric, predictions):
+            if isinstance(metric.fn, Score):
+                found[metric.name] = metric.fn.sharing(kept, predictions, target)
+            else:
+                found[metric.name] = metric.fn(predictions, target)
+    return found
 
 
 def _constant_value(metric: Metric, train: Tensor, rows: int) -> Predictions:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from lossearch.pairs import EVERY_FIELD, Predictions
-from lossearch.tasks.metrics import Metric, is_given
+from lossearch.tasks.metrics import Metric
 
 FIELDS = ("label", "probability", "score", "value", "output")
 _READ = {
@@ -36,30 +36,28 @@ def joined(sheets: Sequence[Predictions], axis: int, fields: Sequence[str] = FIE
     return Predictions(**parts)
 
 
-def together(
-    metric: Metric, sheets: Sequence[Predictions], axis: int
-) -> Iterator[tuple[list[int], Predictions]]:
+def together(needs: str, sheets: Sequence[Predictions], axis: int) -> Iterator[tuple[list[int], Predictions]]:
     """Give places in ``sheets``, and their predictions joined, that one call of a metric can score.
 
     Args:
-        metric: what is to be computed; sheets that lack what it needs are left out.
+        needs: the field that the metric needs; sheets that lack it are left out.
         sheets: predictions, one pair each, (..., N[, C]).
         axis: the leading axis they are joined along.
     """
-    having = [i for i, sheet in enumerate(sheets) if is_given(metric, sheet)]
-    if metric.needs not in _READ:
+    having = [i for i, sheet in enumerate(sheets) if getattr(sheet, needs) is not None]
+    if needs not in _READ:
         for i in having:
             yield [i], sheets[i]
         return
     alike: dict[tuple[str, ...], list[int]] = {}
     for i in having:
-        alike.setdefault(_fields_read(metric, sheets[i]), []).append(i)
+        alike.setdefault(_fields_read(needs, sheets[i]), []).append(i)
     for fields, places in alike.items():
         yield places, joined([sheets[i] for i in places], axis, fields)
 
 
-def _fields_read(metric: Metric, sheet: Predictions) -> tuple[str, ...]:
+def _fields_read(needs: str, sheet: Predictions) -> tuple[str, ...]:
     # the number of classes is that of the scores
     wide = sheet.score is not None and sheet.label is not None and sheet.score.ndim > sheet.label.ndim
-    read = dict.fromkeys((*_READ[metric.needs], *(("score",) if wide else ())))
+    read = dict.fromkeys((*_READ[needs], *(("score",) if wide else ())))
     return tuple(name for name in read if getattr(sheet, name) is not None)

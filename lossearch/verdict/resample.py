@@ -153,7 +153,7 @@ def _bundles(evidence: Evidence) -> Iterator[_Bundle]:
                 sheets.append(_stacked([evidence.sheets[pair][s] for s in alive]))
         stacks = [
             (np.concatenate([places[i] for i in group]), predictions)
-            for group, predictions in together(evidence.metric, sheets, axis=0)
+            for group, predictions in together(evidence.metric.needs, sheets, axis=0)
         ]
         yield _Bundle(rows, evidence.target[torch.from_numpy(rows)], tuple(stacks))
 

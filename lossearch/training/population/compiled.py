@@ -11,13 +11,13 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from lossearch.training.population.criteria import PairSlice
 
-Slopes = tuple[Tensor, list[Tensor]]
+Slopes = tuple[list[Tensor], list[Tensor | None]]
 
 
 def slopes(slices: Sequence[PairSlice], raw: Tensor, encoded: Mapping[str, Tensor]) -> Slopes:
-    """Return losses (S, A), and each pair's slopes (S, arms, B, n_out) in its outputs."""
-    each = [s.losses_and_slopes(raw[:, s.start : s.end], encoded[s.encoding]) for s in slices]
-    return torch.cat([losses for losses, _ in each], dim=1), [slope for _, slope in each]
+    """Return each slice's slopes (S, arms, B, n_out) in raw output (S, A, B, n_out), and losses that came with it."""
+    each = [s.slope(raw[:, s.start : s.end], encoded[s.encoding]) for s in slices]
+    return [slope for slope, _ in each], [losses for _, losses in each]
 
 
 @dataclass
@@ -32,7 +32,7 @@ class CompiledSlopes:
     forms: dict[tuple[int, ...], Callable[..., Slopes]] = field(default_factory=dict)
 
     def __call__(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Slopes:
-        """Return losses and slopes of raw output (S, A, B, n_out)."""
+        """Return what :func:`slopes` does."""
         if raw.shape not in self.forms:
             self.forms[raw.shape] = self._compiled(raw, encoded)
         return self.forms[raw.shape](raw, dict(encoded))

@@ -48,25 +48,30 @@ class PairSlice:
         raw = self.shift.new_zeros(self.shift.shape[0], self.end - self.start, 1, n_out)
         return is_given(metric, self.predictions(raw))
 
-    def losses(self, raw: Tensor, encoded: Tensor) -> Tensor:
-        """Return one mean loss a replicate, (S, arms of this pair).
+    def losses(self, raw: Tensor, encoded: Tensor, batches: int = 1) -> Tensor:
+        """Return one mean loss a replicate for each of so many batches of equal size, (batches, S, arms).
 
-        ``raw`` are these arms' outputs (S, arms, B, n_out); ``encoded`` (S, 1, B[, T]) is shared by them.
+        ``raw`` are these arms' outputs (S, arms, N, n_out), batch after batch; ``encoded`` (S, 1, N[, T])
+        is shared by them.
         """
         wide = encoded.expand(-1, raw.shape[1], *encoded.shape[2:])
-        return self.pair.reduce(self.pair.values(raw, wide, **self.params, **self.fitted))
+        values = self.pair.values(raw, wide, **self.params, **self.fitted)
+        return self.pair.reduce(values.unflatten(2, (batches, -1))).movedim(2, 0)
 
-    def losses_and_slopes(self, raw: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the losses as :meth:`losses` does, and each one's slope in its outputs, shaped like ``raw``."""
+    def slope(self, raw: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the slope of one batch's loss in its outputs (S, arms, B, n_out), shaped like them.
+
+        With it the losses (S, arms) where it is not known without them.
+        """
         if not self.pair.has_slope:
             own = raw.detach().requires_grad_()
             with torch.enable_grad():
-                losses = self.losses(own, encoded)
+                losses = self.losses(own, encoded)[0]
             (slope,) = torch.autograd.grad(losses, own, torch.ones_like(losses))
-            return losses.detach(), slope
+            return slope, losses.detach()
         with torch.no_grad():
             wide = encoded.expand(-1, raw.shape[1], *encoded.shape[2:])
-            return self.losses(raw, encoded), self.pair.slope(raw, wide, **self.params, **self.fitted)
+            return self.pair.slope(raw, wide, **self.params, **self.fitted), None
 
     def activated(self, raw: Tensor) -> Tensor:
         """Return this pair's outputs after the activation, or before one that keeps finite numbers finite."""

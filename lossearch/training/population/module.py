@@ -135,7 +135,7 @@ class PopulationModule(pl.LightningModule):
             others = [m for m in population.task.metrics if m.name not in dense]
             self._score("val", population.validation, raw["val"], others, epoch, whole)
             self._score("train", population.train, raw["train"], population.task.train_metrics, epoch, whole)
-        self.done[:, self.arms] += population.alive
+        self.done[:, self.arms] += population.watch.alive
         self._judge(epoch, lost)
         self._let_go(epoch)
 
@@ -149,7 +149,7 @@ class PopulationModule(pl.LightningModule):
     def _note_lost(self) -> list[int]:
         """Note divergences since the last epoch; return the arms of the start that they are of."""
         found = []
-        for place in self.population.lost:
+        for place in self.population.watch.lost:
             arm = int(self.arms[place.arm])
             epoch = (place.step - 1) // len(self.population.sizes) + 1
             self.divergence[place.seed, arm] = Divergence(
@@ -158,7 +158,7 @@ class PopulationModule(pl.LightningModule):
             # a diverged replicate counts as a constant predictor, from the start
             self.judged[place.seed, arm] = self.constants[place.seed]
             found.append(arm)
-        self.population.lost.clear()
+        self.population.watch.lost.clear()
         return found
 
     def _score(
@@ -182,7 +182,7 @@ class PopulationModule(pl.LightningModule):
     def _judge(self, epoch: int, lost: Sequence[int]) -> None:
         judge = self.population.task.metric
         values = self.curves[f"val_{judge.name}"][:, self.arms, epoch]
-        usable = np.isfinite(values) & self.population.alive
+        usable = np.isfinite(values) & self.population.watch.alive
         self.judged[:, self.arms, epoch] = np.where(usable, values, self.constants[:, None])
         self._reconsider(epoch, lost)
         mean = judge.sign * _mean(self.judged[:, self.arms, epoch])
@@ -207,7 +207,7 @@ class PopulationModule(pl.LightningModule):
 
     def _let_go(self, epoch: int) -> None:
         """Take arms that have ended out of the population, whose weights are set aside where they are done."""
-        alive = self.population.alive.any(axis=0)
+        alive = self.population.watch.alive.any(axis=0)
         done = self.until[self.arms] == epoch + 1
         going = alive & ~done
         going[going] = [not self._give_up(arm, epoch) for arm in self.arms[going].tolist()]
@@ -215,7 +215,7 @@ class PopulationModule(pl.LightningModule):
             self.trainer.should_stop = True
         elif not going.all() and ((alive & ~going).any() or self._worth_leaving(going)):
             if self.keep_weights:
-                for s, place in np.argwhere(self.population.alive & done).tolist():
+                for s, place in np.argwhere(self.population.watch.alive & done).tolist():
                     self.left[s, int(self.arms[place])] = self._state(s, place)
             stayed = np.flatnonzero(going)
             self.best = self.population.select(stayed.tolist())(self.best)
@@ -260,7 +260,7 @@ class PopulationModule(pl.LightningModule):
         if self.fixed[self.arms].all():
             return
         pruned = np.isin(self.arms, list(self.pruned))
-        usable = population.alive & self.kept[self.arms] & ~pruned
+        usable = population.watch.alive & self.kept[self.arms] & ~pruned
         dense = {"val_loss", *(f"val_{m.name}" for m in population.task.objectives)}
         for part, data, metrics in (
             ("val", population.validation, population.task.metrics),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lossearch.pairs import Pair
@@ -18,7 +16,6 @@ from lossearch.space import Point
 from lossearch.tasks import Fold, Metric, Task
 from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import TrainSettings
-from lossearch.training.guard import first_bad
 from lossearch.training.plain import initial_network
 from lossearch.training.population.compiled import CompiledSlopes, Slopes, slopes
 from lossearch.training.population.criteria import pair_slices, picked
@@ -27,6 +24,8 @@ from lossearch.training.population.fused import FusedStack
 from lossearch.training.population.networks import Batched, LayerStack, Vmapped, step_seeds
 from lossearch.training.population.optimizers import PerReplicate, per_replicate
 from lossearch.training.population.scoring import Floats, stacked_scores
+from lossearch.training.population.train_losses import TrainLosses
+from lossearch.training.population.watch import Watch
 from lossearch.training.population.weights import Snapshot, Weights
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES
@@ -49,22 +48,10 @@ class PartTensors:
         return self.y.shape[1]
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a replicate, (seed, arm), left the finite numbers; as ``contract.Divergence``, step from 1."""
-
-    seed: int
-    arm: int
-    what: str
-    step: int
-    value: float
-
-
 class Population:
     """The state of S x A replicates: weights, optimiser, data, and what is computed with them.
 
-    Arms are sorted by pair. Replicate (s, a) has place s * A + a in every stacked tensor. ``alive`` says
-    which replicates, (S, A), are still finite; the others' numbers go on and mean nothing.
+    Arms are sorted by pair. Replicate (s, a) has place s * A + a in every stacked tensor.
     """
 
     def __init__(
@@ -101,8 +88,8 @@ class Population:
         self.schedule = SCHEDULES[settings.schedule]
         self.total_steps = int(settings.epochs) * len(self.sizes)
         self.steps = 0
-        self.alive = np.ones((len(seeds), len(points)), dtype=bool)
-        self.lost: list[Place] = []
+        self.watch = Watch(np.ones((len(seeds), len(points)), dtype=bool))
+        self.said = TrainLosses()
         self.block: int | None = None
         """Arms times rows whose outputs are computed at a time, where activations of all are too many."""
 
@@ -147,18 +134,17 @@ class Population:
 
         ``last_step`` takes the epoch's last optimiser step: the Trainer's own, so that it counts.
         """
-        found = []
+        self.said = TrainLosses()
         for i, (batch, targets) in enumerate(self.feeding(epoch)):
             step = self.optimizer.step if i + 1 < len(self.sizes) else last_step
-            found.append(self._step(batch, targets, step))
+            self._step(batch, targets, step)
             if stop():
                 return None
-        losses = torch.stack(found)
-        if self.device.type != "cpu":
-            self._note_late(losses)
+        losses = self.said.so_far(self.slices)
+        self.watch.note_late(losses, self.steps - len(losses) + 1)
         return losses
 
-    def _step(self, x: Tensor, encoded: Mapping[str, Tensor], step: Callable[[], object]) -> Tensor:
+    def _step(self, x: Tensor, encoded: Mapping[str, Tensor], step: Callable[[], object]) -> None:
         drawn = step_seeds(self.seeds, self.steps) if self.random else None
         weights, network = self.weights, self.network
         if isinstance(network, FusedStack):
@@ -167,10 +153,11 @@ class Population:
             with self.precision.context(self.device):
                 raw = network(weights.views, weights.buffers, x, training=True, step_seeds=drawn)
             raw = lifted(raw)
-        losses, found = self.criteria(raw.detach(), encoded)
-        # before the backward pass: the gradients of the step before are still at hand
-        if self.device.type == "cpu" and not math.isfinite(losses.sum().item()):
-            self._note(~np.isfinite(losses.numpy()), raw.detach(), losses, self.steps + 1)
+        found, known = self.criteria(raw.detach(), encoded)
+        self.said.add(self.slices, raw.detach(), encoded, known)
+        # a GPU is not waited for
+        if self.device.type == "cpu" and self.watch.doubts(raw.detach(), known):
+            self._note(raw.detach())
         if isinstance(network, FusedStack):
             network.backward(found, weights.views, weights.gradients)
         else:
@@ -182,39 +169,17 @@ class Population:
         self.optimizer.factor = self.schedule(self.steps, self.total_steps)
         step()
         self.steps += 1
-        return losses
 
-    def _note(self, bad: NDArray[np.bool_], raw: Tensor, losses: Tensor, step: int) -> None:
-        """Note replicates that have just left the finite numbers, and what was first to."""
-        for s, a in np.argwhere(bad & self.alive).tolist():
-            self.alive[s, a] = False
-            what, value = self._blame(s * self.arms + a, raw[s, a], float(losses[s, a]))
-            at = self.steps if what in ("gradient", "weights") else step
-            self.lost.append(Place(s, a, what, at, value))
-
-    def _note_late(self, losses: Tensor) -> None:
-        """Note the first non-finite loss of an epoch's, (steps, S, A), where no step was waited for."""
-        bad = ~torch.isfinite(losses).cpu().numpy()
-        for s, a in np.argwhere(bad.any(axis=0) & self.alive).tolist():
-            self.alive[s, a] = False
-            step = int(bad[:, s, a].argmax())
-            at = self.steps - len(losses) + step + 1
-            self.lost.append(Place(s, a, "loss", at, float(losses[step, s, a])))
-
-    def _blame(self, replicate: int, output: Tensor, loss: float) -> tuple[str, float]:
-        """Return what stopped being finite first, and its value; see ``guard.blame``."""
-        weights = first_bad(v[replicate].detach() for v in self.weights.views.values())
-        if weights is not None:
-            gradient = first_bad(g[replicate] for g in self.weights.gradients.values())
-            return ("weights", weights) if gradient is None else ("gradient", gradient)
-        bad = first_bad([output])
-        return ("loss", loss) if bad is None else ("output", bad)
+    def _note(self, raw: Tensor) -> None:
+        """Note replicates whose loss at this step, or at one before it in this epoch, is not finite."""
+        losses = self.said.so_far(self.slices)
+        before, now = losses[:-1], losses[-1]
+        self.watch.note_late(before, self.steps - len(before) + 1)
+        bad = ~np.isfinite(now.numpy())
+        self.watch.note(bad, raw, now, self.weights, step=self.steps + 1, taken=self.steps)
 
     def _fresh_criteria(self) -> Callable[[Tensor, Mapping[str, Tensor]], Slopes]:
         return CompiledSlopes(self.slices) if self.settings.compile else partial(slopes, self.slices)
-
-    def _losses(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Tensor:
-        return torch.cat([s.losses(raw[:, s.start : s.end], encoded[s.encoding]) for s in self.slices], dim=1)
 
     @torch.no_grad()
     def outputs(self, part: PartTensors, of: Snapshot | None = None) -> Tensor:
@@ -257,41 +222,21 @@ class Population:
     @torch.no_grad()
     def losses(self, raw: Tensor, part: PartTensors) -> Tensor:
         """Return each replicate's loss on a part, (S, A)."""
-        return self._losses(raw, part.encoded)
+        each = [s.losses(raw[:, s.start : s.end], part.encoded[s.encoding])[0] for s in self.slices]
+        return torch.cat(each, dim=1)
 
     @torch.no_grad()
     def scores(self, raw: Tensor, part: PartTensors, metrics: Sequence[Metric]) -> dict[str, Floats]:
         """Return each metric of each replicate on a part, (S, A); NaN where a pair has none."""
-        if not self.alive.all():
-            dead = torch.from_numpy(~self.alive).to(raw.device)
+        if not self.watch.alive.all():
+            dead = torch.from_numpy(~self.watch.alive).to(raw.device)
             raw = raw.masked_fill(dead[:, :, None, None], 0)
         return stacked_scores(self.slices, raw, part.y, metrics)
 
-    @torch.no_grad()
     def guard(self, losses: Tensor, *outputs: Tensor) -> None:
-        """Note replicates with a loss, an output (raw or activated) or a weight that is not finite.
-
-        Args:
-            losses: of the validation part, (S, A).
-            outputs: raw outputs (S, A, N, n_out) of a part each.
-        """
-        # a sum is finite only if every term is, and cheaper than asking each
-        sums = [losses, *(raw.sum(dim=(2, 3)) for raw in outputs)]
-        sums += [self._activated(raw, lambda said: said.sum(dim=(2, 3))) for raw in outputs]
-        sums += [v.flatten(1).sum(dim=1).view(self.shape) for v in self.weights.views.values()]
-        doubtful = ~torch.isfinite(torch.stack([s.to(losses.dtype) for s in sums])).all(dim=0)
-        bad = doubtful.cpu().numpy() & self.alive
-        if not bad.any():
-            return
-        every = torch.cat([t for raw in outputs for t in (self._activated(raw), raw)], dim=2)
-        for s, a in np.argwhere(bad).tolist():
-            k = s * self.arms + a
-            own = [losses[s, a], every[s, a], *(v[k] for v in self.weights.views.values())]
-            bad[s, a] = first_bad(own) is not None
-        self._note(bad, every, losses, self.steps)
-
-    def _activated(self, raw: Tensor, then: Callable[[Tensor], Tensor] = lambda said: said) -> Tensor:
-        return torch.cat([then(s.activated(raw)) for s in self.slices], dim=1)
+        """Note replicates with a validation loss, (S, A), an output or a weight that is not finite."""
+        with torch.no_grad():
+            self.watch.guard(self.slices, losses, outputs, self.weights, self.steps)
 
     def select(self, arms: Sequence[int]) -> Callable[[Snapshot], Snapshot]:
         """Keep these arms only, ascending; return what does the same to a snapshot taken before."""
@@ -307,7 +252,7 @@ class Population:
         self.points = tuple(self.points[a] for a in arms)
         self.slices = picked(self.slices, arms)
         self.criteria = self._fresh_criteria()
-        self.alive = self.alive[:, list(arms)]
+        self.watch.alive = self.watch.alive[:, list(arms)]
         if isinstance(self.network, FusedStack):
             self.network.forget()
         return lambda s: Snapshot(pick(s.flat), {n: b[kept] for n, b in s.buffers.items()})

@@ -31,13 +31,13 @@ def stacked_scores(
     found = {m.name: np.full(raw.shape[:2], np.nan) for m in metrics}
     wanted = read_by(metrics)
     said = [s.predictions(raw[:, s.start : s.end], wanted) for s in slices]
-    for metric in metrics:
-        for places, predictions in together(metric, said, axis=1):
+    for needs in dict.fromkeys(m.needs for m in metrics):
+        own = [m for m in metrics if m.needs == needs]
+        for places, predictions in together(needs, said, axis=1):
             arms = [a for i in places for a in range(slices[i].start, slices[i].end)]
             for i, y in enumerate(target):
-                value = scores([metric], _of_seed(predictions, i), y).get(metric.name)
-                if value is not None:
-                    found[metric.name][i, arms] = value.double().cpu().numpy()
+                for name, value in scores(own, _of_seed(predictions, i), y).items():
+                    found[name][i, arms] = value.double().cpu().numpy()
     return found
 
 

@@ -52,7 +52,7 @@ def _agrees(pair: Pair, points: Sequence[Point], folds: Sequence[Fold], n_out: i
     ).requires_grad_()
     (whole,) = pair_slices(points, [pair] * len(points), [f.statistics for f in folds], raw)
     y = torch.stack([f.train.y[:rows] for f in folds])
-    losses = whole.losses(raw, whole.encode(y, n_out))
+    losses = whole.losses(raw, whole.encode(y, n_out))[0]
     (slopes,) = torch.autograd.grad(losses.sum(), raw)
     said = whole.predictions(raw.detach())
     for s, fold in enumerate(folds):

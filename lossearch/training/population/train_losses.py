@@ -1,0 +1,77 @@
+"""The losses of an epoch's steps, computed for many steps at once.
+
+A step needs its losses' slopes only. The losses themselves are a curve's; few operations on all the
+outputs of an epoch cost a fraction of many on a batch each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from lossearch.training.population.criteria import PairSlice
+
+KEPT_BYTES = 16 * 2**20
+"""Bytes of outputs that are kept before their losses are computed."""
+
+
+@dataclass
+class TrainLosses:
+    """Keeps what steps put out until their losses are asked for."""
+
+    raw: list[Tensor] = field(default_factory=list)
+    encoded: list[Mapping[str, Tensor]] = field(default_factory=list)
+    known: list[Sequence[Tensor | None]] = field(default_factory=list)
+    settled: list[Tensor] = field(default_factory=list)
+
+    def add(
+        self,
+        slices: Sequence[PairSlice],
+        raw: Tensor,
+        encoded: Mapping[str, Tensor],
+        known: Sequence[Tensor | None],
+    ) -> None:
+        """Keep one step's outputs (S, A, B, n_out), which may then be overwritten, and its targets.
+
+        ``known`` are the losses of each slice that has them already.
+        """
+        # rows innermost where the network has them so
+        across = raw.stride(3) != 1
+        self.raw.append(raw.transpose(2, 3).clone().transpose(2, 3) if across else raw.clone())
+        self.encoded.append(encoded)
+        self.known.append(known)
+        if len(self.raw) * raw.nbytes > KEPT_BYTES:
+            self._settle(slices)
+
+    def so_far(self, slices: Sequence[PairSlice]) -> Tensor:
+        """Return the losses (steps, S, A) of all steps since the start of the epoch."""
+        self._settle(slices)
+        return torch.cat(self.settled)
+
+    def _settle(self, slices: Sequence[PairSlice]) -> None:
+        start = 0
+        while start < len(self.raw):
+            end = start
+            while end < len(self.raw) and self.raw[end].shape == self.raw[start].shape:
+                end += 1
+            self.settled.append(self._losses(slices, slice(start, end)))
+            start = end
+        self.raw, self.encoded, self.known = [], [], []
+
+    def _losses(self, slices: Sequence[PairSlice], steps: slice) -> Tensor:
+        """Return the losses of steps with batches of one size."""
+        outputs, targets = self.raw[steps], self.encoded[steps]
+        # joined along what is innermost or next to it, so that the layout stays
+        raw = torch.cat([o.transpose(2, 3) for o in outputs], dim=3).transpose(2, 3)
+        encoded = {n: torch.cat([t[n] for t in targets], dim=2) for n in targets[0]}
+        found = []
+        for i, own in enumerate(slices):
+            known = [k for step in self.known[steps] if (k := step[i]) is not None]
+            said = raw[:, own.start : own.end]
+            found.append(
+                torch.stack(known) if known else own.losses(said, encoded[own.encoding], len(outputs))
+            )
+        return torch.cat(found, dim=2)

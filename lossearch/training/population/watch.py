@@ -1,0 +1,127 @@
+"""Which replicates of a population are still finite, and where the others left the finite numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lossearch.training.guard import first_bad
+from lossearch.training.population.criteria import PairSlice
+from lossearch.training.population.weights import Weights
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a replicate, (seed, arm), left the finite numbers; as ``contract.Divergence``, step from 1."""
+
+    seed: int
+    arm: int
+    what: str
+    step: int
+    value: float
+
+
+@dataclass
+class Watch:
+    """Looks for numbers that are not finite.
+
+    ``alive`` says which replicates, (S, A), are still finite; the others' numbers go on and mean nothing.
+    ``lost`` are those found since it was last cleared.
+    """
+
+    alive: NDArray[np.bool_]
+    lost: list[Place] = field(default_factory=list)
+
+    def doubts(self, raw: Tensor, losses: Iterable[Tensor | None]) -> bool:
+        """Return whether an output (S, A, B, n_out) of a replicate alive, or one of the losses, may not be finite."""
+        # a sum is finite only if every term is, and cheaper than asking each
+        if not all(math.isfinite(float(own.sum())) for own in losses if own is not None):
+            return True
+        if math.isfinite(float(raw.sum())):
+            return False
+        return bool((~torch.isfinite(raw.sum(dim=(2, 3))).numpy() & self.alive).any())
+
+    def note(
+        self,
+        bad: NDArray[np.bool_],
+        raw: Tensor,
+        losses: Tensor,
+        weights: Weights,
+        *,
+        step: int,
+        taken: int,
+    ) -> None:
+        """Note replicates that have just left the finite numbers, and what was first to.
+
+        To be called before gradients are written again: those of the step before are then still at hand.
+
+        Args:
+            bad: which, (S, A).
+            raw: outputs (S, A, N, n_out).
+            losses: (S, A).
+            weights: those that gave the outputs.
+            step: the number, from 1, of the step that these are of.
+            taken: how many steps the weights have taken.
+        """
+        for s, a in np.argwhere(bad & self.alive).tolist():
+            self.alive[s, a] = False
+            place = s * self.alive.shape[1] + a
+            what, value = _blame(weights, place, raw[s, a], float(losses[s, a]))
+            at = taken if what in ("gradient", "weights") else step
+            self.lost.append(Place(s, a, what, at, value))
+
+    def note_late(self, losses: Tensor, first: int) -> None:
+        """Note each replicate's first loss that is not finite, of steps (steps, S, A) from number ``first``."""
+        bad = ~torch.isfinite(losses).cpu().numpy()
+        for s, a in np.argwhere(bad.any(axis=0) & self.alive).tolist():
+            self.alive[s, a] = False
+            step = int(bad[:, s, a].argmax())
+            self.lost.append(Place(s, a, "loss", first + step, float(losses[step, s, a])))
+
+    def guard(
+        self,
+        slices: Sequence[PairSlice],
+        losses: Tensor,
+        outputs: Sequence[Tensor],
+        weights: Weights,
+        taken: int,
+    ) -> None:
+        """Note replicates with a loss, an output (raw or activated) or a weight that is not finite.
+
+        Args:
+            slices: the pairs' arms.
+            losses: of the validation part, (S, A).
+            outputs: raw outputs (S, A, N, n_out) of a part each.
+            weights: those that gave them.
+            taken: how many steps they have taken.
+        """
+        sums = [losses, *(raw.sum(dim=(2, 3)) for raw in outputs)]
+        sums += [torch.cat([s.activated(raw).sum(dim=(2, 3)) for s in slices], dim=1) for raw in outputs]
+        sums += [v.flatten(1).sum(dim=1).view(self.alive.shape) for v in weights.views.values()]
+        doubtful = ~torch.isfinite(torch.stack([s.to(losses.dtype) for s in sums])).all(dim=0)
+        bad = doubtful.cpu().numpy() & self.alive
+        if not bad.any():
+            return
+        activated = [torch.cat([s.activated(raw) for s in slices], dim=1) for raw in outputs]
+        every = torch.cat([t for pair in zip(activated, outputs, strict=True) for t in pair], dim=2)
+        for s, a in np.argwhere(bad).tolist():
+            k = s * self.alive.shape[1] + a
+            own = [losses[s, a], every[s, a], *(v[k] for v in weights.views.values())]
+            bad[s, a] = first_bad(own) is not None
+        self.note(bad, every, losses, weights, step=taken, taken=taken)
+
+
+def _blame(weights: Weights, replicate: int, output: Tensor, loss: float) -> tuple[str, float]:
+    """Return what stopped being finite first, and its value; see ``guard.blame``."""
+    value = first_bad(v[replicate].detach() for v in weights.views.values())
+    if value is not None:
+        gradient = first_bad(g[replicate] for g in weights.gradients.values())
+        return ("weights", value) if gradient is None else ("gradient", gradient)
+    bad = first_bad([output])
+    return ("loss", loss) if bad is None else ("output", bad)
