@@ -15,8 +15,8 @@ from lossearch.space import Point
 from lossearch.testing.problems import problem, space_of
 from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.population import train_population
-from lossearch.training.population.compiled import CompiledSlopes, slopes
-from lossearch.training.population.criteria import pair_slices
+from lossearch.training.population.compiled import CompiledCriteria
+from lossearch.training.population.criteria import Criteria, pair_slices
 
 COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 PAIRS = {
@@ -48,11 +48,18 @@ def test_compiled_slopes_and_losses_with_them_are_the_same(kind: str) -> None:
     target = torch.randint(max(2, n_out), (3, 5), generator=draws)
     target = target if kind == "multiclass" else target.double()[..., None]
     encoded = {s.encoding: s.encode(target, n_out) for s in found}
-    wanted, given = slopes(found, raw, encoded), CompiledSlopes(found)(raw, encoded)
-    for ours, theirs in zip(given, wanted, strict=True):
-        for one, other in zip(ours, theirs, strict=True):
-            assert (one is None) == (other is None)
-            torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+    wanted, given = Criteria(found), CompiledCriteria(found)
+    for criteria in (wanted, given):
+        assert [s.pair.has_slope for s in found] == [k is None for k in criteria.slopes(raw, encoded)[1]]
+    for theirs, ours in zip(_all_of(wanted, raw, encoded), _all_of(given, raw, encoded), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
+
+
+def _all_of(criteria: Criteria, raw: torch.Tensor, encoded: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    slopes, known = criteria.slopes(raw, encoded)
+    losses = criteria.losses(raw, encoded)
+    unknown = criteria.losses(raw, encoded, 5, unknown=True)
+    return [torch.cat(slopes, dim=1), *(k for k in known if k is not None), *losses, *unknown]
 
 
 @COMPILER

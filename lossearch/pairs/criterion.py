@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -94,7 +95,8 @@ class Criterion(nn.Module):
     def predictions(self, raw_output: Tensor) -> Predictions:
         """Return label, probability, score and value of each row."""
         raw = raw_output.unsqueeze(-1) if raw_output.ndim == 1 else raw_output
-        return self.pair.predictions(lifted(raw), self.shift, self.scale, **self._keywords())
+        found = self.pair.predictions(lifted(raw), self.shift, self.scale, **self._keywords())
+        return found if found.label is None else replace(found, label=found.label.long())
 
     def predict(self, raw_output: Tensor) -> Tensor:
         """Return the class index (N,), or the value in original units, (N,) for one output."""

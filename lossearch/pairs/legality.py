@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from lossearch._registry import unknown_name
@@ -35,7 +36,7 @@ CONVENTIONAL = {
 class Predictions:
     """What a model says of each row, with free leading axes (...), N rows, C classes, T outputs.
 
-    ``label`` (..., N) class index; ``probability`` (..., N) of class 1 or (..., N, C), None where the
+    ``label`` (..., N) class index, of any integer type; ``probability`` (..., N) of class 1 or (..., N, C), None where the
     pair has none; ``score`` (..., N) or (..., N, C), monotone in belief; ``value`` (..., N, T) in
     original units; ``output`` the activated output; ``codes`` the two numbers a binary pair trains on.
     """
@@ -161,7 +162,8 @@ class Pair:
             return Predictions(label=likeliest(raw), probability=p, score=raw, output=output)
         codes = self.encoding.codes or (0.0, 1.0)
         return Predictions(
-            label=(output[..., 0] >= sum(codes) / 2).long(),
+            # 0 and 1 as bytes: scores of hundreds of models at once are bound by what they read
+            label=(output[..., 0] >= sum(codes) / 2).view(torch.uint8),
             probability=None if p is None else p[..., 0],
             score=raw[..., 0],
             output=output[..., 0],

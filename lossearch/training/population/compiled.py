@@ -1,45 +1,120 @@
-"""The criteria of a population as one compiled function."""
+"""Functions of tensors compiled, and the criteria of a population as one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from lossearch.training.population.criteria import PairSlice
+from lossearch.training.population.criteria import Criteria, PairSlice, Slopes
 
-Slopes = tuple[list[Tensor], list[Tensor | None]]
+Function = Callable[..., Any]
+INLINE = {
+    "realize_reads_threshold": 256,
+    "realize_opcount_threshold": 512,
+    "realize_cpu_opcount_threshold": 512,
+}
+"""Options under which cheap intermediates are computed where they are used, however often, and not stored."""
+FORMS = 128
+"""Compiled functions that a process keeps."""
 
 
-def slopes(slices: Sequence[PairSlice], raw: Tensor, encoded: Mapping[str, Tensor]) -> Slopes:
-    """Return each slice's slopes (S, arms, B, n_out) in raw output (S, A, B, n_out), and losses that came with it."""
-    each = [s.slope(raw[:, s.start : s.end], encoded[s.encoding]) for s in slices]
-    return [slope for slope, _ in each], [losses for _, losses in each]
+@dataclass(frozen=True)
+class _Form:
+    """What a compiled function depends on: the operations, and type, layout and device of what it takes."""
+
+    code: str
+    inputs: tuple[object, ...]
+    own: int
+    """0, or which graph it is where that holds tensors of its own."""
+    graph: GraphModule = field(compare=False)
+    given: Sequence[Tensor] = field(compare=False)
+
+
+def compiled(function: Function, given: Sequence[Tensor]) -> Function:
+    """Return a function of tensors compiled for tensors of these shapes, types, layouts and devices.
+
+    What it returns is a tensor or a list of them. Compiling takes seconds the first time, less where the
+    compiler's own cache on disk has it, and nothing where this process has it.
+    """
+    # traced first, so that the same operations on the same shapes are the same function for every population
+    graph = make_fx(function)(*given)
+    own = any(node.op == "get_attr" for node in graph.graph.nodes)
+    inputs = tuple((t.shape, t.stride(), t.dtype, t.device) for t in given)
+    return _compiled(_Form(graph.code, inputs, id(graph) if own else 0, graph, given))
+
+
+@lru_cache(FORMS)
+def _compiled(form: _Form) -> Function:
+    if form.given[0].device.type == "cuda":
+        return torch.compile(form.graph, dynamic=False, options={**INLINE, "triton.cudagraphs": True})
+    # without what torch.compile checks at every call, which takes longer than small populations do
+    return torch._inductor.compile(form.graph, list(form.given), options=INLINE)  # type: ignore[no-any-return]  # noqa: SLF001
 
 
 @dataclass
-class CompiledSlopes:
-    """What :func:`slopes` does, compiled once for each shape of mini-batch.
+class CompiledCriteria(Criteria):
+    """The same, compiled once for each shape: one pass over all pairs. All slopes are one piece."""
 
-    Every pair's few operations on few numbers become one pass over all pairs. Compiling takes 10 to 30
-    seconds a shape the first time, and less where the compiler's own cache on disk has it.
-    """
+    forms: dict[tuple[object, ...], Function] = field(default_factory=dict)
 
-    slices: Sequence[PairSlice]
-    forms: dict[tuple[int, ...], Callable[..., Slopes]] = field(default_factory=dict)
+    def slopes(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Slopes:
+        """Return what :meth:`Criteria.slopes` does."""
 
-    def __call__(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Slopes:
-        """Return what :func:`slopes` does."""
-        if raw.shape not in self.forms:
-            self.forms[raw.shape] = self._compiled(raw, encoded)
-        return self.forms[raw.shape](raw, dict(encoded))
+        def function(criteria: Criteria, raw: Tensor, encoded: Mapping[str, Tensor]) -> list[Tensor]:
+            found, known = criteria.slopes(raw, encoded)
+            return [torch.cat(found, dim=1), *(k for k in known if k is not None)]
 
-    def _compiled(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Callable[..., Slopes]:
-        # traced first, autograd included where a slope is not declared: a module of its own then shares
-        # the compiler's cache with no other population
-        traced = make_fx(lambda r, e: slopes(self.slices, r, e))(raw, dict(encoded))
-        mode = "reduce-overhead" if raw.device.type == "cuda" else None
-        return torch.compile(traced, dynamic=False, mode=mode)
+        slope, *known = self._run(("slopes",), function, raw, encoded)
+        left = iter(known)
+        return [slope], [None if s.pair.has_slope else next(left) for s in self.slices]
+
+    def losses(
+        self, raw: Tensor, encoded: Mapping[str, Tensor], batches: int = 1, *, unknown: bool = False
+    ) -> list[Tensor]:
+        """Return what :meth:`Criteria.losses` does."""
+
+        def function(criteria: Criteria, raw: Tensor, encoded: Mapping[str, Tensor]) -> list[Tensor]:
+            return criteria.losses(raw, encoded, batches, unknown=unknown)
+
+        return self._run(("losses", batches, unknown), function, raw, encoded)
+
+    def _run(
+        self,
+        what: tuple[object, ...],
+        function: Callable[[Criteria, Tensor, Mapping[str, Tensor]], list[Tensor]],
+        raw: Tensor,
+        encoded: Mapping[str, Tensor],
+    ) -> list[Tensor]:
+        given = [raw, *encoded.values(), *_held(self.slices)]
+        key = (*what, raw.shape)
+        if key not in self.forms:
+            names = tuple(encoded)
+
+            def of_flat(raw: Tensor, *rest: Tensor) -> list[Tensor]:
+                criteria = Criteria(_holding(self.slices, rest[len(names) :]))
+                return function(criteria, raw, dict(zip(names, rest, strict=False)))
+
+            self.forms[key] = compiled(of_flat, given)
+        found: list[Tensor] = self.forms[key](*given)
+        return found
+
+
+def _held(slices: Sequence[PairSlice]) -> list[Tensor]:
+    """Return the tensors that criteria are computed with."""
+    return [t for s in slices for t in (*s.params.values(), *s.fitted.values())]
+
+
+def _holding(slices: Sequence[PairSlice], tensors: Sequence[Tensor]) -> list[PairSlice]:
+    """Return slices with other tensors in the place of those that they hold."""
+    left = iter(tensors)
+    return [
+        replace(s, params={n: next(left) for n in s.params}, fitted={n: next(left) for n in s.fitted})
+        for s in slices
+    ]

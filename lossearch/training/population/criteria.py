@@ -150,3 +150,31 @@ def picked(slices: Sequence[PairSlice], arms: Sequence[int]) -> list[PairSlice]:
             found.append(replace(s, start=start, end=start + len(own), params=params))
             start += len(own)
     return found
+
+
+Slopes = tuple[list[Tensor], list[Tensor | None]]
+
+
+@dataclass
+class Criteria:
+    """The criteria of all arms, each pair's on its own slice."""
+
+    slices: Sequence[PairSlice]
+
+    def slopes(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Slopes:
+        """Return the losses' slopes in raw output (S, A, B, n_out), pieces (S, arms, B, n_out) arms after arms.
+
+        With them each slice's losses (S, arms), None where the slope is known without them.
+        """
+        each = [s.slope(raw[:, s.start : s.end], encoded[s.encoding]) for s in self.slices]
+        return [slope for slope, _ in each], [losses for _, losses in each]
+
+    def losses(
+        self, raw: Tensor, encoded: Mapping[str, Tensor], batches: int = 1, *, unknown: bool = False
+    ) -> list[Tensor]:
+        """Return each slice's losses (batches, S, arms) of batches of equal size, lying one after another.
+
+        ``unknown`` leaves out the slices whose losses come with their slopes.
+        """
+        wanted = [s for s in self.slices if s.pair.has_slope or not unknown]
+        return [s.losses(raw[:, s.start : s.end], encoded[s.encoding], batches) for s in wanted]

@@ -148,22 +148,24 @@ class FusedStack(LayerStack):
                     g = self._back(done, g, parameters[f"{done.prefix}weight"])
 
     def _gradients(self, done: Linear, g: Tensor, gradients: Mapping[str, Tensor]) -> None:
-        bias = gradients.get(f"{done.prefix}bias")
-        rows = g.shape[2]
-        if bias is not None:
-            ones = self._buffer("ones", (rows,), g).fill_(1)
-            torch.mv(g.view(-1, rows), ones, out=bias.view(-1))
-        weight = gradients[f"{done.prefix}weight"]
-        _, width, inputs = weight.shape
-        h = done.inputs
+        weight, bias = gradients[f"{done.prefix}weight"], gradients.get(f"{done.prefix}bias")
+        h, rows = done.inputs, g.shape[2]
         left = g.view(h.shape[0], -1, rows) if done.shared else g
-        target = weight.view(h.shape[0], -1, inputs) if done.shared else weight
-        if inputs <= THIN < width:
-            across = self._buffer(("t", done.prefix), (h.shape[0], inputs, left.shape[1]), g)
-            torch.bmm(h, left.transpose(1, 2), out=across)
-            target.copy_(across.transpose(1, 2))
-        else:
-            torch.bmm(left, h.transpose(1, 2), out=target)
+        inputs, width = h.shape[1], left.shape[1]
+        if inputs <= THIN < weight.shape[1]:
+            # a row of ones gives the bias's gradient with the weights'
+            with_ones = self._buffer(("1", done.prefix), (len(h), inputs + 1, rows), g)
+            with_ones[:, :inputs], with_ones[:, inputs] = h, 1
+            across = self._buffer(("t", done.prefix), (len(h), inputs + 1, width), g)
+            torch.bmm(with_ones, left.transpose(1, 2), out=across)
+            weight.view(len(h), width, inputs).copy_(across[:, :inputs].transpose(1, 2))
+            if bias is not None:
+                bias.view(len(h), width).copy_(across[:, inputs])
+            return
+        torch.bmm(left, h.transpose(1, 2), out=weight.view(len(h), width, inputs))
+        if bias is not None:
+            ones = self._buffer(("ones", rows), (rows,), g).fill_(1)
+            torch.mv(g.view(-1, rows), ones, out=bias.view(-1))
 
     def _back(self, done: Linear, g: Tensor, weight: Tensor) -> Tensor:
         out = self._buffer(("g", done.prefix), done.inputs.shape, g)

@@ -102,7 +102,7 @@ def footprint(
     fold = task.fold(seeds[0])
     size = min(int(settings.batch_size), fold.train_rows, len(fold.train))
     tried = replace(task, fold=lambda seed: _cut(task.fold(seed), size))
-    dry = _DryRun(tried, space, seeds[0], replace(settings, schedule="constant"), random)
+    dry = _DryRun(tried, space, seeds[0], replace(settings, schedule="constant", compile=False), random)
     with contained(stream(seeds[0], "memory"), 1):
         small, large = dry(few), dry([p for p in few for _ in range(2)])
     more = large.less(small).each(len(few))

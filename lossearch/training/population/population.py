@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -17,13 +16,14 @@ from lossearch.tasks import Fold, Metric, Task
 from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import TrainSettings
 from lossearch.training.plain import initial_network
-from lossearch.training.population.compiled import CompiledSlopes, Slopes, slopes
-from lossearch.training.population.criteria import pair_slices, picked
+from lossearch.training.population.compiled import CompiledCriteria
+from lossearch.training.population.criteria import Criteria, pair_slices, picked
 from lossearch.training.population.feeding import Feeding, SeedFeeding, StreamFeeding
 from lossearch.training.population.fused import FusedStack
 from lossearch.training.population.networks import Batched, LayerStack, Vmapped, step_seeds
 from lossearch.training.population.optimizers import PerReplicate, per_replicate
 from lossearch.training.population.scoring import Floats, stacked_scores
+from lossearch.training.population.thin import ThinStack
 from lossearch.training.population.train_losses import TrainLosses
 from lossearch.training.population.watch import Watch
 from lossearch.training.population.weights import Snapshot, Weights
@@ -72,7 +72,9 @@ class Population:
         networks = [initial_network(task, seed, self.dtype).to(device) for seed in seeds]
         self.weights = Weights.of(networks, len(points))
         x = self._stack([f.train.x for f in folds])
-        self.network = batched(networks[0], x, random=random, fused=self.precision.products is None)
+        self.network = batched(
+            networks[0], x, random=random, fused=self.precision.products is None, compiled=settings.compile
+        )
         self.slices = pair_slices(points, pairs, [f.statistics for f in folds], self.weights.flat)
         self.criteria = self._fresh_criteria()
         self.train = self._part(x, torch.stack([f.train.y for f in folds]))
@@ -89,7 +91,7 @@ class Population:
         self.total_steps = int(settings.epochs) * len(self.sizes)
         self.steps = 0
         self.watch = Watch(np.ones((len(seeds), len(points)), dtype=bool))
-        self.said = TrainLosses()
+        self.said = TrainLosses(self.criteria)
         self.block: int | None = None
         """Arms times rows whose outputs are computed at a time, where activations of all are too many."""
 
@@ -134,13 +136,13 @@ class Population:
 
         ``last_step`` takes the epoch's last optimiser step: the Trainer's own, so that it counts.
         """
-        self.said = TrainLosses()
+        self.said = TrainLosses(self.criteria)
         for i, (batch, targets) in enumerate(self.feeding(epoch)):
             step = self.optimizer.step if i + 1 < len(self.sizes) else last_step
             self._step(batch, targets, step)
             if stop():
                 return None
-        losses = self.said.so_far(self.slices)
+        losses = self.said.so_far()
         self.watch.note_late(losses, self.steps - len(losses) + 1)
         return losses
 
@@ -153,8 +155,8 @@ class Population:
             with self.precision.context(self.device):
                 raw = network(weights.views, weights.buffers, x, training=True, step_seeds=drawn)
             raw = lifted(raw)
-        found, known = self.criteria(raw.detach(), encoded)
-        self.said.add(self.slices, raw.detach(), encoded, known)
+        found, known = self.criteria.slopes(raw.detach(), encoded)
+        self.said.add(raw.detach(), encoded, known)
         # a GPU is not waited for
         if self.device.type == "cpu" and self.watch.doubts(raw.detach(), known):
             self._note(raw.detach())
@@ -172,14 +174,16 @@ class Population:
 
     def _note(self, raw: Tensor) -> None:
         """Note replicates whose loss at this step, or at one before it in this epoch, is not finite."""
-        losses = self.said.so_far(self.slices)
+        # of as many steps as there happen to be: nothing to compile for
+        self.said.criteria = Criteria(self.slices)
+        losses = self.said.so_far()
         before, now = losses[:-1], losses[-1]
         self.watch.note_late(before, self.steps - len(before) + 1)
         bad = ~np.isfinite(now.numpy())
         self.watch.note(bad, raw, now, self.weights, step=self.steps + 1, taken=self.steps)
 
-    def _fresh_criteria(self) -> Callable[[Tensor, Mapping[str, Tensor]], Slopes]:
-        return CompiledSlopes(self.slices) if self.settings.compile else partial(slopes, self.slices)
+    def _fresh_criteria(self) -> Criteria:
+        return (CompiledCriteria if self.settings.compile else Criteria)(self.slices)
 
     @torch.no_grad()
     def outputs(self, part: PartTensors, of: Snapshot | None = None) -> Tensor:
@@ -188,6 +192,9 @@ class Population:
         ``of`` are other weights of the same layout, such as those of the best epoch.
         """
         views = self.weights.views if of is None else self.weights.layout.views(of.flat)
+        if isinstance(self.network, ThinStack):
+            # which holds no activations
+            return self.network.forward(views, part.x, None)
         kept = self.weights.buffers if of is None else of.buffers
         raw: Tensor | None = None
         for s in range(len(self.seeds)):
@@ -222,7 +229,7 @@ class Population:
     @torch.no_grad()
     def losses(self, raw: Tensor, part: PartTensors) -> Tensor:
         """Return each replicate's loss on a part, (S, A)."""
-        each = [s.losses(raw[:, s.start : s.end], part.encoded[s.encoding])[0] for s in self.slices]
+        each = [of_slice[0] for of_slice in self.criteria.losses(raw, part.encoded)]
         return torch.cat(each, dim=1)
 
     @torch.no_grad()
@@ -258,7 +265,9 @@ class Population:
         return lambda s: Snapshot(pick(s.flat), {n: b[kept] for n, b in s.buffers.items()})
 
 
-def batched(network: nn.Module, x: Tensor, *, random: bool, fused: bool = True) -> Batched:
+def batched(
+    network: nn.Module, x: Tensor, *, random: bool, fused: bool = True, compiled: bool = False
+) -> Batched:
     """Return a network for a population, in the fastest form there is for it.
 
     Args:
@@ -266,8 +275,11 @@ def batched(network: nn.Module, x: Tensor, *, random: bool, fused: bool = True) 
         x: inputs (S, N, ...).
         random: whether the network draws at random.
         fused: whether it may compute its own gradients, in the precision of its weights.
+        compiled: whether it may be compiled.
     """
     stack = LayerStack.made_of(network, x)
     if stack is None:
         return Vmapped(network, random=random)
+    if fused and compiled and ThinStack.fits(stack):
+        return ThinStack(stack.layers)
     return FusedStack(stack.layers) if fused and FusedStack.fits(stack) else stack

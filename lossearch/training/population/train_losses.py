@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from lossearch.training.population.criteria import PairSlice
+from lossearch.training.population.criteria import Criteria
 
 KEPT_BYTES = 16 * 2**20
 """Bytes of outputs that are kept before their losses are computed."""
@@ -20,8 +20,9 @@ KEPT_BYTES = 16 * 2**20
 
 @dataclass
 class TrainLosses:
-    """Keeps what steps put out until their losses are asked for."""
+    """Keeps what the steps of an epoch put out until their losses are asked for."""
 
+    criteria: Criteria
     raw: list[Tensor] = field(default_factory=list)
     encoded: list[Mapping[str, Tensor]] = field(default_factory=list)
     known: list[Sequence[Tensor | None]] = field(default_factory=list)
@@ -29,7 +30,6 @@ class TrainLosses:
 
     def add(
         self,
-        slices: Sequence[PairSlice],
         raw: Tensor,
         encoded: Mapping[str, Tensor],
         known: Sequence[Tensor | None],
@@ -44,34 +44,32 @@ class TrainLosses:
         self.encoded.append(encoded)
         self.known.append(known)
         if len(self.raw) * raw.nbytes > KEPT_BYTES:
-            self._settle(slices)
+            self._settle()
 
-    def so_far(self, slices: Sequence[PairSlice]) -> Tensor:
+    def so_far(self) -> Tensor:
         """Return the losses (steps, S, A) of all steps since the start of the epoch."""
-        self._settle(slices)
+        self._settle()
         return torch.cat(self.settled)
 
-    def _settle(self, slices: Sequence[PairSlice]) -> None:
+    def _settle(self) -> None:
         start = 0
         while start < len(self.raw):
             end = start
             while end < len(self.raw) and self.raw[end].shape == self.raw[start].shape:
                 end += 1
-            self.settled.append(self._losses(slices, slice(start, end)))
+            self.settled.append(self._losses(slice(start, end)))
             start = end
         self.raw, self.encoded, self.known = [], [], []
 
-    def _losses(self, slices: Sequence[PairSlice], steps: slice) -> Tensor:
+    def _losses(self, steps: slice) -> Tensor:
         """Return the losses of steps with batches of one size."""
         outputs, targets = self.raw[steps], self.encoded[steps]
         # joined along what is innermost or next to it, so that the layout stays
         raw = torch.cat([o.transpose(2, 3) for o in outputs], dim=3).transpose(2, 3)
         encoded = {n: torch.cat([t[n] for t in targets], dim=2) for n in targets[0]}
-        found = []
-        for i, own in enumerate(slices):
+        rest = iter(self.criteria.losses(raw, encoded, len(outputs), unknown=True))
+        each = []
+        for i in range(len(self.criteria.slices)):
             known = [k for step in self.known[steps] if (k := step[i]) is not None]
-            said = raw[:, own.start : own.end]
-            found.append(
-                torch.stack(known) if known else own.losses(said, encoded[own.encoding], len(outputs))
-            )
-        return torch.cat(found, dim=2)
+            each.append(torch.stack(known) if known else next(rest))
+        return torch.cat(each, dim=2)
