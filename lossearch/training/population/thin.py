@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from lossearch.training.population.compiled import compiled
 from lossearch.training.population.fused import FusedStack
@@ -44,13 +44,16 @@ class Layers(NamedTuple):
     outer_bias: Tensor | None
 
 
+def _total(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+    """Return the sum of products, written out."""
+    return reduce(torch.add, (one * other for one, other in zip(a, b, strict=True)))
+
+
 def _hidden(
     kind: type[nn.Module], weights: Sequence[Tensor], bias: Tensor | None, x: Sequence[Tensor]
 ) -> Tensor:
     """Return the hidden units from one tensor an input each, broadcast against each other."""
-    total = weights[0] * x[0]
-    for w, one in zip(weights[1:], x[1:], strict=True):
-        total = total + w * one
+    total = _total(weights, x)
     return ACTIVATIONS[kind](total if bias is None else total + bias)
 
 
@@ -73,15 +76,16 @@ def backward(
     bias = None if layers.inner_bias is None else layers.inner_bias.unsqueeze(2)
     rows = x[:, None, :, None].unbind(4)
     h = _hidden(kind, across.unsqueeze(3).unbind(2), bias, rows)
-    outer = list(zip(slopes.unsqueeze(4).unbind(2), layers.outer.unsqueeze(3).unbind(2), strict=True))
-    back = outer[0][0] * outer[0][1]
-    for g, w in outer[1:]:
-        back = back + g * w
+    said = slopes.unsqueeze(4).unbind(2)
+    outer = layers.outer.unbind(2)
+    into.outer.copy_(torch.stack([(g * h).sum(2) for g in said], dim=2))
+    # a single output's weight is a factor of all sums over rows
+    factor: Tensor | float = outer[0] if len(outer) == 1 else 1.0
+    back = said[0] if len(outer) == 1 else _total(said, [w.unsqueeze(2) for w in outer])
     back = SLOPES[kind](back, h)
-    into.inner.copy_(torch.stack([(back * one).sum(2) for one in rows], dim=3))
-    into.outer.copy_(torch.stack([(g * h).sum(2) for g, _ in outer], dim=2))
+    into.inner.copy_(torch.stack([(back * one).sum(2) * factor for one in rows], dim=3))
     if into.inner_bias is not None:
-        into.inner_bias.copy_(back.sum(2))
+        into.inner_bias.copy_(back.sum(2) * factor)
     if into.outer_bias is not None:
         into.outer_bias.copy_(slopes.sum(3))
 
@@ -93,6 +97,14 @@ class ThinStack(FusedStack):
     forms: dict[tuple[object, ...], Callable[..., Any]] = field(default_factory=dict)
     x: Tensor | None = None
     """The inputs of the last forward pass."""
+    recent: list[tuple[Tensors, Sequence[Tensor]]] = field(default_factory=list)
+    """Weights, and gradients, that were given last, as the compiled functions take them."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        linear = [m for _, m in self.layers if isinstance(m, nn.Linear)]
+        self.kind = next(type(m) for _, m in self.layers if type(m) in ACTIVATIONS)
+        self.biases = [m.bias is not None for m in linear]
 
     @classmethod
     def fits(cls, stack: LayerStack) -> bool:
@@ -109,28 +121,20 @@ class ThinStack(FusedStack):
         """Free what was kept for populations of another size."""
         super().forget()
         self.forms.clear()
+        self.recent.clear()
         self.x = None
-
-    @property
-    def kind(self) -> type[nn.Module]:
-        """The activation between the layers."""
-        return next(type(m) for _, m in self.layers if type(m) in ACTIVATIONS)
-
-    def _of(self, tensors: Tensors, seeds: int) -> Layers:
-        found = []
-        for name, layer in self.layers:
-            if isinstance(layer, nn.Linear):
-                for part in ("weight", "bias"):
-                    own = tensors.get(f"{name}.{part}")
-                    found.append(None if own is None else own.detach().view(seeds, -1, *own.shape[1:]))
-        return Layers(*found)  # type: ignore[arg-type]
 
     @torch.no_grad()
     def forward(self, parameters: Tensors, x: Tensor, step_seeds: Sequence[int] | None) -> Tensor:
         """Return raw output (S, A, B, n_out), keeping what :meth:`backward` needs."""
         del step_seeds
         self.x = x
-        raw: Tensor = self._run(forward, self._of(parameters, len(x)), x)
+        kind, biases = self.kind, self.biases
+
+        def of(*given: Tensor) -> Tensor:
+            return forward(kind, _layers(given[:-1], biases), given[-1])
+
+        raw: Tensor = self._run(of, ("forward", x.shape), [*self._of(parameters, len(x)), x])
         return raw.transpose(2, 3)
 
     @torch.no_grad()
@@ -139,24 +143,42 @@ class ThinStack(FusedStack):
     ) -> None:
         """Write the gradients of all parameters, given the losses' slopes in the raw output, arms after arms."""
         assert self.x is not None  # noqa: S101 - after a forward pass
-        seeds = len(self.x)
-        layers = self._of(parameters, seeds)
-        across, x = layers.inner.transpose(2, 3).contiguous(), self.x.transpose(1, 2).contiguous()
+        seeds, kind, biases = len(self.x), self.kind, self.biases
+        layers, into = self._of(parameters, seeds), self._of(gradients, seeds)
+        across, x = layers[0].transpose(2, 3).contiguous(), self.x.transpose(1, 2).contiguous()
         whole = slopes[0] if len(slopes) == 1 else torch.cat(list(slopes), dim=1)
-        self._run(backward, layers, across, x, whole.transpose(2, 3), self._of(gradients, seeds))
+        n = len(layers)
 
-    def _run(self, function: Callable[..., Any], *given: Layers | Tensor) -> Any:
-        """Return what a function of layers and tensors returns, compiled for their shapes."""
-        leaves, tree = tree_flatten(given)
-        present = [leaf is not None for leaf in leaves]
-        flat = [leaf for leaf in leaves if leaf is not None]
-        key = (function, *(t.shape for t in flat))
+        def of(*given: Tensor) -> None:
+            across, x, slopes = given[n:-n]
+            backward(kind, _layers(given[:n], biases), across, x, slopes, _layers(given[-n:], biases))
+
+        self._run(of, ("backward", x.shape), [*layers, across, x, whole.transpose(2, 3), *into])
+
+    def _of(self, tensors: Tensors, seeds: int) -> Sequence[Tensor]:
+        """Return the tensors of :class:`Layers` that there are."""
+        for known, found in self.recent:
+            if known is tensors:
+                return found
+        names = [
+            f"{name}.{part}" if name else part
+            for name, layer in self.layers
+            if isinstance(layer, nn.Linear)
+            for part in ("weight", "bias")
+        ]
+        found = [t.detach().view(seeds, -1, *t.shape[1:]) for n in names if (t := tensors.get(n)) is not None]
+        self.recent = [*self.recent[-1:], (tensors, found)]
+        return found
+
+    def _run(self, function: Callable[..., Any], key: tuple[object, ...], given: list[Tensor]) -> Any:
+        """Return what a function of tensors returns, compiled for each key."""
         if key not in self.forms:
-            kind = self.kind
+            self.forms[key] = compiled(function, given)
+        return self.forms[key](*given)
 
-            def of_flat(*tensors: Tensor) -> Any:
-                left = iter(tensors)
-                return function(kind, *tree_unflatten([next(left) if p else None for p in present], tree))
 
-            self.forms[key] = compiled(of_flat, flat)
-        return self.forms[key](*flat)
+def _layers(tensors: Sequence[Tensor], biases: Sequence[bool]) -> Layers:
+    left = iter(tensors)
+    inner = next(left)
+    inner_bias = next(left) if biases[0] else None
+    return Layers(inner, inner_bias, next(left), next(left) if biases[1] else None)
