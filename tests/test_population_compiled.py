@@ -1,4 +1,4 @@
-"""A population with compiled criteria trains as one without."""
+"""A population that is compiled trains as one that is not."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from lossearch.losses import TargetStatistics
 from lossearch.pairs import find_pair
@@ -15,8 +16,12 @@ from lossearch.space import Point
 from lossearch.testing.problems import problem, space_of
 from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.population import train_population
-from lossearch.training.population.compiled import CompiledCriteria
+from lossearch.training.population.compiled import CompiledCriteria, compiled
 from lossearch.training.population.criteria import Criteria, pair_slices
+from lossearch.training.population.fused import FusedStack
+from lossearch.training.population.networks import LayerStack
+from lossearch.training.population.thin import ThinStack
+from lossearch.training.population.weights import Weights
 
 COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 PAIRS = {
@@ -77,3 +82,65 @@ def test_curves_and_divergences_are_the_same() -> None:
         assert (one.outcome, one.divergence) == (other.outcome, other.divergence)
         for name, curve in other.curves.items():
             np.testing.assert_allclose(one.curves[name], curve, rtol=1e-9, atol=1e-11)
+
+
+def _stacks(
+    kind: type[nn.Module], bias: tuple[bool, bool], n_out: int
+) -> tuple[LayerStack, Weights, torch.Tensor]:
+    torch.manual_seed(0)
+    networks = [
+        nn.Sequential(nn.Flatten(), nn.Linear(3, 7, bias[0]), kind(), nn.Linear(7, n_out, bias[1])).double()
+        for _ in range(2)
+    ]
+    x = torch.randn(2, 5, 3, dtype=torch.float64)
+    stack = LayerStack.made_of(networks[0], x)
+    assert stack is not None
+    return stack, Weights.of(networks, 4), stack.rows(x)
+
+
+@COMPILER
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "bias", "n_out"),
+    [(nn.ReLU, (True, True), 1), (nn.Tanh, (False, True), 3), (nn.Sigmoid, (True, False), 4)],
+)
+def test_thin_layers_have_the_gradients_of_matrix_products(kind, bias, n_out) -> None:
+    stack, weights, x = _stacks(kind, bias, n_out)
+    assert ThinStack.fits(stack)
+    said, found = [], []
+    for network in (FusedStack(stack.layers), ThinStack(stack.layers)):
+        raw = network.forward(weights.views, x, None)
+        slopes = torch.cos(torch.arange(raw.numel(), dtype=raw.dtype)).view(raw.shape)
+        said.append(raw.clone())
+        weights.grad.fill_(torch.nan)
+        network.backward([slopes[:, :1], slopes[:, 1:]], weights.views, weights.gradients)
+        found.append(weights.grad.clone())
+    torch.testing.assert_close(said[1], said[0], rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(found[1], found[0], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (nn.Linear(9, 7), nn.ReLU(), nn.Linear(7, 1)),
+        (nn.Linear(3, 7), nn.ReLU(), nn.Linear(7, 5)),
+        (nn.Linear(3, 7), nn.GELU(), nn.Linear(7, 1)),
+        (nn.Linear(3, 7), nn.ReLU(), nn.Dropout(0.5), nn.Linear(7, 1)),
+        (nn.Linear(3, 7), nn.ReLU(), nn.Linear(7, 7), nn.ReLU(), nn.Linear(7, 1)),
+        (nn.Linear(3, 1),),
+    ],
+)
+def test_other_networks_are_not_thin(layers) -> None:
+    stack = LayerStack.made_of(nn.Sequential(*layers), torch.zeros(1, 2, layers[0].in_features))
+    assert stack is not None
+    assert not ThinStack.fits(stack)
+
+
+@COMPILER
+@pytest.mark.slow
+def test_what_has_been_compiled_serves_the_next_population() -> None:
+    given = [torch.arange(3.0), torch.ones(3)]
+    first = compiled(torch.add, "add", given)
+    assert compiled(torch.add, "add", [t + 1 for t in given]) is first
+    assert compiled(torch.add, "add", [t[:2] for t in given]) is not first
+    torch.testing.assert_close(first(*given), given[0] + 1)

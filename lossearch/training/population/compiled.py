@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from lossearch.training.population.criteria import Criteria, PairSlice, Slopes
@@ -27,35 +26,37 @@ FORMS = 128
 
 @dataclass(frozen=True)
 class _Form:
-    """What a compiled function depends on: the operations, and type, layout and device of what it takes."""
+    """What a compiled function depends on: what it does, and type, layout and device of what it takes."""
 
-    code: str
+    does: Hashable
     inputs: tuple[object, ...]
-    own: int
-    """0, or which graph it is where that holds tensors of its own."""
-    graph: GraphModule = field(compare=False)
-    given: Sequence[Tensor] = field(compare=False)
+    work: list[tuple[Function, Sequence[Tensor]]] = field(compare=False)
+    """The function and what it is tried with, until it is compiled: kept, they would keep a population."""
 
 
-def compiled(function: Function, given: Sequence[Tensor]) -> Function:
+def compiled(function: Function, does: Hashable, given: Sequence[Tensor]) -> Function:
     """Return a function of tensors compiled for tensors of these shapes, types, layouts and devices.
 
-    What it returns is a tensor or a list of them. Compiling takes seconds the first time, less where the
-    compiler's own cache on disk has it, and nothing where this process has it.
+    Compiling takes seconds the first time, less where the compiler's own cache on disk has it, and nothing
+    where this process has it.
+
+    Args:
+        function: takes tensors and nothing else; returns a tensor or a list of them.
+        does: all that it depends on but for the tensors: what is equal in this is the same function.
+        given: tensors like those it will be called with.
     """
-    # traced first, so that the same operations on the same shapes are the same function for every population
-    graph = make_fx(function)(*given)
-    own = any(node.op == "get_attr" for node in graph.graph.nodes)
     inputs = tuple((t.shape, t.stride(), t.dtype, t.device) for t in given)
-    return _compiled(_Form(graph.code, inputs, id(graph) if own else 0, graph, given))
+    return _compiled(_Form(does, inputs, [(function, given)]))
 
 
 @lru_cache(FORMS)
 def _compiled(form: _Form) -> Function:
-    if form.given[0].device.type == "cuda":
-        return torch.compile(form.graph, dynamic=False, options={**INLINE, "triton.cudagraphs": True})
+    function, given = form.work.pop()
+    graph = make_fx(function)(*given)
+    if given[0].device.type == "cuda":
+        return torch.compile(graph, dynamic=False, options={**INLINE, "triton.cudagraphs": True})
     # without what torch.compile checks at every call, which takes longer than small populations do
-    return torch._inductor.compile(form.graph, list(form.given), options=INLINE)  # type: ignore[no-any-return]  # noqa: SLF001
+    return torch._inductor.compile(graph, list(given), options=INLINE)  # type: ignore[no-any-return]  # noqa: SLF001
 
 
 @dataclass
@@ -101,7 +102,8 @@ class CompiledCriteria(Criteria):
                 criteria = Criteria(_holding(self.slices, rest[len(names) :]))
                 return function(criteria, raw, dict(zip(names, rest, strict=False)))
 
-            self.forms[key] = compiled(of_flat, given)
+            arms = tuple((s.pair, s.start, s.end, *s.params, *s.fitted) for s in self.slices)
+            self.forms[key] = compiled(of_flat, (what, arms, names), given)
         found: list[Tensor] = self.forms[key](*given)
         return found
 

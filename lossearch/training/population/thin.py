@@ -173,7 +173,7 @@ class ThinStack(FusedStack):
     def _run(self, function: Callable[..., Any], key: tuple[object, ...], given: list[Tensor]) -> Any:
         """Return what a function of tensors returns, compiled for each key."""
         if key not in self.forms:
-            self.forms[key] = compiled(function, given)
+            self.forms[key] = compiled(function, (key[0], self.kind, *self.biases), given)
         return self.forms[key](*given)
 
 
