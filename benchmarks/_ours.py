@@ -129,23 +129,22 @@ def _settings(epochs: int, *, compiled: bool = False) -> Any:
     return TrainSettings(epochs, BATCH, "sgd", {"momentum": MOMENTUM}, compile=compiled)
 
 
-def _trainer(of: Problem, replicates: int, chunk: int | None, *, compiled: bool = False) -> Any:
-    """Return a function that trains so many replicates for the epochs it is given."""
+def _trainer(of: Problem, replicates: int, chunk: int, *, compiled: bool = False) -> Any:
+    """Return a function that trains so many replicates, ``chunk`` together, for the epochs it is given."""
     from lossearch.training.contract import Replicate
-    from lossearch.training.population import train_population
+    from lossearch.training.population import Populations
+    from lossearch.training.population.sizing import Sizing
+
+    class Fixed(Sizing):
+        def most(self, run: Any, whole: Any) -> int:  # noqa: ARG002 - Sizing's
+            return chunk
 
     seeds, each = shape(replicates)
     space, points = _space(of, each)
     todo = [Replicate(p, s) for p in points for s in range(seeds)]
     task = _task(of)
-    size = {} if chunk is None else {"chunk": chunk}
-
-    def train(epochs: int) -> list[Any]:
-        return list(
-            train_population(task, space, todo, _settings(epochs, compiled=compiled), threads=1, **size)
-        )
-
-    return train
+    train = Populations(threads=1, sizing=Fixed())
+    return lambda epochs: list(train(task, space, todo, _settings(epochs, compiled=compiled)))
 
 
 def _accuracy(results: list[Any]) -> float:

@@ -65,8 +65,11 @@ class SGD(PerReplicate):
         if momentum:
             if self.steps == 0:
                 self.velocity = gradient.clone()
+            elif dampening := o.get("dampening", 0.0):
+                self.velocity.mul_(momentum).add_(gradient, alpha=1 - dampening)
             else:
-                self.velocity.mul_(momentum).add_(gradient, alpha=1 - o.get("dampening", 0.0))
+                # one pass over memory, which large networks wait for
+                torch.add(gradient, self.velocity, alpha=momentum, out=self.velocity)
             if o.get("nesterov", False):
                 gradient.add_(self.velocity, alpha=momentum)
             else:

@@ -174,7 +174,7 @@ class _Round:
         return True
 
     def _block(self, part: Chunk) -> int | None:
-        return self.way.sizing.block(self.run, part)
+        return self.way.sizing.block(self.run, part) if self.way.chunk is None else None
 
     def _failed(self, part: Chunk, *, memory: bool) -> None:
         """Divide a chunk that failed, the others too where memory ran out."""
