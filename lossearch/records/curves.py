@@ -162,20 +162,28 @@ def _mean_curve(curves: Sequence[NDArray[np.float64]]) -> MeanCurve:
 def _replicate_table(number: int, result: ReplicateResult) -> pa.Table:
     point = result.replicate.point
     epochs = max((len(c) for c in result.curves.values()), default=0)
-    keys = {
-        "trial": [number] * epochs,
-        "pair": [point.pair] * epochs,
-        "lr": [float(point.lr)] * epochs,
-        "seed": [int(result.replicate.seed)] * epochs,
-        "epoch": range(1, epochs + 1),
-        "outcome": [str(result.outcome)] * epochs,
+    same = {
+        "trial": number,
+        "pair": point.pair,
+        "lr": float(point.lr),
+        "seed": int(result.replicate.seed),
+        "outcome": str(result.outcome),
     }
-    table = pa.table(keys, schema=KEYS)
-    for name, curve in result.curves.items():
-        padded = np.full(epochs, np.nan)
-        padded[: len(curve)] = curve
-        table = table.append_column(name, pa.array(padded, mask=np.arange(epochs) >= len(curve)))
-    return table
+    keys: dict[str, pa.Array] = {
+        name: pa.repeat(pa.scalar(value, KEYS.field(name).type), epochs) for name, value in same.items()
+    }
+    keys["epoch"] = pa.array(np.arange(1, epochs + 1, dtype=np.int32))
+    curves = {name: _padded(curve, epochs) for name, curve in result.curves.items()}
+    return pa.table({**{name: keys[name] for name in KEYS.names}, **curves})
+
+
+def _padded(curve: NDArray[np.float64], epochs: int) -> pa.Array:
+    values = pa.array(curve, type=pa.float64())
+    return (
+        values
+        if len(curve) == epochs
+        else pa.concat_arrays([values, pa.nulls(epochs - len(curve), pa.float64())])
+    )
 
 
 def _joined(tables: Sequence[pa.Table]) -> pa.Table:

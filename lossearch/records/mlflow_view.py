@@ -200,8 +200,6 @@ class MlflowView:
 
         start, end = _milliseconds(row.start or time.time()), _milliseconds(row.end or time.time())
         tags = {**self._parent.child_tags(), **row.tags}
-        # the state comes last: a run without it was not written to its end
-        state = tags.pop("lossearch.state")
         run = retried(
             lambda: self.client.create_run(
                 str(self.experiment_id), start_time=start, tags=tags, run_name=row.name
@@ -211,26 +209,22 @@ class MlflowView:
         try:
             metrics = [Metric(v.name, v.value, end, v.step) for v in row.metrics]
             params = [Param(k, v) for k, v in row.params.items()]
-            self._log(run_id, metrics, params, {"lossearch.state": state})
+            self._log(run_id, metrics, params)
             if row.long:
                 retried(lambda: self.client.log_dict(run_id, dict(row.long), "params.json"))
+            # at the very end: a run still said to be running was not written to its end
             retried(lambda: self.client.set_terminated(run_id, row.status, end))
         except BaseException:
             self._discard(run_id)
             raise
         return run_id
 
-    def _log(self, run_id: str, metrics: list[Any], params: list[Any], tags: Mapping[str, str]) -> None:
+    def _log(self, run_id: str, metrics: list[Any], params: list[Any]) -> None:
         """Write in as few calls as MLflow's limits allow: one, but for the largest."""
-        from mlflow.entities import RunTag
-
-        last = [RunTag(k, v) for k, v in tags.items()]
         # 1000 entities of all sorts a request
-        calls = max(1, -(-len(metrics) // 800), -(-len(params) // 100))
-        for i in range(calls):
+        for i in range(max(1, -(-len(metrics) // 800), -(-len(params) // 100))):
             some, few = metrics[800 * i : 800 * (i + 1)], params[100 * i : 100 * (i + 1)]
-            end = last if i == calls - 1 else []
-            retried(lambda m=some, p=few, t=end: self.client.log_batch(run_id, m, p, t))  # type: ignore[misc]
+            retried(lambda m=some, p=few: self.client.log_batch(run_id, m, p))  # type: ignore[misc]
 
     def _discard(self, run_id: str) -> None:
         """Delete a run that could not be written to its end."""
@@ -268,7 +262,7 @@ class MlflowView:
         found: dict[Key, str] = {}
         for run in children(self.client, str(self.experiment_id)):
             tags = run.data.tags
-            if "lossearch.state" in tags and run.info.status != "RUNNING":
+            if "lossearch.stage" in tags and run.info.status != "RUNNING":
                 seeds = int(run.data.params.get("n_seeds", 0))
                 key = _key(tags["lossearch.stage"], int(tags["lossearch.trial"]), seeds)
                 found[key] = run.info.run_id
