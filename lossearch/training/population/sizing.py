@@ -14,13 +14,12 @@ from lossearch.training.population.memory import BLOCK_BYTES, Footprint, availab
 from lossearch.training.population.train import Run
 from lossearch.training.trainers import device_of
 
-CACHE_BYTES = 16 * 2**20
-"""What all replicates together use in a step where the arithmetic is fastest: it stays in the processor's
-cache, and that of a second process does too."""
+CACHE_BYTES = 32 * 2**20
+"""What all replicates together use in a step where the arithmetic is fastest: it stays near the processor."""
 FEWEST = 64
 """Replicates below which a chunk is not cut for the cache's sake: calls would cost more than is won."""
-MOST = 256
-"""Replicates trained together on a processor: more gain a few per cent and leave less to other processes."""
+MOST = 768
+"""Replicates trained together on a processor: more gain nothing."""
 MOST_GPU = 4096
 LONG_SECONDS = 20.0
 """Work of a whole study from which on its rounds are cut finer, for several processes."""
@@ -28,6 +27,8 @@ BYTES_A_SECOND = 2e9
 """What a step uses, in bytes, by the seconds it takes: rough, but the same on every machine."""
 PIECES = 4
 """Parts that a round of a long study is cut into, so that processes end together."""
+PIECE, PIECE_BYTES = 256, 16 * 2**20
+"""Replicates, and what they use in a step, below which such a part costs clearly more a replicate."""
 
 
 @dataclass
@@ -81,7 +82,8 @@ class Sizing:
         if device.type == "cpu":
             best = min(best, max(FEWEST, CACHE_BYTES // max(1, found.step)))
             if self._long(run, whole, found):
-                best = min(best, max(FEWEST, -(-len(whole) // PIECES)))
+                least = max(FEWEST, min(PIECE, PIECE_BYTES // max(1, found.step)))
+                best = min(best, max(least, -(-len(whole) // PIECES)))
         return min(best, self._fitting(found, whole, device))
 
     def _long(self, run: Run, whole: Chunk, found: Footprint) -> bool:
