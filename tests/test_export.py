@@ -17,6 +17,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import plain_mlp
 from torch import nn
 
 import lossearch
@@ -27,6 +28,7 @@ from lossearch.errors import InputError, StoreError, UnknownNameError
 from lossearch.model import FittedModel
 from lossearch.records.tensors import read_tensors
 from lossearch.result import Result
+from lossearch.study.progress import Silent
 from lossearch.tasks import from_arrays, make_task
 from lossearch.tasks.inputs import Inputs
 
@@ -41,13 +43,6 @@ TABLE = pd.DataFrame(
     }
 )
 TEXT = np.where(TABLE["age"] + RNG.normal(0, 6, N) > 40, "ja", "nein")
-
-
-class Silent:
-    """Hears nothing."""
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_, **__: None
 
 
 def search(store: Path, *data: Any, **changed: Any) -> Result:
@@ -84,17 +79,6 @@ def hinge(tmp_path_factory: pytest.TempPathFactory) -> Result:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(100, 2))
     return search(tmp_path_factory.mktemp("hinge"), x, (x[:, 0] > 0), pairs=["hinge/tanh"], name="hinge")
-
-
-def plain_mlp(state: dict[str, torch.Tensor]) -> nn.Module:
-    """Build the default network from the shapes of its weights alone."""
-    layers: list[nn.Module] = []
-    for name, w in state.items():
-        if name.endswith("weight"):
-            layers += [nn.Linear(w.shape[1], w.shape[0]), nn.ReLU()]
-    network = nn.Sequential(*layers[:-1])
-    network.load_state_dict(state)
-    return network
 
 
 def by_hand(train: pd.DataFrame, x: pd.DataFrame) -> np.ndarray:

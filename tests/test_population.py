@@ -32,11 +32,12 @@ from lossearch.testing.training_base import (
 )
 from lossearch.training.contract import Outcome, Replicate
 from lossearch.training.plain import train_plain
+from lossearch.training.population import Populations, train_population
 from lossearch.training.population import train as engine
-from lossearch.training.population import train_population
 from lossearch.training.population.chunks import chunks
 from lossearch.training.population.module import PopulationModule
 from lossearch.training.population.population import Population
+from lossearch.training.population.sizing import Sizing
 from lossearch.training.population.watch import Place, Watch
 
 BEST = replace(SETTINGS, epoch="best")
@@ -353,6 +354,28 @@ def test_only_what_fails_is_failed():
     results = train(task, given)
     assert [r.outcome for r in results] == [Outcome.COMPLETED] * 8 + [Outcome.FAILED] * 4
     assert {r.reason for r in results[8:]} == {"ValueError: no such luck"}
+
+
+class Lonely(nn.Module):
+    """A net that refuses to be batched, once it has been looked at."""
+
+    def __init__(self, n_out):
+        super().__init__()
+        self.layer = nn.Linear(3, n_out)
+
+    def forward(self, x):
+        if torch._C._functorch.is_batchedtensor(self.layer.weight):
+            raise RuntimeError("I train alone. Do not ask again.")
+        return self.layer(x)
+
+
+def test_what_cannot_be_trained_together_after_all_is_said_once():
+    task, notes = problem("binary", network=Lonely), []
+    given = grid(task, 3, (1e-2, 2e-2), seeds=(0,))
+    way = Populations(sizing=Sizing(note=notes.append))
+    results = list(way(task, space_of(task, [r.point.definition for r in given]), given, SETTINGS))
+    assert {r.outcome for r in results} == {Outcome.COMPLETED}
+    assert notes == ["Trained one by one, for as a population it fails: RuntimeError: I train alone."]
 
 
 def test_optimisers_without_a_batched_form_are_trained_alone(seen):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,3 +148,34 @@ def test_what_has_been_compiled_serves_the_next_population() -> None:
     assert compiled(torch.add, "add", [t + 1 for t in given]) is first
     assert compiled(torch.add, "add", [t[:2] for t in given]) is not first
     torch.testing.assert_close(first(*given), given[0] + 1)
+
+
+def test_without_a_compiler_it_is_trained_uncompiled(tmp_path: Path) -> None:
+    script = """
+from dataclasses import replace
+from pathlib import Path
+from lossearch.pairs import find_pair
+from lossearch.space import Point
+from lossearch.testing.problems import problem, space_of
+from lossearch.training.contract import Replicate, TrainSettings
+from lossearch.training.population import Populations
+from lossearch.training.population.sizing import Sizing
+task, pair, notes = problem("binary"), find_pair("bce/sigmoid", "binary"), []
+todo = [Replicate(Point(pair.name, 0.1, (), (), pair), s) for s in (0, 1)]
+way = Populations(sizing=Sizing(note=notes.append))
+results = list(way(task, space_of(task, [pair]), todo, TrainSettings(2, 16, compile=True)))
+print([str(r.outcome) for r in results], *notes, sep="|")
+"""
+    nowhere = {"CXX": str(tmp_path / "g++"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        env=os.environ | nowhere,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    outcomes, *notes = ran.stdout.splitlines()[-1].split("|")
+    assert outcomes == "['completed', 'completed']"
+    assert len(notes) == 1
+    assert notes[0].startswith("Trained without compiling, for that fails: ")
+    assert "No working C++ compiler" in notes[0]

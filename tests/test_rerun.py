@@ -17,6 +17,7 @@ from lossearch.cli import invoke
 from lossearch.errors import InputError, StudyMismatchError, UnknownNameError
 from lossearch.records.weights import path_of
 from lossearch.result import Result
+from lossearch.study.progress import Silent
 from lossearch.study.rerun import Rerun, rerun
 from lossearch.training.contract import Outcome
 
@@ -28,13 +29,6 @@ def make(n_in, n_out):
     nn.init.zeros_(network[0].bias)
     return network
 """
-
-
-class Silent:
-    """Hears nothing."""
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_, **__: None
 
 
 def write_data(folder: Path) -> str:

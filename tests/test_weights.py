@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from networks import plain_mlp
 
 import lossearch
 from lossearch.errors import InputError, StoreError, UnknownNameError
@@ -20,6 +20,7 @@ from lossearch.records.trial import TrialRecord
 from lossearch.records.weights import WeightKeeper, _Held, leaving, path_of, read_weights, write_weights
 from lossearch.result import Result
 from lossearch.space import Point
+from lossearch.study.progress import Silent
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult
 
 RNG = np.random.default_rng(0)
@@ -165,13 +166,6 @@ def test_tensors_that_share_memory_are_written_as_they_are(tmp_path: Path) -> No
     assert torch.equal(tensors["c"], base[1])
 
 
-class Silent:
-    """Hears nothing."""
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_, **__: None
-
-
 def quick(store: Path, **changed: Any) -> Result:
     options: dict[str, Any] = {
         "losses": ["bce", "hinge"],
@@ -193,17 +187,6 @@ def quick(store: Path, **changed: Any) -> Result:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Result:
     return quick(tmp_path_factory.mktemp("study"))
-
-
-def plain_mlp(state: dict[str, torch.Tensor]) -> nn.Module:
-    """Build the default network from the shapes of its weights alone."""
-    layers: list[nn.Module] = []
-    for name, w in state.items():
-        if name.endswith("weight"):
-            layers += [nn.Linear(w.shape[1], w.shape[0]), nn.ReLU()]
-    network = nn.Sequential(*layers[:-1])
-    network.load_state_dict(state)
-    return network
 
 
 def test_a_studys_weights_score_what_its_curves_say(study: Result) -> None:

@@ -70,7 +70,7 @@ class TrainSettings:
     """How every replicate of a study is trained. A point's own settings take precedence.
 
     ``options`` are the optimiser's keyword arguments but for the learning rate. ``compile`` compiles the
-    losses of a population, which pays where training takes minutes.
+    losses of a population, and small networks whole, which pays where training takes minutes.
     """
 
     epochs: int

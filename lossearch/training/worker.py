@@ -153,6 +153,7 @@ class ChunkJob:
         from lossearch.training.plain import free_memory, out_of_memory
         from lossearch.training.population.chunks import Chunk
         from lossearch.training.population.ends import Arm
+        from lossearch.training.population.strays import first_sentence
         from lossearch.training.population.train import Run
 
         terms = self.terms
@@ -171,7 +172,8 @@ class ChunkJob:
             found = run.together(chunk, self.block)
         except Exception as error:  # noqa: BLE001 - whatever a chunk raises, its parts are tried
             free_memory()
-            return Answer(error=f"{type(error).__name__}: {error}", memory=out_of_memory(error))
+            why = f"{type(error).__name__}: {first_sentence(error)}"
+            return Answer(error=why, memory=out_of_memory(error))
         assert found is not None  # noqa: S101 - it was never told to stop
         return Answer.of(found[r] for r in chunk.replicates)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from lossearch.training.population.criteria import Criteria, PairSlice, Slopes
+from lossearch.training.population.strays import first_sentence
 
 Function = Callable[..., Any]
 INLINE = {
@@ -57,6 +58,16 @@ def _compiled(form: _Form) -> Function:
         return torch.compile(graph, dynamic=False, options={**INLINE, "triton.cudagraphs": True})
     # without what torch.compile checks at every call, which takes longer than small populations do
     return torch._inductor.compile(graph, list(given), options=INLINE)  # type: ignore[no-any-return]  # noqa: SLF001
+
+
+def no_compiler() -> str:
+    """Return why nothing can be compiled on this machine, "" where it can."""
+    one = torch.ones(1)
+    try:
+        compiled(torch.add, "whether it can be compiled", [one, one])
+    except Exception as error:  # noqa: BLE001 - what a compiler that is missing or broken raises is its own
+        return f"{type(error).__name__}: {first_sentence(error)}"
+    return ""
 
 
 @dataclass

@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.reduction import ForkingPickler
 
 from lossearch.space import Space
 from lossearch.tasks import Task
-from lossearch.training.contract import Prune, Replicate, ReplicateResult, TrainSettings
+from lossearch.training.contract import Outcome, Prune, Replicate, ReplicateResult, TrainSettings
 from lossearch.training.crew import Crew, Heard, references
 from lossearch.training.plain import free_memory, out_of_memory, preflight
 from lossearch.training.population.chunks import Chunk, chunks, divided
+from lossearch.training.population.compiled import no_compiler
 from lossearch.training.population.ends import Results
 from lossearch.training.population.optimizers import supported
 from lossearch.training.population.pace import Pace
 from lossearch.training.population.sizing import MOST, Sizing
+from lossearch.training.population.strays import first_sentence
 from lossearch.training.population.train import Run
 from lossearch.training.process import UnableError
 from lossearch.training.trainers import device_of
@@ -84,6 +86,9 @@ class Populations:
         if not replicates:
             return
         random = preflight(task, replicates, settings)
+        if settings.compile and (why := no_compiler()):
+            self.sizing.say(f"Trained without compiling, for that fails: {why}.")
+            settings = replace(settings, compile=False)
         run = Run(task, space, random, stop, keep_weights, prune, self.threads)
         parts = chunks(replicates, settings, lambda whole: self._most(run, whole))
         crew = self.crew if device_of(settings).type == "cpu" else None
@@ -130,8 +135,8 @@ class _Round:
         self.todo = deque(parts)
         self.here: deque[Chunk] = deque()
         """Chunks that are not to be sent away: one was lost with its process."""
-        self.alone: deque[Chunk] = deque()
-        """Single trials that failed together, to be trained one by one."""
+        self.alone: deque[tuple[Chunk, str]] = deque()
+        """Single trials that failed as a population, to be trained one by one, and how they failed."""
         self.away: dict[int, Chunk] = {}
         self.arrived: list[Results] = []
         self.sent = 0
@@ -157,18 +162,21 @@ class _Round:
 
     def _train(self) -> bool:
         """Train a chunk in this process; return whether it was not told to stop."""
-        together = not self.alone
-        part = self.alone.popleft() if self.alone else (self.here or self.todo).popleft()
+        part, why = self.alone.popleft() if self.alone else ((self.here or self.todo).popleft(), "")
         self.pace.begin(self.run.task, part)
         try:
-            fits = together and supported(part.settings.optimizer, part.settings.options)
+            fits = not why and supported(part.settings.optimizer, part.settings.options)
             found = self.run.together(part, self._block(part)) if fits else self.run.alone(part)
         except Exception as error:  # noqa: BLE001 - whatever a chunk raises, its parts are tried
             free_memory()
-            self._failed(part, memory=out_of_memory(error))
+            self._failed(
+                part, f"{type(error).__name__}: {first_sentence(error)}", memory=out_of_memory(error)
+            )
             return True
         if found is None:
             return False
+        if why and any(r.outcome is not Outcome.FAILED for r in found.values()):
+            self.way.sizing.say(f"Trained one by one, for as a population it fails: {why}.")
         self.pace.done(len(found))
         self.arrived.append(found)
         return True
@@ -176,10 +184,10 @@ class _Round:
     def _block(self, part: Chunk) -> int | None:
         return self.way.sizing.block(self.run, part) if self.way.chunk is None else None
 
-    def _failed(self, part: Chunk, *, memory: bool) -> None:
+    def _failed(self, part: Chunk, why: str, *, memory: bool) -> None:
         """Divide a chunk that failed, the others too where memory ran out."""
         if len(part.arms) == 1:
-            self.alone.append(part)
+            self.alone.append((part, why))
             return
         self.todo = deque(divided(part, self.todo, memory=memory))
         if memory:
@@ -257,7 +265,7 @@ class _Round:
         if answer is None:
             self.here.append(part)
         elif answer.error:
-            self._failed(part, memory=answer.memory)
+            self._failed(part, answer.error, memory=answer.memory)
         else:
             results = answer.restored(part.replicates)
             self.pace.helped(len(results))

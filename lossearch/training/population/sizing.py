@@ -39,7 +39,7 @@ class Sizing:
         memory: bytes that may be used; None takes a share of what is free.
         processes: how many share the memory.
         work: replicates of the whole study.
-        note: takes one line where a single trial is more than memory holds.
+        note: takes one line where replicates cannot be trained together.
     """
 
     memory: int | None = None
@@ -99,14 +99,15 @@ class Sizing:
         memory = (available(device) if self.memory is None else self.memory) // processes
         fitting = found.most(memory, seeds)
         if fitting < seeds:
-            self._say(
+            self.say(
                 f"One trial of {seeds} replicates takes about {shown(found.of(seeds, seeds))}, more than the "
                 f"{shown(memory)} there are for it; one is trained at a time. Fewer seeds, smaller batches or a "
                 "smaller network take less."
             )
         return fitting
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Note a line, once while nothing else is noted."""
         if line != self.said:
             self.note(line)
         self.said = line
