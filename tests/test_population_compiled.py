@@ -19,11 +19,12 @@ from lossearch.pairs import find_pair
 from lossearch.space import Point
 from lossearch.testing.problems import problem, space_of
 from lossearch.training.contract import Replicate, TrainSettings
-from lossearch.training.population import train_population
+from lossearch.training.population import Populations, feeding, train_population
 from lossearch.training.population.compiled import CompiledCriteria, compiled
 from lossearch.training.population.criteria import Criteria, pair_slices
 from lossearch.training.population.fused import FusedStack
 from lossearch.training.population.networks import LayerStack
+from lossearch.training.population.sizing import Sizing
 from lossearch.training.population.thin import ThinStack
 from lossearch.training.population.weights import Weights
 
@@ -73,14 +74,20 @@ def _all_of(criteria: Criteria, raw: torch.Tensor, encoded: dict[str, torch.Tens
 
 @COMPILER
 @pytest.mark.slow
-def test_curves_and_divergences_are_the_same() -> None:
-    task = problem("binary")
+@pytest.mark.parametrize("together", [feeding.GATHER_BYTES, 2400])
+def test_curves_and_divergences_are_the_same(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # with few batches copied together, those of a size differ in their strides
+    monkeypatch.setattr(feeding, "GATHER_BYTES", together)
+    task = problem("binary", rows=90, train=70)
     pairs = [find_pair(name, "binary") for name in ("bce/sigmoid", "hinge/identity", "mse/identity")]
     todo = [Replicate(Point(p.name, lr, (), (), p), s) for p in pairs for lr in (0.01, 1e60) for s in (0, 1)]
     settings = TrainSettings(10, 16, "sgd", {"momentum": 0.9}, precision="64-true")
     space = space_of(task, pairs)
     eager = list(train_population(task, space, todo, settings))
-    compiled = list(train_population(task, space, todo, replace(settings, compile=True)))
+    notes: list[str] = []
+    way = Populations(sizing=Sizing(note=notes.append))
+    compiled = list(way(task, space, todo, replace(settings, compile=True)))
+    assert not notes
     assert any(r.divergence for r in eager)
     for one, other in zip(compiled, eager, strict=True):
         assert (one.outcome, one.divergence) == (other.outcome, other.divergence)

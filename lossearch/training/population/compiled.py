@@ -105,7 +105,8 @@ class CompiledCriteria(Criteria):
         encoded: Mapping[str, Tensor],
     ) -> list[Tensor]:
         given = [raw, *encoded.values(), *_held(self.slices)]
-        key = (*what, raw.shape)
+        # batches that are copied together have strides in common with no others
+        key = (*what, *((t.shape, t.stride()) for t in (raw, *encoded.values())))
         if key not in self.forms:
             names = tuple(encoded)
 

@@ -127,14 +127,14 @@ class ThinStack(FusedStack):
     @torch.no_grad()
     def forward(self, parameters: Tensors, x: Tensor, step_seeds: Sequence[int] | None) -> Tensor:
         """Return raw output (S, A, B, n_out), keeping what :meth:`backward` needs."""
-        del step_seeds
+        del step_seeds  # nothing here is random
         self.x = x
         kind, biases = self.kind, self.biases
 
         def of(*given: Tensor) -> Tensor:
             return forward(kind, _layers(given[:-1], biases), given[-1])
 
-        raw: Tensor = self._run(of, ("forward", x.shape), [*self._of(parameters, len(x)), x])
+        raw: Tensor = self._run(of, ("forward", x.shape, x.stride()), [*self._of(parameters, len(x)), x])
         return raw.transpose(2, 3)
 
     @torch.no_grad()
@@ -153,7 +153,8 @@ class ThinStack(FusedStack):
             across, x, slopes = given[n:-n]
             backward(kind, _layers(given[:n], biases), across, x, slopes, _layers(given[-n:], biases))
 
-        self._run(of, ("backward", x.shape), [*layers, across, x, whole.transpose(2, 3), *into])
+        g = whole.transpose(2, 3)
+        self._run(of, ("backward", g.shape, g.stride()), [*layers, across, x, g, *into])
 
     def _of(self, tensors: Tensors, seeds: int) -> Sequence[Tensor]:
         """Return the tensors of :class:`Layers` that there are."""
