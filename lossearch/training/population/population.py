@@ -138,8 +138,7 @@ class Population:
         """
         self.said = TrainLosses(self.criteria)
         for i, (batch, targets) in enumerate(self.feeding(epoch)):
-            step = self.optimizer.step if i + 1 < len(self.sizes) else last_step
-            self._step(batch, targets, step)
+            self._step(batch, targets, last_step if i + 1 == len(self.sizes) else self._update)
             if stop():
                 return None
         losses = self.said.so_far()
@@ -171,6 +170,11 @@ class Population:
         self.optimizer.factor = self.schedule(self.steps, self.total_steps)
         step()
         self.steps += 1
+
+    @torch.no_grad()
+    def _update(self) -> None:
+        # the optimiser's own step without its hooks, which take as long as small populations do
+        self.optimizer.update(self.weights.grad)
 
     def _note(self, raw: Tensor) -> None:
         """Note replicates whose loss at this step, or at one before it in this epoch, is not finite."""
