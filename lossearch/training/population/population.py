@@ -197,8 +197,9 @@ class Population:
         """
         views = self.weights.views if of is None else self.weights.layout.views(of.flat)
         if isinstance(self.network, ThinStack):
-            # which holds no activations
-            return self.network.forward(views, part.x, None)
+            # which holds no activations; what a CUDA graph has put out is overwritten by the next
+            said = self.network.forward(views, part.x, None)
+            return said.clone() if self.device.type == "cuda" else said
         kept = self.weights.buffers if of is None else of.buffers
         raw: Tensor | None = None
         for s in range(len(self.seeds)):
