@@ -211,7 +211,7 @@ def whole_of(task, arms, seeds=(0, 1), settings=SETTINGS):
 
 def fixed(monkeypatch, **changes):
     """Let every dry run find this."""
-    small = Footprint(fixed=1000, seed=100, step=1000, replicate=2000, kept=500, row=8, rows=0)
+    small = Footprint(fixed=1000, seed=100, step=1000, replicate=2000, kept=500, row=8, rows=0, epoch=0)
     monkeypatch.setattr(sizes, "footprint", lambda *_, **__: replace(small, **changes))
     return replace(small, **changes)
 

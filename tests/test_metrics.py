@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import time
 import warnings
 
@@ -395,3 +396,21 @@ def test_speed() -> None:
     # Some three times what was measured on an idle core, for busy machines.
     assert fastest(lambda: scores(every, p, y), 10) < 0.045
     assert fastest(lambda: METRICS["accuracy"].fn(single, y), 50) < 0.0002
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=lambda m: m.name)
+def test_a_metric_can_be_sent_to_another_process(metric: Metric) -> None:
+    assert pickle.loads(pickle.dumps(metric)) == metric  # noqa: S301 - our own
+
+
+def test_a_metric_of_ones_own_can_compute_with_labels() -> None:
+    def gain(predictions: Predictions, target: torch.Tensor) -> torch.Tensor:
+        assert predictions.label is not None
+        side, true = 2 * predictions.label - 1, 2 * target.reshape(-1).long() - 1
+        return (side * true).double().mean(dim=-1)
+
+    own = Metric("gain", ("binary",), "maximize", gain, "label", "majority")
+    pair = find_pair("bce/sigmoid", "binary")
+    raw = torch.tensor([[[-1.0], [2.0], [3.0]]])
+    said = pair.predictions(raw, torch.zeros(1), torch.ones(1))
+    assert scores([own], said, torch.tensor([0, 1, 0]))["gain"].tolist() == pytest.approx([1 / 3])

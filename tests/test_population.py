@@ -142,6 +142,19 @@ def test_where_steps_are_not_waited_for_the_loss_is_the_place():
     assert watch.alive.tolist() == [[True, False]]
 
 
+@pytest.mark.parametrize("name", ["rmse/identity", "mse/identity"])
+def test_what_has_diverged_is_not_asked_about_again(name, monkeypatch):
+    asked = []
+    note = Population._note
+    monkeypatch.setattr(Population, "_note", lambda self, raw: (asked.append(self.steps), note(self, raw)))
+    task = problem("regression", rows=400, train=360)
+    given = [replicate(find_pair(name, "regression"), lr, s) for lr in (1e-3, 1e200) for s in (0, 1)]
+    results = train(task, given, replace(SETTINGS, epochs=2, batch_size=4))
+    assert [r.outcome for r in results] == [Outcome.COMPLETED] * 2 + [Outcome.DIVERGED] * 2
+    # of 90 steps an epoch
+    assert 0 < len(asked) < 5
+
+
 @pytest.mark.parametrize("variant", VARIANTS, ids=variant_name)
 def test_an_arm_that_has_diverged_leaves(variant, seen):
     task = problem("regression", network=batchnorm_mlp if variant[0] == "sgd" else mlp)

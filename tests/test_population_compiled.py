@@ -20,10 +20,12 @@ from lossearch.space import Point
 from lossearch.testing.problems import problem, space_of
 from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.population import Populations, feeding, train_population
+from lossearch.training.population import population as engine
 from lossearch.training.population.compiled import CompiledCriteria, compiled
 from lossearch.training.population.criteria import Criteria, pair_slices
 from lossearch.training.population.fused import FusedStack
 from lossearch.training.population.networks import LayerStack
+from lossearch.training.population.population import Population
 from lossearch.training.population.sizing import Sizing
 from lossearch.training.population.thin import ThinStack
 from lossearch.training.population.weights import Weights
@@ -78,6 +80,7 @@ def _all_of(criteria: Criteria, raw: torch.Tensor, encoded: dict[str, torch.Tens
 def test_curves_and_divergences_are_the_same(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # with few batches copied together, those of a size differ in their strides
     monkeypatch.setattr(feeding, "GATHER_BYTES", together)
+    monkeypatch.setattr(engine, "COMPILED_STEPS", 0)
     task = problem("binary", rows=90, train=70)
     pairs = [find_pair(name, "binary") for name in ("bce/sigmoid", "hinge/identity", "mse/identity")]
     todo = [Replicate(Point(p.name, lr, (), (), p), s) for p in pairs for lr in (0.01, 1e60) for s in (0, 1)]
@@ -157,21 +160,44 @@ def test_what_has_been_compiled_serves_the_next_population() -> None:
     torch.testing.assert_close(first(*given), given[0] + 1)
 
 
+def test_what_takes_few_steps_is_not_compiled() -> None:
+    task, pair = problem("binary"), find_pair("bce/sigmoid", "binary")
+    points = [Point(pair.name, lr, (), (), pair) for lr in (0.1, 0.2)]
+    for epochs, long in ((10, False), (engine.COMPILED_STEPS, True)):
+        settings = TrainSettings(epochs, 16, compile=True)
+        cpu = torch.device("cpu")
+        population = Population(task, points, [pair] * 2, [0], settings, random=False, device=cpu)
+        assert isinstance(population.network, ThinStack) is long
+        assert isinstance(population.criteria, CompiledCriteria) is long
+        # once little is left, arms that leave change shapes that nothing is compiled for any more
+        population.steps = population.total_steps - 1
+        population.select([0])
+        assert type(population.network) is FusedStack
+        assert type(population.criteria) is Criteria
+
+
 def test_without_a_compiler_it_is_trained_uncompiled(tmp_path: Path) -> None:
     script = """
 from dataclasses import replace
-from pathlib import Path
+from torch import nn
 from lossearch.pairs import find_pair
 from lossearch.space import Point
 from lossearch.testing.problems import problem, space_of
 from lossearch.training.contract import Replicate, TrainSettings
-from lossearch.training.population import Populations
+from lossearch.training.population import Populations, population
+from lossearch.training.population.fitness import unfit
 from lossearch.training.population.sizing import Sizing
-task, pair, notes = problem("binary"), find_pair("bce/sigmoid", "binary"), []
-todo = [Replicate(Point(pair.name, 0.1, (), (), pair), s) for s in (0, 1)]
-way = Populations(sizing=Sizing(note=notes.append))
-results = list(way(task, space_of(task, [pair]), todo, TrainSettings(2, 16, compile=True)))
-print([str(r.outcome) for r in results], *notes, sep="|")
+population.COMPILED_STEPS = 0
+pair, notes = find_pair("bce/sigmoid", "binary"), []
+settings = TrainSettings(2, 16, compile=True)
+for layers in ([nn.ReLU()], [nn.LayerNorm(7), nn.ReLU()]):
+    task = problem("binary", network=lambda n: nn.Sequential(nn.Linear(3, 7), *layers, nn.Linear(7, n)))
+    todo = [Replicate(Point(pair.name, 0.1, (), (), pair), s) for s in (0, 1)]
+    way, space = Populations(sizing=Sizing(note=notes.append)), space_of(task, [pair])
+    for _ in range(2):
+        results = list(way(task, space, todo, settings))
+        print([str(r.outcome) for r in results], "Inductor" in str(unfit(task, space, (0, 1), settings, random=False)))
+    print(*notes, sep="|")
 """
     nowhere = {"CXX": str(tmp_path / "g++"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
     ran = subprocess.run(
@@ -181,8 +207,10 @@ print([str(r.outcome) for r in results], *notes, sep="|")
         text=True,
         check=True,
     )
-    outcomes, *notes = ran.stdout.splitlines()[-1].split("|")
-    assert outcomes == "['completed', 'completed']"
-    assert len(notes) == 1
-    assert notes[0].startswith("Trained without compiling, for that fails: ")
-    assert "No working C++ compiler" in notes[0]
+    lines = ran.stdout.splitlines()
+    assert [line for line in lines if "completed" in line] == ["['completed', 'completed'] False"] * 4
+    first, *more = lines[-1].split("|")
+    assert first.startswith("Trained without compiling, for compiled it fails: ")
+    assert "No working C++ compiler" in first
+    # once by each way of training
+    assert more == [first]

@@ -11,6 +11,7 @@ from lossearch.pairs.legality import (
     infer_kind,
     legal_pairs,
     pair_up,
+    with_long_label,
 )
 from lossearch.pairs.network import network_activation_problem
 from lossearch.pairs.shapes import canonical, canonical_target
@@ -30,4 +31,5 @@ __all__ = [
     "legal_pairs",
     "network_activation_problem",
     "pair_up",
+    "with_long_label",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, UnknownNameError, refuse
 from lossearch.losses import Loss, TargetStatistics
-from lossearch.pairs.legality import Pair, Predictions, find_pair, infer_kind
+from lossearch.pairs.legality import Pair, Predictions, find_pair, infer_kind, with_long_label
 from lossearch.pairs.shapes import canonical, lifted
 
 
@@ -96,7 +95,7 @@ class Criterion(nn.Module):
         """Return label, probability, score and value of each row."""
         raw = raw_output.unsqueeze(-1) if raw_output.ndim == 1 else raw_output
         found = self.pair.predictions(lifted(raw), self.shift, self.scale, **self._keywords())
-        return found if found.label is None else replace(found, label=found.label.long())
+        return with_long_label(found)
 
     def predict(self, raw_output: Tensor) -> Tensor:
         """Return the class index (N,), or the value in original units, (N,) for one output."""

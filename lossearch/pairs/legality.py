@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -36,7 +36,7 @@ CONVENTIONAL = {
 class Predictions:
     """What a model says of each row, with free leading axes (...), N rows, C classes, T outputs.
 
-    ``label`` (..., N) class index, of any integer type; ``probability`` (..., N) of class 1 or (..., N, C), None where the
+    ``label`` (..., N) class index, here as bytes for two classes, see :func:`with_long_label`; ``probability`` (..., N) of class 1 or (..., N, C), None where the
     pair has none; ``score`` (..., N) or (..., N, C), monotone in belief; ``value`` (..., N, T) in
     original units; ``output`` the activated output; ``codes`` the two numbers a binary pair trains on.
     """
@@ -58,6 +58,12 @@ _GIVEN = {
     "multiclass": ("label", "score", "output"),
 }
 """Kind of task -> what predictions of every pair hold."""
+
+
+def with_long_label(predictions: Predictions) -> Predictions:
+    """Return predictions with class indices as 64-bit integers, which can be computed and indexed with."""
+    label = predictions.label
+    return predictions if label is None else replace(predictions, label=label.long())
 
 
 @dataclass(frozen=True, repr=False)

@@ -17,7 +17,7 @@ from torch import Tensor
 from lossearch._registry import Registry, did_you_mean, unknown_name
 from lossearch.errors import InputError, UnknownNameError
 from lossearch.losses import CATALOGUE
-from lossearch.pairs import Predictions
+from lossearch.pairs import Predictions, with_long_label
 from lossearch.tasks import classification_scores as classes
 from lossearch.tasks import regression_scores as values
 from lossearch.tasks.scores import Score
@@ -217,7 +217,7 @@ def scores(metrics: Iterable[Metric], predictions: Predictions, target: Tensor) 
             if isinstance(metric.fn, Score):
                 found[metric.name] = metric.fn.sharing(kept, predictions, target)
             else:
-                found[metric.name] = metric.fn(predictions, target)
+                found[metric.name] = metric.fn(with_long_label(predictions), target)
     return found
 
 

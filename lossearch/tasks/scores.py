@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, TypeVar
 
 import torch
@@ -34,6 +35,10 @@ class Score:
     fn: Callable[..., Tensor]
     summary: Summary[Any] | None = None
 
+    def __reduce__(self) -> tuple[Callable[[str, str], Any], tuple[str, str]]:
+        # by its name, which now means the score and no longer the function
+        return _named, (self.fn.__module__, self.fn.__qualname__)
+
     def __call__(self, predictions: Predictions, target: Tensor) -> Tensor:
         """Return the score."""
         return self.sharing({}, predictions, target)
@@ -51,6 +56,10 @@ class Score:
             kept[self.field] = None if values is None else torch.isfinite(values).flatten(1).all(dim=1)
         finite = kept[self.field]
         return found if finite is None else found.masked_fill(~finite, torch.nan)
+
+
+def _named(module: str, name: str) -> Any:
+    return getattr(import_module(module), name)
 
 
 def finite_only(field: str) -> Callable[[Callable[[Predictions, Tensor], Tensor]], Score]:

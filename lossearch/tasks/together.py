@@ -60,7 +60,4 @@ def _fields_read(needs: str, sheet: Predictions) -> tuple[str, ...]:
     # the number of classes is that of the scores
     wide = sheet.score is not None and sheet.label is not None and sheet.score.ndim > sheet.label.ndim
     read = dict.fromkeys((*_READ[needs], *(("score",) if wide else ())))
-    if needs == "score" and not wide:
-        # which makes raw scores of several classes comparable between rows
-        read.pop("probability")
     return tuple(name for name in read if getattr(sheet, name) is not None)

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._pytree import tree_map
 
 from lossearch.training.population.criteria import Criteria, PairSlice, Slopes
-from lossearch.training.population.strays import first_sentence
 
 Function = Callable[..., Any]
 INLINE = {
@@ -46,7 +46,9 @@ def compiled(function: Function, does: Hashable, given: Sequence[Tensor]) -> Fun
         does: all that it depends on but for the tensors: what is equal in this is the same function.
         given: tensors like those it will be called with.
     """
-    inputs = tuple((t.shape, t.stride(), t.dtype, t.device) for t in given)
+    # processor code is made for so many threads
+    threads = torch.get_num_threads()
+    inputs = (threads, *((t.shape, t.stride(), t.dtype, t.device) for t in given))
     return _compiled(_Form(does, inputs, [(function, given)]))
 
 
@@ -55,19 +57,11 @@ def _compiled(form: _Form) -> Function:
     function, given = form.work.pop()
     graph = make_fx(function)(*given)
     if given[0].device.type == "cuda":
-        return torch.compile(graph, dynamic=False, options={**INLINE, "triton.cudagraphs": True})
+        fast = torch.compile(graph, dynamic=False, options={**INLINE, "triton.cudagraphs": True})
+        # the next graph that runs overwrites what this one has put out
+        return lambda *tensors: tree_map(torch.clone, fast(*tensors))
     # without what torch.compile checks at every call, which takes longer than small populations do
     return torch._inductor.compile(graph, list(given), options=INLINE)  # type: ignore[no-any-return]  # noqa: SLF001
-
-
-def no_compiler() -> str:
-    """Return why nothing can be compiled on this machine, "" where it can."""
-    one = torch.ones(1)
-    try:
-        compiled(torch.add, "whether it can be compiled", [one, one])
-    except Exception as error:  # noqa: BLE001 - what a compiler that is missing or broken raises is its own
-        return f"{type(error).__name__}: {first_sentence(error)}"
-    return ""
 
 
 @dataclass

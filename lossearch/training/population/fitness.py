@@ -58,7 +58,7 @@ def unfit(
         return "seeds have parts of different sizes"
     points = [space.point(p, {d.name: _middle(d) for d in space.dimensions(p)}) for p in space.names[:2]]
     # a schedule changes rates, not whether a network can be batched
-    alike = replace(settings.of(points[0]), schedule="constant")
+    alike = replace(settings.of(points[0]), schedule="constant", compile=False)
     probe = _Probe.of(task, space, points, seeds[:2], alike, random=random)
     with contained(stream(seeds[0], "fitness"), 1), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

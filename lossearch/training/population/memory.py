@@ -21,6 +21,7 @@ from lossearch.training.ledger import Ledger
 from lossearch.training.population.feeding import GATHER_BYTES
 from lossearch.training.population.fused import FusedStack
 from lossearch.training.population.population import PartTensors, Population
+from lossearch.training.population.train_losses import KEPT_BYTES
 from lossearch.training.scope import contained
 
 MARGIN = 1.25
@@ -29,6 +30,8 @@ CUDA_SHARE, SHARE = 0.85, 0.5
 """Share of the free memory of a GPU, and of the machine, that is used unless said otherwise."""
 BLOCK_BYTES = 8 * 2**20
 """Activations at a time while rows are scored."""
+KEPT = 3
+"""Copies of an epoch's outputs while its losses are computed: as kept, joined, and what comes of them."""
 BLOCKS = 4
 """Blocks kept at once: the usual and the last one of each part."""
 ROWS = 32
@@ -50,6 +53,7 @@ class Footprint:
         kept: of each replicate's result, until it is given: curves, and weights where they are kept.
         row: of each arm and row while outputs are computed for scoring, one seed at a time.
         rows: how many are scored.
+        epoch: of each replicate's outputs in an epoch, kept until their losses are computed.
     """
 
     fixed: int
@@ -59,18 +63,20 @@ class Footprint:
     kept: int
     row: int
     rows: int
+    epoch: int
 
     def of(self, seeds: int, replicates: int) -> int:
         """Return the bytes of a population of so many seeds and replicates."""
         outputs = min(BLOCKS * BLOCK_BYTES, replicates * self._outputs(seeds))
+        outputs += KEPT * min(KEPT_BYTES, replicates * self.epoch)
         found = self.fixed + seeds * self.seed + replicates * (self.replicate + self.kept) + outputs
         return int(MARGIN * found)
 
     def most(self, memory: int, seeds: int) -> int:
         """Return how many replicates fit into so much memory; 0 where none does."""
         left, each = memory / MARGIN - self.fixed - seeds * self.seed, self.replicate + self.kept
-        whole = left / max(1.0, each + self._outputs(seeds))
-        in_blocks = (left - BLOCKS * BLOCK_BYTES) / max(1, each)
+        whole = left / max(1.0, each + self._outputs(seeds) + KEPT * self.epoch)
+        in_blocks = (left - BLOCKS * BLOCK_BYTES - KEPT * KEPT_BYTES) / max(1, each)
         return max(0, int(whole), int(in_blocks))
 
     def _outputs(self, seeds: int) -> float:
@@ -125,6 +131,7 @@ def footprint(
         kept=_curve_bytes(task, settings) + (more.weights if keep_weights else 0),
         row=more.forward,
         rows=sum(scored),
+        epoch=more.raw * len(fold.train),
     )
 
 

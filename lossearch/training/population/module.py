@@ -223,7 +223,7 @@ class PopulationModule(pl.LightningModule):
 
     def _worth_leaving(self, going: NDArray[np.bool_]) -> bool:
         """Return whether the diverged should be let go now: what is compiled is compiled anew for the others."""
-        return not self.population.settings.compile or 2 * int(going.sum()) <= len(going)
+        return not self.population.repays_compiling or 2 * int(going.sum()) <= len(going)
 
     def _give_up(self, arm: int, epoch: int) -> bool:
         """Return whether an arm is pruned after this epoch, and note it."""

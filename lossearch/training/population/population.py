@@ -30,6 +30,9 @@ from lossearch.training.population.weights import Snapshot, Weights
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES
 
+COMPILED_STEPS = 2000
+"""Steps from which on compiling repays: about a millisecond is saved in each, seconds are spent."""
+
 
 @dataclass(frozen=True)
 class PartTensors:
@@ -72,8 +75,16 @@ class Population:
         networks = [initial_network(task, seed, self.dtype).to(device) for seed in seeds]
         self.weights = Weights.of(networks, len(points))
         x = self._stack([f.train.x for f in folds])
+        self.steps = 0
+        self.total_steps = int(settings.epochs) * len(
+            batch_sizes(folds[0].train_rows, int(settings.batch_size))
+        )
         self.network = batched(
-            networks[0], x, random=random, fused=self.precision.products is None, compiled=settings.compile
+            networks[0],
+            x,
+            random=random,
+            fused=self.precision.products is None,
+            compiled=self.repays_compiling,
         )
         self.slices = pair_slices(points, pairs, [f.statistics for f in folds], self.weights.flat)
         self.criteria = self._fresh_criteria()
@@ -88,8 +99,6 @@ class Population:
         self.feeding = self._feeding(folds[0])
         self.sizes = self.feeding.sizes
         self.schedule = SCHEDULES[settings.schedule]
-        self.total_steps = int(settings.epochs) * len(self.sizes)
-        self.steps = 0
         self.watch = Watch(np.ones((len(seeds), len(points)), dtype=bool))
         self.said = TrainLosses(self.criteria)
         self.block: int | None = None
@@ -99,6 +108,11 @@ class Population:
     def arms(self) -> int:
         """How many arms are trained."""
         return len(self.points)
+
+    @property
+    def repays_compiling(self) -> bool:
+        """Whether what is left to train is worth compiling for this many arms, where that is asked for."""
+        return self.settings.compile and self.total_steps - self.steps >= COMPILED_STEPS
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -157,7 +171,7 @@ class Population:
         found, known = self.criteria.slopes(raw.detach(), encoded)
         self.said.add(raw.detach(), encoded, known)
         # a GPU is not waited for
-        if self.device.type == "cpu" and self.watch.doubts(raw.detach(), known):
+        if self.device.type == "cpu" and self.watch.doubts(raw.detach(), self.slices, known):
             self._note(raw.detach())
         if isinstance(network, FusedStack):
             network.backward(found, weights.views, weights.gradients)
@@ -177,17 +191,17 @@ class Population:
         self.optimizer.update(self.weights.grad)
 
     def _note(self, raw: Tensor) -> None:
-        """Note replicates whose loss at this step, or at one before it in this epoch, is not finite."""
+        """Note replicates whose loss is not finite, at this step or at one since this was last asked."""
         # of as many steps as there happen to be: nothing to compile for
         self.said.criteria = Criteria(self.slices)
-        losses = self.said.so_far()
+        losses = self.said.news()
         before, now = losses[:-1], losses[-1]
         self.watch.note_late(before, self.steps - len(before) + 1)
         bad = ~np.isfinite(now.numpy())
         self.watch.note(bad, raw, now, self.weights, step=self.steps + 1, taken=self.steps)
 
     def _fresh_criteria(self) -> Criteria:
-        return (CompiledCriteria if self.settings.compile else Criteria)(self.slices)
+        return (CompiledCriteria if self.repays_compiling else Criteria)(self.slices)
 
     @torch.no_grad()
     def outputs(self, part: PartTensors, of: Snapshot | None = None) -> Tensor:
@@ -197,9 +211,8 @@ class Population:
         """
         views = self.weights.views if of is None else self.weights.layout.views(of.flat)
         if isinstance(self.network, ThinStack):
-            # which holds no activations; what a CUDA graph has put out is overwritten by the next
-            said = self.network.forward(views, part.x, None)
-            return said.clone() if self.device.type == "cuda" else said
+            # which holds no activations
+            return self.network.forward(views, part.x, None)
         kept = self.weights.buffers if of is None else of.buffers
         raw: Tensor | None = None
         for s in range(len(self.seeds)):
@@ -265,7 +278,9 @@ class Population:
         self.slices = picked(self.slices, arms)
         self.criteria = self._fresh_criteria()
         self.watch.alive = self.watch.alive[:, list(arms)]
-        if isinstance(self.network, FusedStack):
+        if isinstance(self.network, ThinStack) and not self.repays_compiling:
+            self.network = FusedStack(self.network.layers)
+        elif isinstance(self.network, FusedStack):
             self.network.forget()
         return lambda s: Snapshot(pick(s.flat), {n: b[kept] for n, b in s.buffers.items()})
 

@@ -14,7 +14,6 @@ from lossearch.training.contract import Outcome, Prune, Replicate, ReplicateResu
 from lossearch.training.crew import Crew, Heard, references
 from lossearch.training.plain import free_memory, out_of_memory, preflight
 from lossearch.training.population.chunks import Chunk, chunks, divided
-from lossearch.training.population.compiled import no_compiler
 from lossearch.training.population.ends import Results
 from lossearch.training.population.optimizers import supported
 from lossearch.training.population.pace import Pace
@@ -70,6 +69,8 @@ class Populations:
     sizing: Sizing = field(default_factory=Sizing)
     chunk: int | None = None
     work: int = 0
+    uncompiled: bool = False
+    """Whether compiling was asked for and has failed."""
 
     def __call__(
         self,
@@ -86,8 +87,7 @@ class Populations:
         if not replicates:
             return
         random = preflight(task, replicates, settings)
-        if settings.compile and (why := no_compiler()):
-            self.sizing.say(f"Trained without compiling, for that fails: {why}.")
+        if self.uncompiled:
             settings = replace(settings, compile=False)
         run = Run(task, space, random, stop, keep_weights, prune, self.threads)
         parts = chunks(replicates, settings, lambda whole: self._most(run, whole))
@@ -185,7 +185,14 @@ class _Round:
         return self.way.sizing.block(self.run, part) if self.way.chunk is None else None
 
     def _failed(self, part: Chunk, why: str, *, memory: bool) -> None:
-        """Divide a chunk that failed, the others too where memory ran out."""
+        """Divide a chunk that failed, the others too where memory ran out; but first do without compiling."""
+        if part.settings.compile and not memory:
+            self.way.sizing.say(f"Trained without compiling, for compiled it fails: {why}.")
+            self.way.uncompiled = True
+            plainly = (replace(c, settings=replace(c.settings, compile=False)) for c in (part, *self.todo))
+            self.todo = deque(plainly)
+            self.terms = None
+            return
         if len(part.arms) == 1:
             self.alone.append((part, why))
             return

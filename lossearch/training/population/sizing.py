@@ -48,7 +48,7 @@ class Sizing:
     note: Callable[[str], None] = lambda _: None
     cap: int | None = None
     """Replicates together at most, once memory has run out."""
-    said: str = ""
+    said: set[str] = field(default_factory=set)
     known: dict[tuple[object, ...], Footprint | None] = field(default_factory=dict)
 
     def footprint(self, run: Run, chunk: Chunk) -> Footprint | None:
@@ -107,10 +107,10 @@ class Sizing:
         return fitting
 
     def say(self, line: str) -> None:
-        """Note a line, once while nothing else is noted."""
-        if line != self.said:
+        """Note a line, once however often it is said."""
+        if line not in self.said:
             self.note(line)
-        self.said = line
+        self.said.add(line)
 
     def block(self, run: Run, chunk: Chunk) -> int | None:
         """Return how many replicates times rows are scored at a time, None for all."""

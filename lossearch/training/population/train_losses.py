@@ -27,6 +27,8 @@ class TrainLosses:
     encoded: list[Mapping[str, Tensor]] = field(default_factory=list)
     known: list[Sequence[Tensor | None]] = field(default_factory=list)
     settled: list[Tensor] = field(default_factory=list)
+    told: int = 0
+    """How many entries of ``settled`` have been told as news."""
 
     def add(
         self,
@@ -38,6 +40,10 @@ class TrainLosses:
 
         ``known`` are the losses of each slice that has them already.
         """
+        whole = [k for k in known if k is not None]
+        if len(whole) == len(known):
+            self.settled.append(torch.cat(whole, dim=1).unsqueeze(0))
+            return
         # rows innermost where the network has them so
         across = raw.stride(3) != 1
         self.raw.append(raw.transpose(2, 3).clone().transpose(2, 3) if across else raw.clone())
@@ -50,6 +56,13 @@ class TrainLosses:
         """Return the losses (steps, S, A) of all steps since the start of the epoch."""
         self._settle()
         return torch.cat(self.settled)
+
+    def news(self) -> Tensor:
+        """Return the losses (steps, S, A) of the steps since this was last called."""
+        self._settle()
+        fresh = self.settled[self.told :]
+        self.told = len(self.settled)
+        return torch.cat(fresh)
 
     def _settle(self) -> None:
         start = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,11 +38,17 @@ class Watch:
     alive: NDArray[np.bool_]
     lost: list[Place] = field(default_factory=list)
 
-    def doubts(self, raw: Tensor, losses: Iterable[Tensor | None]) -> bool:
-        """Return whether an output (S, A, B, n_out) of a replicate alive, or one of the losses, may not be finite."""
+    def doubts(self, raw: Tensor, slices: Sequence[PairSlice], losses: Sequence[Tensor | None]) -> bool:
+        """Return whether an output (S, A, B, n_out) of a replicate alive, or its loss, may not be finite.
+
+        ``losses`` are those known of each slice, (S, arms).
+        """
+        for own, known in zip(slices, losses, strict=True):
+            if known is not None and not math.isfinite(float(known.sum())):
+                alive = self.alive[:, own.start : own.end]
+                if (~torch.isfinite(known).numpy() & alive).any():
+                    return True
         # a sum is finite only if every term is, and cheaper than asking each
-        if not all(math.isfinite(float(own.sum())) for own in losses if own is not None):
-            return True
         if math.isfinite(float(raw.sum())):
             return False
         return bool((~torch.isfinite(raw.sum(dim=(2, 3))).numpy() & self.alive).any())
