@@ -168,6 +168,10 @@ def ours_train(
 
 def ours_compiled(name: str, replicates: int, changes: Mapping[str, int]) -> dict[str, Any]:
     """Train a population with compiled criteria; what compiling takes, with and without the compiler's cache."""
+    from lossearch.training.population import population
+
+    # however short: what compiling takes is told apart
+    population.COMPILED_STEPS = 0
     of = problem(name, **changes)
     train = _trainer(of, replicates, replicates, compiled=True)
     first = timed(lambda: train(1))[1]

@@ -255,8 +255,8 @@ class TrainTable(_Table):
     ``options`` are the optimiser's own arguments. Up to ``workers`` processes train at once, by default one a
     core, where that pays; together they use at most ``memory``, by default half of what is free.
     ``compile`` compiles all losses of a population as one function, and small networks whole (two layers, at
-    most 8 inputs and 4 outputs): about ten seconds for each size of population, once, repaid where training
-    takes minutes; needs a C++ compiler.
+    most 8 inputs and 4 outputs), where it takes 10 000 steps or more: fewer do not repay the ten seconds that
+    compiling takes. Needs a C++ compiler.
     """
 
     epochs: Count | None = None

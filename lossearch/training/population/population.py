@@ -30,8 +30,8 @@ from lossearch.training.population.weights import Snapshot, Weights
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES
 
-COMPILED_STEPS = 2000
-"""Steps from which on compiling repays: about a millisecond is saved in each, seconds are spent."""
+COMPILED_STEPS = 10_000
+"""Steps from which on compiling repays: about a millisecond is saved in each, ten seconds are spent."""
 
 
 @dataclass(frozen=True)
