@@ -21,7 +21,7 @@ from lossearch.testing.problems import problem, space_of
 from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.population import Populations, feeding, train_population
 from lossearch.training.population import population as engine
-from lossearch.training.population.compiled import CompiledCriteria, compiled
+from lossearch.training.population.compiled import CompiledCriteria, _copied, compiled
 from lossearch.training.population.criteria import Criteria, pair_slices
 from lossearch.training.population.fused import FusedStack
 from lossearch.training.population.networks import LayerStack
@@ -158,6 +158,15 @@ def test_what_has_been_compiled_serves_the_next_population() -> None:
     assert compiled(torch.add, "add", [t + 1 for t in given]) is first
     assert compiled(torch.add, "add", [t[:2] for t in given]) is not first
     torch.testing.assert_close(first(*given), given[0] + 1)
+
+
+def test_what_a_graph_has_put_out_is_copied() -> None:
+    one, other = torch.ones(2), torch.zeros(1)
+    copies = _copied([one, (other,)])
+    one.fill_(2)
+    assert copies[0].tolist() == [1, 1]
+    assert copies[1][0] is not other
+    assert _copied(None) is None
 
 
 def test_what_takes_few_steps_is_not_compiled() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_map_only
 
 from lossearch.training.population.criteria import Criteria, PairSlice, Slopes
 
@@ -58,10 +58,14 @@ def _compiled(form: _Form) -> Function:
     graph = make_fx(function)(*given)
     if given[0].device.type == "cuda":
         fast = torch.compile(graph, dynamic=False, options={**INLINE, "triton.cudagraphs": True})
-        # the next graph that runs overwrites what this one has put out
-        return lambda *tensors: tree_map(torch.clone, fast(*tensors))
+        return lambda *tensors: _copied(fast(*tensors))
     # without what torch.compile checks at every call, which takes longer than small populations do
     return torch._inductor.compile(graph, list(given), options=INLINE)  # type: ignore[no-any-return]  # noqa: SLF001
+
+
+def _copied(found: Any) -> Any:
+    """Return copies of all tensors: the next CUDA graph that runs overwrites what this one has put out."""
+    return tree_map_only(Tensor, torch.clone, found)
 
 
 @dataclass
