@@ -11,7 +11,9 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 import logging
 import random
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,10 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import settings
+
+# the background of a shell ignores Ctrl-C, and so would the processes that tests start and interrupt
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # in CI the same examples every time: whether a change lands must not depend on luck
 settings.register_profile("repository", deadline=None, database=None, derandomize="CI" in os.environ)

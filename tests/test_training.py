@@ -257,13 +257,15 @@ def test_training_says_nothing():
 
 @pytest.mark.slow
 def test_ctrl_c_ends_a_process_as_a_keyboard_interrupt():
-    process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "training\n"
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", INTERRUPTED], **piped) as process:
+        try:
+            assert process.stdout.readline() == "training\n"
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == -signal.SIGINT
     assert errors.strip().splitlines()[-1] == "KeyboardInterrupt"
     assert "Detected KeyboardInterrupt" not in errors
