@@ -282,6 +282,7 @@ def test_every_problem_is_told_at_once_with_file_and_table(tmp_path):
             ),
         ),
         ({"published": {"pair": "a/b"}}, '[[published]] must be a list, as in [1, 2]; got {pair = "a/b"}.'),
+        ({"train": {"compile": "maybe"}}, '[train] compile must be true or false; got "maybe".'),
         ({"published": [{"pair": "a/b", "label": "x"}]}, "[[published]] row 1 metric is missing."),
         (
             {"published": [{"pair": "a/b", "label": "x", "metric": "mse", "tets": 1.0}]},

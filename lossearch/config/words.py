@@ -15,6 +15,7 @@ _WORDS = {
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
     "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "string_type": 'must be text in quotes, as in "name"',
     "string_too_short": "must not be empty",
     "dict_type": "must be a table",
