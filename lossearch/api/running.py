@@ -41,22 +41,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def plan(
-    config: StudyConfig,
-    *,
-    dataset: Dataset | None = None,
-    losses: Sequence[Loss] = (),
-    model: Callable[..., nn.Module] | None = None,
-    metric: Judging = None,
-) -> Prepared:
-    """Return what a study would do. Nothing is trained or written.
-
-    Raises:
-        InputError: names, data, pairs, ranges or budget that cannot be.
-    """
-    return prepare(config, dataset=dataset, losses=losses, model=model, metric=metric)
-
-
 @contextmanager
 def only_here(store: Store, name: str) -> Iterator[None]:
     """Hold a study against a second process that would run it too."""

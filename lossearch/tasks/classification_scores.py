@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lossearch.pairs import Predictions
-from lossearch.tasks.scores import finite_only, read, summarised
+from lossearch.tasks.score import finite_only, read, summarised
 
 ECE_BINS = 15
 

@@ -20,7 +20,7 @@ from lossearch.losses import CATALOGUE
 from lossearch.pairs import Predictions, with_long_label
 from lossearch.tasks import classification_scores as classes
 from lossearch.tasks import regression_scores as values
-from lossearch.tasks.scores import Score
+from lossearch.tasks.score import Score
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lossearch.pairs import Predictions
-from lossearch.tasks.scores import finite_only, read
+from lossearch.tasks.score import finite_only, read
 
 
 def _target(target: Tensor) -> Tensor:

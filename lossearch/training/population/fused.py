@@ -7,23 +7,45 @@ output are enough for most fully connected networks, and are written out here. O
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lossearch.training.population.networks import LayerStack, Tensors, drops
 
-SLOPES = {
-    nn.ReLU: lambda g, h: torch.ops.aten.threshold_backward.grad_input(g, h, 0, grad_input=g),
-    nn.Tanh: lambda g, h: torch.ops.aten.tanh_backward.grad_input(g, h, grad_input=g),
-    nn.Sigmoid: lambda g, h: torch.ops.aten.sigmoid_backward.grad_input(g, h, grad_input=g),
-}
-"""Activation -> its backward pass from gradient and *output*, in place of the gradient."""
+_ATEN = torch.ops.aten
 
-FORWARD = {nn.ReLU: torch.relu_, nn.Tanh: torch.tanh_, nn.Sigmoid: torch.sigmoid_}
+
+@dataclass(frozen=True)
+class Bend:
+    """An activation whose backward pass follows from its output.
+
+    ``forward`` overwrites what it is given; ``backward`` takes gradient and output, then ``extra``.
+    """
+
+    forward: Callable[[Tensor], Tensor]
+    backward: Any
+    extra: tuple[float, ...] = ()
+
+    def slope(self, gradient: Tensor, output: Tensor) -> Tensor:
+        """Return the gradient in what was activated."""
+        found: Tensor = self.backward(gradient, output, *self.extra)
+        return found
+
+    def slope_(self, gradient: Tensor, output: Tensor) -> None:
+        """Write it in place of the gradient."""
+        self.backward.grad_input(gradient, output, *self.extra, grad_input=gradient)
+
+
+BENDS: Mapping[type[nn.Module], Bend] = {
+    nn.ReLU: Bend(torch.relu_, _ATEN.threshold_backward, (0,)),
+    nn.Tanh: Bend(torch.tanh_, _ATEN.tanh_backward),
+    nn.Sigmoid: Bend(torch.sigmoid_, _ATEN.sigmoid_backward),
+}
 _IDLE = (nn.Identity, nn.Flatten, nn.Dropout)
 THIN = 8
 """Inputs up to which a weight gradient is faster computed transposed."""
@@ -66,10 +88,10 @@ class FusedStack(LayerStack):
         kinds = [type(m) for _, m in stack.layers if drops(m) or not isinstance(m, _IDLE)]
         first = kinds.index(nn.Linear)
         known = all(k is nn.Dropout for k in kinds[:first]) and all(
-            k in (nn.Linear, nn.Dropout, *SLOPES) for k in kinds[first:]
+            k in (nn.Linear, nn.Dropout, *BENDS) for k in kinds[first:]
         )
         # an activation overwrites what it is given, which a second one after it must not do
-        return known and not any(a in SLOPES and b in SLOPES for a, b in pairwise(kinds))
+        return known and not any(a in BENDS and b in BENDS for a, b in pairwise(kinds))
 
     def forget(self) -> None:
         """Free what was kept for populations of another size."""
@@ -101,8 +123,8 @@ class FusedStack(LayerStack):
                 shared = False
             elif drops(layer) and (mask := next(masks, None)) is not None:
                 h = h * mask[:, 0] if shared else self._drop(i, h, mask)
-            elif kind in SLOPES:
-                h = FORWARD[kind](h)
+            elif kind in BENDS:
+                h = BENDS[kind].forward(h)
                 self.tape.append(Bent(kind, h))
         return h.view(seeds, -1, h.shape[1], rows).transpose(2, 3)
 
@@ -138,7 +160,7 @@ class FusedStack(LayerStack):
         torch.cat([s.transpose(2, 3) for s in slopes], dim=1, out=g.view(seeds, arms, n_out, rows))
         for done in reversed(self.tape):
             if isinstance(done, Bent):
-                SLOPES[done.kind](g, done.output)
+                BENDS[done.kind].slope_(g, done.output)
             elif isinstance(done, Dropped):
                 wide = g.view(seeds, arms, -1, rows)
                 wide.mul_(done.mask)

@@ -76,9 +76,8 @@ class Population:
         self.weights = Weights.of(networks, len(points))
         x = self._stack([f.train.x for f in folds])
         self.steps = 0
-        self.total_steps = int(settings.epochs) * len(
-            batch_sizes(folds[0].train_rows, int(settings.batch_size))
-        )
+        self.sizes = batch_sizes(folds[0].train_rows, int(settings.batch_size))
+        self.total_steps = int(settings.epochs) * len(self.sizes)
         self.network = batched(
             networks[0],
             x,
@@ -97,7 +96,6 @@ class Population:
             settings.optimizer, self.weights.flat, self.weights.layout.spread(rates), settings.options
         )
         self.feeding = self._feeding(folds[0])
-        self.sizes = self.feeding.sizes
         self.schedule = SCHEDULES[settings.schedule]
         self.watch = Watch(np.ones((len(seeds), len(points)), dtype=bool))
         self.said = TrainLosses(self.criteria)
@@ -136,7 +134,7 @@ class Population:
         return {name: s.encode(y, self.task.n_out) for name, s in by_name.items()}
 
     def _feeding(self, fold: Fold) -> Feeding:
-        sizes, stream = batch_sizes(fold.train_rows, int(self.settings.batch_size)), fold.stream
+        sizes, stream = self.sizes, fold.stream
         if stream is None:
             train = self.train
             return SeedFeeding(train.x, train.encoded, self.network.row_axis, self.seeds, sizes)

@@ -17,22 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from lossearch.training.population.compiled import compiled
-from lossearch.training.population.fused import FusedStack
+from lossearch.training.population.fused import BENDS, FusedStack
 from lossearch.training.population.networks import LayerStack, Tensors
 
 MOST_INPUTS, MOST_OUTPUTS = 8, 4
 """Sizes up to which sums are written out: beyond, matrix products are faster."""
-ACTIVATIONS: Mapping[type[nn.Module], Callable[[Tensor], Tensor]] = {
-    nn.ReLU: torch.relu,
-    nn.Tanh: torch.tanh,
-    nn.Sigmoid: torch.sigmoid,
-}
-SLOPES: Mapping[type[nn.Module], Callable[[Tensor, Tensor], Tensor]] = {
-    nn.ReLU: lambda g, h: torch.where(h > 0, g, 0.0),
-    nn.Tanh: lambda g, h: g * (1 - h * h),
-    nn.Sigmoid: lambda g, h: g * h * (1 - h),
-}
-"""Activation -> its backward pass from gradient and output."""
 
 
 class Layers(NamedTuple):
@@ -54,7 +43,7 @@ def _hidden(
 ) -> Tensor:
     """Return the hidden units from one tensor an input each, broadcast against each other."""
     total = _total(weights, x)
-    return ACTIVATIONS[kind](total if bias is None else total + bias)
+    return BENDS[kind].forward(total if bias is None else total + bias)
 
 
 def forward(kind: type[nn.Module], layers: Layers, x: Tensor) -> Tensor:
@@ -82,7 +71,7 @@ def backward(
     # a single output's weight is a factor of all sums over rows
     factor: Tensor | float = outer[0] if len(outer) == 1 else 1.0
     back = said[0] if len(outer) == 1 else _total(said, [w.unsqueeze(2) for w in outer])
-    back = SLOPES[kind](back, h)
+    back = BENDS[kind].slope(back, h)
     into.inner.copy_(torch.stack([(back * one).sum(2) * factor for one in rows], dim=3))
     if into.inner_bias is not None:
         into.inner_bias.copy_(back.sum(2) * factor)
@@ -103,14 +92,14 @@ class ThinStack(FusedStack):
     def __post_init__(self) -> None:
         super().__post_init__()
         linear = [m for _, m in self.layers if isinstance(m, nn.Linear)]
-        self.kind = next(type(m) for _, m in self.layers if type(m) in ACTIVATIONS)
+        self.kind = next(type(m) for _, m in self.layers if type(m) in BENDS)
         self.biases = [m.bias is not None for m in linear]
 
     @classmethod
     def fits(cls, stack: LayerStack) -> bool:
         """Return whether a stack is one linear layer, one activation, one linear layer, with few ends."""
         busy = [m for _, m in stack.layers if not isinstance(m, (nn.Identity, nn.Flatten))]
-        if [type(m) in ACTIVATIONS for m in busy] != [False, True, False]:
+        if [type(m) in BENDS for m in busy] != [False, True, False]:
             return False
         first, last = busy[0], busy[2]
         if not (isinstance(first, nn.Linear) and isinstance(last, nn.Linear)):
