@@ -98,39 +98,51 @@ def test_curves_and_divergences_are_the_same(together: int, monkeypatch: pytest.
             np.testing.assert_allclose(one.curves[name], curve, rtol=1e-9, atol=1e-11)
 
 
-def _stacks(
-    kind: type[nn.Module], bias: tuple[bool, bool], n_out: int
-) -> tuple[LayerStack, Weights, torch.Tensor]:
-    torch.manual_seed(0)
-    networks = [
-        nn.Sequential(nn.Flatten(), nn.Linear(3, 7, bias[0]), kind(), nn.Linear(7, n_out, bias[1])).double()
-        for _ in range(2)
-    ]
-    x = torch.randn(2, 5, 3, dtype=torch.float64)
-    stack = LayerStack.made_of(networks[0], x)
-    assert stack is not None
-    return stack, Weights.of(networks, 4), stack.rows(x)
-
-
 @COMPILER
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "bias", "n_out"),
     [(nn.ReLU, (True, True), 1), (nn.Tanh, (False, True), 3), (nn.Sigmoid, (True, False), 4)],
 )
-def test_thin_layers_have_the_gradients_of_matrix_products(kind, bias, n_out) -> None:
-    stack, weights, x = _stacks(kind, bias, n_out)
+def test_thin_layers_have_the_outputs_and_gradients_of_matrix_products(kind, bias, n_out) -> None:
+    draws = torch.Generator().manual_seed(0)
+    networks = [
+        nn.Sequential(nn.Flatten(), nn.Linear(3, 7, bias[0]), kind(), nn.Linear(7, n_out, bias[1])).double()
+        for _ in range(2)
+    ]
+    stack = LayerStack.made_of(networks[0], torch.zeros(2, 5, 3))
+    assert stack is not None
     assert ThinStack.fits(stack)
-    said, found = [], []
-    for network in (FusedStack(stack.layers), ThinStack(stack.layers)):
-        raw = network.forward(weights.views, x, None)
-        slopes = torch.cos(torch.arange(raw.numel(), dtype=raw.dtype)).view(raw.shape)
-        said.append(raw.clone())
-        weights.grad.fill_(torch.nan)
-        network.backward([slopes[:, :1], slopes[:, 1:]], weights.views, weights.gradients)
-        found.append(weights.grad.clone())
-    torch.testing.assert_close(said[1], said[0], rtol=1e-12, atol=1e-14)
-    torch.testing.assert_close(found[1], found[0], rtol=1e-12, atol=1e-14)
+    x = stack.rows(torch.randn(2, 5, 3, generator=draws, dtype=torch.float64))
+    task_kind = "binary" if n_out == 1 else "multiclass"
+    pairs = [find_pair(name, task_kind) for name in sorted(PAIRS[task_kind])]
+    slices = pair_slices(
+        [Point(p.name, 0.1) for p in pairs for _ in range(2)],
+        [p for p in pairs for _ in range(2)],
+        [TargetStatistics()] * 2,
+        x,
+    )
+    target = torch.randint(max(2, n_out), (2, 5), generator=draws)
+    target = target if n_out > 1 else target.double()[..., None]
+    encoded = {s.encoding: s.encode(target, n_out) for s in slices}
+
+    weights = Weights.of(networks, len(pairs) * 2)
+    plain, criteria = FusedStack(stack.layers), Criteria(slices)
+    raw = plain.forward(weights.views, x, None)
+    slopes, losses = criteria.slopes(raw, encoded)
+    plain.backward(slopes, weights.views, weights.gradients)
+
+    across = Weights.of(networks, len(pairs) * 2, across=True)
+    thin = ThinStack(stack.layers)
+    into = across.next_gradients
+    said, total, known = thin.gradients(CompiledCriteria(slices), across.views, x, encoded, into)
+    wanted = [raw, raw, raw.sum(), *weights.gradients.values(), *(v for v in losses if v is not None)]
+    found = [said, thin.outputs(across.views, x), total, *into.values(), *(v for v in known if v is not None)]
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
+    across.advance()
+    assert across.gradients is into
+    assert across.next_gradients is not into
 
 
 @pytest.mark.parametrize(

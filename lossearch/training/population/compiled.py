@@ -15,12 +15,14 @@ from torch.utils._pytree import tree_map_only
 from lossearch.training.population.criteria import Criteria, PairSlice, Slopes
 
 Function = Callable[..., Any]
-INLINE = {
+OPTIONS: dict[str, Any] = {
     "realize_reads_threshold": 256,
     "realize_opcount_threshold": 512,
     "realize_cpu_opcount_threshold": 512,
+    "cpp.enable_floating_point_contract_flag": "fast",
 }
-"""Options under which cheap intermediates are computed where they are used, however often, and not stored."""
+"""Options under which cheap intermediates are computed where they are used, however often, and not stored,
+and a product and a sum are one operation, rounded once."""
 FORMS = 128
 """Compiled functions that a process keeps."""
 
@@ -57,10 +59,10 @@ def _compiled(form: _Form) -> Function:
     function, given = form.work.pop()
     graph = make_fx(function)(*given)
     if given[0].device.type == "cuda":
-        fast = torch.compile(graph, dynamic=False, options={**INLINE, "triton.cudagraphs": True})
+        fast = torch.compile(graph, dynamic=False, options={**OPTIONS, "triton.cudagraphs": True})
         return lambda *tensors: _copied(fast(*tensors))
     # without what torch.compile checks at every call, which takes longer than small populations do
-    return torch._inductor.compile(graph, list(given), options=INLINE)  # type: ignore[no-any-return]  # noqa: SLF001
+    return torch._inductor.compile(graph, list(given), options=OPTIONS)  # type: ignore[no-any-return]  # noqa: SLF001
 
 
 def _copied(found: Any) -> Any:
@@ -74,53 +76,63 @@ class CompiledCriteria(Criteria):
 
     forms: dict[tuple[object, ...], Function] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.held = [t for s in self.slices for t in (*s.params.values(), *s.fitted.values())]
+
     def slopes(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Slopes:
         """Return what :meth:`Criteria.slopes` does."""
 
-        def function(criteria: Criteria, raw: Tensor, encoded: Mapping[str, Tensor]) -> list[Tensor]:
-            found, known = criteria.slopes(raw, encoded)
+        def function(criteria: Criteria, raw: Tensor, *targets: Tensor) -> list[Tensor]:
+            found, known = criteria.slopes(raw, dict(zip(encoded, targets, strict=True)))
             return [torch.cat(found, dim=1), *(k for k in known if k is not None)]
 
-        slope, *known = self._run(("slopes",), function, raw, encoded)
+        slope, *known = self.run(function, ("slopes", *encoded), [raw, *encoded.values()])
+        return [slope], self.by_slice(known)
+
+    def by_slice(self, known: Sequence[Tensor]) -> list[Tensor | None]:
+        """Return each slice's losses, None where they are not computed with the slope."""
         left = iter(known)
-        return [slope], [None if s.pair.has_slope else next(left) for s in self.slices]
+        return [None if s.pair.has_slope else next(left) for s in self.slices]
 
     def losses(
         self, raw: Tensor, encoded: Mapping[str, Tensor], batches: int = 1, *, unknown: bool = False
     ) -> list[Tensor]:
         """Return what :meth:`Criteria.losses` does."""
 
-        def function(criteria: Criteria, raw: Tensor, encoded: Mapping[str, Tensor]) -> list[Tensor]:
-            return criteria.losses(raw, encoded, batches, unknown=unknown)
+        def function(criteria: Criteria, raw: Tensor, *targets: Tensor) -> list[Tensor]:
+            return criteria.losses(raw, dict(zip(encoded, targets, strict=True)), batches, unknown=unknown)
 
-        return self._run(("losses", batches, unknown), function, raw, encoded)
+        return self.run(function, ("losses", batches, unknown, *encoded), [raw, *encoded.values()])
 
-    def _run(
+    def run(
         self,
-        what: tuple[object, ...],
-        function: Callable[[Criteria, Tensor, Mapping[str, Tensor]], list[Tensor]],
-        raw: Tensor,
-        encoded: Mapping[str, Tensor],
+        function: Function,
+        does: tuple[object, ...],
+        given: Sequence[Tensor],
+        always: Sequence[Tensor] = (),
     ) -> list[Tensor]:
-        given = [raw, *encoded.values(), *_held(self.slices)]
-        # batches that are copied together have strides in common with no others
-        key = (*what, *((t.shape, t.stride()) for t in (raw, *encoded.values())))
-        if key not in self.forms:
-            names = tuple(encoded)
+        """Return what a function of uncompiled criteria and tensors does, compiled.
 
-            def of_flat(raw: Tensor, *rest: Tensor) -> list[Tensor]:
-                criteria = Criteria(_holding(self.slices, rest[len(names) :]))
-                return function(criteria, raw, dict(zip(names, rest, strict=False)))
+        Args:
+            function: takes criteria and the tensors given, ``always`` last; returns a list of tensors.
+            does: all that it depends on but for these, as in :func:`compiled`.
+            given: tensors.
+            always: more of them, of shapes that are those of these criteria's population.
+        """
+        # batches that are copied together have strides in common with no others
+        key = (does, *((t.shape, t.stride()) for t in given))
+        every = [*given, *always, *self.held]
+        if key not in self.forms:
+            count = len(given) + len(always)
+
+            def of_flat(*tensors: Tensor) -> list[Tensor]:
+                criteria = Criteria(_holding(self.slices, tensors[count:]))
+                return function(criteria, *tensors[:count])  # type: ignore[no-any-return]
 
             arms = tuple((s.pair, s.start, s.end, *s.params, *s.fitted) for s in self.slices)
-            self.forms[key] = compiled(of_flat, (what, arms, names), given)
-        found: list[Tensor] = self.forms[key](*given)
+            self.forms[key] = compiled(of_flat, (does, arms), every)
+        found: list[Tensor] = self.forms[key](*every)
         return found
-
-
-def _held(slices: Sequence[PairSlice]) -> list[Tensor]:
-    """Return the tensors that criteria are computed with."""
-    return [t for s in slices for t in (*s.params.values(), *s.fitted.values())]
 
 
 def _holding(slices: Sequence[PairSlice], tensors: Sequence[Tensor]) -> list[PairSlice]:

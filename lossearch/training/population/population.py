@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -73,8 +74,7 @@ class Population:
         self.dtype, self.device, self.random = self.precision.weights, device, random
         folds = [task.fold(seed) for seed in seeds]
         networks = [initial_network(task, seed, self.dtype).to(device) for seed in seeds]
-        self.weights = Weights.of(networks, len(points))
-        x = self._stack([f.train.x for f in folds])
+        x = _stacked([f.train.x for f in folds], device, self.dtype)
         self.steps = 0
         self.sizes = batch_sizes(folds[0].train_rows, int(settings.batch_size))
         self.total_steps = int(settings.epochs) * len(self.sizes)
@@ -85,11 +85,13 @@ class Population:
             fused=self.precision.products is None,
             compiled=self.repays_compiling,
         )
+        self.weights = Weights.of(networks, len(points), across=isinstance(self.network, ThinStack))
         self.slices = pair_slices(points, pairs, [f.statistics for f in folds], self.weights.flat)
         self.criteria = self._fresh_criteria()
-        self.train = self._part(x, torch.stack([f.train.y for f in folds]))
+        self.train = self._part(x, _stacked([f.train.y for f in folds], device))
         self.validation = self._part(
-            self._stack([f.validation.x for f in folds]), torch.stack([f.validation.y for f in folds])
+            _stacked([f.validation.x for f in folds], device, self.dtype),
+            _stacked([f.validation.y for f in folds], device),
         )
         rates = torch.tensor([p.lr for p in points], dtype=self.dtype, device=device).repeat(len(seeds))
         self.optimizer: PerReplicate = per_replicate(
@@ -117,15 +119,8 @@ class Population:
         """Seeds and arms."""
         return len(self.seeds), self.arms
 
-    def _stack(self, parts: Sequence[Tensor]) -> Tensor:
-        # what all seeds have in common is held once
-        shared = all(part is parts[0] for part in parts)
-        rows = (parts[0] if shared else torch.stack(list(parts))).to(self.device)
-        rows = rows.to(self.dtype) if rows.is_floating_point() else rows
-        return rows.expand(len(parts), *rows.shape) if shared else rows
-
     def _part(self, x: Tensor, y: Tensor) -> PartTensors:
-        y, shared = y.to(self.device), x.stride(0) == 0
+        shared = x.stride(0) == 0
         rows = self.network.rows(x[:1] if shared else x)
         return PartTensors(rows.expand(len(x), *rows.shape[1:]), y, self._encoded(y))
 
@@ -154,34 +149,60 @@ class Population:
             if stop():
                 return None
         losses = self.said.so_far()
-        self.watch.note_late(losses, self.steps - len(losses) + 1)
+        if self.watch.note_late(losses, self.steps - len(losses) + 1):
+            self._still()
         return losses
 
     def _step(self, x: Tensor, encoded: Mapping[str, Tensor], step: Callable[[], object]) -> None:
         drawn = step_seeds(self.seeds, self.steps) if self.random else None
-        weights, network = self.weights, self.network
+        weights, network, criteria = self.weights, self.network, self.criteria
+        if isinstance(network, ThinStack) and isinstance(criteria, CompiledCriteria):
+            raw, total, known = network.gradients(criteria, weights.views, x, encoded, weights.next_gradients)
+            lost = self._look(raw, total, encoded, known)
+            weights.advance()
+            self._move(step, lost=lost)
+            return
         if isinstance(network, FusedStack):
             raw = network.forward(weights.views, x, drawn)
         else:
             with self.precision.context(self.device):
                 raw = network(weights.views, weights.buffers, x, training=True, step_seeds=drawn)
             raw = lifted(raw)
-        found, known = self.criteria.slopes(raw.detach(), encoded)
-        self.said.add(raw.detach(), encoded, known)
-        # a GPU is not waited for
-        if self.device.type == "cpu" and self.watch.doubts(raw.detach(), self.slices, known):
-            self._note(raw.detach())
+        found, known = criteria.slopes(raw.detach(), encoded)
+        lost = self._look(raw.detach(), raw.detach().sum(), encoded, known)
         if isinstance(network, FusedStack):
             network.backward(found, weights.views, weights.gradients)
         else:
             weights.grad.zero_()
             raw.backward(torch.cat(found, dim=1))
+        self._move(step, lost=lost)
+
+    def _look(
+        self, raw: Tensor, total: Tensor, encoded: Mapping[str, Tensor], known: Sequence[Tensor | None]
+    ) -> bool:
+        """Keep one step's outputs, and note what is not finite while the gradients before are at hand.
+
+        Return whether replicates have been lost.
+        """
+        self.said.add(raw, encoded, known)
+        # a GPU is not waited for
+        if self.device.type != "cpu" or not self.watch.doubts(raw, total, self.slices, known):
+            return False
+        before = len(self.watch.lost)
+        self._note(raw)
+        return len(self.watch.lost) > before
+
+    def _move(self, step: Callable[[], object], *, lost: bool) -> None:
+        """Take an optimiser step along the gradients; ``lost`` says whether some of them mean nothing now."""
+        weights = self.weights
         if self.settings.clip is not None:
             weights.clip(self.settings.clip)
         weights.flat.grad = weights.grad
         self.optimizer.factor = self.schedule(self.steps, self.total_steps)
         step()
         self.steps += 1
+        if lost:
+            self._still()
 
     @torch.no_grad()
     def _update(self) -> None:
@@ -198,6 +219,21 @@ class Population:
         bad = ~np.isfinite(now.numpy())
         self.watch.note(bad, raw, now, self.weights, step=self.steps + 1, taken=self.steps)
 
+    @torch.no_grad()
+    def _still(self) -> None:
+        """Set all numbers of lost replicates to zero, their rates too: looking for what is not finite takes time."""
+        dead = torch.from_numpy(~self.watch.alive).flatten().to(self.device)
+
+        def stilled(flat: Tensor) -> Tensor:
+            for view in self.weights.layout.views(flat).values():
+                view[dead] = 0
+            return flat
+
+        stilled(self.weights.flat.data)
+        for buffer in self.weights.buffers.values():
+            buffer[dead] = 0
+        self.optimizer.select(stilled)
+
     def _fresh_criteria(self) -> Criteria:
         return (CompiledCriteria if self.repays_compiling else Criteria)(self.slices)
 
@@ -210,7 +246,7 @@ class Population:
         views = self.weights.views if of is None else self.weights.layout.views(of.flat)
         if isinstance(self.network, ThinStack):
             # which holds no activations
-            return self.network.forward(views, part.x, None)
+            return self.network.outputs(views, part.x)
         kept = self.weights.buffers if of is None else of.buffers
         raw: Tensor | None = None
         for s in range(len(self.seeds)):
@@ -251,7 +287,7 @@ class Population:
     @torch.no_grad()
     def scores(self, raw: Tensor, part: PartTensors, metrics: Sequence[Metric]) -> dict[str, Floats]:
         """Return each metric of each replicate on a part, (S, A); NaN where a pair has none."""
-        if not self.watch.alive.all():
+        if not self.watch.alive.all() and not math.isfinite(float(raw.sum())):
             dead = torch.from_numpy(~self.watch.alive).to(raw.device)
             raw = raw.masked_fill(dead[:, :, None, None], 0)
         return stacked_scores(self.slices, raw, part.y, metrics)
@@ -259,28 +295,38 @@ class Population:
     def guard(self, losses: Tensor, *outputs: Tensor) -> None:
         """Note replicates with a validation loss, (S, A), an output or a weight that is not finite."""
         with torch.no_grad():
-            self.watch.guard(self.slices, losses, outputs, self.weights, self.steps)
+            if self.watch.guard(self.slices, losses, outputs, self.weights, self.steps):
+                self._still()
 
     def select(self, arms: Sequence[int]) -> Callable[[Snapshot], Snapshot]:
         """Keep these arms only, ascending; return what does the same to a snapshot taken before."""
         every = torch.arange(len(self.seeds) * self.arms, device=self.device).view(self.shape)
         kept = every[:, list(arms)].flatten()
+        if isinstance(self.network, ThinStack) and not self.repays_compiling:
+            self.network = FusedStack(self.network.layers)
+        elif isinstance(self.network, FusedStack | ThinStack):
+            self.network.forget()
         layout = self.weights.layout
+        into = replace(layout, count=len(kept), across=isinstance(self.network, ThinStack))
 
         def pick(flat: Tensor) -> Tensor:
-            return layout.picked(flat, kept)
+            return layout.picked(flat, kept, into)
 
         self.optimizer.select(pick)
-        self.weights.select(kept)
+        self.weights.select(kept, into)
         self.points = tuple(self.points[a] for a in arms)
         self.slices = picked(self.slices, arms)
         self.criteria = self._fresh_criteria()
         self.watch.alive = self.watch.alive[:, list(arms)]
-        if isinstance(self.network, ThinStack) and not self.repays_compiling:
-            self.network = FusedStack(self.network.layers)
-        elif isinstance(self.network, FusedStack):
-            self.network.forget()
         return lambda s: Snapshot(pick(s.flat), {n: b[kept] for n, b in s.buffers.items()})
+
+
+def _stacked(parts: Sequence[Tensor], device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+    """Return one part a seed as (S, ...), floating numbers as ``dtype``; what all seeds share is held once."""
+    shared = all(part is parts[0] for part in parts)
+    rows = (parts[0] if shared else torch.stack(list(parts))).to(device)
+    rows = rows.to(dtype) if dtype is not None and rows.is_floating_point() else rows
+    return rows.expand(len(parts), *rows.shape) if shared else rows
 
 
 def batched(

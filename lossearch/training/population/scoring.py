@@ -15,6 +15,8 @@ from lossearch.tasks.together import FIELDS, read_by, together
 from lossearch.training.population.criteria import PairSlice
 
 Floats = NDArray[np.float64]
+TOGETHER = 2**17
+"""Predictions that are scored at a time where they can be: more do not stay in a processor's cache."""
 
 
 def stacked_scores(
@@ -25,23 +27,25 @@ def stacked_scores(
     Args:
         slices: the pairs' arms.
         raw: finite output (S, A, N, n_out).
-        target: canonical targets (S, N[, T]).
+        target: canonical targets (S, N[, T]); seeds that share them are scored together.
         metrics: what to score.
     """
     found = {m.name: np.full(raw.shape[:2], np.nan) for m in metrics}
+    count = max(1, TOGETHER // raw[0].numel()) if target.stride(0) == 0 else 1
     wanted = read_by(metrics)
     said = [s.predictions(raw[:, s.start : s.end], wanted) for s in slices]
     for needs in dict.fromkeys(m.needs for m in metrics):
         own = [m for m in metrics if m.needs == needs]
         for places, predictions in together(needs, said, axis=1):
             arms = [a for i in places for a in range(slices[i].start, slices[i].end)]
-            for i, y in enumerate(target):
-                for name, value in scores(own, _of_seed(predictions, i), y).items():
-                    found[name][i, arms] = value.double().cpu().numpy()
+            for start in range(0, len(target), count):
+                seeds = slice(start, start + count)
+                for name, value in scores(own, _of_seeds(predictions, seeds), target[start]).items():
+                    found[name][seeds, arms] = value.double().cpu().numpy().reshape(-1, len(arms))
     return found
 
 
-def _of_seed(predictions: Predictions, seed: int) -> Predictions:
-    """Return the predictions of one seed, (arms, ...)."""
-    given = {f: t[seed] for f in FIELDS if (t := getattr(predictions, f)) is not None}
+def _of_seeds(predictions: Predictions, seeds: slice) -> Predictions:
+    """Return the predictions of some seeds, (seeds * arms, ...)."""
+    given = {f: t[seeds].flatten(0, 1) for f in FIELDS if (t := getattr(predictions, f)) is not None}
     return Predictions(**given, codes=predictions.codes)

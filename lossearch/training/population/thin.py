@@ -2,8 +2,10 @@
 
 With few inputs and outputs a matrix product moves more numbers than it multiplies. Written as sums over
 inputs and outputs, a layer, its activation and the layer after it are one pass over weights and rows that
-keeps no activation: the backward pass computes them again, hidden units innermost, where sums over rows
-need no sum across a vector.
+keeps no activation: the backward pass computes them again. Both passes and the criteria between are one
+compiled function. Weights lie ``across`` replicates (see ``weights.Layout``): the forward pass goes along
+rows, and the backward pass, whose sums are over rows, along replicates, so that neither adds up the
+numbers of one vector.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lossearch.training.population.compiled import compiled
-from lossearch.training.population.fused import BENDS, FusedStack
+from lossearch.training.population.compiled import CompiledCriteria, compiled
+from lossearch.training.population.criteria import Criteria
+from lossearch.training.population.fused import BENDS
 from lossearch.training.population.networks import LayerStack, Tensors
 
 MOST_INPUTS, MOST_OUTPUTS = 8, 4
@@ -31,6 +34,16 @@ class Layers(NamedTuple):
     inner_bias: Tensor | None
     outer: Tensor
     outer_bias: Tensor | None
+
+    def behind(self) -> Layers:
+        """Return the same with seeds and arms behind."""
+        bias, last = self.inner_bias, self.outer_bias
+        return Layers(
+            self.inner.movedim((0, 1), (-2, -1)),
+            None if bias is None else bias.movedim((0, 1), (-2, -1)),
+            self.outer.movedim((0, 1), (-2, -1)),
+            None if last is None else last.movedim((0, 1), (-2, -1)),
+        )
 
 
 def _total(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
@@ -55,37 +68,42 @@ def forward(kind: type[nn.Module], layers: Layers, x: Tensor) -> Tensor:
 
 
 def backward(
-    kind: type[nn.Module], layers: Layers, across: Tensor, x: Tensor, slopes: Tensor, into: Layers
+    kind: type[nn.Module], layers: Layers, x: Tensor, slopes: Sequence[Tensor], into: Layers
 ) -> None:
-    """Write the gradients of all layers, given the slopes (S, A, O, B) of the losses in raw output.
+    """Write the gradients of all layers.
 
-    ``across`` are the inner weights with hidden units innermost, (S, A, I, H), and ``x`` the inputs with
-    features innermost, (S, B, I).
+    Args:
+        kind: the activation.
+        layers: the weights.
+        x: inputs (S, I, B).
+        slopes: of the losses in raw output, one a piece of the arms, (S, arms, B, O).
+        into: where gradients are written.
     """
-    bias = None if layers.inner_bias is None else layers.inner_bias.unsqueeze(2)
-    rows = x[:, None, :, None].unbind(4)
-    h = _hidden(kind, across.unsqueeze(3).unbind(2), bias, rows)
-    said = slopes.unsqueeze(4).unbind(2)
-    outer = layers.outer.unbind(2)
-    into.outer.copy_(torch.stack([(g * h).sum(2) for g in said], dim=2))
+    behind, found = layers.behind(), into.behind()
+    # (S, B, 1) an input, (S, B, A) an output, (H, S, 1, A) a hidden unit's weights
+    rows = x.unsqueeze(3).unbind(1)
+    said = [torch.cat([s[..., o].transpose(1, 2) for s in slopes], dim=2) for o in range(slopes[0].shape[3])]
+    outer = behind.outer.unsqueeze(3).unbind(0)
+    bias = None if behind.inner_bias is None else behind.inner_bias.unsqueeze(2)
+    h = _hidden(kind, behind.inner.unsqueeze(3).unbind(1), bias, rows)
+    for g, gradient in zip(said, found.outer.unbind(0), strict=True):
+        gradient.copy_((g * h).sum(2))
     # a single output's weight is a factor of all sums over rows
-    factor: Tensor | float = outer[0] if len(outer) == 1 else 1.0
-    back = said[0] if len(outer) == 1 else _total(said, [w.unsqueeze(2) for w in outer])
-    back = BENDS[kind].slope(back, h)
-    into.inner.copy_(torch.stack([(back * one).sum(2) * factor for one in rows], dim=3))
-    if into.inner_bias is not None:
-        into.inner_bias.copy_(back.sum(2) * factor)
-    if into.outer_bias is not None:
-        into.outer_bias.copy_(slopes.sum(3))
+    factor: Tensor | float = outer[0].squeeze(2) if len(outer) == 1 else 1.0
+    back = BENDS[kind].slope(said[0] if len(outer) == 1 else _total(said, outer), h)
+    for one, gradient in zip(rows, found.inner.unbind(1), strict=True):
+        gradient.copy_((back * one).sum(2) * factor)
+    if found.inner_bias is not None:
+        found.inner_bias.copy_(back.sum(2) * factor)
+    if found.outer_bias is not None:
+        found.outer_bias.copy_(torch.stack([g.sum(1) for g in said]))
 
 
 @dataclass
-class ThinStack(FusedStack):
+class ThinStack(LayerStack):
     """Two thin layers, compiled once for each shape of input."""
 
     forms: dict[tuple[object, ...], Callable[..., Any]] = field(default_factory=dict)
-    x: Tensor | None = None
-    """The inputs of the last forward pass."""
     recent: list[tuple[Tensors, Sequence[Tensor]]] = field(default_factory=list)
     """Weights, and gradients, that were given last, as the compiled functions take them."""
 
@@ -93,7 +111,7 @@ class ThinStack(FusedStack):
         super().__post_init__()
         linear = [m for _, m in self.layers if isinstance(m, nn.Linear)]
         self.kind = next(type(m) for _, m in self.layers if type(m) in BENDS)
-        self.biases = [m.bias is not None for m in linear]
+        self.biases = tuple(m.bias is not None for m in linear)
 
     @classmethod
     def fits(cls, stack: LayerStack) -> bool:
@@ -108,42 +126,60 @@ class ThinStack(FusedStack):
 
     def forget(self) -> None:
         """Free what was kept for populations of another size."""
-        super().forget()
         self.forms.clear()
         self.recent.clear()
-        self.x = None
 
     @torch.no_grad()
-    def forward(self, parameters: Tensors, x: Tensor, step_seeds: Sequence[int] | None) -> Tensor:
-        """Return raw output (S, A, B, n_out), keeping what :meth:`backward` needs."""
-        del step_seeds  # nothing here is random
-        self.x = x
+    def outputs(self, parameters: Tensors, x: Tensor) -> Tensor:
+        """Return raw output (S, A, B, n_out) from inputs (S, F, B)."""
         kind, biases = self.kind, self.biases
 
-        def of(*given: Tensor) -> Tensor:
+        def function(*given: Tensor) -> Tensor:
             return forward(kind, _layers(given[:-1], biases), given[-1])
 
-        raw: Tensor = self._run(of, ("forward", x.shape, x.stride()), [*self._of(parameters, len(x)), x])
+        given = [*self._of(parameters, len(x)), x]
+        key = (x.shape, x.stride())
+        if key not in self.forms:
+            self.forms[key] = compiled(function, ("forward", kind, biases), given)
+        raw: Tensor = self.forms[key](*given)
         return raw.transpose(2, 3)
 
     @torch.no_grad()
-    def backward(
-        self, slopes: Sequence[Tensor], parameters: Tensors, gradients: Mapping[str, Tensor]
-    ) -> None:
-        """Write the gradients of all parameters, given the losses' slopes in the raw output, arms after arms."""
-        assert self.x is not None  # noqa: S101 - after a forward pass
-        seeds, kind, biases = len(self.x), self.kind, self.biases
-        layers, into = self._of(parameters, seeds), self._of(gradients, seeds)
-        across, x = layers[0].transpose(2, 3).contiguous(), self.x.transpose(1, 2).contiguous()
-        whole = slopes[0] if len(slopes) == 1 else torch.cat(list(slopes), dim=1)
-        n = len(layers)
+    def gradients(
+        self,
+        criteria: CompiledCriteria,
+        parameters: Tensors,
+        x: Tensor,
+        encoded: Mapping[str, Tensor],
+        into: Tensors,
+    ) -> tuple[Tensor, Tensor, list[Tensor | None]]:
+        """Write the gradients of all parameters for one batch.
 
-        def of(*given: Tensor) -> None:
-            across, x, slopes = given[n:-n]
-            backward(kind, _layers(given[:n], biases), across, x, slopes, _layers(given[-n:], biases))
+        Args:
+            criteria: those of all arms.
+            parameters: the weights.
+            x: inputs (S, F, B).
+            encoded: targets.
+            into: where gradients are written.
 
-        g = whole.transpose(2, 3)
-        self._run(of, ("backward", g.shape, g.stride()), [*layers, across, x, g, *into])
+        Returns:
+            Raw output (S, A, B, n_out), its sum, and the losses known of each slice as
+            :meth:`Criteria.slopes` gives them.
+        """
+        kind, biases, n = self.kind, self.biases, 2 + sum(self.biases)
+
+        def function(criteria: Criteria, *given: Tensor) -> list[Tensor]:
+            x, *targets = given[: -2 * n]
+            layers, found = _layers(given[-2 * n : -n], biases), _layers(given[-n:], biases)
+            raw = forward(kind, layers, x)
+            slopes, known = criteria.slopes(raw.transpose(2, 3), dict(zip(encoded, targets, strict=True)))
+            backward(kind, layers, x, slopes, found)
+            return [raw, raw.sum(), *(k for k in known if k is not None)]
+
+        layers = [*self._of(parameters, len(x)), *self._of(into, len(x))]
+        does = ("gradients", kind, biases, *encoded)
+        raw, total, *known = criteria.run(function, does, [x, *encoded.values()], layers)
+        return raw.transpose(2, 3), total, criteria.by_slice(known)
 
     def _of(self, tensors: Tensors, seeds: int) -> Sequence[Tensor]:
         """Return the tensors of :class:`Layers` that there are."""
@@ -157,14 +193,9 @@ class ThinStack(FusedStack):
             for part in ("weight", "bias")
         ]
         found = [t.detach().view(seeds, -1, *t.shape[1:]) for n in names if (t := tensors.get(n)) is not None]
-        self.recent = [*self.recent[-1:], (tensors, found)]
+        # the weights, and gradients of this step and of the one before
+        self.recent = [*self.recent[-2:], (tensors, found)]
         return found
-
-    def _run(self, function: Callable[..., Any], key: tuple[object, ...], given: list[Tensor]) -> Any:
-        """Return what a function of tensors returns, compiled for each key."""
-        if key not in self.forms:
-            self.forms[key] = compiled(function, (key[0], self.kind, *self.biases), given)
-        return self.forms[key](*given)
 
 
 def _layers(tensors: Sequence[Tensor], biases: Sequence[bool]) -> Layers:

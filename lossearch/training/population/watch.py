@@ -31,17 +31,23 @@ class Place:
 class Watch:
     """Looks for numbers that are not finite.
 
-    ``alive`` says which replicates, (S, A), are still finite; the others' numbers go on and mean nothing.
+    ``alive`` says which replicates, (S, A), are still finite; the others' numbers mean nothing.
     ``lost`` are those found since it was last cleared.
     """
 
     alive: NDArray[np.bool_]
     lost: list[Place] = field(default_factory=list)
 
-    def doubts(self, raw: Tensor, slices: Sequence[PairSlice], losses: Sequence[Tensor | None]) -> bool:
-        """Return whether an output (S, A, B, n_out) of a replicate alive, or its loss, may not be finite.
+    def doubts(
+        self, raw: Tensor, total: Tensor, slices: Sequence[PairSlice], losses: Sequence[Tensor | None]
+    ) -> bool:
+        """Return whether an output of a replicate alive, or its loss, may not be finite.
 
-        ``losses`` are those known of each slice, (S, arms).
+        Args:
+            raw: outputs (S, A, B, n_out).
+            total: their sum.
+            slices: the pairs' arms.
+            losses: those known of each slice, (S, arms).
         """
         for own, known in zip(slices, losses, strict=True):
             if known is not None and not math.isfinite(float(known.sum())):
@@ -49,7 +55,7 @@ class Watch:
                 if (~torch.isfinite(known).numpy() & alive).any():
                     return True
         # a sum is finite only if every term is, and cheaper than asking each
-        if math.isfinite(float(raw.sum())):
+        if math.isfinite(float(total)):
             return False
         return bool((~torch.isfinite(raw.sum(dim=(2, 3))).numpy() & self.alive).any())
 
@@ -82,13 +88,18 @@ class Watch:
             at = taken if what in ("gradient", "weights") else step
             self.lost.append(Place(s, a, what, at, value))
 
-    def note_late(self, losses: Tensor, first: int) -> None:
-        """Note each replicate's first loss that is not finite, of steps (steps, S, A) from number ``first``."""
+    def note_late(self, losses: Tensor, first: int) -> bool:
+        """Note each replicate's first loss that is not finite, of steps (steps, S, A) from number ``first``.
+
+        Return whether there was any.
+        """
+        before = len(self.lost)
         bad = ~torch.isfinite(losses).cpu().numpy()
         for s, a in np.argwhere(bad.any(axis=0) & self.alive).tolist():
             self.alive[s, a] = False
             step = int(bad[:, s, a].argmax())
             self.lost.append(Place(s, a, "loss", first + step, float(losses[step, s, a])))
+        return len(self.lost) > before
 
     def guard(
         self,
@@ -97,8 +108,10 @@ class Watch:
         outputs: Sequence[Tensor],
         weights: Weights,
         taken: int,
-    ) -> None:
+    ) -> bool:
         """Note replicates with a loss, an output (raw or activated) or a weight that is not finite.
+
+        Return whether there were any.
 
         Args:
             slices: the pairs' arms.
@@ -109,11 +122,13 @@ class Watch:
         """
         sums = [losses, *(raw.sum(dim=(2, 3)) for raw in outputs)]
         sums += [torch.cat([s.activated(raw).sum(dim=(2, 3)) for s in slices], dim=1) for raw in outputs]
-        sums += [v.flatten(1).sum(dim=1).view(self.alive.shape) for v in weights.views.values()]
+        sums += [
+            v.reshape(self.alive.size, -1).sum(dim=1).view(self.alive.shape) for v in weights.views.values()
+        ]
         doubtful = ~torch.isfinite(torch.stack([s.to(losses.dtype) for s in sums])).all(dim=0)
         bad = doubtful.cpu().numpy() & self.alive
         if not bad.any():
-            return
+            return False
         activated = [torch.cat([s.activated(raw) for s in slices], dim=1) for raw in outputs]
         every = torch.cat([t for pair in zip(activated, outputs, strict=True) for t in pair], dim=2)
         for s, a in np.argwhere(bad).tolist():
@@ -121,6 +136,7 @@ class Watch:
             own = [losses[s, a], every[s, a], *(v[k] for v in weights.views.values())]
             bad[s, a] = first_bad(own) is not None
         self.note(bad, every, losses, weights, step=taken, taken=taken)
+        return bool(bad.any())
 
 
 def _blame(weights: Weights, replicate: int, output: Tensor, loss: float) -> tuple[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,58 +17,95 @@ class Snapshot:
     buffers: dict[str, Tensor]
 
 
+LINE = 16
+"""Numbers of a processor's cache line, and of its widest vector."""
+
+
 @dataclass(frozen=True)
 class Layout:
-    """Where each parameter of ``count`` replicates lies in a flat tensor."""
+    """Where each parameter of ``count`` replicates lies in a flat tensor.
+
+    A parameter's numbers lie replicate after replicate; ``across``, all replicates' first number, then all
+    their second, and so on, with some room between, so that neighbours do not compete for one place in the
+    processor's cache.
+    """
 
     count: int
     shapes: Mapping[str, torch.Size]
+    across: bool = False
+
+    @property
+    def _stride(self) -> int:
+        """From one number of a replicate to its next, where they lie across: an odd number of cache lines."""
+        return LINE * (-(-self.count // LINE) | 1)
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
         """Return a K x shape view for every parameter."""
-        parts = torch.split(flat, [self.count * shape.numel() for shape in self.shapes.values()])
+        each = self._stride if self.across else self.count
+        parts = torch.split(flat, [each * shape.numel() for shape in self.shapes.values()])
+        if self.across:
+            return {
+                name: part.view(*shape, each)[..., : self.count].movedim(-1, 0)
+                for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
+            }
         return {
             name: part.view(self.count, *shape)
             for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
 
+    def flat(self, parts: Mapping[str, Tensor]) -> Tensor:
+        """Return a flat tensor from one tensor K x shape for every parameter."""
+        if not self.across:
+            return torch.cat([parts[name].reshape(-1) for name in self.shapes])
+        like = next(iter(parts.values()))
+        flat = like.new_zeros(self._stride * sum(shape.numel() for shape in self.shapes.values()))
+        for name, view in self.views(flat).items():
+            view.copy_(parts[name])
+        return flat
+
     def spread(self, values: Tensor) -> Tensor:
         """Return one value a replicate, (K,), as a flat tensor."""
-        return torch.cat([values.repeat_interleave(shape.numel()) for shape in self.shapes.values()])
+        return self.flat({n: values.view(-1, *[1] * len(s)).expand(-1, *s) for n, s in self.shapes.items()})
 
-    def picked(self, flat: Tensor, replicates: Tensor) -> Tensor:
-        """Return some replicates' part of a flat tensor, as one."""
-        return torch.cat([view.detach()[replicates].reshape(-1) for view in self.views(flat).values()])
+    def picked(self, flat: Tensor, replicates: Tensor, into: Layout) -> Tensor:
+        """Return some replicates' part of a flat tensor, laid out as ``into``."""
+        return into.flat({name: view.detach()[replicates] for name, view in self.views(flat).items()})
 
 
 class Weights:
     """Parameters of K replicates as K x shape views of one flat tensor, gradients likewise.
 
     One flat tensor makes an optimiser step a handful of operations whatever the number of layers;
-    blocks of one parameter lie together so that each is contiguous. Buffers, and parameters that are
+    blocks of one parameter lie together, ``across`` as in :class:`Layout`. Buffers, and parameters that are
     not trained, are kept apart. ``keys`` maps each key of one network's state_dict to the name here,
     which differs where two layers share a tensor.
     """
 
     def __init__(
-        self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], keys: Mapping[str, str]
+        self,
+        parameters: Mapping[str, Tensor],
+        buffers: Mapping[str, Tensor],
+        keys: Mapping[str, str],
+        *,
+        across: bool = False,
     ) -> None:
         count = next(iter(parameters.values())).shape[0]
-        self.layout = Layout(count, {name: p.shape[1:] for name, p in parameters.items()})
+        self.layout = Layout(count, {name: p.shape[1:] for name, p in parameters.items()}, across)
         self.keys = dict(keys)
-        self.flat = torch.cat([p.detach().reshape(-1) for p in parameters.values()])
+        self.flat = self.layout.flat({name: p.detach() for name, p in parameters.items()})
         self.buffers = {name: b.detach().clone() for name, b in buffers.items()}
         self._lay_out()
 
     def _lay_out(self) -> None:
         self.grad = torch.zeros_like(self.flat)
+        self._spare: tuple[Tensor, dict[str, Tensor]] | None = None
         self.views, self.gradients = self.layout.views(self.flat), self.layout.views(self.grad)
         for view, grad in zip(self.views.values(), self.gradients.values(), strict=True):
             view.requires_grad_()
             view.grad = grad
 
     @classmethod
-    def of(cls, networks: Sequence[nn.Module], arms: int) -> Weights:
+    def of(cls, networks: Sequence[nn.Module], arms: int, *, across: bool = False) -> Weights:
         """Return the weights of S networks, each repeated for ``arms`` replicates: seed by seed."""
         trained = {n for n, p in networks[0].named_parameters() if p.requires_grad}
         every = [dict([*n.named_parameters(), *n.named_buffers()]) for n in networks]
@@ -82,11 +119,26 @@ class Weights:
             {n: t for n, t in stacked.items() if n in trained},
             {n: t for n, t in stacked.items() if n not in trained},
             {key: names[id(tensor)] for key, tensor in state.items()},
+            across=across,
         )
+
+    @property
+    def next_gradients(self) -> dict[str, Tensor]:
+        """Views of where gradients may be written while those of the step before are at hand."""
+        if self._spare is None:
+            grad = torch.zeros_like(self.grad)
+            self._spare = grad, self.layout.views(grad)
+        return self._spare[1]
+
+    def advance(self) -> None:
+        """Make the next gradients those that are at hand."""
+        assert self._spare is not None  # noqa: S101 - they have been written
+        before = self.grad, self.gradients
+        (self.grad, self.gradients), self._spare = self._spare, before
 
     def clip(self, most: float) -> None:
         """Scale each replicate's gradient to at most this norm, as torch.nn.utils.clip_grad_norm_ does."""
-        norms = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in self.gradients.values()]
+        norms = [torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in self.gradients.values()]
         factor = (most / (torch.linalg.vector_norm(torch.stack(norms), dim=0) + 1e-6)).clamp(max=1.0)
         for g in self.gradients.values():
             g.mul_(factor.view(-1, *[1] * (g.ndim - 1)))
@@ -103,12 +155,15 @@ class Weights:
         for name, buffer in self.buffers.items():
             into.buffers[name][chosen] = buffer[chosen]
 
-    def select(self, replicates: Tensor) -> None:
-        """Keep these replicates only. The flat tensor stays the same object, which an optimiser holds."""
+    def select(self, replicates: Tensor, into: Layout) -> None:
+        """Keep these replicates only, laid out as ``into``.
+
+        The flat tensor stays the same object, which an optimiser holds.
+        """
         self.flat.grad = None
-        self.flat.data = self.layout.picked(self.flat, replicates)
+        self.flat.data = self.layout.picked(self.flat, replicates, into)
         self.buffers = {name: b[replicates] for name, b in self.buffers.items()}
-        self.layout = replace(self.layout, count=len(replicates))
+        self.layout = into
         self._lay_out()
 
     def state(self, replicate: int, of: Snapshot | None = None) -> dict[str, Tensor]:
