@@ -36,9 +36,11 @@ from lossearch.training.population import Populations, train_population
 from lossearch.training.population import train as engine
 from lossearch.training.population.chunks import chunks
 from lossearch.training.population.module import PopulationModule
+from lossearch.training.population.optimizers import supported
 from lossearch.training.population.population import Population
 from lossearch.training.population.sizing import Sizing
 from lossearch.training.population.watch import Place, Watch
+from lossearch.training.population.weights import Layout
 
 BEST = replace(SETTINGS, epoch="best")
 WILD = 1e6
@@ -153,6 +155,67 @@ def test_what_has_diverged_is_not_asked_about_again(name, monkeypatch):
     assert [r.outcome for r in results] == [Outcome.COMPLETED] * 2 + [Outcome.DIVERGED] * 2
     # of 90 steps an epoch
     assert 0 < len(asked) < 5
+
+
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if supported(*v)], ids=variant_name)
+def test_a_lost_replicate_stands_still_so_that_it_slows_nothing(variant, seen):
+    task = problem("regression", network=batchnorm_mlp if variant[0] == "sgd" else mlp)
+
+    def huge_targets_of_one_seed(seed):
+        fold = task.fold(seed)
+        return replace(fold, train=replace(fold.train, y=fold.train.y * (1e200 if seed else 1)))
+
+    given = [replicate(conventional(task), lr, s) for lr in (1e-3, 1e-2) for s in (0, 1)]
+    settings = replace(SETTINGS, epochs=3, optimizer=variant[0], options=variant[1])
+    results = train(replace(task, fold=huge_targets_of_one_seed), given, settings)
+    assert [r.outcome for r in results] == [Outcome.COMPLETED, Outcome.DIVERGED] * 2
+    for module in seen:
+        left = module.population
+        optimizer = left.optimizer
+        lost = [view[2:] for view in (*left.weights.views.values(), *left.weights.buffers.values())]
+        assert all(torch.isfinite(t).all() for t in lost)
+        assert all((view[2:] == 0).all() for view in left.weights.views.values())
+        assert (next(iter(left.weights.layout.views(optimizer.rates).values()))[2:] == 0).all()
+
+
+class Scaled(nn.Module):
+    """With a parameter that is one number."""
+
+    def __init__(self, n_out):
+        super().__init__()
+        self.linear = nn.Linear(3, n_out)
+        self.scale = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, x):
+        return self.scale * self.linear(x)
+
+
+def test_a_parameter_may_be_a_single_number(seen):
+    task = problem("regression", network=Scaled)
+    given = [replicate(conventional(task), lr, s) for lr in (1e-3, 1e-2) for s in (0, 1)]
+    settings = replace(SETTINGS, clip=1.0)
+    for result in train(task, given, settings, keep_weights=True):
+        expected = reference_run(task, result.replicate, settings)
+        np.testing.assert_allclose(result.curves["val_loss"], expected.val_loss, rtol=1e-8)
+    assert [module.shape for module in seen] == [(2, 2)]
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_a_flat_tensor_holds_every_replicate_wherever_it_lies(across):
+    shapes = {"weight": torch.Size([3, 2]), "scale": torch.Size([])}
+    layout = Layout(37, shapes, across)
+    parts = {name: torch.randn(37, *shape) for name, shape in shapes.items()}
+    flat = layout.flat(parts)
+    assert all(torch.equal(view, parts[name]) for name, view in layout.views(flat).items())
+    each = layout.views(layout.spread(torch.arange(37.0)))
+    assert all((view[k] == k).all() for view in each.values() for k in range(37))
+    kept = torch.tensor([0, 5, 36])
+    for other in (False, True):
+        into = Layout(3, shapes, other)
+        found = into.views(layout.picked(flat, kept, into))
+        assert all(torch.equal(view, parts[name][kept]) for name, view in found.items())
+    lines = layout.views(flat)["weight"].stride(2) // 16
+    assert not across or lines % 2 == 1
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=variant_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from importlib import import_module
@@ -52,10 +53,17 @@ class Score:
                 kept[self.summary] = self.summary(predictions, target)
             found = self.fn(kept[self.summary])
         if self.field not in kept:
-            values = getattr(predictions, self.field)
-            kept[self.field] = None if values is None else torch.isfinite(values).flatten(1).all(dim=1)
+            kept[self.field] = _finite(getattr(predictions, self.field))
         finite = kept[self.field]
         return found if finite is None else found.masked_fill(~finite, torch.nan)
+
+
+def _finite(values: Tensor | None) -> Tensor | None:
+    """Return for which models all values are finite, (K,), None where they are for all."""
+    # a sum is finite only if every term is, and cheaper than asking each
+    if values is None or not values.is_floating_point() or math.isfinite(float(values.sum())):
+        return None
+    return torch.isfinite(values).flatten(1).all(dim=1)
 
 
 def _named(module: str, name: str) -> Any:
