@@ -62,7 +62,7 @@ def write_chunk(folder: Path, stage: str, results: Mapping[int, Sequence[Replica
         stage: "search" or "confirm".
         results: the replicates of each trial, by trial number.
     """
-    tables = [_replicate_table(number, result) for number in sorted(results) for result in results[number]]
+    tables = [_trial_table(number, results[number]) for number in sorted(results) if results[number]]
     path = folder / stage / f"part-{min(results):06d}.parquet"
     _write(path, _joined(tables))
     return path
@@ -86,7 +86,7 @@ def rewrite(
     here = pd.MultiIndex.from_arrays([table["trial"].to_pandas(), table["seed"].to_pandas()])
     wanted = pd.MultiIndex.from_tuples(sorted(keep), names=[None, None]) if keep else here[:0]
     kept = table.filter(pa.array(here.isin(wanted)))
-    tables = [_replicate_table(number, result) for number in sorted(results) for result in results[number]]
+    tables = [_trial_table(number, results[number]) for number in sorted(results) if results[number]]
     path = folder / f"{stage}.parquet"
     _write(path, _joined([kept, *tables]))
     return path
@@ -159,31 +159,36 @@ def _mean_curve(curves: Sequence[NDArray[np.float64]]) -> MeanCurve:
     return MeanCurve(mean, sd)
 
 
-def _replicate_table(number: int, result: ReplicateResult) -> pa.Table:
-    point = result.replicate.point
-    epochs = max((len(c) for c in result.curves.values()), default=0)
-    same = {
-        "trial": number,
-        "pair": point.pair,
-        "lr": float(point.lr),
-        "seed": int(result.replicate.seed),
-        "outcome": str(result.outcome),
+def _trial_table(number: int, results: Sequence[ReplicateResult]) -> pa.Table:
+    """Return the rows of one trial's replicates, whose columns are those that any of them has."""
+    ends = [max((len(c) for c in r.curves.values()), default=0) for r in results]
+    point = results[0].replicate.point
+    seeds = np.array([int(r.replicate.seed) for r in results], dtype=np.int64)
+    outcomes = pa.array([str(r.outcome) for r in results], KEYS.field("outcome").type)
+    place = np.repeat(np.arange(len(results)), ends)
+    keys = {
+        "trial": pa.repeat(pa.scalar(number, pa.int64()), len(place)),
+        "pair": pa.repeat(pa.scalar(point.pair), len(place)),
+        "lr": pa.repeat(pa.scalar(float(point.lr)), len(place)),
+        "seed": pa.array(seeds[place]),
+        "epoch": pa.array(np.concatenate([np.arange(1, end + 1, dtype=np.int32) for end in ends])),
+        "outcome": outcomes.take(pa.array(place)),
     }
-    keys: dict[str, pa.Array] = {
-        name: pa.repeat(pa.scalar(value, KEYS.field(name).type), epochs) for name, value in same.items()
-    }
-    keys["epoch"] = pa.array(np.arange(1, epochs + 1, dtype=np.int32))
-    curves = {name: _padded(curve, epochs) for name, curve in result.curves.items()}
+    names = dict.fromkeys(name for r in results for name in r.curves)
+    curves = {name: _column([r.curves.get(name) for r in results], ends) for name in names}
     return pa.table({**{name: keys[name] for name in KEYS.names}, **curves})
 
 
-def _padded(curve: NDArray[np.float64], epochs: int) -> pa.Array:
-    values = pa.array(curve, type=pa.float64())
-    return (
-        values
-        if len(curve) == epochs
-        else pa.concat_arrays([values, pa.nulls(epochs - len(curve), pa.float64())])
-    )
+def _column(curves: Sequence[NDArray[np.float64] | None], ends: Sequence[int]) -> pa.Array:
+    """Return one curve of every replicate, null where a replicate has none."""
+    lengths = [0 if curve is None else len(curve) for curve in curves]
+    values = np.concatenate([np.zeros(0), *(curve for curve in curves if curve is not None)])
+    if lengths == list(ends):
+        return pa.array(values, type=pa.float64())
+    had = np.concatenate([np.arange(end) < length for end, length in zip(ends, lengths, strict=True)])
+    every = np.zeros(len(had))
+    every[had] = values
+    return pa.array(every, type=pa.float64(), mask=~had)
 
 
 def _joined(tables: Sequence[pa.Table]) -> pa.Table:
@@ -192,7 +197,8 @@ def _joined(tables: Sequence[pa.Table]) -> pa.Table:
 
 def _write(path: Path, table: pa.Table) -> None:
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        # numbers of a curve seldom repeat: looking for those that do takes as long as all the rest
+        pq.write_table(table, temporary, compression="zstd", use_dictionary=[*KEYS.names])
 
 
 def _read(folder: Path, stage: str) -> tuple[pa.Table, list[Path]]:

@@ -69,7 +69,7 @@ class ParentRun:
             "rows": rows or "unknown",
             "objective": f"{header.direction} `{header.metric}` on validation rows, recorded as `score`{_second(header)}",
             "trials": f"one run each, found by `tags.\"{STUDY}\" = '{header.name}' and tags.\"{ROLE}\" = 'trial'`",
-            "curves": "`curve/NAME` is the mean over seeds, `spread/NAME` the sd; "
+            "curves": "`curve/NAME` is the mean over seeds, `spread/NAME` the sd of the validation score and loss; "
             "plain names are values at the trial's epoch",
             "again": f"`lossearch report {header.name}`",
         }

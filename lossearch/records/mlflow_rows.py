@@ -30,8 +30,10 @@ TAG_LENGTH = 5000
 NAME_LENGTH = 250
 EPOCHS = SCORED_EPOCHS
 CURVES = 6
-VALUES = 100
-"""Curve values a run: what a plot can show, and 10 ms on sqlite."""
+SPREADS = 2
+"""How many of them, the first, are given with their spread, at every other epoch shown."""
+VALUES = 80
+"""Curve values a run: what a plot can show, and 7 ms on sqlite."""
 
 
 @dataclass(frozen=True)
@@ -198,14 +200,15 @@ def _final_values(record: TrialRecord) -> list[Value]:
 
 def _curve_values(header: StudyHeader, record: TrialRecord, curves: MeanCurves) -> list[Value]:
     main = _main_curves(header, curves)
-    most = min(EPOCHS, max(2, int(VALUES / 1.5 / max(1, len(main)))))
+    most = min(EPOCHS, max(2, int(VALUES / max(1, len(main) + len(main[:SPREADS]) / 2))))
     names = safe_names(curves)
     found = []
     for name in main:
         length = len(curves[name].mean)
         epochs = [e for e in _shown(_epochs(header, record, length), most) if e <= length]
         found += _curve(f"curve/{names[name]}", curves[name].mean, epochs)
-        found += _curve(f"spread/{names[name]}", curves[name].sd, epochs[:-1:2] + epochs[-1:])
+        if name in main[:SPREADS]:
+            found += _curve(f"spread/{names[name]}", curves[name].sd, epochs[:-1:2] + epochs[-1:])
     return found
 
 
@@ -221,6 +224,7 @@ def _shown(epochs: int, most: int) -> list[int]:
 
 
 def _main_curves(header: StudyHeader, curves: MeanCurves) -> list[str]:
+    # first those whose spread is shown
     objective = [f"val_{header.metric}", "val_loss", f"train_{header.metric}", "train_loss"]
     others = [f"val_{metric}" for metric in header.metrics]
     return [name for name in dict.fromkeys([*objective, *others, *curves]) if name in curves][:CURVES]
