@@ -113,7 +113,8 @@ class PopulationModule(pl.LightningModule):
         mean = (losses.double() * sizes[:, None, None]).sum(0) / sizes.sum()
         self._put("train_loss", epoch, mean.cpu().numpy())
 
-    def validation_step(self, batch: Tensor) -> None:  # noqa: ARG002 - the hook's
+    @torch.no_grad()
+    def on_train_epoch_end(self) -> None:
         """Score the epoch, set the best weights aside, let go of what has diverged."""
         if self.stopped:
             return

@@ -46,17 +46,17 @@ class Layers(NamedTuple):
         )
 
 
-def _total(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
-    """Return the sum of products, written out."""
-    return reduce(torch.add, (one * other for one, other in zip(a, b, strict=True)))
+def _total(a: Sequence[Tensor], b: Sequence[Tensor], start: Tensor | None = None) -> Tensor:
+    """Return the sum of products, written out; with something to begin with each is one operation."""
+    products = (one * other for one, other in zip(a, b, strict=True))
+    return reduce(torch.add, products) if start is None else reduce(torch.add, products, start)
 
 
 def _hidden(
     kind: type[nn.Module], weights: Sequence[Tensor], bias: Tensor | None, x: Sequence[Tensor]
 ) -> Tensor:
     """Return the hidden units from one tensor an input each, broadcast against each other."""
-    total = _total(weights, x)
-    return BENDS[kind].forward(total if bias is None else total + bias)
+    return BENDS[kind].forward(_total(weights, x, bias))
 
 
 def forward(kind: type[nn.Module], layers: Layers, x: Tensor) -> Tensor:

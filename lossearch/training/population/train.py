@@ -81,7 +81,8 @@ class Run:
                 prune=self.prune,
                 keep_weights=self.keep_weights,
             )
-            trainer.fit(module, _Epochs(trainer), _Epochs(trainer))
+            # without a loop of the Trainer's own for validation, which takes as long as a small population's
+            trainer.fit(module, _Epochs(trainer))
             if module.stopped:
                 return None
             module.score_best()
