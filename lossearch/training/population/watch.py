@@ -120,6 +120,11 @@ class Watch:
             weights: those that gave them.
             taken: how many steps they have taken.
         """
+        total = losses.sum() + weights.flat.sum()
+        for raw in outputs:
+            total = total + raw.sum() + torch.stack([s.activated(raw).sum() for s in slices]).sum()
+        if math.isfinite(float(total)):
+            return False
         sums = [losses, *(raw.sum(dim=(2, 3)) for raw in outputs)]
         sums += [torch.cat([s.activated(raw).sum(dim=(2, 3)) for s in slices], dim=1) for raw in outputs]
         sums += [
