@@ -637,3 +637,23 @@ def test_a_trial_is_three_calls_and_cheap(view: MlflowView, store: Store) -> Non
     # 25 ms on a quiet machine; the bound is for a busy one
     assert np.median(seconds) < 0.1
     assert count(store, "runs") == 21
+
+
+def test_silence_puts_loggers_back_and_keeps_what_was_set_meanwhile() -> None:
+    client, alembic = logging.getLogger("mlflow"), logging.getLogger("alembic")
+    before = (client.handlers, client.propagate, [*alembic.handlers], alembic.propagate)
+    extra, whole = logging.NullHandler(), [logging.NullHandler()]
+    try:
+        with quiet(), quiet():
+            assert not client.propagate
+            assert all(isinstance(h, logging.NullHandler) for h in client.handlers)
+            alembic.addHandler(extra)
+        assert (client.handlers, client.propagate) == before[:2]
+        assert alembic.handlers == [*before[2], extra]
+        # as the first import of MLflow does
+        with quiet():
+            client.handlers, client.propagate = whole, False
+        assert (client.handlers, client.propagate) == (whole, False)
+    finally:
+        client.handlers, client.propagate = before[:2]
+        alembic.removeHandler(extra)

@@ -178,7 +178,7 @@ def test_a_lost_replicate_stands_still_so_that_it_slows_nothing(variant, seen):
         assert (next(iter(left.weights.layout.views(optimizer.rates).values()))[2:] == 0).all()
 
 
-class Scaled(nn.Module):
+class WithOneNumber(nn.Module):
     """With a parameter that is one number."""
 
     def __init__(self, n_out):
@@ -191,7 +191,7 @@ class Scaled(nn.Module):
 
 
 def test_a_parameter_may_be_a_single_number(seen):
-    task = problem("regression", network=Scaled)
+    task = problem("regression", network=WithOneNumber)
     given = [replicate(conventional(task), lr, s) for lr in (1e-3, 1e-2) for s in (0, 1)]
     settings = replace(SETTINGS, clip=1.0)
     for result in train(task, given, settings, keep_weights=True):

@@ -21,6 +21,7 @@ from lossearch.testing.problems import problem, space_of
 from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.population import Populations, feeding, train_population
 from lossearch.training.population import population as engine
+from lossearch.training.population import thin as thin_layers
 from lossearch.training.population.compiled import CompiledCriteria, _copied, compiled
 from lossearch.training.population.criteria import Criteria, pair_slices
 from lossearch.training.population.fused import FusedStack
@@ -104,7 +105,12 @@ def test_curves_and_divergences_are_the_same(together: int, monkeypatch: pytest.
     ("kind", "bias", "n_out"),
     [(nn.ReLU, (True, True), 1), (nn.Tanh, (False, True), 3), (nn.Sigmoid, (True, False), 4)],
 )
-def test_thin_layers_have_the_outputs_and_gradients_of_matrix_products(kind, bias, n_out) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_thin_layers_have_the_outputs_and_gradients_of_matrix_products(
+    kind, bias, n_out, apart, monkeypatch
+) -> None:
+    # as for a CUDA graph, which must not write into what it is given
+    monkeypatch.setattr(thin_layers, "captured", lambda _: apart)
     draws = torch.Generator().manual_seed(0)
     networks = [
         nn.Sequential(nn.Flatten(), nn.Linear(3, 7, bias[0]), kind(), nn.Linear(7, n_out, bias[1])).double()

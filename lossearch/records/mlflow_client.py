@@ -146,19 +146,26 @@ def first_line(error: BaseException) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence MLflow and what it stands on, and keep its calls short; all is as before afterwards."""
-    loggers = [logging.getLogger(name) for name in _CHATTY]
-    before = [(logger.handlers, logger.propagate) for logger in loggers]
+    """Silence MLflow and what it stands on, and keep its calls short; all is as before afterwards.
+
+    A logger that is given handlers meanwhile keeps them.
+    """
+    nothing = logging.NullHandler()
+    before = [(logger, logger.handlers, logger.propagate) for logger in map(logging.getLogger, _CHATTY)]
+    ours: list[list[logging.Handler]] = [[nothing] for _ in before]
     added = {k: v for k, v in _FOR_CALLS.items() if k not in os.environ}
     os.environ.update(added)
     try:
         # levels would do, but every change of one makes all loggers of the process forget theirs: 2 ms a trial
-        for logger in loggers:
-            logger.handlers, logger.propagate = [logging.NullHandler()], False
+        for (logger, _, _), handlers in zip(before, ours, strict=True):
+            logger.handlers, logger.propagate = handlers, False
         yield
     finally:
-        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
-            logger.handlers, logger.propagate = handlers, propagate
+        for (logger, handlers, propagate), meanwhile in zip(before, ours, strict=True):
+            if logger.handlers is meanwhile:
+                # the very list, by which a silence around this one knows it
+                handlers.extend(h for h in meanwhile if h is not nothing)
+                logger.handlers, logger.propagate = handlers, propagate
         for key in added:
             os.environ.pop(key, None)
 

@@ -60,7 +60,7 @@ class Row:
 
 
 def trial_row(header: StudyHeader, record: TrialRecord, curves: MeanCurves | None) -> Row:
-    """Return the run of a trial: final values by plain names, curves as ``curve/NAME`` and ``spread/NAME``."""
+    """Return the run of a trial: final values by plain names, curves as ``curve/NAME``, the first with ``spread/NAME``."""
     params = _trial_params(header, record)
     names = safe_names(params)
     long = {k: v for k, v in params.items() if len(v) > PARAM_LENGTH}

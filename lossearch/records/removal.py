@@ -75,8 +75,9 @@ def _own_artifacts(store: Store, name: str, uri: str | None) -> list[Path]:
     address = tracking_uri(store, uri)
     if uri is None and not store.database.is_file():
         return []
+    client = connect(store, address)
     with quiet():
-        found = connect(store, address).get_experiment_by_name(name)
+        found = client.get_experiment_by_name(name)
     location = urlsplit(found.artifact_location) if found else None
     path = Path(unquote(location.path)) if location and location.scheme == "file" else None
     return [path] if path and path.parent == store.artifacts and path.is_dir() else []

@@ -22,7 +22,7 @@ OPTIONS: dict[str, Any] = {
     "cpp.enable_floating_point_contract_flag": "fast",
 }
 """Options under which cheap intermediates are computed where they are used, however often, and not stored,
-and a product and a sum are one operation, rounded once."""
+and processors take a product and a sum as one operation, rounded once."""
 FORMS = 128
 """Compiled functions that a process keeps."""
 
@@ -58,11 +58,16 @@ def compiled(function: Function, does: Hashable, given: Sequence[Tensor]) -> Fun
 def _compiled(form: _Form) -> Function:
     function, given = form.work.pop()
     graph = make_fx(function)(*given)
-    if given[0].device.type == "cuda":
+    if captured(given[0].device):
         fast = torch.compile(graph, dynamic=False, options={**OPTIONS, "triton.cudagraphs": True})
         return lambda *tensors: _copied(fast(*tensors))
     # without what torch.compile checks at every call, which takes longer than small populations do
     return torch._inductor.compile(graph, list(given), options=OPTIONS)  # type: ignore[no-any-return]  # noqa: SLF001
+
+
+def captured(device: torch.device) -> bool:
+    """Return whether what is compiled for a device is a CUDA graph, which must not write into what it is given."""
+    return device.type == "cuda"
 
 
 def _copied(found: Any) -> Any:

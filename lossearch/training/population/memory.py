@@ -107,6 +107,7 @@ def footprint(
     few = _one_an_encoding(space, points)
     fold = task.fold(seeds[0])
     size = min(int(settings.batch_size), fold.train_rows, len(fold.train))
+    # what is compiled takes other things, and less: no activations, but a second gradient
     tried = replace(task, fold=lambda seed: _cut(task.fold(seed), size))
     dry = _DryRun(tried, space, seeds[0], replace(settings, schedule="constant", compile=False), random)
     with contained(stream(seeds[0], "memory"), 1):

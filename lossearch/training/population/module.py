@@ -144,8 +144,10 @@ class PopulationModule(pl.LightningModule):
         """Return output with nothing of other arms, so that what is seen of these depends on no neighbour."""
         if arms.all():
             return raw
-        others = torch.from_numpy(~arms).to(raw.device)
-        return raw.masked_fill(others[:, None, None], 0)
+        # in the layout that it has: in another, arithmetic rounds otherwise
+        raw = raw.clone()
+        raw[:, torch.from_numpy(~arms).to(raw.device)] = 0
+        return raw
 
     def _note_lost(self) -> list[int]:
         """Note divergences since the last epoch; return the arms of the start that they are of."""

@@ -156,7 +156,8 @@ class Population:
     def _step(self, x: Tensor, encoded: Mapping[str, Tensor], step: Callable[[], object]) -> None:
         drawn = step_seeds(self.seeds, self.steps) if self.random else None
         weights, network, criteria = self.weights, self.network, self.criteria
-        if isinstance(network, ThinStack) and isinstance(criteria, CompiledCriteria):
+        if isinstance(network, ThinStack):
+            assert isinstance(criteria, CompiledCriteria)  # noqa: S101 - both where compiling repays
             raw, total, known = network.gradients(criteria, weights.views, x, encoded, weights.next_gradients)
             lost = self._look(raw, total, encoded, known)
             weights.advance()
@@ -169,7 +170,7 @@ class Population:
                 raw = network(weights.views, weights.buffers, x, training=True, step_seeds=drawn)
             raw = lifted(raw)
         found, known = criteria.slopes(raw.detach(), encoded)
-        lost = self._look(raw.detach(), raw.detach().sum(), encoded, known)
+        lost = self._look(raw.detach(), None, encoded, known)
         if isinstance(network, FusedStack):
             network.backward(found, weights.views, weights.gradients)
         else:
@@ -178,15 +179,17 @@ class Population:
         self._move(step, lost=lost)
 
     def _look(
-        self, raw: Tensor, total: Tensor, encoded: Mapping[str, Tensor], known: Sequence[Tensor | None]
+        self, raw: Tensor, total: Tensor | None, encoded: Mapping[str, Tensor], known: Sequence[Tensor | None]
     ) -> bool:
         """Keep one step's outputs, and note what is not finite while the gradients before are at hand.
 
-        Return whether replicates have been lost.
+        ``total`` is the outputs' sum where it is known. Return whether replicates have been lost.
         """
         self.said.add(raw, encoded, known)
         # a GPU is not waited for
-        if self.device.type != "cpu" or not self.watch.doubts(raw, total, self.slices, known):
+        if self.device.type != "cpu":
+            return False
+        if not self.watch.doubts(raw, raw.sum() if total is None else total, self.slices, known):
             return False
         before = len(self.watch.lost)
         self._note(raw)
@@ -221,7 +224,10 @@ class Population:
 
     @torch.no_grad()
     def _still(self) -> None:
-        """Set all numbers of lost replicates to zero, their rates too: looking for what is not finite takes time."""
+        """Set all numbers of lost replicates to zero, their rates too: looking for what is not finite takes time.
+
+        They stay so for as long as their steps are finite; where they are not, all that is lost is time.
+        """
         dead = torch.from_numpy(~self.watch.alive).flatten().to(self.device)
 
         def stilled(flat: Tensor) -> Tensor:
@@ -288,8 +294,9 @@ class Population:
     def scores(self, raw: Tensor, part: PartTensors, metrics: Sequence[Metric]) -> dict[str, Floats]:
         """Return each metric of each replicate on a part, (S, A); NaN where a pair has none."""
         if not self.watch.alive.all() and not math.isfinite(float(raw.sum())):
-            dead = torch.from_numpy(~self.watch.alive).to(raw.device)
-            raw = raw.masked_fill(dead[:, :, None, None], 0)
+            # in the layout that it has: in another, arithmetic rounds otherwise
+            raw = raw.clone()
+            raw[torch.from_numpy(~self.watch.alive).to(raw.device)] = 0
         return stacked_scores(self.slices, raw, part.y, metrics)
 
     def guard(self, losses: Tensor, *outputs: Tensor) -> None:

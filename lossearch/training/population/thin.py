@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lossearch.training.population.compiled import CompiledCriteria, compiled
+from lossearch.training.population.compiled import CompiledCriteria, captured, compiled
 from lossearch.training.population.criteria import Criteria
 from lossearch.training.population.fused import BENDS
 from lossearch.training.population.networks import LayerStack, Tensors
@@ -45,6 +45,16 @@ class Layers(NamedTuple):
             None if last is None else last.movedim((0, 1), (-2, -1)),
         )
 
+    def pieces(self) -> list[Tensor]:
+        """Return all numbers of a hidden unit apart, (H, S, A), and of an output's bias, (S, A).
+
+        First the outer weights, an output each, then the inner, an input each, then the biases.
+        """
+        behind = self.behind()
+        found = [*behind.outer.unbind(0), *behind.inner.unbind(1)]
+        found += [] if behind.inner_bias is None else [behind.inner_bias]
+        return found + ([] if behind.outer_bias is None else [*behind.outer_bias.unbind(0)])
+
 
 def _total(a: Sequence[Tensor], b: Sequence[Tensor], start: Tensor | None = None) -> Tensor:
     """Return the sum of products, written out; with something to begin with each is one operation."""
@@ -67,36 +77,32 @@ def forward(kind: type[nn.Module], layers: Layers, x: Tensor) -> Tensor:
     return raw if layers.outer_bias is None else raw + layers.outer_bias.unsqueeze(3)
 
 
-def backward(
-    kind: type[nn.Module], layers: Layers, x: Tensor, slopes: Sequence[Tensor], into: Layers
-) -> None:
-    """Write the gradients of all layers.
+def backward(kind: type[nn.Module], layers: Layers, x: Tensor, slopes: Sequence[Tensor]) -> list[Tensor]:
+    """Return the gradients of all layers, in pieces as :meth:`Layers.pieces` gives them.
 
     Args:
         kind: the activation.
         layers: the weights.
         x: inputs (S, I, B).
         slopes: of the losses in raw output, one a piece of the arms, (S, arms, B, O).
-        into: where gradients are written.
     """
-    behind, found = layers.behind(), into.behind()
+    behind = layers.behind()
     # (S, B, 1) an input, (S, B, A) an output, (H, S, 1, A) a hidden unit's weights
     rows = x.unsqueeze(3).unbind(1)
     said = [torch.cat([s[..., o].transpose(1, 2) for s in slopes], dim=2) for o in range(slopes[0].shape[3])]
     outer = behind.outer.unsqueeze(3).unbind(0)
     bias = None if behind.inner_bias is None else behind.inner_bias.unsqueeze(2)
     h = _hidden(kind, behind.inner.unsqueeze(3).unbind(1), bias, rows)
-    for g, gradient in zip(said, found.outer.unbind(0), strict=True):
-        gradient.copy_((g * h).sum(2))
+    found = [(g * h).sum(2) for g in said]
     # a single output's weight is a factor of all sums over rows
     factor: Tensor | float = outer[0].squeeze(2) if len(outer) == 1 else 1.0
     back = BENDS[kind].slope(said[0] if len(outer) == 1 else _total(said, outer), h)
-    for one, gradient in zip(rows, found.inner.unbind(1), strict=True):
-        gradient.copy_((back * one).sum(2) * factor)
-    if found.inner_bias is not None:
-        found.inner_bias.copy_(back.sum(2) * factor)
-    if found.outer_bias is not None:
-        found.outer_bias.copy_(torch.stack([g.sum(1) for g in said]))
+    found += [(back * one).sum(2) * factor for one in rows]
+    if layers.inner_bias is not None:
+        found.append(back.sum(2) * factor)
+    if layers.outer_bias is not None:
+        found += [g.sum(1) for g in said]
+    return found
 
 
 @dataclass
@@ -166,19 +172,28 @@ class ThinStack(LayerStack):
             Raw output (S, A, B, n_out), its sum, and the losses known of each slice as
             :meth:`Criteria.slopes` gives them.
         """
-        kind, biases, n = self.kind, self.biases, 2 + sum(self.biases)
+        kind, biases, apart = self.kind, self.biases, captured(x.device)
+        weights, places = self._of(parameters, len(x)), self._of(into, len(x))
+        n = len(weights)
 
         def function(criteria: Criteria, *given: Tensor) -> list[Tensor]:
-            x, *targets = given[: -2 * n]
-            layers, found = _layers(given[-2 * n : -n], biases), _layers(given[-n:], biases)
-            raw = forward(kind, layers, x)
+            (x, *targets), layers = given[: 1 + len(encoded)], given[1 + len(encoded) :]
+            raw = forward(kind, _layers(layers[:n], biases), x)
             slopes, known = criteria.slopes(raw.transpose(2, 3), dict(zip(encoded, targets, strict=True)))
-            backward(kind, layers, x, slopes, found)
-            return [raw, raw.sum(), *(k for k in known if k is not None)]
+            found = backward(kind, _layers(layers[:n], biases), x, slopes)
+            said = [raw, raw.sum(), *(k for k in known if k is not None)]
+            if apart:
+                return [*said, *found]
+            _write(found, _layers(layers[n:], biases))
+            return said
 
-        layers = [*self._of(parameters, len(x)), *self._of(into, len(x))]
         does = ("gradients", kind, biases, *encoded)
-        raw, total, *known = criteria.run(function, does, [x, *encoded.values()], layers)
+        always = weights if apart else [*weights, *places]
+        raw, total, *known = criteria.run(function, does, [x, *encoded.values()], always)
+        if apart:
+            count = sum(not s.pair.has_slope for s in criteria.slices)
+            known, found = known[:count], known[count:]
+            _write(found, _layers(places, biases))
         return raw.transpose(2, 3), total, criteria.by_slice(known)
 
     def _of(self, tensors: Tensors, seeds: int) -> Sequence[Tensor]:
@@ -196,6 +211,11 @@ class ThinStack(LayerStack):
         # the weights, and gradients of this step and of the one before
         self.recent = [*self.recent[-2:], (tensors, found)]
         return found
+
+
+def _write(found: Sequence[Tensor], into: Layers) -> None:
+    for piece, place in zip(found, into.pieces(), strict=True):
+        place.copy_(piece)
 
 
 def _layers(tensors: Sequence[Tensor], biases: Sequence[bool]) -> Layers:

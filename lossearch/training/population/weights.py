@@ -18,7 +18,7 @@ class Snapshot:
 
 
 LINE = 16
-"""Numbers of a processor's cache line, and of its widest vector."""
+"""Numbers of 4 bytes in a processor's cache line, and in its widest vector."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Layout:
 
     @property
     def _stride(self) -> int:
-        """From one number of a replicate to its next, where they lie across: an odd number of cache lines."""
+        """From one number of a replicate to its next, where they lie across: of 4 bytes, an odd number of lines."""
         return LINE * (-(-self.count // LINE) | 1)
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
@@ -102,7 +102,8 @@ class Weights:
         self.views, self.gradients = self.layout.views(self.flat), self.layout.views(self.grad)
         for view, grad in zip(self.views.values(), self.gradients.values(), strict=True):
             view.requires_grad_()
-            view.grad = grad
+            # autograd's; what lies across has a backward pass of its own, in turn into one of two places
+            view.grad = None if self.layout.across else grad
 
     @classmethod
     def of(cls, networks: Sequence[nn.Module], arms: int, *, across: bool = False) -> Weights:
