@@ -17,7 +17,7 @@ from lossearch.tasks import Metric, constant_score
 from lossearch.training.contract import SCORED_EPOCHS, Divergence, Outcome, Prune
 from lossearch.training.population.optimizers import PerReplicate
 from lossearch.training.population.population import PartTensors, Population
-from lossearch.training.population.scoring import Floats
+from lossearch.training.population.scoring import Floats, without
 
 
 class PopulationModule(pl.LightningModule):
@@ -144,10 +144,7 @@ class PopulationModule(pl.LightningModule):
         """Return output with nothing of other arms, so that what is seen of these depends on no neighbour."""
         if arms.all():
             return raw
-        # in the layout that it has: in another, arithmetic rounds otherwise
-        raw = raw.clone()
-        raw[:, torch.from_numpy(~arms).to(raw.device)] = 0
-        return raw
+        return without(raw, np.tile(~arms, (len(raw), 1)))
 
     def _note_lost(self) -> list[int]:
         """Note divergences since the last epoch; return the arms of the start that they are of."""

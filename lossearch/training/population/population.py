@@ -23,7 +23,7 @@ from lossearch.training.population.feeding import Feeding, SeedFeeding, StreamFe
 from lossearch.training.population.fused import FusedStack
 from lossearch.training.population.networks import Batched, LayerStack, Vmapped, step_seeds
 from lossearch.training.population.optimizers import PerReplicate, per_replicate
-from lossearch.training.population.scoring import Floats, stacked_scores
+from lossearch.training.population.scoring import Floats, stacked_scores, without
 from lossearch.training.population.thin import ThinStack
 from lossearch.training.population.train_losses import TrainLosses
 from lossearch.training.population.watch import Watch
@@ -159,9 +159,9 @@ class Population:
         if isinstance(network, ThinStack):
             assert isinstance(criteria, CompiledCriteria)  # noqa: S101 - both where compiling repays
             raw, total, known = network.gradients(criteria, weights.views, x, encoded, weights.next_gradients)
-            lost = self._look(raw, total, encoded, known)
+            lost = self._observe(raw, total, encoded, known)
             weights.advance()
-            self._move(step, lost=lost)
+            self._take_step(step, lost=lost)
             return
         if isinstance(network, FusedStack):
             raw = network.forward(weights.views, x, drawn)
@@ -170,15 +170,15 @@ class Population:
                 raw = network(weights.views, weights.buffers, x, training=True, step_seeds=drawn)
             raw = lifted(raw)
         found, known = criteria.slopes(raw.detach(), encoded)
-        lost = self._look(raw.detach(), None, encoded, known)
+        lost = self._observe(raw.detach(), None, encoded, known)
         if isinstance(network, FusedStack):
             network.backward(found, weights.views, weights.gradients)
         else:
             weights.grad.zero_()
             raw.backward(torch.cat(found, dim=1))
-        self._move(step, lost=lost)
+        self._take_step(step, lost=lost)
 
-    def _look(
+    def _observe(
         self, raw: Tensor, total: Tensor | None, encoded: Mapping[str, Tensor], known: Sequence[Tensor | None]
     ) -> bool:
         """Keep one step's outputs, and note what is not finite while the gradients before are at hand.
@@ -195,7 +195,7 @@ class Population:
         self._note(raw)
         return len(self.watch.lost) > before
 
-    def _move(self, step: Callable[[], object], *, lost: bool) -> None:
+    def _take_step(self, step: Callable[[], object], *, lost: bool) -> None:
         """Take an optimiser step along the gradients; ``lost`` says whether some of them mean nothing now."""
         weights = self.weights
         if self.settings.clip is not None:
@@ -294,9 +294,7 @@ class Population:
     def scores(self, raw: Tensor, part: PartTensors, metrics: Sequence[Metric]) -> dict[str, Floats]:
         """Return each metric of each replicate on a part, (S, A); NaN where a pair has none."""
         if not self.watch.alive.all() and not math.isfinite(float(raw.sum())):
-            # in the layout that it has: in another, arithmetic rounds otherwise
-            raw = raw.clone()
-            raw[torch.from_numpy(~self.watch.alive).to(raw.device)] = 0
+            raw = without(raw, ~self.watch.alive)
         return stacked_scores(self.slices, raw, part.y, metrics)
 
     def guard(self, losses: Tensor, *outputs: Tensor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -43,6 +44,16 @@ def stacked_scores(
                 for name, value in scores(own, _of_seeds(predictions, seeds), target[start]).items():
                     found[name][seeds, arms] = value.double().cpu().numpy().reshape(-1, len(arms))
     return found
+
+
+def without(raw: Tensor, replicates: NDArray[np.bool_]) -> Tensor:
+    """Return output (S, A, N, n_out) with zeros for some replicates, (S, A).
+
+    In the layout that it has: in another, arithmetic rounds otherwise.
+    """
+    raw = raw.clone()
+    raw[torch.from_numpy(replicates).to(raw.device)] = 0
+    return raw
 
 
 def _of_seeds(predictions: Predictions, seeds: slice) -> Predictions:

@@ -143,7 +143,7 @@ class ThinStack(LayerStack):
         def function(*given: Tensor) -> Tensor:
             return forward(kind, _layers(given[:-1], biases), given[-1])
 
-        given = [*self._of(parameters, len(x)), x]
+        given = [*self._tensors(parameters, len(x)), x]
         key = (x.shape, x.stride())
         if key not in self.forms:
             self.forms[key] = compiled(function, ("forward", kind, biases), given)
@@ -173,7 +173,7 @@ class ThinStack(LayerStack):
             :meth:`Criteria.slopes` gives them.
         """
         kind, biases, apart = self.kind, self.biases, captured(x.device)
-        weights, places = self._of(parameters, len(x)), self._of(into, len(x))
+        weights, places = self._tensors(parameters, len(x)), self._tensors(into, len(x))
         n = len(weights)
 
         def function(criteria: Criteria, *given: Tensor) -> list[Tensor]:
@@ -196,7 +196,7 @@ class ThinStack(LayerStack):
             _write(found, _layers(places, biases))
         return raw.transpose(2, 3), total, criteria.by_slice(known)
 
-    def _of(self, tensors: Tensors, seeds: int) -> Sequence[Tensor]:
+    def _tensors(self, tensors: Tensors, seeds: int) -> Sequence[Tensor]:
         """Return the tensors of :class:`Layers` that there are."""
         for known, found in self.recent:
             if known is tensors:

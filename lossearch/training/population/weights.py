@@ -35,30 +35,24 @@ class Layout:
     across: bool = False
 
     @property
-    def _stride(self) -> int:
-        """From one number of a replicate to its next, where they lie across: of 4 bytes, an odd number of lines."""
-        return LINE * (-(-self.count // LINE) | 1)
+    def _room(self) -> int:
+        """Numbers there are for one number of every replicate; across, of 4 bytes, an odd number of lines."""
+        return LINE * (-(-self.count // LINE) | 1) if self.across else self.count
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
         """Return a K x shape view for every parameter."""
-        each = self._stride if self.across else self.count
-        parts = torch.split(flat, [each * shape.numel() for shape in self.shapes.values()])
-        if self.across:
-            return {
-                name: part.view(*shape, each)[..., : self.count].movedim(-1, 0)
-                for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
-            }
+        parts = torch.split(flat, [self._room * shape.numel() for shape in self.shapes.values()])
         return {
-            name: part.view(self.count, *shape)
+            name: part.view(*shape, self._room)[..., : self.count].movedim(-1, 0)
+            if self.across
+            else part.view(self.count, *shape)
             for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
 
     def flat(self, parts: Mapping[str, Tensor]) -> Tensor:
         """Return a flat tensor from one tensor K x shape for every parameter."""
-        if not self.across:
-            return torch.cat([parts[name].reshape(-1) for name in self.shapes])
         like = next(iter(parts.values()))
-        flat = like.new_zeros(self._stride * sum(shape.numel() for shape in self.shapes.values()))
+        flat = like.new_zeros(self._room * sum(shape.numel() for shape in self.shapes.values()))
         for name, view in self.views(flat).items():
             view.copy_(parts[name])
         return flat
