@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lossearch.api.running import attach, only_here, stored_curves
+from lossearch.api.running import attach, stored_curves
 from lossearch.confirming import write_confirmation
 from lossearch.errors import InputError, StoreError
 from lossearch.model import FittedModel, load_model
+from lossearch.records.claim import claim
 from lossearch.records.header import StudyHeader
 from lossearch.records.mlflow_model import Registered, Sample
 from lossearch.records.mlflow_model import register as register_model
@@ -180,5 +181,5 @@ def remove(name: str, store: str | Path = "mlruns") -> None:
     """
     opened = Store.open(store, create=False)
     declared = opened.read_study(name)
-    with only_here(opened, name):
+    with claim(opened, name):
         remove_study(opened, name, uri=declared["tracking_uri"], storage_url=declared["storage"])

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
 import time as clock
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from lossearch.config import StudyConfig, config_toml
+from lossearch.config.tables import RecordsTable
 from lossearch.confirming import confirm_and_judge
-from lossearch.errors import InputError, LossearchError, StoreError
+from lossearch.errors import InputError
 from lossearch.losses import Loss
 from lossearch.planning import Prepared, declaration, prepare
+from lossearch.records.claim import claim, opening
 from lossearch.records.curves import compact, mean_curves_of, read_curves
 from lossearch.records.environment import git_revision, versions
 from lossearch.records.header import StudyHeader
-from lossearch.records.mlflow_client import no_autolog
+from lossearch.records.mlflow_client import no_autolog, reach
 from lossearch.records.mlflow_view import MlflowView, Status
+from lossearch.records.optuna_storage import reach_storage
 from lossearch.records.store import Store, hide_password
 from lossearch.records.trial import TrialRecord
 from lossearch.records.weights import WeightKeeper
@@ -39,24 +39,6 @@ from lossearch.training.pool import PlainPool
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-@contextmanager
-def only_here(store: Store, name: str) -> Iterator[None]:
-    """Hold a study against a second process that would run it too."""
-    folder = store.study_dir(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".running", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise StoreError(
-            f"Study {name!r} is being run by another process. Wait for it, or run under another --name."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _header(prepared: Prepared) -> StudyHeader:
@@ -148,9 +130,10 @@ def run(
         stack.enter_context(no_autolog())
         pool = stack.enter_context(PlainPool(prepared.recipe, workers=config.train.workers, note=heard.note))
         way = prepared.way(pool, heard.note)
-        with _nothing_half_made(Path(config.records.store), prepared.plan.name):
-            store = Store.open(config.records.store)
-            stack.enter_context(only_here(store, prepared.plan.name))
+        _reach(config.records)
+        store = Store.open(config.records.store)
+        stack.enter_context(claim(store, prepared.plan.name))
+        with opening(store, prepared.plan.name):
             book = _open_book(store, prepared, heard)
         return replace(_search(prepared, way, pool, store, book, heard), prepared=prepared)
 
@@ -172,17 +155,12 @@ def _search(
     return _finish(store, name, book.view, "finished")
 
 
-@contextmanager
-def _nothing_half_made(root: Path, name: str) -> Iterator[None]:
-    """Take away what a refused study has left: its directory, and the store, where they are new."""
-    new_store, folder = not root.exists(), root / "studies" / name
-    new_study = not folder.exists()
-    try:
-        yield
-    except LossearchError:
-        if new_store or new_study:
-            shutil.rmtree(root if new_store else folder, ignore_errors=True)
-        raise
+def _reach(records: RecordsTable) -> None:
+    """Ask the servers of a study whether they answer, before anything is made."""
+    if records.mlflow:
+        reach(records.tracking_uri)
+    if records.storage is not None:
+        reach_storage(records.storage)
 
 
 def _open_book(store: Store, prepared: Prepared, heard: Listener) -> StudyBook:

@@ -9,19 +9,18 @@ import logging
 import os
 import re
 import socket
-import sqlite3
 import sys
 import time
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from lossearch.errors import InputError, StoreError
-from lossearch.records.relocation import place_default_experiment
+from lossearch.records.mlflow_database import ensure_database
 from lossearch.records.store import Store, hide_password
 
 if TYPE_CHECKING:
@@ -46,11 +45,18 @@ def tracking_uri(store: Store, uri: str | None) -> str:
     """Return the absolute tracking URI to use: the store's own database where none is given.
 
     Raises:
-        InputError: the URI is a directory (``file:`` or a bare path), which MLflow no longer writes to,
-            or of a scheme that MLflow does not know.
+        InputError: the URI is not one that MLflow writes to.
     """
-    if uri is None:
-        return store.tracking_uri
+    return store.tracking_uri if uri is None else checked_uri(uri)
+
+
+def checked_uri(uri: str) -> str:
+    """Return a tracking URI, a database's file made absolute.
+
+    Raises:
+        InputError: the URI is a directory (``file:`` or a bare path), which MLflow no longer writes to,
+            of a scheme that MLflow does not know, or without a host or a port that can be.
+    """
     if uri in {"databricks", "uc"}:
         return uri
     scheme, _, rest = uri.partition(":")
@@ -65,10 +71,28 @@ def tracking_uri(store: Store, uri: str | None) -> str:
             f"No MLflow tracking URI begins with {scheme!r}: {hide_password(uri)!r}. "
             f"Allowed: {', '.join(f'{s}:' for s in _SCHEMES)} or none, for the store's own database."
         )
+    if scheme.partition("+")[0] in _SERVER_PORTS:
+        _require_host(uri)
     path = uri.removeprefix("sqlite:///")
     if scheme == "sqlite" and not path.startswith("/"):
         return f"sqlite:///{Path(path).resolve().as_posix()}"
     return uri
+
+
+def _require_host(uri: str) -> None:
+    """Raise where an address has a host or a port that no server can have; a database may have neither."""
+    try:
+        parts = urlsplit(uri)
+        named = parts.hostname or ""
+        named.encode("idna")
+        fit = parts.port != 0 and (bool(named) or not is_http(uri))
+    except ValueError:
+        fit = False
+    if not fit:
+        raise InputError(
+            f"MLflow tracking URI {hide_password(uri)!r} has no host, or a port that is not between 1 and 65535. "
+            "Expected an address such as http://host:5000."
+        )
 
 
 def is_http(uri: str) -> bool:
@@ -84,22 +108,37 @@ def connect(store: Store, uri: str) -> MlflowClient:
     Raises:
         StoreError: nothing answers, or the database is of another MLflow version.
     """
+    with nullcontext() if is_http(uri) else store.lock():
+        return _client(uri)
+
+
+def reach(uri: str | None) -> None:
+    """Ask a tracking server whether it answers, before anything is made that would rely on it.
+
+    Raises:
+        InputError: the URI is not one that MLflow writes to.
+        StoreError: nothing answers, or not as MLflow does.
+    """
+    if uri is not None and urlsplit(checked_uri(uri)).hostname:
+        _client(checked_uri(uri))
+
+
+def _client(uri: str) -> MlflowClient:
     if not answers(uri):
         raise StoreError(
             f"No server answers at {hide_password(uri)}, the MLflow tracking URI. Start it, correct --set records.tracking_uri=…, "
             "or run without it (--no-mlflow)."
         )
     client_class = _client_class()
-    with quiet(), nullcontext() if is_http(uri) else store.lock():
-        fresh = uri == store.tracking_uri and not store.database.is_file()
+    with quiet():
         try:
-            _try_file(uri)
+            if path := _file_of(uri):
+                # MLflow would try for minutes to open what cannot be opened
+                ensure_database(Path(path), Path(path).parent / "artifacts")
             client = client_class(tracking_uri=uri)
             client.search_experiments(max_results=1)
         except Exception as error:
             raise _cannot_open(uri, error) from error
-        if fresh:
-            place_default_experiment(store.database, store.artifacts / "default")
     return client
 
 
@@ -231,15 +270,6 @@ def _cannot_open(uri: str, error: BaseException) -> StoreError:
         f"The MLflow tracking store {shown} cannot be opened: {first_line(error)} "
         "Correct --set records.tracking_uri=…, or run without it (--no-mlflow)."
     )
-
-
-def _try_file(uri: str) -> None:
-    """Raise where an sqlite file cannot be opened: MLflow would try again for minutes."""
-    path = _file_of(uri)
-    if path:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path)) as db:
-            db.execute("PRAGMA schema_version")
 
 
 def _file_of(uri: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,19 @@ def open_storage(store: Store, name: str, url: str | None = None) -> BaseStorage
         return _open_database(_absolute(url))
 
 
+def reach_storage(url: str) -> None:
+    """Ask a database whether it answers, before anything is made that would rely on it.
+
+    Raises:
+        StoreError: it does not. Passwords in the URL are not shown.
+    """
+    if not url.startswith("sqlite"):
+        from sqlalchemy import create_engine
+
+        with _told(url):
+            create_engine(url).connect().close()
+
+
 def _open_journal(path: Path) -> BaseStorage:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,21 +112,27 @@ def _drop_torn_line(path: Path, lock: JournalLock) -> None:
 
 
 def _open_database(url: str) -> BaseStorage:
+    kwargs: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+    with _told(url):
+        return RDBStorage(url, engine_kwargs=kwargs)
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Say in plain words, and without its password, why a database cannot be opened."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    shown = hide_password(url)
-    kwargs: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
     try:
-        return RDBStorage(url, engine_kwargs=kwargs)
+        yield
     except ImportError as error:
         raise StoreError(
-            f"No driver for the Optuna storage {shown}: {_root(error)}. Install it (`pip install 'psycopg[binary]'` "
-            "for postgresql:, psycopg2-binary for postgresql+psycopg2:, pymysql for mysql+pymysql:)."
+            f"No driver for the Optuna storage {hide_password(url)}: {_root(error)}. Install it (`pip install "
+            "'psycopg[binary]'` for postgresql:, psycopg2-binary for postgresql+psycopg2:, pymysql for mysql+pymysql:)."
         ) from error
     except (SQLAlchemyError, RuntimeError, ValueError, OSError) as error:
         first = hide_password(str(error).strip().partition("\n")[0])
         raise StoreError(
-            f"The Optuna storage {shown} cannot be opened: {first}. Expected a URL such as "
+            f"The Optuna storage {hide_password(url)} cannot be opened: {first}. Expected a URL such as "
             "sqlite:////absolute/path.db or postgresql://user:password@host/database, of a server that answers."
         ) from error
 

@@ -42,19 +42,6 @@ def relocate(database: Path, old: Path, new: Path) -> int:
         ) from error
 
 
-def place_default_experiment(database: Path, location: Path) -> None:
-    """Give MLflow's own, still empty "Default" experiment a place inside the store.
-
-    MLflow makes it with one below whatever the working directory was.
-    """
-    with closing(sqlite3.connect(database, timeout=20)) as db, db:
-        db.execute(
-            "UPDATE experiments SET artifact_location = ? WHERE experiment_id = 0 "
-            "AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.experiment_id = 0)",
-            (location.as_uri(),),
-        )
-
-
 def _has(db: sqlite3.Connection, table: str, column: str) -> bool:
     found = db.execute("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", (table, column))
     return found.fetchone() is not None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-import uuid
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lossearch.errors import InputError, StoreError
+from lossearch.records.claim import remove_tree
 from lossearch.records.mlflow_client import connect, first_line, quiet, tracking_errors, tracking_uri
 from lossearch.records.mlflow_parent import STUDY
 from lossearch.records.optuna_storage import open_storage
@@ -36,7 +35,7 @@ def remove_study(store: Store, name: str, *, uri: str | None = None, storage_url
     if storage_url is not None:
         _remove_from_database(store, name, storage_url)
     for place in (*places, store.study_dir(name)):
-        _remove_tree(place)
+        remove_tree(place)
 
 
 def remove_experiment(store: Store, name: str, uri: str | None = None) -> str | None:
@@ -89,15 +88,3 @@ def _remove_from_database(store: Store, name: str, url: str) -> None:
     storage = open_storage(store, name, url)
     if name in optuna.get_all_study_names(storage):
         optuna.delete_study(study_name=name, storage=storage)
-
-
-def _remove_tree(place: Path) -> None:
-    # renamed first: a removal that dies leaves no half of a study under its name
-    gone = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.removed")
-    try:
-        place.rename(gone)
-        shutil.rmtree(gone)
-    except OSError as error:
-        raise StoreError(
-            f"{place} cannot be removed: {error.strerror or error}. Remove it by hand."
-        ) from error

@@ -27,6 +27,7 @@ from lossearch.records.relocation import relocate
 FORMAT = 1
 """Version of the layout; a store of a later one is refused."""
 
+LOCK = ".lock"
 LOCK_SECONDS = 60.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -134,7 +135,7 @@ class Store:
         folder = self.study_dir(name) if name else self.root
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(folder / ".lock", timeout=LOCK_SECONDS, poll_interval=0.01):
+            with FileLock(folder / LOCK, timeout=LOCK_SECONDS, poll_interval=0.01):
                 yield
         except Timeout as error:
             raise StoreError(

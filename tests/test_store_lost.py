@@ -1,0 +1,203 @@
+"""A store outlives what happens to the processes that open it: refusals, Ctrl-C, kills, each at any moment."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import lossearch
+from lossearch.errors import InputError, StoreError
+from lossearch.records import Store
+from lossearch.records.claim import claim, opening
+from lossearch.records.mlflow_client import connect, reach
+from lossearch.testing.records import example_header, example_record
+
+FORK = multiprocessing.get_context("fork")
+
+
+def connected(store: Store) -> list[str]:
+    return [e.name for e in connect(store, store.tracking_uri).search_experiments()]
+
+
+def altered(store: Store, *statements: str) -> None:
+    with closing(sqlite3.connect(store.database)) as db, db:
+        db.execute("PRAGMA application_id = 0")
+        for statement in statements:
+            db.execute(statement)
+
+
+def connect_again_and_again(root: Path) -> None:
+    store = Store.open(root)
+    connect(store, store.tracking_uri)
+
+
+HALF_MADE: dict[str, Callable[[Store], object]] = {
+    "an empty file": lambda s: s.database.write_bytes(b""),
+    "no revision": lambda s: altered(s, "DROP TABLE alembic_version"),
+    "an early revision": lambda s: altered(s, "UPDATE alembic_version SET version_num = '451aebb31d03'"),
+    "a table short": lambda s: altered(s, "DROP TABLE logged_models"),
+    "no experiments": lambda s: altered(s, "DROP TABLE experiments", "DROP TABLE runs"),
+}
+
+
+@pytest.mark.parametrize("left", HALF_MADE)
+def test_a_database_left_half_made_is_made_anew(tmp_path: Path, left: str) -> None:
+    """In a process of its own each: one that died cannot have the file open."""
+    store = Store.open(tmp_path / "store")
+    maker = FORK.Process(target=connect_again_and_again, args=(store.root,))
+    maker.start()
+    maker.join()
+    HALF_MADE[left](store)
+    assert connected(store) == ["Default"]
+    assert sorted(p.name for p in store.root.iterdir() if not p.name.startswith(".lock")) == [
+        "artifacts",
+        "mlflow.db",
+        "store.json",
+        "studies",
+    ]
+
+
+def test_a_database_that_holds_runs_is_never_made_anew(tmp_path: Path) -> None:
+    from lossearch.records.mlflow_view import MlflowView
+
+    store = Store.open(tmp_path)
+    view = MlflowView(store, "kept")
+    view.open(example_header("kept"))
+    view.write_trial(example_record(0))
+    view.close()
+    altered(store, "UPDATE alembic_version SET version_num = '451aebb31d03'")
+    before = store.database.read_bytes()
+    script = "from lossearch.records import Store; from lossearch.records.mlflow_client import connect; import sys; "
+    script += "s = Store.open(sys.argv[1]); connect(s, s.tracking_uri)"
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(store.root)], capture_output=True, text=True, check=False
+    )
+    assert "was written by another MLflow version" in ended.stderr
+    assert store.database.read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_a_store_can_be_used_whenever_its_first_process_was_killed(
+    tmp_path: Path, sent: signal.Signals
+) -> None:
+    import mlflow.tracking  # noqa: F401 - so that a child is killed at its work, not at its imports
+
+    begun = time.perf_counter()
+    whole = FORK.Process(target=connect_again_and_again, args=(tmp_path / "undisturbed",))
+    whole.start()
+    whole.join()
+    takes = time.perf_counter() - begun
+    killed = 0
+    for i in range(12):
+        root = tmp_path / f"store{i}"
+        child = FORK.Process(target=connect_again_and_again, args=(root,))
+        child.start()
+        time.sleep(takes * (i + 0.5) / 12)
+        os.kill(child.pid or 0, sent)
+        child.join()
+        killed += child.exitcode != 0
+        store = Store.open(root)
+        assert connected(store) == ["Default"]
+        assert not [p for p in root.iterdir() if p.name.endswith(".part")]
+    assert killed >= 6, "most were killed at their work"
+
+
+def test_a_refused_process_removes_what_it_made_and_nothing_else(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "new")
+
+    def refused() -> None:
+        store.write_study("late", {})
+        Store.open(tmp_path / "new").write_study("winner", {"name": "winner"})
+        raise StoreError("refused late")
+
+    with pytest.raises(StoreError, match="refused late"), claim(store, "late"), opening(store, "late"):
+        refused()
+    assert store.studies() == ("winner",)
+    assert [p.name for p in (store.root / "studies").iterdir()] == ["winner"]
+
+
+def test_what_was_in_a_study_before_stays_when_it_is_refused(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    store.study_dir("own").mkdir()
+    (store.study_dir("own") / "notes.txt").write_text("mine")
+    with pytest.raises(StoreError), claim(store, "own"), opening(store, "own"):
+        raise StoreError("refused")
+    assert (store.study_dir("own") / "notes.txt").read_text() == "mine"
+
+
+def test_a_second_process_is_refused_and_the_first_keeps_its_study(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    with claim(store, "one"), opening(store, "one"):
+        store.write_study("one", {"name": "one"})
+        with pytest.raises(StoreError, match="being run by another process"), claim(store, "one"):
+            raise AssertionError
+    assert store.studies() == ("one",)
+
+
+@pytest.mark.slow
+def test_of_two_that_start_at_once_one_wins_and_the_store_is_whole(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    command = [
+        sys.executable,
+        "-m",
+        "lossearch",
+        "run",
+        "studies/tutorial_circles.toml",
+        "--store",
+        str(root),
+    ]
+    command += ["--losses", "bce", "--trials", "5", "--seeds", "1", "--epochs", "2", "--confirm-seeds", "0"]
+    both = [
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) for _ in range(2)
+    ]
+    said = [p.communicate()[1] for p in both]
+    codes = sorted(p.returncode for p in both)
+    assert codes in ([0, 0], [0, 2]), said
+    if codes == [0, 2]:
+        assert any("being run by another process" in text for text in said)
+    assert len(lossearch.load("tutorial_circles", root).records) == 5
+    assert connected(Store.open(root)) != ["Default"]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:port",
+        "http://:5000",
+        f"http://{'a' * 70}.example:5000",
+        "http://127.0.0.1:1",
+        "http://[::1",
+        "postgresql://me:secret@127.0.0.1:1/db",
+    ],
+)
+def test_a_server_that_cannot_be_is_told_before_anything_is_made(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(InputError) as told:
+        reach(uri)
+    assert "secret" not in str(told.value)
+    with pytest.raises(InputError):
+        lossearch.search(
+            [[0.0], [1.0]] * 50, [0, 1] * 50, store=tmp_path / "store", tracking_uri=uri, trials=70, seeds=1
+        )
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_storage_that_does_not_answer_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://me:secret@127.0.0.1:1/db"
+    with pytest.raises(StoreError) as told:
+        lossearch.search(
+            [[0.0], [1.0]] * 50, [0, 1] * 50, store=tmp_path / "store", storage=url, trials=70, seeds=1
+        )
+    assert "secret" not in str(told.value)
+    assert not (tmp_path / "store").exists()
