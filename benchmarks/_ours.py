@@ -44,8 +44,8 @@ def _config(of: Problem, store: str) -> Any:
 def ours_search(name: str, changes: Mapping[str, int]) -> dict[str, Any]:
     """Run a whole study with all its records; seconds of each part."""
     from lossearch import api
-    from lossearch.study.book import StudyBook
     from lossearch.study.progress import Silent
+    from lossearch.study.recorder import StudyBook
 
     imported = time.time()
     of = problem(name, **changes)
@@ -96,8 +96,8 @@ def _task(of: Problem) -> Any:
     from torch import nn
 
     from lossearch.losses import TargetFacts, TargetStatistics
-    from lossearch.tasks import Fold, Part, Task
-    from lossearch.tasks.metrics import metrics_for
+    from lossearch.metrics.declaration import metrics_for
+    from lossearch.tasks.task import Fold, Part, Task
 
     rows = of.rows()
 
@@ -134,7 +134,7 @@ def _trainer(of: Problem, replicates: int, chunk: int, *, compiled: bool = False
     """Return a function that trains so many replicates, ``chunk`` together, for the epochs it is given."""
     from lossearch.training.contract import Replicate
     from lossearch.training.population import Populations
-    from lossearch.training.population.sizing import Sizing
+    from lossearch.training.population.chunk_size import Sizing
 
     class Fixed(Sizing):
         def most(self, run: Any, whole: Any) -> int:  # noqa: ARG002 - Sizing's
@@ -209,6 +209,6 @@ def ours_memory(name: str, replicates: int, changes: Mapping[str, int]) -> dict[
 
 def default_chunk() -> int:
     """Return how many replicates are trained together unless said otherwise."""
-    from lossearch.training.population.sizing import MOST
+    from lossearch.training.population.chunk_size import MOST
 
     return MOST

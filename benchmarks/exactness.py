@@ -20,9 +20,9 @@ from lossearch.losses import KINDS
 from lossearch.testing.problems import NETWORKS, every_pair, network_problem, replicate, space_of
 from lossearch.testing.training_base import FIFTY_STEPS, VARIANTS, TrainingTests, variant_name
 from lossearch.training.contract import Trains
-from lossearch.training.plain import preflight
+from lossearch.training.plain.train import preflight
 from lossearch.training.population import train_population
-from lossearch.training.population.fitness import unfit
+from lossearch.training.population.eligibility import unfit
 
 
 class Population(TrainingTests):

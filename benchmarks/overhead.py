@@ -38,12 +38,12 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lossearch.losses import TargetFacts, TargetStatistics
+from lossearch.metrics.declaration import metrics_for
 from lossearch.pairs import find_pair
 from lossearch.space import Point, Space
-from lossearch.tasks import Fold, Part, Task
-from lossearch.tasks.metrics import metrics_for
+from lossearch.tasks.task import Fold, Part, Task
 from lossearch.training.contract import Outcome, Replicate, TrainSettings
-from lossearch.training.plain import train_plain
+from lossearch.training.plain.train import train_plain
 
 BATCH, LR, STEPS = 32, 0.01, 16
 GOAL = 2.5

@@ -35,14 +35,15 @@ from sklearn.datasets import make_circles
 from torch import nn
 
 from lossearch.losses import TargetFacts, TargetStatistics
+from lossearch.metrics.declaration import METRICS
 from lossearch.pairs import Predictions, find_pair
 from lossearch.records.evidence import Evidence
 from lossearch.space import Point, Space
-from lossearch.tasks import METRICS, Fold, Part, Task
+from lossearch.tasks.task import Fold, Part, Task
 from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.population import train_population
-from lossearch.training.predict import Predictor
-from lossearch.verdict.judge import judge
+from lossearch.training.prediction import Predictor
+from lossearch.verdict.decision import judge
 
 Floats = NDArray[np.float64]
 

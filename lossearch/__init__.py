@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lossearch.api import load, search
-    from lossearch.comparing import compare
+    from lossearch.api.comparison import compare
+    from lossearch.api.result import Result
     from lossearch.errors import IllegalPairError, InputError, LossearchError, RunFailedError
     from lossearch.integrations import LossSearchCallback, suggest
     from lossearch.losses import Loss, loss
     from lossearch.model import FittedModel, load_model
     from lossearch.pairs import Criterion, criterion
-    from lossearch.result import Result
     from lossearch.space import Point
 
 __version__ = version("lossearch")
@@ -31,9 +31,9 @@ _HOMES = {
     "LossSearchCallback": "integrations",
     "LossearchError": "errors",
     "Point": "space",
-    "Result": "result",
+    "Result": "api.result",
     "RunFailedError": "errors",
-    "compare": "comparing",
+    "compare": "api.comparison",
     "criterion": "pairs",
     "load": "api",
     "load_model": "model",

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from lossearch.config import make_config
-from lossearch.planning import Prepared, prepare
+from lossearch.data.sources import from_arrays
+from lossearch.metrics.declaration import Metric
 from lossearch.records.trial import TrialRecord
 from lossearch.study.plan import Plan
+from lossearch.study.prepare import Prepared, prepare
 from lossearch.study.progress import Silent
-from lossearch.tasks import Metric, from_arrays
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Trains
-from lossearch.training.plain import train_plain
+from lossearch.training.plain.train import train_plain
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(150, 3))

@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lossearch.metrics.declaration import METRICS
 from lossearch.pairs import Predictions
 from lossearch.records.confirmations import Confirmation, Confirmed
 from lossearch.records.evidence import Evidence
 from lossearch.records.trial import TrialRecord
 from lossearch.report import frames
-from lossearch.report.content import Sources
-from lossearch.report.words import Basis
+from lossearch.report.sentences import Basis
+from lossearch.report.sources import Sources
 from lossearch.space import Point
-from lossearch.tasks import METRICS
 from lossearch.training.contract import Outcome
-from lossearch.verdict.judge import judge
+from lossearch.verdict.decision import judge
 
 RATES = (0.001, 0.01, 0.1, 0.3, 1.0)
 SEEDS, FRESH, ROWS, EPOCHS = 3, 5, 60, 6

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lossearch.diagnostics.search_budget import BudgetCurve, Crossing, budget_curves, crossings
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension, Point
-from lossearch.study.cover import cover
+from lossearch.study.initial_design import cover
 from lossearch.training.contract import Outcome
-from lossearch.verdict.budget import BudgetCurve, Crossing, budget_curves, crossings
 
 LR = Dimension("lr", 1e-4, 1.0, log=True)
 

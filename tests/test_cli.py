@@ -16,10 +16,11 @@ import pytest
 from rich.console import Console
 
 from lossearch import cli
+from lossearch._text import duration
+from lossearch.api.progress import LiveDisplay, PlainDisplay, describe, display
 from lossearch.cli.output import plain, table
 from lossearch.cli.run import configure, fresh_name
 from lossearch.config import make_config
-from lossearch.display import LiveDisplay, PlainDisplay, describe, display, duration
 from lossearch.errors import InputError, RunFailedError
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point

@@ -16,23 +16,23 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from lossearch import cli
-from lossearch.comparing import compare
+from lossearch.api.comparison import compare
 from lossearch.errors import InputError, UnknownNameError
 from lossearch.records.confirmations import Confirmation, Confirmed, write_confirmed
-from lossearch.records.optuna_storage import open_storage
+from lossearch.records.optuna import open_storage
 from lossearch.records.store import Store
 from lossearch.records.trial import TrialRecord
-from lossearch.records.trials import to_attrs
-from lossearch.report.compared import compared_table, findings, rank_columns, remarks, to_markdown
-from lossearch.report.critical import critical_picture, scores_picture, write_pictures
+from lossearch.records.trial_attrs import to_attrs
+from lossearch.report.comparison import compared_table, findings, rank_columns, remarks, to_markdown
+from lossearch.report.figures.across_tasks import critical_picture, scores_picture, write_pictures
 from lossearch.report.figures.canvas import sheet
 from lossearch.space import Point
 from lossearch.training.contract import Outcome
-from lossearch.verdict.contest import StudyScores, sentence
-from lossearch.verdict.judgement import Relation
-from lossearch.verdict.ranks import nemenyi
+from lossearch.verdict.across_tasks.compare import compare_studies
+from lossearch.verdict.across_tasks.comparison import StudyScores, sentence
+from lossearch.verdict.across_tasks.rank_tests import nemenyi
 from lossearch.verdict.scale import Scale
-from lossearch.verdict.several import compare_studies
+from lossearch.verdict.verdict import Relation
 
 
 def without_baycomp():

@@ -12,20 +12,20 @@ import torch
 from confirming import BINARY, CLASSES, REAL, Notes, Watched, X, prepared, searched, trial, way
 from sklearn import metrics as oracle
 
+from lossearch._json import dumps
+from lossearch.confirm import confirmation as module
+from lossearch.confirm.confirmation import Confirm
+from lossearch.confirm.judging import judge_study, read_verdict
+from lossearch.confirm.selection import Finalists, choose_finalists
 from lossearch.errors import RunFailedError
 from lossearch.records.confirmations import FILE, Confirmation, read_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.evidence import read_evidence
-from lossearch.records.jsonable import dumps
 from lossearch.records.predictions import FILE as PREDICTIONS
 from lossearch.records.predictions import read_predictions
-from lossearch.study import confirm as module
-from lossearch.study.confirm import Confirm
-from lossearch.study.finalists import Finalists, choose_finalists
-from lossearch.study.judging import judge_study, read_verdict
-from lossearch.study.rounds import Search
+from lossearch.study.loop import Search
 from lossearch.training.contract import Outcome
-from lossearch.training.plain import train_plain
+from lossearch.training.plain.train import train_plain
 
 SEEDS = 3
 

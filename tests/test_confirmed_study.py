@@ -14,16 +14,16 @@ from mlflow.tracking import MlflowClient
 
 import lossearch
 from lossearch import api
+from lossearch.api.result import Result
+from lossearch.confirm import confirmation as module
 from lossearch.errors import InputError, StoreError
 from lossearch.records.confirmations import read_confirmed
 from lossearch.records.curves import read_curves
-from lossearch.records.dashboard import CONFIRMED, TRIALS
+from lossearch.records.mlflow.dashboard import CONFIRMED, TRIALS
 from lossearch.records.predictions import FILE as PREDICTIONS
 from lossearch.report import tables
-from lossearch.report.standings import FIRST
-from lossearch.report.words import confirmed_sentences
-from lossearch.result import Result
-from lossearch.study import confirm as module
+from lossearch.report.leaderboard import FIRST
+from lossearch.report.sentences import confirmed_sentences
 
 QUICK: dict[str, Any] = {
     "losses": ["bce", "hinge"],
@@ -291,6 +291,7 @@ def test_a_region_of_practical_equivalence_may_be_given(tmp_path: Path) -> None:
 
 
 def test_a_plan_says_what_the_confirmation_takes() -> None:
+    from lossearch.cli.dry_run import dry_run_lines
     from lossearch.config import make_config
 
     tables: dict[str, Any] = {
@@ -302,7 +303,7 @@ def test_a_plan_says_what_the_confirmation_takes() -> None:
     assert equal.as_json()["confirm_replicates"] == equal.confirmed == 40
     assert api.plan(make_config({**tables, "budget": {"mode": "adaptive"}})).confirmed == 20
     none = api.plan(make_config({**tables, "budget": {"confirm_seeds": 0}}))
-    assert "no confirmation, and so no verdict" in "\n".join(map(str, none.lines()[:-2]))
+    assert "no confirmation, and so no verdict" in "\n".join(map(str, dry_run_lines(none)[:-2]))
 
 
 def test_a_result_whose_confirmation_was_removed_says_what_to_do(tmp_path: Path) -> None:

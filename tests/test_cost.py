@@ -6,11 +6,11 @@ import pytest
 
 from lossearch.config import make_config
 from lossearch.errors import InputError
-from lossearch.planning import _how, prepare
 from lossearch.study import cost as costs
 from lossearch.study.cost import Cost, _processes, foretell
-from lossearch.training.crew import START_UP_SECONDS
-from lossearch.training.plain import train_plain
+from lossearch.study.prepare import _how, prepare
+from lossearch.training.plain.train import train_plain
+from lossearch.training.workers.group import START_UP_SECONDS
 
 
 def prepared(**train):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossearch.space import Dimension
-from lossearch.study.cover import at, cover, every, grid, quasi_random, share_of, spread_order
+from lossearch.study.initial_design import at, cover, every, grid, quasi_random, share_of, spread_order
 
 LR = Dimension("lr", 1e-3, 1.0, log=True)
 GAMMA = Dimension("focal.gamma", 0.0, 5.0)

@@ -11,11 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lossearch.records.trial import TrialRecord
-from lossearch.space import Dimension, Point
-from lossearch.study.importance import importances
-from lossearch.training.contract import Outcome
-from lossearch.verdict.effects import (
+from lossearch.diagnostics.effects import (
     Effect,
     Effects,
     cover_effects,
@@ -23,7 +19,11 @@ from lossearch.verdict.effects import (
     replicate_scores,
     tuned_effects,
 )
-from lossearch.verdict.ranks import (
+from lossearch.records.trial import TrialRecord
+from lossearch.space import Dimension, Point
+from lossearch.study.importance import importances
+from lossearch.training.contract import Outcome
+from lossearch.verdict.across_tasks.rank_tests import (
     critical_difference,
     friedman_p,
     holm,

@@ -9,17 +9,18 @@ import pytest
 import torch
 from confirming import BINARY, CLASSES, REAL, Notes, X, prepared, searched, way
 
+from lossearch.confirm.confirmation import Confirm
+from lossearch.confirm.judging import judge_study
+from lossearch.confirm.selection import choose_finalists
 from lossearch.errors import InputError, StoreError
+from lossearch.metrics.declaration import METRICS, Metric, scores
 from lossearch.pairs import Predictions
 from lossearch.records.confirmations import FILE as CONFIRMED
 from lossearch.records.confirmations import Confirmed, read_confirmed, write_confirmed
 from lossearch.records.evidence import known_metric, read_evidence
 from lossearch.records.predictions import FILE as PREDICTIONS
 from lossearch.records.predictions import kept_fields, read_predictions, row_numbers, sheet, write_predictions
-from lossearch.study.confirm import Confirm
-from lossearch.study.finalists import choose_finalists
-from lossearch.study.judging import judge_study
-from lossearch.tasks import METRICS, Metric, Part, scores
+from lossearch.tasks.task import Part
 from lossearch.training.contract import Outcome
 
 BINARY_DECLARED = {"kind": "binary", "metric": "accuracy"}

@@ -22,15 +22,16 @@ from torch import nn
 
 import lossearch
 from lossearch import api
-from lossearch.api import running
+from lossearch.api import run_study as running
+from lossearch.api.result import Result
 from lossearch.cli import invoke
+from lossearch.data.inputs import Inputs
+from lossearch.data.sources import from_arrays
 from lossearch.errors import InputError, StoreError, UnknownNameError
 from lossearch.model import FittedModel
 from lossearch.records.tensors import read_tensors
-from lossearch.result import Result
 from lossearch.study.progress import Silent
-from lossearch.tasks import from_arrays, make_task
-from lossearch.tasks.inputs import Inputs
+from lossearch.tasks.build import make_task
 
 RNG = np.random.default_rng(0)
 N = 160

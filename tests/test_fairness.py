@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lossearch.checks.contract import CHECKS
 from lossearch.config import SpaceTable, TrainTable
-from lossearch.losses import KINDS, losses_for
-from lossearch.losses.checks import CHECKS
-from lossearch.records.trial import TrialRecord
-from lossearch.space import Point
-from lossearch.training.contract import Outcome
-from lossearch.verdict.fairness import Effort, OwnRange, efforts, sensitivity
-from lossearch.verdict.inclusion import (
+from lossearch.diagnostics.fairness import Effort, OwnRange, efforts, sensitivity
+from lossearch.diagnostics.inclusion import (
     Containment,
     Shortfall,
     confirmed_shortfalls,
     containments,
     searched_shortfalls,
 )
-from lossearch.verdict.judgement import Comparison, Relation
+from lossearch.losses import KINDS, losses_for
+from lossearch.records.trial import TrialRecord
+from lossearch.space import Point
+from lossearch.training.contract import Outcome
+from lossearch.verdict.verdict import Comparison, Relation
 
 GAMMA = OwnRange("gamma", 0.0, 5.0, 2.0)
 
@@ -189,8 +189,8 @@ def test_a_sharper_peak_is_more_sensitive():
 
 def space_of(kind, **table):
     """Return the pairs' searched ranges as a study's declaration has them."""
+    from lossearch.data.sources import from_arrays
     from lossearch.study.resolve import resolve_space
-    from lossearch.tasks import from_arrays
     from lossearch.tasks.build import make_task
 
     rng = np.random.default_rng(0)

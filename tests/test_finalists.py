@@ -9,8 +9,8 @@ from confirming import prepared, searched, trial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lossearch.study.finalists import choose_finalists, confirm_seeds
-from lossearch.study.resolve import search_seeds
+from lossearch.confirm.selection import choose_finalists
+from lossearch.study.seeds import confirm_seeds, search_seeds
 from lossearch.training.contract import Outcome
 
 

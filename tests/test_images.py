@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset as TorchDataset
 
+from lossearch.data.sources import as_dataset, read_data
 from lossearch.errors import InputError
 from lossearch.pairs import find_pair
-from lossearch.tasks import as_dataset, make_task, read_data
+from lossearch.tasks.build import make_task
 from lossearch.testing.problems import replicate, space_of
 from lossearch.training.contract import TrainSettings
-from lossearch.training.plain import train_plain
+from lossearch.training.plain.train import train_plain
 from lossearch.training.population import train_population
-from lossearch.training.population.networks import Vmapped
+from lossearch.training.population.batched_network import Vmapped
 from lossearch.training.population.population import batched
 
 IMAGES = read_data("digit_images")

@@ -12,11 +12,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from lossearch.errors import InputError
-from lossearch.losses import (
-    ACTIVATIONS,
-    BUILT_IN,
-    KINDS,
-)
+from lossearch.losses import ACTIVATIONS, BUILT_IN, KINDS
 from lossearch.pairs import Pair, criterion, find_pair, pair_up
 from lossearch.testing.losses import LossContract
 

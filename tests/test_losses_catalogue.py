@@ -14,8 +14,8 @@ import torch.nn.functional as F  # noqa: N812
 
 from lossearch.errors import InputError, UnknownNameError
 from lossearch.losses import ACTIVATIONS, BUILT_IN, ENCODINGS, KINDS, RANGES, loss, losses_for
-from lossearch.losses.catalogue import rows
 from lossearch.pairs import Pair, criterion, find_pair, pair_up
+from lossearch.pairs.catalogue import rows
 
 EVERY = [x for kind in KINDS for x in BUILT_IN[kind]]
 PAIRS = [p for x in EVERY for a in ACTIVATIONS.values() if isinstance(p := pair_up(x, a), Pair)]

@@ -5,13 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lossearch.losses import (
-    Contained,
-    Parameter,
-    loss,
-    losses_for,
-)
-from lossearch.losses.checks import CHECKS, check_loss
+from lossearch.checks.contract import CHECKS, check_loss
+from lossearch.losses import Contained, Parameter, loss, losses_for
 
 torch.func.vmap(torch.func.grad(torch.sum))(
     torch.zeros(1, 1)

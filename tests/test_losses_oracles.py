@@ -14,13 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from scipy import special
 from sklearn import metrics as sk
 
-from lossearch.losses import (
-    ACTIVATIONS,
-    BUILT_IN,
-    KINDS,
-    TargetStatistics,
-    losses_for,
-)
+from lossearch.losses import ACTIVATIONS, BUILT_IN, KINDS, TargetStatistics, losses_for
 from lossearch.pairs import Pair, criterion, pair_up
 
 EVERY = [x for kind in KINDS for x in BUILT_IN[kind]]

@@ -11,10 +11,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from lossearch.errors import InputError
-from lossearch.losses import (
-    BUILT_IN,
-    Loss,
-)
+from lossearch.losses import BUILT_IN, Loss
 from lossearch.losses.plugins import load, merged
 
 PLUGIN = """

@@ -29,15 +29,15 @@ from lossearch.testing.problems import (
 )
 from lossearch.testing.training_base import SETTINGS
 from lossearch.training.contract import Outcome, TrainSettings
-from lossearch.training.ledger import Ledger
 from lossearch.training.population import Populations, train_population
-from lossearch.training.population import sizing as sizes
+from lossearch.training.population import chunk_size as sizes
+from lossearch.training.population.chunk_size import CACHE_BYTES, FEWEST, MOST, Sizing, shown
 from lossearch.training.population.chunks import Chunk
-from lossearch.training.population.ends import Arm
 from lossearch.training.population.memory import MARGIN, Footprint, available, footprint
 from lossearch.training.population.population import Population
-from lossearch.training.population.sizing import CACHE_BYTES, FEWEST, MOST, Sizing, shown
-from lossearch.training.population.train import Run
+from lossearch.training.population.results import Arm
+from lossearch.training.population.tensor_memory import Ledger
+from lossearch.training.population.train_chunk import Run
 
 
 def allocated(work: Callable[[], object], trace: Path) -> int:

@@ -18,8 +18,7 @@ from torch import Tensor
 
 from lossearch.errors import InputError, UnknownNameError
 from lossearch.losses import CATALOGUE, KINDS
-from lossearch.pairs import Predictions, find_pair
-from lossearch.tasks.metrics import (
+from lossearch.metrics.declaration import (
     METRICS,
     Metric,
     constant_score,
@@ -29,6 +28,7 @@ from lossearch.tasks.metrics import (
     metrics_for,
     scores,
 )
+from lossearch.pairs import Predictions, find_pair
 
 EVERY = [pytest.param(m, id=m.name) for m in METRICS.values()]
 EVERY_KIND = [pytest.param(m, k, id=f"{m.name}-{k}") for m in METRICS.values() for k in m.kinds]

@@ -27,13 +27,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from mlflow.tracking import MlflowClient
 
-from lossearch._thin import thin
+from lossearch._epochs import thin
 from lossearch.errors import InputError, StoreError, StudyMismatchError
 from lossearch.records import Store
 from lossearch.records.curves import MeanCurve, mean_curves
-from lossearch.records.mlflow_client import connect, no_autolog, quiet, retried, tracking_uri
-from lossearch.records.mlflow_rows import EPOCHS, NAME_LENGTH, VALUES, run_name, safe_names, trial_row
-from lossearch.records.mlflow_view import MlflowView, children
+from lossearch.records.mlflow.client import connect, no_autolog, quiet, retried, tracking_uri
+from lossearch.records.mlflow.rows import EPOCHS, NAME_LENGTH, VALUES, run_name, safe_names, trial_row
+from lossearch.records.mlflow.view import MlflowView, children
 from lossearch.records.removal import remove_experiment
 from lossearch.testing.records import example_header, example_record, example_results, example_study
 from lossearch.training.contract import SCORED_EPOCHS
@@ -384,7 +384,7 @@ import logging, os, sys, warnings
 from pathlib import Path
 import numpy, torch
 from lossearch.records import Store
-from lossearch.records.mlflow_view import MlflowView
+from lossearch.records.mlflow.view import MlflowView
 
 def state():
     loggers = {n: l.level for n, l in logging.root.manager.loggerDict.items() if isinstance(l, logging.Logger)}
@@ -449,7 +449,7 @@ def test_autologging_is_suspended_and_on_again(store: Store, tmp_path: Path) -> 
     code = f"""
 import shutil, mlflow, mlflow.sklearn, numpy as np
 from sklearn.linear_model import LogisticRegression
-from lossearch.records.mlflow_client import no_autolog
+from lossearch.records.mlflow.client import no_autolog
 shutil.copy({str(store.database)!r}, "own.db")
 mlflow.set_tracking_uri("sqlite:///own.db")
 def fit(): LogisticRegression().fit(np.array([[0.0], [1.0]]), [0, 1])

@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from lossearch._random import seeded_build
+from lossearch.data.sources import from_arrays, read_data
 from lossearch.errors import InputError
-from lossearch.tasks import from_arrays, make_task, read_data
-from lossearch.tasks.models import MLP, default_hidden
+from lossearch.networks.factories import MLP, default_hidden
+from lossearch.tasks.build import make_task
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 BINARY = from_arrays(X, np.arange(60) % 2)

@@ -9,9 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from lossearch.pairs import (
-    network_activation_problem,
-)
+from lossearch.networks.output_check import network_activation_problem
 
 CURE = "Remove its last layer: the network gives raw output, and the pair adds the activation."
 

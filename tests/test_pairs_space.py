@@ -8,13 +8,7 @@ from hypothesis import strategies as st
 
 from lossearch.errors import IllegalPairError, InputError, UnknownNameError
 from lossearch.losses import ACTIVATIONS, KINDS, TargetFacts, losses_for
-from lossearch.pairs import (
-    CONVENTIONAL,
-    criterion,
-    find_pair,
-    infer_kind,
-    legal_pairs,
-)
+from lossearch.pairs import CONVENTIONAL, criterion, find_pair, infer_kind, legal_pairs
 
 REAL = TargetFacts("regression", 1, -3.0, 4.0)
 

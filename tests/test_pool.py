@@ -19,8 +19,8 @@ from lossearch.pairs import find_pair, pair_up
 from lossearch.testing.problems import dropout_mlp, problem, replicate, space_of
 from lossearch.testing.training_base import SETTINGS
 from lossearch.training.contract import Outcome
-from lossearch.training.plain import train_plain
-from lossearch.training.pool import PlainPool, Recipe, train_plain_parallel
+from lossearch.training.plain.train import train_plain
+from lossearch.training.workers.pool import PlainPool, Recipe, train_plain_parallel
 
 RECIPE = Recipe(partial(problem, "regression", network=dropout_mlp))
 TASK = RECIPE.make()

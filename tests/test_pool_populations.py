@@ -17,10 +17,10 @@ from lossearch.space import Point
 from lossearch.testing.problems import problem, replicate, space_of
 from lossearch.testing.training_base import SETTINGS
 from lossearch.training.contract import Outcome
-from lossearch.training.crew import Crew
 from lossearch.training.population import Populations, train_population
-from lossearch.training.process import UnableError
-from lossearch.training.worker import Recipe
+from lossearch.training.workers.group import Crew
+from lossearch.training.workers.process import UnableError
+from lossearch.training.workers.worker import Recipe
 
 __all__ = ["marker"]
 

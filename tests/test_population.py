@@ -31,15 +31,15 @@ from lossearch.testing.training_base import (
     with_identity,
 )
 from lossearch.training.contract import Outcome, Replicate
-from lossearch.training.plain import train_plain
+from lossearch.training.plain.train import train_plain
 from lossearch.training.population import Populations, train_population
-from lossearch.training.population import train as engine
+from lossearch.training.population import train_chunk as engine
+from lossearch.training.population.batched_optimizers import supported
+from lossearch.training.population.chunk_size import Sizing
 from lossearch.training.population.chunks import chunks
+from lossearch.training.population.divergence_monitor import Place, Watch
 from lossearch.training.population.module import PopulationModule
-from lossearch.training.population.optimizers import supported
 from lossearch.training.population.population import Population
-from lossearch.training.population.sizing import Sizing
-from lossearch.training.population.watch import Place, Watch
 from lossearch.training.population.weights import Layout
 
 BEST = replace(SETTINGS, epoch="best")

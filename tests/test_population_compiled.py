@@ -19,16 +19,17 @@ from lossearch.pairs import find_pair
 from lossearch.space import Point
 from lossearch.testing.problems import problem, space_of
 from lossearch.training.contract import Replicate, TrainSettings
-from lossearch.training.population import Populations, feeding, train_population
+from lossearch.training.population import Populations, train_population
+from lossearch.training.population import minibatches as feeding
 from lossearch.training.population import population as engine
-from lossearch.training.population import thin as thin_layers
+from lossearch.training.population import thin_network as thin_layers
+from lossearch.training.population.batched_network import LayerStack
+from lossearch.training.population.chunk_size import Sizing
 from lossearch.training.population.compiled import CompiledCriteria, _copied, compiled
 from lossearch.training.population.criteria import Criteria, pair_slices
-from lossearch.training.population.fused import FusedStack
-from lossearch.training.population.networks import LayerStack
+from lossearch.training.population.manual_backward import FusedStack
 from lossearch.training.population.population import Population
-from lossearch.training.population.sizing import Sizing
-from lossearch.training.population.thin import ThinStack
+from lossearch.training.population.thin_network import ThinStack
 from lossearch.training.population.weights import Weights
 
 COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
@@ -212,8 +213,8 @@ from lossearch.space import Point
 from lossearch.testing.problems import problem, space_of
 from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.population import Populations, population
-from lossearch.training.population.fitness import unfit
-from lossearch.training.population.sizing import Sizing
+from lossearch.training.population.eligibility import unfit
+from lossearch.training.population.chunk_size import Sizing
 population.COMPILED_STEPS = 0
 pair, notes = find_pair("bce/sigmoid", "binary"), []
 settings = TrainSettings(2, 16, compile=True)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-import lossearch.training.population.train as engine
+import lossearch.training.population.train_chunk as engine
+from lossearch.metrics.declaration import constant_score
 from lossearch.pairs import find_pair
-from lossearch.tasks import constant_score
 from lossearch.testing.problems import batchnorm_mlp, problem, reference_run, replicate, space_of
 from lossearch.testing.training_base import SETTINGS, conventional
 from lossearch.training.contract import Outcome

@@ -17,19 +17,19 @@ from optuna.trial import TrialState
 from torch import Tensor, nn
 
 import lossearch
-from lossearch._thin import thin
+from lossearch._epochs import thin
 from lossearch.config import make_config
 from lossearch.errors import InputError
 from lossearch.pairs import find_pair
 from lossearch.records.curves import read_curves
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point, Space
+from lossearch.study.loop import Search, by_pair
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Silent
 from lossearch.study.pruning import LEAST, Pruning, rungs
-from lossearch.study.rounds import Search, by_pair
 from lossearch.study.schedule import Budget, earlier_rounds
-from lossearch.study.value import Attempt, summarise, told
+from lossearch.study.trial_value import Attempt, summarise, told
 from lossearch.testing.problems import problem
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainSettings
 from lossearch.training.population import train_population

@@ -16,26 +16,26 @@ from mlflow.tracking import MlflowClient
 
 import lossearch
 from lossearch import loss
+from lossearch._json import dumps
 from lossearch.cli.run import configure
 from lossearch.config import make_config
+from lossearch.confirm import early_stopping as race_module
+from lossearch.confirm.confirmation import Confirm
+from lossearch.confirm.early_stopping import race
+from lossearch.confirm.judging import judge_study, look, read_verdict
+from lossearch.confirm.selection import choose_finalists
 from lossearch.errors import InputError
+from lossearch.metrics.declaration import METRICS
 from lossearch.pairs import Predictions
 from lossearch.records.confirmations import FILE, Raced, read_confirmed, write_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.evidence import Evidence, read_evidence
-from lossearch.records.jsonable import dumps
 from lossearch.records.predictions import read_predictions
 from lossearch.report.markdown import to_markdown
-from lossearch.study import race as race_module
-from lossearch.study.confirm import Confirm
-from lossearch.study.finalists import choose_finalists
-from lossearch.study.judging import judge_study, look, read_verdict
-from lossearch.study.race import race
-from lossearch.tasks import METRICS
 from lossearch.training.contract import Outcome
-from lossearch.verdict.judge import judge
-from lossearch.verdict.judgement import Relation, Verdict
-from lossearch.verdict.racing import joined, plan_looks, share_of, start, step
+from lossearch.verdict.decision import judge
+from lossearch.verdict.early_stopping import joined, plan_looks, share_of, start, step
+from lossearch.verdict.verdict import Relation, Verdict
 
 LEVEL = 0.05
 

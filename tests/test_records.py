@@ -29,6 +29,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from lossearch._json import dumps, replacing, to_jsonable, write_json
 from lossearch.errors import InputError, StoreError
 from lossearch.records import Store
 from lossearch.records.curves import (
@@ -40,10 +41,9 @@ from lossearch.records.curves import (
     write_part,
 )
 from lossearch.records.environment import git_revision, versions
-from lossearch.records.jsonable import dumps, replacing, to_jsonable, write_json
-from lossearch.records.optuna_storage import OWNER, dead_trials, open_storage, owner, owner_attrs
-from lossearch.records.server import start
-from lossearch.records.trials import LOST, finished, from_frozen, point_attrs, to_attrs
+from lossearch.records.mlflow.server import start
+from lossearch.records.optuna import OWNER, dead_trials, open_storage, owner, owner_attrs
+from lossearch.records.trial_attrs import LOST, finished, from_frozen, point_attrs, to_attrs
 from lossearch.testing.records import (
     RecordContract,
     ended,
@@ -61,7 +61,7 @@ SPAWN = multiprocessing.get_context("spawn")
 @pytest.fixture(scope="session")
 def made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with its MLflow database; making one takes a second or two."""
-    from lossearch.records.mlflow_client import connect
+    from lossearch.records.mlflow.client import connect
 
     root = tmp_path_factory.mktemp("made") / "store"
     store = Store.open(root)
@@ -347,7 +347,7 @@ def test_a_killed_writer_does_not_hold_the_journal(tmp_path: Path) -> None:
     journal = tmp_path / "studies" / "a" / "optuna.journal"
     journal.parent.mkdir(parents=True)
     code = (
-        "import sys, time; from lossearch.records.optuna_storage import JournalLock; "
+        "import sys, time; from lossearch.records.optuna import JournalLock; "
         f"JournalLock({str(journal)!r}).acquire(); print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:

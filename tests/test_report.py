@@ -21,13 +21,13 @@ from rich.console import Console
 from scipy.stats import rankdata
 
 from lossearch.config import PublishedRow
-from lossearch.losses.catalogue import rows as catalogue_rows
 from lossearch.pairs import Rejection
+from lossearch.pairs.catalogue import rows as catalogue_rows
 from lossearch.records.trial import TrialRecord
 from lossearch.report import figures, frames, tables
+from lossearch.report.formatting import as_published, number, plus_minus, rate
 from lossearch.report.layout import Column, Fitted, aligned
-from lossearch.report.numbers import as_published, number, plus_minus, rate
-from lossearch.report.words import Basis, gain_sentence
+from lossearch.report.sentences import Basis, gain_sentence
 from lossearch.space import Point
 from lossearch.training.contract import Outcome
 

@@ -13,10 +13,10 @@ import pytest
 
 import lossearch
 from lossearch import api
+from lossearch.api.result import Result
 from lossearch.cli import invoke
 from lossearch.errors import InputError, StudyMismatchError, UnknownNameError
 from lossearch.records.weights import path_of
-from lossearch.result import Result
 from lossearch.study.progress import Silent
 from lossearch.study.rerun import Rerun, rerun
 from lossearch.training.contract import Outcome

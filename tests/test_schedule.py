@@ -12,7 +12,7 @@ from lossearch.losses import ACTIVATIONS, losses_for
 from lossearch.pairs import Pair, find_pair
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension, Point, Space
-from lossearch.study.rounds import by_pair
+from lossearch.study.loop import by_pair
 from lossearch.study.schedule import (
     Budget,
     Next,

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossearch.config import make_config
+from lossearch.data.sources import read_data
 from lossearch.pairs import find_pair
 from lossearch.space import Space
-from lossearch.tasks import make_task, read_data
+from lossearch.tasks.build import make_task
 from lossearch.training.contract import Replicate, Trains, TrainSettings
-from lossearch.training.plain import train_plain
+from lossearch.training.plain.train import train_plain
 from lossearch.training.population import train_population
 from lossearch.training.schedules import SCHEDULES, WARM_UP
 

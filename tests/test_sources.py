@@ -12,10 +12,11 @@ import pytest
 import torch
 from sklearn import datasets
 
+from lossearch.data.builtin import PROBLEMS
+from lossearch.data.sources import from_arrays, read_data
 from lossearch.errors import InputError, UnknownNameError
-from lossearch.tasks import PROBLEMS, make_task
-from lossearch.tasks.kinds import read_target
-from lossearch.tasks.sources import from_arrays, read_data
+from lossearch.kinds.target import read_target
+from lossearch.tasks.build import make_task
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 Y = np.arange(40) % 2

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lossearch.data.splits import Labels, Splits, make_splits, parts_by_rows
 from lossearch.errors import InputError
-from lossearch.tasks.splits import Labels, Splits, make_splits, parts_by_rows
 
 SEEDS = range(6)
 

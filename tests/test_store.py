@@ -19,10 +19,10 @@ from lossearch.errors import InputError, StoreError, UnknownNameError
 from lossearch.records import Store
 from lossearch.records import store as store_module
 from lossearch.records.curves import write_part
-from lossearch.records.mlflow_client import connect, quiet
-from lossearch.records.mlflow_view import MlflowView
-from lossearch.records.optuna_storage import open_storage
-from lossearch.records.relocation import relocate
+from lossearch.records.mlflow.client import connect, quiet
+from lossearch.records.mlflow.relocation import relocate
+from lossearch.records.mlflow.view import MlflowView
+from lossearch.records.optuna import open_storage
 from lossearch.records.removal import remove_study
 from lossearch.records.store import checked_name, hide_password
 from lossearch.testing.records import example_header, example_record, example_results

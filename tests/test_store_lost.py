@@ -19,7 +19,7 @@ import lossearch
 from lossearch.errors import InputError, StoreError
 from lossearch.records import Store
 from lossearch.records.claim import claim, opening
-from lossearch.records.mlflow_client import connect, reach
+from lossearch.records.mlflow.client import connect, reach
 from lossearch.testing.records import example_header, example_record
 
 FORK = multiprocessing.get_context("fork")
@@ -68,7 +68,7 @@ def test_a_database_left_half_made_is_made_anew(tmp_path: Path, left: str) -> No
 
 
 def test_a_database_that_holds_runs_is_never_made_anew(tmp_path: Path) -> None:
-    from lossearch.records.mlflow_view import MlflowView
+    from lossearch.records.mlflow.view import MlflowView
 
     store = Store.open(tmp_path)
     view = MlflowView(store, "kept")
@@ -77,7 +77,7 @@ def test_a_database_that_holds_runs_is_never_made_anew(tmp_path: Path) -> None:
     view.close()
     altered(store, "UPDATE alembic_version SET version_num = '451aebb31d03'")
     before = store.database.read_bytes()
-    script = "from lossearch.records import Store; from lossearch.records.mlflow_client import connect; import sys; "
+    script = "from lossearch.records import Store; from lossearch.records.mlflow.client import connect; import sys; "
     script += "s = Store.open(sys.argv[1]); connect(s, s.tracking_uri)"
     ended = subprocess.run(
         [sys.executable, "-c", script, str(store.root)], capture_output=True, text=True, check=False

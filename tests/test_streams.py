@@ -23,18 +23,22 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset, Weighte
 from torch.utils.data import Dataset as TorchDataset
 
 from lossearch._random import seeded_build, stream
+from lossearch.data import dataset as datasets
+from lossearch.data.rows import HeldRows, JoinedRows
+from lossearch.data.sources import Dataset, as_dataset, from_arrays, read_data
+from lossearch.data.streaming import from_parquet
 from lossearch.errors import InputError
 from lossearch.pairs import Criterion, find_pair
-from lossearch.tasks import Dataset, Part, Task, as_dataset, from_arrays, make_task, read_data, streams
-from lossearch.tasks import dataset as datasets
-from lossearch.tasks.loaders import from_parquet
-from lossearch.tasks.rows import HeldRows, JoinedRows
+from lossearch.tasks import streams
+from lossearch.tasks.build import make_task
+from lossearch.tasks.task import Part, Task
 from lossearch.testing.problems import NETWORKS, replicate, space_of
 from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import Replicate, ReplicateResult, TrainSettings
-from lossearch.training.ledger import Ledger
-from lossearch.training.plain import train_plain
-from lossearch.training.population import feeding, train_population
+from lossearch.training.plain.train import train_plain
+from lossearch.training.population import minibatches as feeding
+from lossearch.training.population import train_population
+from lossearch.training.population.tensor_memory import Ledger
 
 N = 300
 _DRAW = np.random.default_rng(0)
@@ -531,7 +535,7 @@ def test_large_files_and_mapped_arrays_are_streamed_unasked(monkeypatch, tmp_pat
 
     assert streamed() == [False, False]
     monkeypatch.setattr(datasets, "STREAM_BYTES", 1000)
-    monkeypatch.setattr("lossearch.tasks.loaders.STREAM_BYTES", 1000)
+    monkeypatch.setattr("lossearch.data.streaming.STREAM_BYTES", 1000)
     assert streamed() == [True, True]
 
 
@@ -614,7 +618,7 @@ def test_row_groups_that_hold_something_else_are_told(tmp_path) -> None:
 
 
 def test_row_groups_too_large_to_be_read_are_refused(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr("lossearch.tasks.parquet.GROUP_BYTES", 2400)
+    monkeypatch.setattr("lossearch.data.parquet.GROUP_BYTES", 2400)
     path = write(table(), tmp_path, rows=200)
     assert message(lambda: from_parquet(path, target="y")) == (
         "t.parquet has a row group of 200 rows, 0 MiB, and groups are read whole: write it with 100 rows a group or "

@@ -20,9 +20,9 @@ from mlflow.tracking import MlflowClient
 from torch import Tensor, nn
 
 import lossearch
+from lossearch.api.result import Result
 from lossearch.errors import IllegalPairError, InputError, RunFailedError, StoreError, StudyMismatchError
 from lossearch.records.curves import read_curves
-from lossearch.result import Result
 from lossearch.training.contract import Outcome
 
 RNG = np.random.default_rng(0)

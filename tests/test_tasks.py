@@ -13,21 +13,13 @@ import torch
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import StandardScaler
 
+from lossearch.data.preparation import MAX_CATEGORIES, fit, make_plan
+from lossearch.data.sources import Dataset, from_arrays, read_data
 from lossearch.errors import InputError
 from lossearch.losses import KINDS
-from lossearch.tasks import (
-    METRICS,
-    Fold,
-    Part,
-    Task,
-    default_budget,
-    from_arrays,
-    make_task,
-    metrics_for,
-    read_data,
-)
-from lossearch.tasks.preparation import MAX_CATEGORIES, fit, make_plan
-from lossearch.tasks.sources import Dataset
+from lossearch.metrics.declaration import METRICS, metrics_for
+from lossearch.tasks.build import make_task
+from lossearch.tasks.task import Fold, Part, Task, default_budget
 
 N = 120
 G = np.random.default_rng(5)

@@ -24,7 +24,7 @@ from lossearch.testing.training_base import SETTINGS, conventional, with_identit
 from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import Outcome
 from lossearch.training.optimizers import OPTIMIZERS, make_optimizer
-from lossearch.training.plain import LossModule, train_plain
+from lossearch.training.plain.train import LossModule, train_plain
 from lossearch.training.scope import quiet, threads
 
 
@@ -134,8 +134,8 @@ def test_large_parts_are_gathered_and_scored_in_blocks(monkeypatch):
     given = replicate(conventional(task))
     (whole,) = train(task, [given])
     monkeypatch.setattr("lossearch.training.batches._GATHER", 3 * 8 * 2)
-    monkeypatch.setattr("lossearch.training.scores._BLOCK_ROWS", 7)
-    monkeypatch.setattr("lossearch.training.scores._KEPT_NUMBERS", 1)
+    monkeypatch.setattr("lossearch.training.scoring._BLOCK_ROWS", 7)
+    monkeypatch.setattr("lossearch.training.scoring._KEPT_NUMBERS", 1)
     (blocks,) = train(task, [given])
     assert whole.curves.keys() == blocks.curves.keys()
     for name, curve in whole.curves.items():
@@ -224,7 +224,7 @@ CHATTER = """
 import sys
 from lossearch.testing.problems import *
 from lossearch.testing.training_base import SETTINGS, conventional
-from lossearch.training.plain import train_plain
+from lossearch.training.plain.train import train_plain
 task = problem("binary", network=dropout_mlp)
 for pair in every_pair(task):
     for result in train_plain(task, space_of(task), [replicate(pair, lr) for lr in (0.1, 1e6)], SETTINGS):
@@ -235,7 +235,7 @@ INTERRUPTED = """
 import dataclasses
 from lossearch.testing.problems import *
 from lossearch.testing.training_base import SETTINGS, conventional
-from lossearch.training.plain import train_plain
+from lossearch.training.plain.train import train_plain
 task = problem("binary")
 asked = []
 def stop():

@@ -19,20 +19,21 @@ from sklearn.metrics import log_loss
 
 import lossearch
 from lossearch import api, cli
+from lossearch.api.result import Result
 from lossearch.config import config_toml, make_config, parse_config
+from lossearch.data.sources import from_arrays
+from lossearch.diagnostics.pareto import Objectives, front_sentence, objectives, points
 from lossearch.errors import IllegalPairError, InputError, StudyMismatchError
+from lossearch.metrics.declaration import METRICS, Metric
 from lossearch.pairs import Predictions
 from lossearch.records.curves import read_curves
 from lossearch.records.trial import TrialRecord
 from lossearch.report.html import to_html
-from lossearch.result import Result
 from lossearch.space import Dimension, Point
-from lossearch.study.advisors import propose
 from lossearch.study.importance import within_pairs
-from lossearch.study.value import Attempt, Objective, summarise
-from lossearch.tasks import METRICS, Metric, from_arrays
+from lossearch.study.samplers import propose
+from lossearch.study.trial_value import Attempt, Objective, summarise
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult
-from lossearch.verdict.pareto import Objectives, front_sentence, objectives, points
 
 TWO = ["accuracy", "log_loss"]
 QUICK: dict[str, Any] = {

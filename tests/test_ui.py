@@ -20,16 +20,16 @@ import pytest
 
 from lossearch.errors import InputError, RunFailedError
 from lossearch.records import Store
-from lossearch.records import server as server_module
 from lossearch.records.curves import mean_curves
-from lossearch.records.dashboard import CHARTS, LOSSES, TRIALS, page
-from lossearch.records.mlflow_client import connect
-from lossearch.records.mlflow_view import MlflowView
-from lossearch.records.server import command, environment, start
+from lossearch.records.mlflow import server as server_module
+from lossearch.records.mlflow.client import connect
+from lossearch.records.mlflow.dashboard import CHARTS, LOSSES, TRIALS, page
+from lossearch.records.mlflow.server import command, environment, start
+from lossearch.records.mlflow.view import MlflowView
 from lossearch.testing.records import ended, example_header, example_record, example_results
 from lossearch.training.contract import Outcome
 
-SERVE = "import sys; from lossearch.records import Store; from lossearch.records.server import serve; "
+SERVE = "import sys; from lossearch.records import Store; from lossearch.records.mlflow.server import serve; "
 
 
 @pytest.fixture(scope="module")

@@ -16,13 +16,13 @@ from sklearn import metrics as sklearn_metrics
 from statsmodels.stats.multitest import multipletests
 
 from lossearch.errors import InputError
+from lossearch.metrics.declaration import METRICS, Metric
 from lossearch.pairs import Predictions
 from lossearch.records.evidence import Evidence
-from lossearch.tasks import METRICS, Metric
-from lossearch.verdict.family import Estimates, _by_largest, means, step_down
-from lossearch.verdict.judge import judge
-from lossearch.verdict.judgement import Relation, Rule, Verdict
-from lossearch.verdict.resample import resample
+from lossearch.verdict.bootstrap import resample
+from lossearch.verdict.decision import judge
+from lossearch.verdict.multiple_testing import Estimates, _by_largest, means, step_down
+from lossearch.verdict.verdict import Relation, Rule, Verdict
 
 SEEDS, ROWS = 12, 60
 

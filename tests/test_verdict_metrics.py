@@ -10,11 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lossearch.records.confirmations import Confirmation, Confirmed
-from lossearch.records.trial import TrialRecord
-from lossearch.space import Point
-from lossearch.training.contract import Outcome
-from lossearch.verdict.metrics import (
+from lossearch.diagnostics.agreement import (
     agreement,
     agreement_sentence,
     confirmed_scores,
@@ -24,6 +20,10 @@ from lossearch.verdict.metrics import (
     undominated,
     winners,
 )
+from lossearch.records.confirmations import Confirmation, Confirmed
+from lossearch.records.trial import TrialRecord
+from lossearch.space import Point
+from lossearch.training.contract import Outcome
 
 VALUES = {
     "bce/sigmoid": {"accuracy": (0.90, 0.92), "log_loss": (0.30, 0.32), "auroc": (0.95, 0.97)},

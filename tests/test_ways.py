@@ -27,9 +27,9 @@ from lossearch.testing.problems import (
 )
 from lossearch.testing.training_base import SETTINGS, conventional, equal, with_identity
 from lossearch.training.contract import Outcome
-from lossearch.training.plain import train_plain
-from lossearch.training.population import fitness
-from lossearch.training.ways import choose
+from lossearch.training.methods import choose
+from lossearch.training.plain.train import train_plain
+from lossearch.training.population import eligibility as fitness
 
 
 class Net(nn.Module):

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from networks import plain_mlp
 
 import lossearch
+from lossearch.api.result import Result
 from lossearch.errors import InputError, StoreError, UnknownNameError
 from lossearch.records.tensors import read_tensors, write_tensors
 from lossearch.records.trial import TrialRecord
 from lossearch.records.weights import WeightKeeper, _Held, leaving, path_of, read_weights, write_weights
-from lossearch.result import Result
 from lossearch.space import Point
 from lossearch.study.progress import Silent
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult

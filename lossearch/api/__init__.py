@@ -1,8 +1,8 @@
 """Run a study, from a study file's tables or from Python objects, and read one back."""
 
 from lossearch.api.recorded import export, load, register, remove, rerun, studies, sync
-from lossearch.api.running import run
-from lossearch.api.searching import search
-from lossearch.planning import prepare as plan
+from lossearch.api.run_study import run
+from lossearch.api.search_study import search
+from lossearch.study.prepare import prepare as plan
 
 __all__ = ["export", "load", "plan", "register", "remove", "rerun", "run", "search", "studies", "sync"]

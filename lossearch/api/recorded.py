@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lossearch.api.running import attach, stored_curves
-from lossearch.confirming import write_confirmation
+from lossearch.api.result import Result, load_result
+from lossearch.api.run_study import attach, stored_curves
+from lossearch.confirm.run import write_confirmation
 from lossearch.errors import InputError, StoreError
 from lossearch.model import FittedModel, load_model
 from lossearch.records.claim import claim
-from lossearch.records.header import StudyHeader
-from lossearch.records.mlflow_model import Registered, Sample
-from lossearch.records.mlflow_model import register as register_model
-from lossearch.records.mlflow_view import MlflowView
+from lossearch.records.mlflow.model import Registered, Sample
+from lossearch.records.mlflow.model import register as register_model
+from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.removal import remove_study
 from lossearch.records.store import Store
-from lossearch.result import Result, load_result
+from lossearch.records.study import StudyHeader
 from lossearch.study.rerun import Rerun
 
 

@@ -14,11 +14,11 @@ import click
 
 from lossearch.cli.compare import compare
 from lossearch.cli.export import export
-from lossearch.cli.keep import remove, sync, ui
 from lossearch.cli.options import INTERRUPTED
+from lossearch.cli.records import remove, sync, ui
+from lossearch.cli.report import check, list_studies, losses, report
 from lossearch.cli.rerun import rerun
 from lossearch.cli.run import run
-from lossearch.cli.show import check, list_studies, losses, report
 from lossearch.errors import LossearchError
 
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

@@ -48,7 +48,7 @@ def compare(
     form: str,
 ) -> None:
     """Compare the pairs of several studies over their tasks: ranks, tests, diagrams."""
-    from lossearch import comparing
+    from lossearch.api import comparison as comparing
 
     with only_json(form) as answer:
         found = comparing.compare(names, store, metric=metric, level=level, rope=rope)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def show(*parts: RenderableType) -> None:
     """Write renderables and lines of text to standard output."""
-    from lossearch.display import console
+    from lossearch.api.progress import console
 
     out = console()
     for part in parts:

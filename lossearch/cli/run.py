@@ -22,8 +22,8 @@ from lossearch.cli.output import only_json, show, write_json
 from lossearch.errors import InputError
 
 if TYPE_CHECKING:
+    from lossearch.api.result import Result
     from lossearch.config import StudyConfig
-    from lossearch.result import Result
 
 _KEYS = {
     "data": "task.data",
@@ -179,12 +179,14 @@ def _say_plan(config: StudyConfig, form: str, answer: TextIO) -> None:
     if form == "json":
         write_json(plan.as_json(), answer)
     else:
-        show(*plan.lines())
+        from lossearch.cli.dry_run import dry_run_lines
+
+        show(*dry_run_lines(plan))
 
 
 def _run(config: StudyConfig, form: str, answer: TextIO, *, quiet: bool, verbose: bool) -> None:
     from lossearch import api
-    from lossearch.display import console, display
+    from lossearch.api.progress import console, display
 
     shown = None if quiet else display(console(stderr=True), every=verbose)
     try:

@@ -5,9 +5,10 @@ from functools import cached_property
 
 from lossearch._registry import Registry, unknown_name
 from lossearch.errors import UnknownNameError
+from lossearch.kinds import KINDS
 from lossearch.losses import binary, multiclass, regression
 from lossearch.losses.activations import ACTIVATIONS, Activation
-from lossearch.losses.declaration import KINDS, Contained, Equivalent, Loss, Parameter, loss
+from lossearch.losses.declaration import Contained, Equivalent, Loss, Parameter, loss
 from lossearch.losses.encodings import ENCODINGS, Encoding, TargetFacts, TargetStatistics
 from lossearch.losses.plugins import load, merged
 from lossearch.losses.ranges import RANGES, Range
@@ -57,7 +58,6 @@ __all__ = [
     "BUILT_IN",
     "CATALOGUE",
     "ENCODINGS",
-    "KINDS",
     "RANGES",
     "Activation",
     "Contained",

@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 
 from lossearch._registry import Registry
 from lossearch.errors import UnknownNameError
-from lossearch.losses._classes import softmax
+from lossearch.losses.class_axis import softmax
 from lossearch.losses.ranges import RANGES, Range
 
 

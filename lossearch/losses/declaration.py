@@ -15,12 +15,10 @@ from torch import Tensor
 
 from lossearch._registry import unknown_name
 from lossearch.errors import refuse
+from lossearch.kinds import KINDS
 from lossearch.losses.activations import ACTIVATIONS
 from lossearch.losses.encodings import ENCODINGS, TargetStatistics
 from lossearch.losses.ranges import RANGES, Range
-
-KINDS = ("regression", "binary", "multiclass")
-"""The kinds of task."""
 
 LossFunction = Callable[..., Tensor]
 Example = tuple[Any, Any, float]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lossearch.losses import margins
-from lossearch.losses._classes import (
+from lossearch.losses.class_axis import (
     is_true,
     likeliest,
     log_softmax,

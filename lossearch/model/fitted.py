@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lossearch.data.inputs import Inputs
 from lossearch.errors import InputError
 from lossearch.losses import TargetStatistics
-from lossearch.model.network import DTYPES, Architecture
+from lossearch.networks.architecture import DTYPES, Architecture
 from lossearch.pairs import Criterion
 from lossearch.space import Point
-from lossearch.tasks.inputs import Inputs
 
 _NUMBERS = 2**22
 """Numbers of input that go through the network at once."""

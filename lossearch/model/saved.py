@@ -11,16 +11,16 @@ from typing import Any
 
 from torch import nn
 
+from lossearch._json import read_json, write_json, write_text
+from lossearch.data.inputs import Inputs
 from lossearch.errors import InputError, StoreError
 from lossearch.losses import ACTIVATIONS, ENCODINGS, Loss, TargetStatistics, losses_for
 from lossearch.model.fitted import FittedModel, Origin
-from lossearch.model.network import Architecture
 from lossearch.model.readme import readme
+from lossearch.networks.architecture import Architecture
 from lossearch.pairs import Pair
-from lossearch.records.jsonable import read_json, write_json, write_text
 from lossearch.records.tensors import read_tensors, write_tensors
 from lossearch.space import Point
-from lossearch.tasks.inputs import Inputs
 
 FORMAT = 1
 """Version of the directory's layout; a later one is refused."""

@@ -13,7 +13,6 @@ from lossearch.pairs.legality import (
     pair_up,
     with_long_label,
 )
-from lossearch.pairs.network import network_activation_problem
 from lossearch.pairs.shapes import canonical, canonical_target
 
 __all__ = [
@@ -29,7 +28,6 @@ __all__ = [
     "find_pair",
     "infer_kind",
     "legal_pairs",
-    "network_activation_problem",
     "pair_up",
     "with_long_label",
 ]

@@ -12,17 +12,17 @@ from torch import Tensor
 
 from lossearch._registry import unknown_name
 from lossearch.errors import IllegalPairError, InputError, UnknownNameError
+from lossearch.kinds import KINDS
 from lossearch.losses import (
     ACTIVATIONS,
     ENCODINGS,
-    KINDS,
     Activation,
     Encoding,
     Loss,
     TargetFacts,
     losses_for,
 )
-from lossearch.losses._classes import likeliest
+from lossearch.losses.class_axis import likeliest
 
 CONVENTIONAL = {
     "regression": "mse/identity",

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from lossearch._json import read_json, to_jsonable, write_json
 from lossearch.errors import StoreError
-from lossearch.records.jsonable import read_json, to_jsonable, write_json
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
 from lossearch.training.contract import Outcome

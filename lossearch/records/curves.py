@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from lossearch._json import replacing
 from lossearch.errors import StoreError
-from lossearch.records.jsonable import replacing
 from lossearch.training.contract import ReplicateResult
 
 KEYS = pa.schema(

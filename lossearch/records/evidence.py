@@ -15,10 +15,10 @@ from torch import Tensor
 
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, StoreError
+from lossearch.metrics.declaration import METRICS, Metric
 from lossearch.pairs import Predictions
 from lossearch.records.confirmations import Confirmation, Confirmed, read_confirmed
 from lossearch.records.predictions import numbers, read_predictions
-from lossearch.tasks import METRICS, Metric
 
 Blocks = Mapping[tuple[str, int], NDArray[np.intp]]
 """Pair and seed -> the lines of the predictions."""

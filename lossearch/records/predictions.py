@@ -19,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lossearch._json import replacing
 from lossearch.errors import StoreError
 from lossearch.pairs import Predictions
-from lossearch.records.jsonable import replacing
-from lossearch.tasks import Part
+from lossearch.tasks.task import Part
 from lossearch.training.contract import Outcome
 
 FILE = "predictions.parquet"

@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 from lossearch.errors import InputError, StoreError
 from lossearch.records.claim import remove_tree
-from lossearch.records.mlflow_client import connect, first_line, quiet, tracking_errors, tracking_uri
-from lossearch.records.mlflow_parent import STUDY
-from lossearch.records.optuna_storage import open_storage
+from lossearch.records.mlflow.client import connect, first_line, quiet, tracking_errors, tracking_uri
+from lossearch.records.mlflow.study_run import STUDY
+from lossearch.records.optuna import open_storage
 from lossearch.records.store import Store
 
 

@@ -19,10 +19,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from lossearch._json import read_json, write_json
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, StoreError, UnknownNameError
-from lossearch.records.jsonable import read_json, write_json
-from lossearch.records.relocation import relocate
+from lossearch.records.mlflow.relocation import relocate
 
 FORMAT = 1
 """Version of the layout; a store of a later one is refused."""

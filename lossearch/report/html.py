@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from lossearch.report.content import Report
 from lossearch.report.figures import Picture, key, single, svg
+from lossearch.report.sources import Report
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from lossearch.report.content import Report, Section, Table
 from lossearch.report.figures import save, sheet
 from lossearch.report.layout import escaped, markdown_table
+from lossearch.report.sources import Report, Section, Table
 
 
 def to_markdown(report: Report, images: Mapping[str, str] | None = None) -> str:

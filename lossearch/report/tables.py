@@ -13,9 +13,9 @@ from rich.text import Text
 
 from lossearch.pairs import Rejection
 from lossearch.records.confirmations import Confirmed
+from lossearch.report.formatting import MISSING, as_published, number, plus_minus, rate
 from lossearch.report.layout import Column, Fitted, aligned, escaped, markdown_table
-from lossearch.report.numbers import MISSING, as_published, number, plus_minus, rate
-from lossearch.report.words import (
+from lossearch.report.sentences import (
     Basis,
     confirmed_sentences,
     gain_sentence,
@@ -25,7 +25,7 @@ from lossearch.report.words import (
     statement,
     verdict_statement,
 )
-from lossearch.verdict.judgement import Verdict
+from lossearch.verdict.verdict import Verdict
 
 _CATALOGUE_WIDTH = 110
 
@@ -187,7 +187,7 @@ def catalogue_table(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Return the catalogue of losses: formula, domain and encoding, activations, parameters, source.
 
     Args:
-        rows: one mapping a loss, as ``lossearch.losses.catalogue.rows`` gives them.
+        rows: one mapping a loss, as ``lossearch.pairs.catalogue.rows`` gives them.
     """
     note = Text("Activations in parentheses are legal, and searched only when asked for.", style="dim")
     return Group(_Catalogue(rows), Text(), note) if rows else Text("No loss matches.")

@@ -12,9 +12,9 @@ from lossearch.study.plan import Plan
 from lossearch.study.schedule import next_round
 from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import SCORED_EPOCHS, Replicate, Trains
-from lossearch.training.crew import START_UP_SECONDS
 from lossearch.training.population import Populations
 from lossearch.training.population.chunks import Chunk
+from lossearch.training.workers.group import START_UP_SECONDS
 
 PROBE_SECONDS = 2.0
 """Seconds of training by which the time of a study is foretold."""

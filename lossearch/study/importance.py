@@ -12,8 +12,8 @@ from optuna.trial import create_trial
 
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension
-from lossearch.study.advisors import distribution
-from lossearch.study.recorded import quiet_optuna
+from lossearch.study.optuna_study import quiet_optuna
+from lossearch.study.samplers import distribution
 
 FEWEST = 50
 """Trials below which a forest of regression trees finds importance in noise."""

@@ -12,7 +12,7 @@ from lossearch.errors import StudyMismatchError
 from lossearch.pairs import CONVENTIONAL
 from lossearch.space import Space
 from lossearch.study.schedule import Budget, total_trials
-from lossearch.tasks import Task
+from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainSettings
 
 FORMAT = 1

@@ -9,10 +9,10 @@ import optuna
 from optuna.pruners import PercentilePruner
 from optuna.trial import TrialState, create_trial
 
-from lossearch._thin import thin
+from lossearch._epochs import thin
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
-from lossearch.study.recorded import quiet_optuna
+from lossearch.study.optuna_study import quiet_optuna
 from lossearch.training.contract import SCORED_EPOCHS, TrainSettings
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)

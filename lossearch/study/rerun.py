@@ -12,10 +12,10 @@ from lossearch.errors import InputError, RunFailedError
 from lossearch.records.confirmations import STAGE as CONFIRM
 from lossearch.records.environment import versions
 from lossearch.records.trial import TrialRecord
-from lossearch.study.models import defined
+from lossearch.study.fitting import defined
+from lossearch.study.loop import Constants
 from lossearch.study.plan import Plan
-from lossearch.study.rounds import Constants
-from lossearch.study.value import Attempt, summarise
+from lossearch.study.trial_value import Attempt, summarise
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Trains
 
 NEAR = 1e-6

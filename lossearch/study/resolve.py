@@ -9,17 +9,18 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from lossearch._random import stream
 from lossearch._registry import unknown_name
 from lossearch.config import BudgetTable, SpaceTable, TrainTable
 from lossearch.errors import IllegalPairError, InputError, refuse
 from lossearch.losses import ACTIVATIONS, Activation, Loss, losses_for
+from lossearch.metrics.declaration import Metric
 from lossearch.pairs import CONVENTIONAL, Pair, Rejection, find_pair, legal_pairs, pair_up
 from lossearch.space import Dimension, Space
-from lossearch.study.advisors import MODELS
-from lossearch.study.cover import every
+from lossearch.study.initial_design import every
+from lossearch.study.samplers import MODELS
 from lossearch.study.schedule import COVER, MINIMUM, Budget
-from lossearch.tasks import Metric, Task
+from lossearch.study.seeds import search_seeds
+from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainSettings
 from lossearch.training.optimizers import OPTIMIZERS, make_optimizer
 
@@ -262,11 +263,6 @@ def resolve_settings(train: TrainTable, epochs: int, batch_size: int) -> TrainSe
         epoch=train.epoch,
         compile=train.compile,
     )
-
-
-def search_seeds(seed: int, n: int) -> tuple[int, ...]:
-    """Return the seeds of the search's replicates; confirmation draws from another stream."""
-    return tuple(stream(seed, "search", i) % 2**31 for i in range(n))
 
 
 def resolve_budget(

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lossearch._random import stream
+from lossearch.metrics.declaration import Metric
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension, Point, Space, Value
-from lossearch.study.advisors import MODELS, propose, propose_freely
-from lossearch.study.cover import at, cover, every, grid, quasi_random
-from lossearch.study.value import best_of, worth
-from lossearch.tasks import Metric
+from lossearch.study.initial_design import at, cover, every, grid, quasi_random
+from lossearch.study.samplers import MODELS, propose, propose_freely
+from lossearch.study.trial_value import best_of, worth
 
 COVER = 7
 """Points a pair has before a model is asked, where its budget allows."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lossearch.tasks.inputs import Inputs
-from lossearch.tasks.models import Network
+from lossearch.data.inputs import Inputs
+from lossearch.networks.factories import Network
 from lossearch.tasks.task import Fold
 
 

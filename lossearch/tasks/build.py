@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from lossearch.data import preparation
+from lossearch.data.dataset import Dataset
+from lossearch.data.rows import RowSource
+from lossearch.data.splits import Labels, Rows, Splits, make_splits, parts_by_rows
 from lossearch.errors import InputError, refuse
+from lossearch.kinds.target import Target, read_target
 from lossearch.losses import TargetFacts
-from lossearch.tasks import preparation
+from lossearch.metrics.declaration import Metric, default_metric, find_metric, metrics_for
+from lossearch.networks.factories import Network, check_network, make_network
 from lossearch.tasks.blueprint import Blueprint
-from lossearch.tasks.dataset import Dataset
 from lossearch.tasks.folds import Folds
-from lossearch.tasks.kinds import Target, read_target
-from lossearch.tasks.metrics import Metric, default_metric, find_metric, metrics_for
-from lossearch.tasks.models import Network, check_network, make_network
 from lossearch.tasks.parts import Parts
-from lossearch.tasks.rows import RowSource
-from lossearch.tasks.splits import Labels, Rows, Splits, make_splits, parts_by_rows
 from lossearch.tasks.streams import StreamedFolds, drawn_shares
 from lossearch.tasks.task import Task
 

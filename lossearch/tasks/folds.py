@@ -6,11 +6,11 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import Any
 
-from lossearch.tasks import preparation
-from lossearch.tasks.inputs import Inputs, fit_inputs
+from lossearch.data import preparation
+from lossearch.data.inputs import Inputs, fit_inputs
+from lossearch.data.rows import Features, take
+from lossearch.data.splits import Rows, Splits
 from lossearch.tasks.parts import Parts
-from lossearch.tasks.rows import Features, take
-from lossearch.tasks.splits import Rows, Splits
 from lossearch.tasks.task import Fold, Part
 
 CACHE_BYTES = 256 * 2**20

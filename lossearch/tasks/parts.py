@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lossearch.data import preparation
+from lossearch.data.rows import Array, Features, Ids
+from lossearch.kinds.target import Target
 from lossearch.losses import TargetStatistics
-from lossearch.tasks import preparation
-from lossearch.tasks.kinds import Target
-from lossearch.tasks.rows import Array, Features, Ids
 from lossearch.tasks.task import Part
 
 

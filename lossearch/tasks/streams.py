@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from lossearch._random import rng
+from lossearch.data import preparation
+from lossearch.data.inputs import Inputs, fit_inputs
+from lossearch.data.rows import Draw, Features, Ids, RowSource, rows_of
+from lossearch.data.splits import TEST_SHARE, VALIDATION_SHARE, Splits
 from lossearch.errors import InputError
-from lossearch.tasks import preparation
-from lossearch.tasks.inputs import Inputs, fit_inputs
 from lossearch.tasks.parts import Parts
-from lossearch.tasks.rows import Draw, Features, Ids, RowSource, rows_of
-from lossearch.tasks.splits import TEST_SHARE, VALIDATION_SHARE, Splits
 from lossearch.tasks.task import Fold, Part
 
 SAMPLE_ROWS = 10_000

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import pytest
 
+from lossearch.checks.contract import CHECKS, Check
 from lossearch.losses import Loss
-from lossearch.losses.checks import CHECKS, Check
 
 
 class LossContract:

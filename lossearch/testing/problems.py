@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from lossearch._random import generator, isolated, seeded_build, stream
 from lossearch.losses import ACTIVATIONS, TargetFacts, TargetStatistics, losses_for
+from lossearch.metrics.declaration import metrics_for
 from lossearch.pairs import Criterion, Pair, pair_up
 from lossearch.space import Point, Space
-from lossearch.tasks import Fold, Part, Task
-from lossearch.tasks.metrics import metrics_for
+from lossearch.tasks.task import Fold, Part, Task
 from lossearch.training.contract import Replicate, TrainSettings
 
 Factory = Callable[[int], nn.Module]

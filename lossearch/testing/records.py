@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from lossearch.records import Store, StudyHeader, TrialRecord
 from lossearch.records.curves import mean_curves
-from lossearch.records.mlflow_view import MlflowView, children
-from lossearch.records.optuna_storage import open_storage
-from lossearch.records.trials import from_frozen, to_attrs
+from lossearch.records.mlflow.view import MlflowView, children
+from lossearch.records.optuna import open_storage
+from lossearch.records.trial_attrs import from_frozen, to_attrs
 from lossearch.space import Point
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
+from lossearch._epochs import thin
 from lossearch._random import seeded_build
-from lossearch._thin import thin
-from lossearch.losses import KINDS
+from lossearch.kinds import KINDS
+from lossearch.metrics.declaration import scores
 from lossearch.pairs import Criterion, find_pair
-from lossearch.tasks.metrics import scores
 from lossearch.testing.problems import (
     OPTIMIZER_CLASSES,
     Factory,
@@ -27,12 +27,7 @@ from lossearch.testing.problems import (
     problem,
     replicate,
 )
-from lossearch.testing.training_base import (
-    ORACLES,
-    SETTINGS,
-    VARIANTS,
-    conventional,
-)
+from lossearch.testing.training_base import ORACLES, SETTINGS, VARIANTS, conventional
 from lossearch.testing.training_ends import EndsTests
 from lossearch.testing.training_numbers import NumbersTests
 from lossearch.testing.training_until import UntilTests

@@ -18,12 +18,8 @@ from sklearn import metrics as sk
 from lossearch.losses import ACTIVATIONS, Loss, loss
 from lossearch.pairs import CONVENTIONAL, Pair, find_pair, pair_up
 from lossearch.space import Space
-from lossearch.tasks import Task
-from lossearch.testing.problems import (
-    Reference,
-    reference_run,
-    space_of,
-)
+from lossearch.tasks.task import Task
+from lossearch.testing.problems import Reference, reference_run, space_of
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Trains, TrainSettings
 
 SETTINGS = TrainSettings(3, 8, "sgd", {"momentum": 0.9}, precision="64-true", epoch="last")

@@ -15,13 +15,7 @@ import torch
 
 from lossearch.errors import InputError
 from lossearch.losses import losses_for
-from lossearch.testing.problems import (
-    mlp,
-    problem,
-    reference_run,
-    replicate,
-    space_of,
-)
+from lossearch.testing.problems import mlp, problem, reference_run, replicate, space_of
 from lossearch.testing.training_base import (
     SETTINGS,
     TrainingTests,

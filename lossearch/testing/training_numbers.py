@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from lossearch.losses import KINDS
+from lossearch.kinds import KINDS
 from lossearch.pairs import find_pair
 from lossearch.testing.problems import (
     NETWORKS,

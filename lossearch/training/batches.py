@@ -11,7 +11,7 @@ from torch import Tensor
 from lossearch._random import generator
 from lossearch.errors import refuse
 from lossearch.pairs import Criterion
-from lossearch.tasks import Fold, Part, Stream
+from lossearch.tasks.task import Fold, Part, Stream
 
 Batch = tuple[Tensor, Tensor]
 _GATHER = 2**22

@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lossearch.space import Point, Space
-from lossearch.tasks import Task
+from lossearch.tasks.task import Task
 
 SCORED_EPOCHS = 20
 """Epochs of a curve at which every metric is scored, however long the curve."""

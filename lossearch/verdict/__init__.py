@@ -1,5 +1,5 @@
 """From what was recorded to what may be said: intervals, comparisons, the tied set, advice."""
 
-from lossearch.verdict.judgement import Comparison, Ranked, Relation, Verdict
+from lossearch.verdict.verdict import Comparison, Ranked, Relation, Verdict
 
 __all__ = ["Comparison", "Ranked", "Relation", "Verdict"]

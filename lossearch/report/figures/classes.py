@@ -14,7 +14,7 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, precision_
 
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import FAINT, Panel, Picture
-from lossearch.report.figures.shown import STYLES, Sheet, as_array, sheets
+from lossearch.report.figures.predictions import STYLES, Sheet, as_array, sheets
 
 _GRID = np.linspace(0, 1, 101)
 _NAME = 14

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from lossearch.diagnostics.search_budget import BudgetCurve
 from lossearch.report.figures.canvas import BLUE, FAINT, Panel, Picture
-from lossearch.report.numbers import number
-from lossearch.report.words import Basis
-from lossearch.verdict.budget import BudgetCurve
+from lossearch.report.formatting import number
+from lossearch.report.sentences import Basis
 
 
 def budget_picture(curves: Sequence[BudgetCurve], basis: Basis) -> Picture | None:

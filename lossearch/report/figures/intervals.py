@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
 from lossearch.report.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, PAPER, VERMILLION, Panel, Picture
-from lossearch.report.numbers import number
-from lossearch.verdict.judgement import Comparison, Ranked, Relation, Verdict
+from lossearch.report.formatting import number
+from lossearch.verdict.verdict import Comparison, Ranked, Relation, Verdict
 
 ROW = 0.4
 """Height of a row in inches: a name, and its interval under it."""

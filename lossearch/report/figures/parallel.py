@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from lossearch.records.trial import TrialRecord
 from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
-from lossearch.report.numbers import number, rate
-from lossearch.report.words import Basis
+from lossearch.report.formatting import number, rate
+from lossearch.report.sentences import Basis
 
 _MOST = 8
 _ABSENT = -0.12

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from lossearch.diagnostics.pareto import Objectives, Pareto
 from lossearch.report.figures.canvas import (
     BLUE,
     FAINT,
@@ -23,8 +24,7 @@ from lossearch.report.figures.canvas import (
     Panel,
     Picture,
 )
-from lossearch.report.numbers import number
-from lossearch.verdict.pareto import Objectives, Pareto
+from lossearch.report.formatting import number
 
 _COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 _MARKS = "os^Dv"

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from lossearch.report.numbers import rate
-from lossearch.report.words import Basis
+from lossearch.report.formatting import rate
+from lossearch.report.sentences import Basis
 
 
 def limits(table: pd.DataFrame, basis: Basis, column: str = "value") -> tuple[float, float]:

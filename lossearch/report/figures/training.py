@@ -13,8 +13,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from lossearch.report.figures.canvas import BLUE, FAINT, INK, ORANGE, VERMILLION, Panel, Picture, sheet
 from lossearch.report.figures.scales import limits, rate_axis
-from lossearch.report.numbers import number, rate
-from lossearch.report.words import Basis
+from lossearch.report.formatting import number, rate
+from lossearch.report.sentences import Basis
 
 TRAIN, VALIDATION = ORANGE, BLUE
 

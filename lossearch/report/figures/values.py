@@ -14,8 +14,8 @@ from sklearn.metrics import PredictionErrorDisplay
 
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import BLUE, INK, Panel, Picture
-from lossearch.report.figures.shown import as_array, sheets
-from lossearch.report.numbers import number
+from lossearch.report.figures.predictions import as_array, sheets
+from lossearch.report.formatting import number
 
 POINTS = 400
 """Rows drawn of a panel, spread over the range of targets."""

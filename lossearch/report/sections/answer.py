@@ -6,13 +6,19 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from lossearch.report.content import Section, Sources, Table
 from lossearch.report.figures.intervals import forest_picture, honesty_picture, scores_picture
+from lossearch.report.formatting import MISSING, number, rate
 from lossearch.report.layout import Column
-from lossearch.report.numbers import MISSING, number, rate
+from lossearch.report.sentences import (
+    confirmed_sentences,
+    gain_sentence,
+    optimism_sentence,
+    remarks,
+    statement,
+)
+from lossearch.report.sources import Section, Sources, Table
 from lossearch.report.tables import leaderboard_columns
-from lossearch.report.words import confirmed_sentences, gain_sentence, optimism_sentence, remarks, statement
-from lossearch.verdict.judgement import Comparison, Ranked, Verdict
+from lossearch.verdict.verdict import Comparison, Ranked, Verdict
 
 _ALL_COMPARISONS = 400
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lossearch.report.content import Report, Sources
 from lossearch.report.sections import answer, metrics, predictions, provenance, search
+from lossearch.report.sources import Report, Sources
 
 
 def make_report(sources: Sources) -> Report:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lossearch.report.content import Section, Sources, Table
+from lossearch.diagnostics.agreement import agreement, agreement_sentence, confirmed_scores, leaderboards
+from lossearch.diagnostics.pareto import Pareto, front_sentence
+from lossearch.metrics.declaration import METRICS
 from lossearch.report.figures.pareto import far_off, pareto_picture
+from lossearch.report.formatting import MISSING, number
 from lossearch.report.layout import Column
-from lossearch.report.numbers import MISSING, number
-from lossearch.tasks.metrics import METRICS
-from lossearch.verdict.metrics import agreement, agreement_sentence, confirmed_scores, leaderboards
-from lossearch.verdict.pareto import Pareto, front_sentence
+from lossearch.report.sources import Section, Sources, Table
 
 _ARROWS = {"maximize": "↑", "minimize": "↓"}
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lossearch.report.content import Section, Sources
 from lossearch.report.figures.classes import calibration_picture, confusion_picture, ranking_picture
 from lossearch.report.figures.plane import plane_picture
-from lossearch.report.figures.shown import shown_pairs
+from lossearch.report.figures.predictions import shown_pairs
 from lossearch.report.figures.values import errors_picture
+from lossearch.report.sources import Section, Sources
 
 _TITLE = "Predictions"
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lossearch.report.content import Section, Sources, Table
 from lossearch.report.layout import Column
+from lossearch.report.sources import Section, Sources, Table
 
 
 def reproduce(sources: Sources) -> Section:

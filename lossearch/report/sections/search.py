@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from lossearch.diagnostics.effects import cover_effects, effects_sentence, replicate_scores, tuned_effects
+from lossearch.diagnostics.fairness import Effort, OwnRange, efforts
+from lossearch.diagnostics.inclusion import confirmed_shortfalls, containments, searched_shortfalls
+from lossearch.diagnostics.search_budget import budget_curves, crossings
 from lossearch.report import frames
-from lossearch.report.content import Section, Sources, Table
 from lossearch.report.figures.effort import budget_picture
 from lossearch.report.figures.parallel import parallel_picture
 from lossearch.report.figures.training import curves_picture, sensitivity_picture
+from lossearch.report.formatting import MISSING, number, rate
 from lossearch.report.layout import Column
-from lossearch.report.numbers import MISSING, number, rate
-from lossearch.verdict.budget import budget_curves, crossings
-from lossearch.verdict.effects import cover_effects, effects_sentence, replicate_scores, tuned_effects
-from lossearch.verdict.fairness import Effort, OwnRange, efforts
-from lossearch.verdict.inclusion import confirmed_shortfalls, containments, searched_shortfalls
+from lossearch.report.sources import Section, Sources, Table
 
 
 def learning_rates(sources: Sources) -> Section:

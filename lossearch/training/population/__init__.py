@@ -1,5 +1,5 @@
 """Many replicates trained together as one batched model."""
 
-from lossearch.training.population.populations import Populations, train_population
+from lossearch.training.population.method import Populations, train_population
 
 __all__ = ["Populations", "train_population"]

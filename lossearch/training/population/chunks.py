@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lossearch.training.contract import Replicate, TrainSettings
-from lossearch.training.population.ends import Arm
+from lossearch.training.population.results import Arm
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from lossearch.losses import TargetStatistics
+from lossearch.metrics.declaration import Metric, is_given
 from lossearch.pairs import EVERY_FIELD, Criterion, Pair, Predictions
 from lossearch.space import Point
-from lossearch.tasks import Metric
-from lossearch.tasks.metrics import is_given
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ import torch
 
 from lossearch._random import stream
 from lossearch.space import Point, Space
-from lossearch.tasks import Fold, Task
+from lossearch.tasks.task import Fold, Task
 from lossearch.training.contract import TrainSettings
-from lossearch.training.ledger import Ledger
-from lossearch.training.population.feeding import GATHER_BYTES
-from lossearch.training.population.fused import FusedStack
+from lossearch.training.population.manual_backward import FusedStack
+from lossearch.training.population.minibatches import GATHER_BYTES
 from lossearch.training.population.population import PartTensors, Population
+from lossearch.training.population.tensor_memory import Ledger
 from lossearch.training.population.train_losses import KEPT_BYTES
 from lossearch.training.scope import contained
 

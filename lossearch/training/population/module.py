@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossearch._thin import thin
-from lossearch.tasks import Metric, constant_score
+from lossearch._epochs import thin
+from lossearch.metrics.declaration import Metric, constant_score
 from lossearch.training.contract import SCORED_EPOCHS, Divergence, Outcome, Prune
-from lossearch.training.population.optimizers import PerReplicate
+from lossearch.training.population.batched_optimizers import PerReplicate
 from lossearch.training.population.population import PartTensors, Population
 from lossearch.training.population.scoring import Floats, without
 

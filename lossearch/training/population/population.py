@@ -10,23 +10,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lossearch.metrics.declaration import Metric
 from lossearch.pairs import Pair
 from lossearch.pairs.shapes import lifted
 from lossearch.space import Point
-from lossearch.tasks import Fold, Metric, Task
+from lossearch.tasks.task import Fold, Task
 from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import TrainSettings
-from lossearch.training.plain import initial_network
+from lossearch.training.plain.train import initial_network
+from lossearch.training.population.batched_network import Batched, LayerStack, Vmapped, step_seeds
+from lossearch.training.population.batched_optimizers import PerReplicate, per_replicate
 from lossearch.training.population.compiled import CompiledCriteria
 from lossearch.training.population.criteria import Criteria, pair_slices, picked
-from lossearch.training.population.feeding import Feeding, SeedFeeding, StreamFeeding
-from lossearch.training.population.fused import FusedStack
-from lossearch.training.population.networks import Batched, LayerStack, Vmapped, step_seeds
-from lossearch.training.population.optimizers import PerReplicate, per_replicate
+from lossearch.training.population.divergence_monitor import Watch
+from lossearch.training.population.manual_backward import FusedStack
+from lossearch.training.population.minibatches import Feeding, SeedFeeding, StreamFeeding
 from lossearch.training.population.scoring import Floats, stacked_scores, without
-from lossearch.training.population.thin import ThinStack
+from lossearch.training.population.thin_network import ThinStack
 from lossearch.training.population.train_losses import TrainLosses
-from lossearch.training.population.watch import Watch
 from lossearch.training.population.weights import Snapshot, Weights
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES

@@ -9,10 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lossearch.metrics.declaration import Metric, scores
+from lossearch.metrics.joined import FIELDS, read_by, together
 from lossearch.pairs import Predictions
-from lossearch.tasks import Metric
-from lossearch.tasks.metrics import scores
-from lossearch.tasks.together import FIELDS, read_by, together
 from lossearch.training.population.criteria import PairSlice
 
 Floats = NDArray[np.float64]

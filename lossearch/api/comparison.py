@@ -1,0 +1,156 @@
+"""Several studies of one store, compared over their tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lossearch.api.result import Result, load_result
+from lossearch.errors import UnknownNameError, refuse
+from lossearch.metrics.declaration import METRICS, find_metric
+from lossearch.records.confirmations import PREFIX, Confirmed, read_confirmed
+from lossearch.records.store import Store
+from lossearch.verdict.across_tasks.compare import compare_studies
+from lossearch.verdict.across_tasks.comparison import ROPE, StudyScores, TaskComparison
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Studies compared, one group a kind of task; ``alone`` says which of them had no other of its kind."""
+
+    groups: tuple[TaskComparison, ...]
+    alone: tuple[str, ...]
+
+    def render(self) -> RenderableType:
+        """Return the answer for a terminal."""
+        from rich.console import Group
+        from rich.text import Text
+
+        from lossearch.report.comparison import compared_table
+
+        parts: list[RenderableType] = []
+        for group in self.groups:
+            parts += [compared_table(group), Text()]
+        return Group(*(parts[:-1] if not self.alone else parts), *map(Text, self.alone))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the answer as plain values."""
+        return {"comparisons": [group.as_json() for group in self.groups], "left_out": list(self.alone)}
+
+    def save(self, folder: Path | str) -> list[Path]:
+        """Write pictures, scores and the answer in Markdown into a directory, made where needed; return the files.
+
+        Without scikit-posthocs there is no critical-difference diagram.
+        """
+        from lossearch.report.comparison import to_markdown
+        from lossearch.report.figures.across_tasks import write_pictures
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        pictures = [path for group in self.groups for path in write_pictures(group, folder)]
+        text = folder / "comparison.md"
+        text.write_text(to_markdown(self.groups, self.alone, pictures), encoding="utf-8")
+        tables = []
+        for group in self.groups:
+            tables.append(folder / f"scores_{group.kind}.csv")
+            group.scores.to_csv(tables[-1])
+        return [text, *tables, *pictures]
+
+
+def compare(
+    names: Sequence[str],
+    store: str | Path = "mlruns",
+    *,
+    metric: str | None = None,
+    level: float = 0.05,
+    rope: float = ROPE,
+) -> Comparisons:
+    """Compare the pairs of several studies over their tasks.
+
+    Scores are those of the confirmation on fresh seeds; where a study has none, the search's own, and the
+    answer says so. Only pairs that all studies of a kind of task have are compared.
+
+    Args:
+        names: two or more studies of the store.
+        store: where their records are.
+        metric: what to compare by, instead of what each study was judged by.
+        level: chance of telling any two pairs apart that are equal.
+        rope: scores that differ by less are equal in practice; of errors, the share of the error.
+
+    Raises:
+        UnknownNameError: the store has no such study, or there is no such metric.
+        InputError: the studies cannot be compared; the message lists why.
+    """
+    opened = Store.open(store, create=False)
+    wanted = list(names)
+    _require(opened, wanted)
+    results = [load_result(opened, name) for name in dict.fromkeys(wanted)]
+    for kind in dict.fromkeys(r.declared["kind"] for r in results) if metric else ():
+        if any(r.basis.metric != metric for r in results if r.declared["kind"] == kind):
+            find_metric(str(metric), kind)
+    refuse([p for r in results for p in _problems(r, metric)])
+    scores = {r.name: _scores(r, metric) for r in results}
+    groups, alone = compare_studies([scores[name] for name in wanted], level=level, rope=rope)
+    return Comparisons(groups, alone)
+
+
+def _require(store: Store, names: Sequence[str]) -> None:
+    problems = []
+    for name in dict.fromkeys(names):
+        try:
+            store.require(name)
+        except UnknownNameError as error:
+            problems.append(str(error))
+    refuse(problems, UnknownNameError)
+
+
+def _problems(result: Result, metric: str | None) -> list[str]:
+    if result.declared["mode"] != "equal":
+        return [
+            (
+                f"Study {result.name!r} searched adaptively, so its pairs got different budgets and are not "
+                'ranked. Run it with mode = "equal".'
+            )
+        ]
+    found = _scores(result, metric).scores
+    if any(map(math.isfinite, found.values())):
+        return []
+    if metric is None or not found:
+        return [f"Study {result.name!r} has no pair with enough finished trials. Give it more --trials."]
+    return [f"Study {result.name!r} has no scores under {metric!r}; it is judged by {result.basis.metric}."]
+
+
+def _scores(result: Result, metric: str | None) -> StudyScores:
+    basis, kind = result.basis, result.declared["kind"]
+    judged = metric is None or metric == basis.metric
+    name = basis.metric if judged else find_metric(str(metric), kind).name
+    direction = basis.direction if name == basis.metric else METRICS[name].direction
+    confirmed = read_confirmed(result.store.study_dir(result.name))
+    found = _searched(result, name) if confirmed is None else _confirmed(confirmed, name)
+    return StudyScores(
+        name=result.name,
+        kind=kind,
+        metric=name,
+        direction=direction,
+        optimizer=basis.optimizer,
+        part="search" if confirmed is None else confirmed.part,
+        scores=found,
+    )
+
+
+def _confirmed(confirmed: Confirmed, metric: str) -> dict[str, float]:
+    name = PREFIX[confirmed.part] + metric
+    return {c.point.pair: c.scores.get(name, math.nan) for c in confirmed.confirmations}
+
+
+def _searched(result: Result, metric: str) -> dict[str, float]:
+    board = result.leaderboard[result.leaderboard["rank"].notna()]
+    column = "score" if metric == result.basis.metric else f"val_{metric}"
+    scores = board[column].astype(float) if column in board else [math.nan] * len(board)
+    return dict(zip(board["pair"], scores, strict=True))

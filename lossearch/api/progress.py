@@ -1,0 +1,191 @@
+"""Progress of a study on the terminal: a live line where there is one, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from lossearch._text import duration
+
+if TYPE_CHECKING:
+    from lossearch.records.trial import TrialRecord
+
+LINES = 20
+"""Plain progress lines of one study, about."""
+
+WIDE = 160
+"""Columns assumed where the output is no terminal, so that nothing is cut."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a rich console on one of the process's streams as they are now."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else WIDE
+    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+
+
+def describe(best: TrialRecord | None, failed: int, left: float | None) -> str:
+    """Return best so far, failures and time left, in words."""
+    parts = []
+    if best is not None and best.value is not None:
+        parts.append(f"best {best.point.pair} {best.value:.4g} (lr {best.point.lr:.3g})")
+    if failed:
+        parts.append(f"{failed} diverged or failed")
+    if left is not None:
+        parts.append(f"about {duration(left)} left")
+    return ", ".join(parts)
+
+
+class Pace:
+    """How far a study is, and how long the rest will take, from the trials done in this session."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._before = 0
+        self.so_far = ""
+
+    def start(self, resumed: int) -> None:
+        """Begin counting; ``resumed`` trials were there already."""
+        self._began, self._before = self._clock(), resumed
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return self._clock() - self._began
+
+    def tell(self, done: int, total: int, best: TrialRecord | None, failed: int) -> str:
+        """Return best, failures and time left, in words, and keep how far it is."""
+        self.so_far = ", ".join(
+            filter(None, [f"{done} of {total} trials done", describe(best, failed, None)])
+        )
+        return describe(best, failed, self.left(done, total))
+
+    def ended(self, reason: str) -> str:
+        """Return why it ended, and after how long, as a sentence."""
+        words = reason.rstrip(".") or "done"
+        return f"{words[0].upper()}{words[1:]} after {duration(self.elapsed)}."
+
+    def left(self, done: int, total: int) -> float | None:
+        """Return the seconds the rest will take, None before anything is done or when nothing is left."""
+        here = done - self._before
+        return None if here <= 0 or done >= total else self.elapsed / here * (total - done)
+
+
+class PlainDisplay:
+    """One line of text now and then: about one for every 5 % of the trials."""
+
+    def __init__(
+        self, console: Console, *, every: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console
+        self._every = every
+        self.pace = Pace(clock)
+        self._step = 1
+        self._total = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def note(self, text: str) -> None:
+        """Write one sentence."""
+        self._console.print(Text(text))
+
+    def started(self, total: int, resumed: int) -> None:
+        """Write how many trials there will be."""
+        self.pace.start(resumed)
+        self._total = total
+        self._step = 1 if self._every else max(1, math.ceil((total - resumed) / LINES))
+        self.note(f"{total} trials" + (f", {resumed} of them done before" if resumed else ""))
+
+    def trial_done(
+        self, record: TrialRecord, done: int, total: int, best: TrialRecord | None, failed: int
+    ) -> None:
+        """Write done of total, where it is time to."""
+        if total != self._total:  # the range was extended
+            self._step, self._total = (
+                max(self._step, math.ceil(total / LINES) if not self._every else 1),
+                total,
+            )
+        detail = self.pace.tell(done, total, best, failed)
+        if done % self._step and done < total:
+            return
+        if self._every:
+            value = "no value" if record.value is None else f"{record.value:.4g}"
+            self.note(
+                f"  trial {record.number}: {record.point.pair} lr {record.point.lr:.3g}: {value} {record.outcome}"
+            )
+        self.note(f"[{done}/{total}] {detail}".rstrip())
+
+    def finished(self, reason: str) -> None:
+        """Write why it ended, and after how long."""
+        self.note(self.pace.ended(reason))
+
+
+class LiveDisplay:
+    """A bar with done of total, best, failures and time left; notes scroll above it."""
+
+    def __init__(
+        self, console: Console, *, every: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console
+        self._every = every
+        self.pace = Pace(clock)
+        self._progress = Progress(
+            TextColumn("{task.completed:.0f}/{task.total:.0f} trials"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[detail]}", markup=False),
+            console=console,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def note(self, text: str) -> None:
+        """Write one sentence above the bar."""
+        self._progress.console.print(Text(text))
+
+    def started(self, total: int, resumed: int) -> None:
+        """Draw the bar."""
+        self.pace.start(resumed)
+        for task in self._progress.task_ids:
+            self._progress.remove_task(task)
+        self._progress.add_task("", total=total, completed=resumed, detail="")
+        self._progress.start()
+
+    def trial_done(
+        self, record: TrialRecord, done: int, total: int, best: TrialRecord | None, failed: int
+    ) -> None:
+        """Move the bar."""
+        if self._every:
+            value = "no value" if record.value is None else f"{record.value:.4g}"
+            self.note(
+                f"trial {record.number}: {record.point.pair} lr {record.point.lr:.3g}: {value} {record.outcome}"
+            )
+        detail = self.pace.tell(done, total, best, failed)
+        for task in self._progress.task_ids:
+            self._progress.update(task, completed=done, total=total, detail=detail)
+
+    def finished(self, reason: str) -> None:
+        """Take the bar away and write why it ended, and after how long."""
+        self._progress.stop()
+        self.note(self.pace.ended(reason))
+
+
+def display(console: Console, *, every: bool = False) -> PlainDisplay | LiveDisplay:
+    """Return the display that suits a console; ``every`` also tells of each trial."""
+    return LiveDisplay(console, every=every) if console.is_terminal else PlainDisplay(console, every=every)

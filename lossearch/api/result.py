@@ -1,0 +1,450 @@
+"""The answer of a study, read from its records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lossearch.config import StudyConfig, make_config
+from lossearch.config.toml import parse_toml
+from lossearch.confirm.judging import read_verdict
+from lossearch.diagnostics.pareto import Objectives, confirmed_pairs, front_sentence, objectives, searched
+from lossearch.errors import InputError, RunFailedError, StoreError
+from lossearch.metrics.declaration import Metric
+from lossearch.model import FittedModel
+from lossearch.records.confirmations import FILE as CONFIRMED
+from lossearch.records.confirmations import Confirmed, read_confirmed
+from lossearch.records.curves import read_curves
+from lossearch.records.evidence import Evidence, read_evidence
+from lossearch.records.store import Store
+from lossearch.records.trial import TrialRecord
+from lossearch.report import frames, tables
+from lossearch.report.leaderboard import standings
+from lossearch.report.sentences import Basis
+from lossearch.space import Point
+from lossearch.study.optuna_study import load_study, read_trials
+from lossearch.study.prepare import Prepared
+from lossearch.study.reopen import Reopened, find_trial
+from lossearch.study.rerun import Rerun
+from lossearch.study.trial_value import best_of, counted
+from lossearch.verdict import Verdict
+
+if TYPE_CHECKING:
+    import optuna
+    import pandas as pd
+    from rich.console import RenderableType
+    from torch import Tensor
+
+    from lossearch.report.figures.plane import Plane
+    from lossearch.report.sources import Report
+
+CURVES = "search"
+"""The stage whose curves are read."""
+
+FIGURES = ("scores", "differences", "learning_curves", "lr_sensitivity")
+"""The pictures that are kept as PNG files beside the report, which has them all."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a study found. The same whether it has just run or is loaded from the store.
+
+    ``declared`` is the study's own description, as ``study.json`` in the store has it; ``trials`` holds
+    every trial, failed attempts included.
+    """
+
+    name: str
+    store: Store
+    declared: Mapping[str, Any]
+    trials: tuple[TrialRecord, ...]
+    prepared: Prepared | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def records(self) -> tuple[TrialRecord, ...]:
+        """The trials that count: of a repeated one the last attempt."""
+        return tuple(counted(self.trials))
+
+    @cached_property
+    def config(self) -> StudyConfig:
+        """The resolved study file."""
+        return make_config(parse_toml(self.declared["config"], "study.json"), f"study {self.name!r}")
+
+    @cached_property
+    def basis(self) -> Basis:
+        """How the numbers came to be."""
+        d = self.declared
+        return Basis(
+            name=self.name,
+            metric=d["metric"],
+            direction=d["direction"],
+            optimizer=d["optimizer"],
+            seeds=d["seeds"],
+            conventional=d["conventional"],
+            epoch=d["epoch"],
+            min_trials=d["min_trials"],
+            selected=d["selected"],
+            mode=d["mode"],
+        )
+
+    @cached_property
+    def confirmed(self) -> Confirmed | None:
+        """What the best points came to on fresh seeds; None where nothing was confirmed."""
+        return read_confirmed(self.folder)
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """What may be said of the pairs; None where they were not confirmed, or may not be compared."""
+        return read_verdict(self.folder)
+
+    @property
+    def folder(self) -> Path:
+        """The study's directory in the store."""
+        return self.store.study_dir(self.name)
+
+    def evidence(self, part: str | None = None, metric: str | Metric | None = None) -> Evidence:
+        """Return what the confirmed pairs predicted, from the records alone.
+
+        Args:
+            part: "test" or "validation"; by default the part that was judged.
+            metric: by which pairs are judged; by default the study's.
+
+        Raises:
+            StoreError: nothing was confirmed.
+            InputError: no such part or metric, or a metric of your own, which records hold by name alone.
+        """
+        return read_evidence(self.folder, self.declared, part, metric)
+
+    @cached_property
+    def leaderboard(self) -> pd.DataFrame:
+        """One row a pair, ranked: as ``report.standings`` has it where there is a verdict, else the search's."""
+        if self.verdict is None or self.confirmed is None:
+            return self.search_board
+        return standings(self.search_board, self.verdict, self.confirmed, self._searched)
+
+    @property
+    def _searched(self) -> Mapping[str, Mapping[str, Any]]:
+        found: Mapping[str, Mapping[str, Any]] = self.declared["identity"]["space"]["pairs"]
+        return found
+
+    @cached_property
+    def search_board(self) -> pd.DataFrame:
+        """One row a pair by the search's own, optimistic scores, as ``report.frames.leaderboard`` has it."""
+        return frames.leaderboard(
+            self.records,
+            direction=self.basis.direction,
+            metric=self.basis.metric,
+            pairs=self.declared["pairs"],
+            conventional=self.basis.conventional,
+            min_trials=self.basis.min_trials,
+            searched=self._searched,
+        )
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """Every replicate's curves, one row an epoch."""
+        return read_curves(self.store.study_dir(self.name), CURVES)
+
+    @cached_property
+    def leader(self) -> Point | None:
+        """The point of best mean score among ranked pairs; None before any pair has enough trials."""
+        if self.verdict is not None:
+            return self._confirmed_point(self.verdict.leader)
+        ranked = self.search_board[self.search_board["rank"].notna()]
+        if ranked.empty:
+            return None
+        return {r.number: r for r in self.records}[int(ranked["trial"].iloc[0])].point
+
+    @cached_property
+    def recommended(self) -> Point | None:
+        """The point to take among those tied with the best; None where there is no verdict."""
+        return None if self.verdict is None else self._confirmed_point(self.verdict.recommended)
+
+    @property
+    def tied(self) -> tuple[str, ...]:
+        """The pairs that cannot be told from the best, it included; none where there is no verdict."""
+        return () if self.verdict is None else self.verdict.tied
+
+    def _confirmed_point(self, pair: str) -> Point | None:
+        if self.confirmed is None:
+            raise StoreError(
+                f"Study {self.name!r} has a verdict and no confirmation: {self.folder / CONFIRMED} is missing. "
+                "Run the study again: it is confirmed anew."
+            )
+        return self.confirmed[pair].point
+
+    @property
+    def best(self) -> Point:
+        """The point to use: the recommended one, or without a verdict the search's best.
+
+        Raises:
+            RunFailedError: no pair has enough finished trials.
+        """
+        if self.recommended is not None:
+            return self.recommended
+        if self.leader is None:
+            done = sum(r.value is not None for r in self.records)
+            raise RunFailedError(
+                f"Study {self.name!r} has no ranked pair: {done} of {len(self.records)} trials finished with a "
+                f"value, and a pair needs {self.basis.min_trials}."
+            )
+        return self.leader
+
+    @cached_property
+    def model(self) -> FittedModel:
+        """The point to use, fitted on the training rows; made at the first look where it is not kept.
+
+        Raises:
+            RunFailedError: no pair has enough finished trials, or the winner diverged.
+            InputError: the data are needed and are not here.
+        """
+        return self.fit()
+
+    def fit(self, parts: str = "train") -> FittedModel:
+        """Return the point to use, fitted to the epoch that its trial chose, under a fresh seed.
+
+        Args:
+            parts: what it is fitted on: "train", or "train+validation" for all rows but the test part. Then
+                no rows are left that could say how good the model is.
+
+        Raises:
+            RunFailedError: no pair has enough finished trials, or the winner diverged.
+            InputError: the data are needed and are not here.
+        """
+        return self._again.model(self.best, self._epoch_of(self.best), parts)
+
+    def weights(self, trial: int) -> dict[int, dict[str, Tensor]]:
+        """Return the weights of a trial's replicates, seed -> state_dict; diverged ones have none.
+
+        Raises:
+            UnknownNameError: there is no such trial.
+            InputError: its weights are not kept; the message says how they are made again.
+        """
+        return self._again.weights(find_trial(self.store, self.name, self.trials, trial))
+
+    def rerun(self, trial: str | int, *, keep_weights: bool = False) -> Rerun:
+        """Train a recorded trial again and say whether its value is reproduced; see :func:`lossearch.api.rerun`."""
+        record = find_trial(self.store, self.name, self.trials, trial)
+        return self._again.rerun(record, keep_weights=keep_weights)
+
+    @property
+    def _again(self) -> Reopened:
+        return Reopened(self.store, self.name, self.declared, self.config, self.prepared)
+
+    def _epoch_of(self, point: Point) -> int:
+        """Return the epoch to which a point is trained: its best trial's."""
+        if self.confirmed is not None and point.pair in self.confirmed.pairs:
+            return self.confirmed[point.pair].epoch
+        sign = -1 if self.basis.direction == "minimize" else 1
+        best = best_of([r for r in self.records if r.point == point], sign)
+        return int(best.epoch if best and best.epoch else self.declared["identity"]["train"]["epochs"])
+
+    @property
+    def objectives(self) -> Objectives | None:
+        """Both metrics of a study of two; of one, the judge and one of another nature, None where there is none."""
+        declared = self.declared["identity"]["task"].get("objectives")
+        return objectives(self.basis.metric, self.basis.direction, self.declared["kind"], declared)
+
+    @cached_property
+    def pareto(self) -> pd.DataFrame:
+        """What no other point beats under both of :attr:`objectives`: confirmed pairs first, then trials.
+
+        One row a point: ``stage`` ("confirm": means over fresh seeds, of the point that the first metric chose for
+        each pair; "search": the trials' own, optimistic scores), ``pair``, ``trial``, ``lr``, ``params``, and a
+        column for each metric. Within a stage the best by the first metric comes first. Empty where there is no
+        second metric.
+        """
+        import pandas as pd
+
+        two = self.objectives
+        if two is None:
+            return pd.DataFrame(columns=["stage", "pair", "trial", "lr", "params"])
+        both = [confirmed_pairs(self.confirmed, two), searched(self.records, two)]
+        found = pd.concat([t[t["front"]] for t in both], ignore_index=True).drop(columns="front")
+        points = {r.number: r.point for r in self.records}
+        own = [
+            frames.params_text(frames.searched_values(points[n], self._searched[points[n].pair]))
+            for n in found["trial"]
+        ]
+        found.insert(4, "params", own)
+        return found
+
+    @property
+    def front(self) -> str | None:
+        """Who is on the front of a study of two metrics, in a sentence; None where it has one."""
+        two = self.objectives
+        if two is None or not two.sought:
+            return None
+        return front_sentence(searched(self.records, two), confirmed_pairs(self.confirmed, two), two)
+
+    @cached_property
+    def study(self) -> optuna.Study:
+        """The recorded Optuna study."""
+        return load_study(self.store, self.name, self.declared["storage"])
+
+    @property
+    def experiment_id(self) -> str | None:
+        """The MLflow experiment; None where MLflow was not used."""
+        return (self.declared["mlflow"] or {}).get("experiment_id")
+
+    @property
+    def run_id(self) -> str | None:
+        """The MLflow parent run of the study; None where MLflow was not used."""
+        return (self.declared["mlflow"] or {}).get("run_id")
+
+    @property
+    def published(self) -> pd.DataFrame | None:
+        """Published numbers beside ours, where the study file gives any."""
+        if not self.config.published:
+            return None
+        return frames.published(
+            self.config.published, self.records, metric=self.basis.metric, direction=self.basis.direction
+        )
+
+    @property
+    def since(self) -> list[str]:
+        """What has happened since the verdict, a sentence each: a search that was extended is judged at its end."""
+        before = self.confirmed.trials if self.confirmed else 0
+        if before in (0, len(self.records)):
+            return []
+        return [
+            (
+                f"The search went on after this was confirmed: it had {before} trials then and has {len(self.records)} "
+                "now. Run the study to its end to have its best confirmed."
+            )
+        ]
+
+    @property
+    def summary(self) -> list[str]:
+        """What to know beside the table, a sentence each."""
+        return list(self.declared["notes"])
+
+    def render(self) -> RenderableType:
+        """Return the answer for a terminal."""
+        from rich.console import Group
+        from rich.text import Text
+
+        front = [] if self.front is None else [self.front]
+        parts: list[RenderableType] = [self._answer(), *map(Text, [*front, *self.since])]
+        published = self.published
+        if published is not None:
+            parts += [Text(), tables.published_table(published, self.basis)]
+        return Group(*parts)
+
+    def _answer(self) -> RenderableType:
+        if self.verdict is not None:
+            left_out = self.confirmed.left_out if self.confirmed else {}
+            return tables.verdict_table(self.leaderboard, self.verdict, self.basis, left_out)
+        return tables.leaderboard_table(self.leaderboard, self.basis, self.confirmed)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the answer as plain values."""
+        published = self.published
+        return {
+            "name": self.name,
+            "store": str(self.store.root),
+            "task": self.declared["identity"]["task"],
+            "metric": self.basis.metric,
+            "direction": self.basis.direction,
+            "optimizer": self.basis.optimizer,
+            "seeds": self.basis.seeds,
+            "conventional": self.basis.conventional,
+            "optimistic": self.verdict is None,
+            "best": None if self.leader is None else self.best.as_json(),
+            "leader": None if self.leader is None else self.leader.as_json(),
+            "recommended": None if self.recommended is None else self.recommended.as_json(),
+            "tied": list(self.tied),
+            "verdict": None if self.verdict is None else self.verdict.as_json(),
+            "leaderboard": _rows(self.leaderboard),
+            "pareto": None if self.front is None else _rows(self.pareto),
+            "published": None if published is None else _rows(published),
+            "rejections": self.declared["rejections"],
+            "notes": self.summary,
+            "trials": len(self.records),
+            "mlflow": self.declared["mlflow"],
+        }
+
+    def report(self) -> Report:
+        """Return the whole report: sentences, figures and tables. ``to_html`` and ``to_markdown`` write it."""
+        from lossearch.api.report_sources import Kept, pareto_of, planes
+        from lossearch.report.sections import make_report
+        from lossearch.report.sources import Sources
+        from lossearch.study.importance import within_pairs
+
+        evidence = self._evidence_at_hand
+        drawn: tuple[Plane, ...] = ()
+        if evidence is not None and self.confirmed is not None:
+            kept = Kept(self.folder, self.confirmed, evidence, self.verdict, self.prepared)
+            drawn = tuple(planes(kept))
+        sources = Sources(
+            self.basis,
+            self.declared,
+            self.records,
+            self.search_board,
+            self.curves,
+            self.verdict,
+            evidence,
+            self.confirmed,
+            drawn,
+            pareto_of(self.records, self.confirmed, evidence, self.objectives, self._evidence_by),
+            within_pairs(self.records, self.declared["identity"]["space"], direction=self.basis.direction),
+        )
+        return make_report(sources)
+
+    @property
+    def _evidence_at_hand(self) -> Evidence | None:
+        """The evidence, None where there is none: not confirmed, or the metric is the user's own."""
+        return self._evidence_by(None)
+
+    def _evidence_by(self, metric: str | None) -> Evidence | None:
+        if self.confirmed is None or not self.confirmed.confirmations:
+            return None
+        try:
+            return self.evidence(metric=metric)
+        except InputError:
+            return None
+
+    def save(self, folder: Path, *, report: bool = True) -> list[Path]:
+        """Write leaderboard, figures, report and study file into a directory, and return the files.
+
+        Args:
+            folder: where to.
+            report: whether the HTML page is written too, which draws every figure.
+        """
+        from lossearch.report.html import to_html
+        from lossearch.report.markdown import save_pictures, to_markdown
+
+        made = self.report()
+        drawn = save_pictures(made, folder, FIGURES)
+        texts = {
+            "leaderboard.md": tables.to_markdown(self.leaderboard, self.basis, self.verdict),
+            "leaderboard.csv": self.leaderboard.to_csv(index=False),
+            "study.toml": self.declared["config"],
+            "report.md": to_markdown(made, {name: path.name for name, path in drawn.items()}),
+            **({"report.html": to_html(made)} if report else {}),
+        }
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        return [*(folder / name for name in texts), *drawn.values()]
+
+    def __repr__(self) -> str:
+        best = "none yet" if self.leader is None else f"{self.best.pair} at lr {self.best.lr:.3g}"
+        return f"Result({self.name!r}, {len(self.records)} trials, best {best})"
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(k): v for k, v in row.items()} for row in plain.to_dict("records")]
+
+
+def load_result(store: Store, name: str) -> Result:
+    """Return the result of a study from its records.
+
+    Raises:
+        UnknownNameError: the store has no such study.
+        StoreError: its records are damaged.
+    """
+    declared = store.read_study(name)
+    return Result(name, store, declared, read_trials(store, name, declared["storage"]))

@@ -1,0 +1,255 @@
+"""Run a study, or go on with it: open its records, search, confirm, judge, and close them."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from lossearch.api.result import CURVES, Result, load_result
+from lossearch.config import StudyConfig, config_toml
+from lossearch.config.tables import RecordsTable
+from lossearch.confirm.run import confirm_and_judge
+from lossearch.data.sources import Dataset
+from lossearch.errors import InputError
+from lossearch.losses import Loss
+from lossearch.records.claim import claim, opening
+from lossearch.records.curves import compact, mean_curves_of, read_curves
+from lossearch.records.environment import git_revision, versions
+from lossearch.records.mlflow.client import no_autolog, reach
+from lossearch.records.mlflow.view import MlflowView, Status
+from lossearch.records.optuna import reach_storage
+from lossearch.records.store import Store, hide_password
+from lossearch.records.study import StudyHeader
+from lossearch.records.trial import TrialRecord
+from lossearch.records.weights import WeightKeeper
+from lossearch.study.loop import Search
+from lossearch.study.optuna_study import open_study, quiet_optuna
+from lossearch.study.plan import require_same
+from lossearch.study.prepare import Prepared, declaration, prepare
+from lossearch.study.progress import Listener, Silent
+from lossearch.study.recorder import StudyBook
+from lossearch.tasks.build import Judging
+from lossearch.training.contract import Trains
+from lossearch.training.workers.pool import PlainPool
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _header(prepared: Prepared) -> StudyHeader:
+    p = prepared.plan
+    s = p.settings
+    return StudyHeader(
+        name=p.name,
+        digest=p.digest(),
+        task=p.task.name,
+        task_digest=p.task.digest,
+        kind=p.task.kind,
+        metric=p.task.metric.name,
+        direction=p.task.metric.direction,
+        sizes=p.task.sizes,
+        metrics=tuple(m.name for m in p.task.metrics),
+        target=p.task.target,
+        describe=p.task.describe,
+        space=p.space.as_json(),
+        settings={
+            "epochs": s.epochs,
+            "batch_size": s.batch_size,
+            "optimizer": s.optimizer,
+            **{f"optimizer.{k}": v for k, v in s.options.items()},
+            "schedule": s.schedule,
+            "clip": s.clip,
+            "accelerator": s.accelerator,
+            "precision": s.precision,
+            "epoch": s.epoch,
+        },
+        config=hide_password(config_toml(prepared.config)),
+        versions=versions(),
+        git_revision=git_revision(),
+        objectives=p.identity()["task"].get("objectives", {}),
+    )
+
+
+def _declare(store: Store, prepared: Prepared, header: StudyHeader) -> None:
+    """Check the plan against a study of the same name, or write it down as a new one."""
+    name = prepared.plan.name
+    stored = store.read_study(name) if name in store.studies() else None
+    if stored is not None:
+        require_same(name, stored["identity"], prepared.plan.identity())
+    r = prepared.config.records
+    kept = {
+        "storage": r.storage,
+        "tracking_uri": r.tracking_uri,
+        "created": clock.time() if stored is None else stored["created"],
+        "mlflow": None if stored is None else stored["mlflow"],
+        "header": {k: v for k, v in asdict(header).items() if k != "config"},
+    }
+    if stored is not None and stored["storage"] != r.storage:
+        raise InputError(
+            f"Study {name!r} is recorded in {stored['storage'] or 'its own journal'}; it cannot go on elsewhere. "
+            "Give the same storage, or another --name."
+        )
+    store.write_study(name, declaration(prepared, kept))
+
+
+def run(
+    config: StudyConfig,
+    *,
+    dataset: Dataset | None = None,
+    losses: Sequence[Loss] = (),
+    model: Callable[..., nn.Module] | None = None,
+    metric: Judging = None,
+    listener: Listener | None = None,
+) -> Result:
+    """Run a study, or go on with it where it stopped.
+
+    Args:
+        config: the study file's tables.
+        dataset: data in hand, instead of what the configuration names.
+        losses: losses of your own, searched beside the named ones.
+        model: a network factory, instead of the configured one.
+        metric: a metric of your own, or two metrics, names among them.
+        listener: hears of the progress.
+
+    Raises:
+        InputError: what is asked for cannot be done; nothing was written.
+        RunFailedError: trials fail one after another in the same way.
+        KeyboardInterrupt: Ctrl-C; what was done before is kept.
+    """
+    heard = listener or Silent()
+    prepared = prepare(config, dataset=dataset, losses=losses, model=model, metric=metric)
+    for note in (*prepared.plan.task.notes, *prepared.plan.notes):
+        heard.note(note)
+    with ExitStack() as stack:
+        stack.enter_context(quiet_optuna())
+        stack.enter_context(no_autolog())
+        pool = stack.enter_context(PlainPool(prepared.recipe, workers=config.train.workers, note=heard.note))
+        way = prepared.way(pool, heard.note)
+        _reach(config.records)
+        store = Store.open(config.records.store)
+        stack.enter_context(claim(store, prepared.plan.name))
+        with opening(store, prepared.plan.name):
+            book = _open_book(store, prepared, heard)
+        return replace(_search(prepared, way, pool, store, book, heard), prepared=prepared)
+
+
+def _search(
+    prepared: Prepared, way: Trains, plain: Trains, store: Store, book: StudyBook, heard: Listener
+) -> Result:
+    name = prepared.plan.name
+    try:
+        searched = way if book.weights is None else partial(way, keep_weights=True)
+        heard.finished(Search(prepared.plan, searched, book, heard)())
+        confirm_and_judge(prepared, plain, store.study_dir(name), book, heard)
+    except KeyboardInterrupt:
+        _finish(store, name, book.view, "killed")
+        raise
+    except BaseException:
+        _finish(store, name, book.view, "failed")
+        raise
+    return _finish(store, name, book.view, "finished")
+
+
+def _reach(records: RecordsTable) -> None:
+    """Ask the servers of a study whether they answer, before anything is made."""
+    if records.mlflow:
+        reach(records.tracking_uri)
+    if records.storage is not None:
+        reach_storage(records.storage)
+
+
+def _open_book(store: Store, prepared: Prepared, heard: Listener) -> StudyBook:
+    """Open the study's records: declaration, Optuna study and MLflow runs, the last brought up to date."""
+    name = prepared.plan.name
+    header = _header(prepared)
+    _declare(store, prepared, header)
+    study = open_study(store, prepared.plan, prepared.config.records.storage)
+    view = _open_view(store, prepared, header, heard)
+    book = StudyBook(prepared.plan, study, store.study_dir(name), view)
+    book.weights = _keeper(prepared, store, book.records())
+    if view is not None:
+        view.sync(book.records(), stored_curves(store, name))
+    return book
+
+
+def _keeper(prepared: Prepared, store: Store, records: Sequence[TrialRecord]) -> WeightKeeper | None:
+    kept, plan = prepared.config.records, prepared.plan
+    if kept.weights == "none":
+        return None
+    folder = store.study_dir(plan.name)
+    return WeightKeeper(folder, kept.weights, kept.weights_bytes, plan.task.metric.sign, records)
+
+
+def stored_curves(store: Store, name: str) -> Callable[[Any], Any]:
+    """Return a function that gives the mean curves of a recorded trial."""
+    frame = read_curves(store.study_dir(name), CURVES)
+    return lambda record: mean_curves_of(frame, record.number)
+
+
+def _open_view(store: Store, prepared: Prepared, header: StudyHeader, heard: Listener) -> MlflowView | None:
+    records = prepared.config.records
+    if not records.mlflow:
+        return None
+    name = prepared.plan.name
+    view = MlflowView(store, name, records.tracking_uri, warn=heard.note)
+    run_id = view.open(header)
+    declared = store.read_study(name)
+    store.write_study(name, {**declared, "mlflow": {"experiment_id": view.experiment_id, "run_id": run_id}})
+    return view
+
+
+def _finish(store: Store, name: str, view: MlflowView | None, status: Status) -> Result:
+    """Tidy the records, attach tables and figures, close the parent run, and return the answer."""
+    try:
+        compact(store.study_dir(name), CURVES)
+        result = load_result(store, name)
+        if view is not None:
+            attach(result, view, status)
+        return result
+    finally:
+        if view is not None:
+            view.close("failed")  # does nothing where it is closed already
+
+
+def attach(result: Result, view: MlflowView, status: Status) -> None:
+    """Close a study's parent run with its answer: numbers, tags, tables, figures, report."""
+    with TemporaryDirectory() as folder:
+        view.close(
+            status,
+            metrics=_final_metrics(result),
+            tags=_final_tags(result),
+            artifacts=result.save(Path(folder), report=status == "finished"),
+            tables={"leaderboard": result.leaderboard},
+        )
+
+
+def _final_metrics(result: Result) -> dict[str, float | None]:
+    board = result.leaderboard
+    found: dict[str, float | None] = {
+        "trials": len(result.records),
+        "diverged_trials": int(board["diverged"].sum()),
+        "failed_trials": int(board["failed"].sum()),
+        "training_seconds": sum(r.seconds for r in result.trials),
+    }
+    if result.leader is not None:
+        best = board[board["pair"] == result.best.pair].iloc[0]
+        found |= {"best_score": float(best["score"]), "gain_over_conventional": float(best["gain"])}
+    if result.verdict is not None:
+        found |= {"tied_pairs": len(result.tied), "optimism": result.verdict.optimism}
+    return found
+
+
+def _final_tags(result: Result) -> dict[str, str]:
+    tags = {} if result.leader is None else {"lossearch.best": result.best.pair}
+    if result.front is not None:
+        tags["lossearch.front"] = result.front
+    if result.verdict is not None:
+        said = " ".join(s for s in result.verdict.sentences if s)
+        tags |= {"lossearch.verdict": said, "lossearch.tied": ", ".join(result.tied)}
+    return tags

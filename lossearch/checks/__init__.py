@@ -1,0 +1,1 @@
+"""Is a loss safe to search over?"""

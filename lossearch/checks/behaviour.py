@@ -1,0 +1,263 @@
+"""Checks of a loss's values: example, gradient, far-out finiteness, minimum, probabilities."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+from torch import Tensor
+from torch.autograd.gradcheck import GradcheckError
+
+from lossearch._registry import unknown_name
+from lossearch.checks.samples import (
+    CLASSES,
+    away_from_kinks,
+    draw,
+    encoded,
+    keywords,
+    minimised,
+    outputs,
+    pairs_of,
+    reals,
+    stacks,
+)
+from lossearch.losses import Contained, Loss, losses_for
+from lossearch.pairs.legality import Pair
+
+EXTREME = (-1e4, -500.0, -30.0, 0.0, 30.0, 500.0, 1e4)
+"""Raw outputs at which value and gradient must be finite."""
+
+
+def example(loss: Loss) -> list[str]:
+    """Say where the declared example does not have the declared value."""
+    if loss.example is None:
+        return ["none is declared; give example=(output, target, value) so that the formula can be checked"]
+    output, target, value = loss.example
+    given = torch.tensor(target)
+    given = given if loss.kind == "multiclass" and not given.is_floating_point() else given.double()
+    with_units = {name: float(name != "mean") for name in loss.statistics}
+    found = loss(torch.tensor(output, dtype=torch.float64), given, **with_units)
+    if found.numel() != 1:
+        return [f"its value has shape {tuple(found.shape)}, not one number"]
+    close = math.isclose(float(found), value, rel_tol=1e-7, abs_tol=1e-9)
+    return [] if close else [f"declared {value!r}, computed {float(found)!r}"]
+
+
+def gradient(loss: Loss) -> list[str]:
+    """Say where autograd and finite differences disagree."""
+    problems = []
+    for pair in pairs_of(loss):
+        sample = away_from_kinks(pair, draw(pair, 24))
+        raw = sample.raw.clone().requires_grad_()
+
+        def value(raw: Tensor, pair: Pair = pair, target: Tensor = sample.encoded) -> Tensor:
+            return pair.values(raw, target, **keywords(loss))
+
+        try:
+            torch.autograd.gradcheck(value, (raw,), eps=1e-6, atol=1e-5, rtol=1e-3)
+        except GradcheckError as error:
+            problems.append(f"{pair.name}: {str(error).splitlines()[0]}")
+    return problems
+
+
+def slopes(loss: Loss) -> list[str]:
+    """Say where a declared slope is not what autograd gives, for a stack of models with parameters of their own."""
+    k, problems = 3, []
+    for pair in pairs_of(loss):
+        if not pair.has_slope:
+            continue
+        for outs in (1, 2) if loss.kind == "regression" else (outputs(loss),):
+            sample = draw(pair, 24, k, outs=outs)
+            wide = {
+                name: v[:, None, None] if loss.elementwise else v[:, None]
+                for name, v in stacks(loss.params, k).items()
+            }
+            raw = sample.raw.clone().requires_grad_()
+            means = pair.reduce(pair.values(raw, sample.encoded, **keywords(loss, **wide)))
+            (wanted,) = torch.autograd.grad(means.sum(), raw)
+            found = pair.slope(sample.raw, sample.encoded, **keywords(loss, **wide))
+            if found.shape != wanted.shape or not torch.allclose(found, wanted, rtol=1e-9, atol=1e-12):
+                problems.append(f"{pair.name}: the declared slope differs from autograd's")
+    return problems
+
+
+def _extremes(pair: Pair, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return raw outputs far out, with every target."""
+    z = torch.tensor(EXTREME, dtype=dtype)
+    if pair.kind == "multiclass":
+        corners = torch.cat([z[:, None, None] * torch.eye(CLASSES, dtype=dtype) * s for s in (1, -1)])
+        spread = z[:, None] * torch.tensor([1.0, -1.0, 0.0], dtype=dtype)
+        raw = torch.cat([corners.reshape(-1, CLASSES), spread]).repeat_interleave(CLASSES, dim=0)
+        return raw, encoded(pair, torch.arange(len(raw)) % CLASSES, dtype)
+    if pair.kind == "binary":
+        raw = z.repeat_interleave(2)[:, None]
+        return raw, encoded(pair, torch.arange(len(raw))[:, None] % 2, dtype)
+    targets = reals(pair, (4, 1), torch.Generator().manual_seed(0), dtype)
+    return z.repeat_interleave(4)[:, None], targets.repeat(len(z), 1)
+
+
+def finite(loss: Loss) -> list[str]:
+    """Say where value or gradient is not finite far out."""
+    problems = []
+    for pair, dtype in itertools.product(pairs_of(loss), (torch.float32, torch.float64)):
+        raw, target = _extremes(pair, dtype)
+        given = raw.clone().requires_grad_()
+        live = pair.values(given, target, **keywords(loss))
+        (slope,) = torch.autograd.grad(live.sum(), given)
+        values = live.detach()
+        # exp leaves the numbers a float can hold, or their squares; infinity is then right, NaN never
+        held = (pair.activation(raw).abs() < math.sqrt(torch.finfo(dtype).max)).all(dim=-1)
+        for what, found in (("value", values), ("gradient", slope.sum(dim=-1))):
+            bad = found.isnan() | (held & ~found.isfinite())
+            if bool(bad.any()):
+                at = raw[bad][0].tolist()
+                name = str(dtype).removeprefix("torch.")
+                problems.append(f"{pair.name}: {what} is {float(found[bad][0])} at raw output {at} in {name}")
+    return problems + _finite_at_zero_error(loss)
+
+
+def _finite_at_zero_error(loss: Loss) -> list[str]:
+    if loss.kind != "regression":
+        return []
+    problems = []
+    for pair in pairs_of(loss):
+        if pair.activation.name == "identity":
+            sample = draw(pair, 6)
+            raw = sample.encoded.clone().requires_grad_()
+            mean = pair.reduce(pair.values(raw, sample.encoded, **keywords(loss)))
+            (slope,) = torch.autograd.grad(mean, raw)
+            if not bool(slope.isfinite().all()):
+                problems.append(f"{pair.name}: gradient is {float(slope[0])} where every output is right")
+    return problems
+
+
+def fused(loss: Loss) -> list[str]:
+    """Say where the form on raw output is another function."""
+    problems = []
+    for pair in pairs_of(loss):
+        if pair.activation.name in loss.fused:
+            sample = draw(pair, 24)
+            found = loss.fused[pair.activation.name](sample.raw, sample.encoded, **keywords(loss))
+            plain = loss.fn(pair.activation(sample.raw), sample.encoded, **keywords(loss))
+            if not torch.allclose(found, plain, rtol=1e-8, atol=1e-10):
+                off = float((found - plain).abs().max())
+                problems.append(
+                    f"{pair.name}: the form on raw output differs by {off:.2g} from the loss after the activation"
+                )
+    return problems
+
+
+def contained(loss: Loss) -> list[str]:
+    """Say which losses it does not become, though it declares that it does."""
+    return [s for c in loss.contains for s in _not_contained(loss, c)]
+
+
+def _not_contained(loss: Loss, inner: Contained) -> list[str]:
+    known = losses_for(loss.kind)
+    if inner.loss not in known:
+        return [unknown_name(f"{loss.kind} loss", inner.loss, known)]
+    own = {p.name: p for p in loss.params}
+    unknown = [
+        unknown_name(f"parameter of {loss.name}", name, own) for name in inner.params if name not in own
+    ]
+    if unknown:
+        return unknown
+    problems = [
+        f"{name} = {value:g} is outside its searched range {own[name].low:g} to {own[name].high:g}"
+        for name, value in inner.params.items()
+        if not own[name].low <= value <= own[name].high
+    ]
+    members = {p.activation.name: p for p in pairs_of(known[inner.loss])}
+    common = [(p, members[p.activation.name]) for p in pairs_of(loss) if p.activation.name in members]
+    if not common:
+        problems.append(f"no activation meets both it and {inner.loss}")
+    return problems + [s for family, member in common for s in _apart(family, member, inner)]
+
+
+def _apart(family: Pair, member: Pair, inner: Contained) -> list[str]:
+    """Say how far a family at its limit is from the member, on outputs of ordinary size."""
+    if family.encoding is not member.encoding:
+        return [f"{family.name} trains on {family.encoding.name}, {member.name} on {member.encoding.name}"]
+    sample = draw(family, 24)
+    found = family.values(sample.raw / 2, sample.encoded, **keywords(family.loss, **inner.params))
+    wanted = inner.factor * member.values(sample.raw / 2, sample.encoded, **keywords(member.loss))
+    off = float((found - wanted).abs().max() / wanted.abs().mean())
+    at = ", ".join(f"{name} = {value:g}" for name, value in inner.params.items())
+    if off <= inner.near:
+        return []
+    return [f"{family.name} at {at} is {off:.2g} away from {inner.factor:g} times {member.name}"]
+
+
+def right_side(loss: Loss) -> list[str]:
+    """Say where the minimum is elsewhere than at the target."""
+    by_kind = {"regression": _least_at_target, "binary": _least_on_own_side, "multiclass": _less_for_true}
+    return [s for pair in pairs_of(loss) for s in by_kind[loss.kind](pair)]
+
+
+def _least_at_target(pair: Pair) -> list[str]:
+    grid = torch.linspace(-6, 6, 2401, dtype=torch.float64)[:, None]
+    problems = []
+    for t in reals(pair, (5,), torch.Generator().manual_seed(0)):
+        at = float(pair.loss(t.reshape(1, 1), t.reshape(1, 1), **keywords(pair.loss)))
+        values = pair.values(grid, t.expand_as(grid), **keywords(pair.loss))
+        if float(values.min()) < at - 1e-9:
+            best = float(pair.activation(grid[values.argmin()]))
+            problems.append(
+                f"{pair.name}: for target {float(t):.4g} it is less at output {best:.4g} than at the target"
+            )
+    return problems
+
+
+def _least_on_own_side(pair: Pair) -> list[str]:
+    grid = torch.linspace(-6, 6, 2400, dtype=torch.float64)[:, None]
+    zero, one = torch.zeros(1), torch.ones(1)
+    problems = []
+    for y in (0, 1):
+        target = encoded(pair, torch.full_like(grid, y))
+        best = grid[pair.values(grid, target, **keywords(pair.loss)).argmin()]
+        label = pair.predictions(best[:, None], zero, one, **keywords(pair.loss)).label
+        if label is None or int(label) != y:
+            problems.append(f"{pair.name}: it is least for class {y} where class {1 - y} is predicted")
+    return problems
+
+
+def _less_for_true(pair: Pair) -> list[str]:
+    raw = 3 * torch.eye(CLASSES, dtype=torch.float64).repeat(CLASSES, 1)
+    target = torch.arange(CLASSES).repeat_interleave(CLASSES)
+    values = pair.values(raw, encoded(pair, target), **keywords(pair.loss)).reshape(CLASSES, CLASSES)
+    if bool((values.argmin(dim=1) == torch.arange(CLASSES)).all()):
+        return []
+    return [f"{pair.name}: it is less where another class scores highest than where the true one does"]
+
+
+def probability(loss: Loss) -> list[str]:
+    """Say where declared probabilities do not minimise the expected loss."""
+    return [
+        s for pair in pairs_of(loss) if pair.activation.name in loss.probability for s in _recovered(pair)
+    ]
+
+
+def _recovered(pair: Pair) -> list[str]:
+    """Minimise the expected loss for known class probabilities, and see whether they are given back."""
+    loss, problems = pair.loss, []
+    truths = [[0.6, 0.3, 0.1], [0.2, 0.25, 0.55]] if loss.kind == "multiclass" else [[0.9, 0.1], [0.3, 0.7]]
+    for given in truths:
+        truth = torch.tensor(given, dtype=torch.float64)
+
+        def risk(raw: Tensor, truth: Tensor = truth) -> Tensor:
+            shape = raw.shape[:-1] if loss.kind == "multiclass" else raw.shape
+            each = [encoded(pair, torch.full(shape, k)) for k in range(len(truth))]
+            return sum(
+                (p * pair.values(raw, y, **keywords(loss)) for p, y in zip(truth, each, strict=True)),
+                torch.zeros((), dtype=torch.float64),
+            )
+
+        best = minimised(risk, outputs(loss))
+        p = loss.probability[pair.activation.name](best[None, :], **keywords(loss))[0]
+        wanted = truth if loss.kind == "multiclass" else truth[1:]
+        if float((p - wanted).abs().max()) > 1e-3:
+            problems.append(
+                f"{pair.name}: where the probabilities are {given}, it says {[round(x, 4) for x in p.tolist()]}"
+            )
+    return problems

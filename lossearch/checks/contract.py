@@ -1,0 +1,74 @@
+"""Is a loss safe to search over? The checks that every loss passes, ours and yours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from lossearch.checks import behaviour as _behaviour
+from lossearch.checks import form as _form
+from lossearch.losses import Loss
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was checked, whether it holds, and what was seen where it does not."""
+
+    what: str
+    ok: bool
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{'ok' if self.ok else 'FAILED'}  {self.what}" + (f": {self.detail}" if self.detail else "")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: ``problems`` gives a sentence for everything that does not hold."""
+
+    what: str
+    problems: Callable[[Loss], list[str]]
+
+    def __call__(self, loss: Loss) -> Finding:
+        """Return the finding; an exception of the loss is a finding too."""
+        try:
+            with torch.random.fork_rng(devices=[]):
+                problems = self.problems(loss)
+        except Exception as error:  # noqa: BLE001  # the function under test may raise anything
+            problems = [f"raised {type(error).__name__}: {error}"]
+        return Finding(self.what, not problems, "; ".join(problems))
+
+    def __str__(self) -> str:
+        return self.what
+
+
+def check_loss(loss: Loss) -> list[Finding]:
+    """Return what every check finds; never raises for what the loss does.
+
+    Needs no data: rows are drawn from fixed streams, and the caller's random state is left alone.
+    """
+    return [check(loss) for check in CHECKS]
+
+
+CHECKS = (
+    Check("the declared example has the declared value", _behaviour.example),
+    Check("some activation may meet it", _form.legal),
+    Check("its parameters can be searched", _form.parameters),
+    Check("it gives one value a row, unreduced", _form.shape),
+    Check("a row's value is its own", _form.rows),
+    Check("its inputs are left as they are", _form.kept),
+    Check("the same input gives the same value, without random numbers", _form.pure),
+    Check("autograd agrees with finite differences", _behaviour.gradient),
+    Check("declared slopes agree with autograd", _behaviour.slopes),
+    Check("value and gradient are finite far out", _behaviour.finite),
+    Check("the form on raw output is the loss after the activation", _behaviour.fused),
+    Check("it becomes every loss it says it contains", _behaviour.contained),
+    Check("it is least at the target, or on its side of the threshold", _behaviour.right_side),
+    Check("a stack of models gives what each gives alone", _form.stacked),
+    Check("it works under torch.func.vmap", _form.vmapped),
+    Check("declared probabilities minimise its expectation", _behaviour.probability),
+    Check("the criterion never broadcasts rows against rows", _form.edges),
+)
+"""Every check, in the order in which a report prints them."""

@@ -1,0 +1,69 @@
+"""What ``lossearch run --dry-run`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lossearch._text import duration, size
+from lossearch.study.cost import Cost
+from lossearch.study.prepare import Prepared
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def dry_run_lines(prepared: Prepared) -> Sequence[RenderableType]:
+    """Return what would be done, for a terminal."""
+    from rich.text import Text
+
+    from lossearch.report.tables import rejects_table
+
+    plan, cost = prepared.plan, prepared.cost()
+    head = [
+        *(f"{note}" for note in (*plan.task.notes, *plan.notes)),
+        "",
+        f"{len(plan.space.pairs)} pairs: {', '.join(plan.space.names)}",
+        (
+            f"learning rate {_range(plan.space.lr)} under {plan.settings.optimizer}; "
+            f"{plan.settings.epochs} epochs, batches of {plan.settings.batch_size}"
+        ),
+        (
+            f"{plan.total} trials of {len(plan.budget.seeds)} seeds: {cost.replicates} replicates, about "
+            f"{duration(cost.seconds)} and {cost.disk / 1e6:.1f} MB of records"
+        ),
+        *_then(prepared, cost),
+        _how(cost),
+        "",
+    ]
+    return [
+        *(Text(line) for line in head),
+        rejects_table(plan.space.rejections),
+        Text("Nothing was trained or written."),
+    ]
+
+
+def _then(prepared: Prepared, cost: Cost) -> list[str]:
+    """Return what follows the search."""
+    seeds = prepared.config.budget.confirm_seeds
+    if not seeds:
+        return ["no confirmation, and so no verdict"]
+    what = "the best point" if prepared.plan.budget.mode == "adaptive" else "the best of every pair"
+    seconds = duration(prepared.confirmed * cost.seconds / cost.replicates)
+    most, up_to = ("at most ", "up to ") if prepared.config.budget.race else ("", "")
+    return [
+        f"then {what} on {up_to}{seeds} fresh seeds: {most}{prepared.confirmed} replicates, about {seconds} at most"
+    ]
+
+
+def _how(cost: Cost) -> str:
+    """Return how replicates will be trained: how many at a time, by how many processes, in what memory."""
+    each = "one by one" if cost.together == 1 else f"{cost.together} together"
+    room = "" if cost.memory is None else f", in about {size(cost.memory)} of memory"
+    if cost.processes == 1:
+        return f"trained {each}{room}"
+    return f"trained {each} in each of {cost.processes} processes{room}{' each' if room else ''}"
+
+
+def _range(lr: tuple[float, float]) -> str:
+    return f"{lr[0]:g}" if lr[0] == lr[1] else f"{lr[0]:g} to {lr[1]:g}"

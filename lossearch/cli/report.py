@@ -1,0 +1,163 @@
+"""Commands that read and tell: ``losses``, ``report``, ``ls``, ``check``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from lossearch.cli.options import KINDS, debug_option, format_option, store_option
+from lossearch.cli.output import only_json, show, table, write_json
+from lossearch.errors import InputError
+
+if TYPE_CHECKING:
+    from lossearch.api.result import Result
+
+
+@click.command()
+@click.option("--task", type=click.Choice(KINDS), help="Only the losses of this kind of task.")
+@format_option
+@debug_option
+def losses(task: str | None, form: str) -> None:
+    """List the losses: formula, domain, encoding, activations, parameters, source."""
+    from lossearch.pairs import catalogue
+
+    kinds = KINDS if task is None else (task,)
+    by_kind = {kind: list(catalogue.rows(kind)) for kind in kinds}
+    if form == "json":
+        write_json([row for rows in by_kind.values() for row in rows])
+        return
+    for kind, rows in by_kind.items():
+        show(table([_loss_line(row) for row in rows], title=f"{kind} losses"), "")
+    show("(in brackets: searched only when asked for.  Aliases, ranges and cautions: --format json)")
+
+
+@click.command()
+@click.argument("name")
+@store_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "markdown", "html"]),
+    default="table",
+    show_default=True,
+    help="html: one page with every figure. markdown: the same as text.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write. html: NAME.html otherwise. markdown: standard output otherwise, without figures.",
+)
+@debug_option
+def report(name: str, store: str, form: str, output: Path | None) -> None:
+    """Show the answer of a study from its records, or write a whole report."""
+    from lossearch import api
+    from lossearch.cli.run import say_result
+
+    if output is not None and form not in ("html", "markdown"):
+        raise InputError(f"--output goes with --format html or markdown, not {form}.")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise InputError(
+            f"{output} cannot be written: there is no directory {output.parent}. Make it, or name another --output."
+        )
+    with only_json(form) as answer:
+        result = api.load(name, store)
+        if form == "html":
+            show(f"Report: {_write_page(result, output or Path(f'{name}.html'))}")
+        elif form == "markdown":
+            _write_markdown(result, output, answer)
+        else:
+            say_result(result, form, answer, [*result.summary, ""])
+
+
+def _write_page(result: Result, path: Path) -> Path:
+    from lossearch.report.html import to_html
+
+    page = to_html(result.report())
+    with _writing(path):
+        path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _write_markdown(result: Result, path: Path | None, answer: TextIO) -> None:
+    from lossearch.report.markdown import save_pictures, to_markdown
+
+    made = result.report()
+    if path is None:
+        answer.write(to_markdown(made))
+        return
+    with _writing(path):
+        folder = path.with_name(f"{path.stem}-figures")
+        files = save_pictures(made, folder)
+        images = {picture: f"{folder.name}/{file.name}" for picture, file in files.items()}
+        path.write_text(to_markdown(made, images), encoding="utf-8")
+    show(f"Report: {path}, its figures in {folder}")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {error.strerror or error}. Name another file with --output."
+        ) from error
+
+
+@click.command("ls")
+@store_option
+@format_option
+@debug_option
+def list_studies(store: str, form: str) -> None:
+    """List the studies of a store."""
+    from lossearch import api
+
+    rows = [dict(row) for row in api.studies(store)]
+    if form == "json":
+        write_json(rows)
+    elif rows:
+        show(table(rows))
+    else:
+        show(f"No studies in {store}. Begin one: lossearch run STUDY.toml --store {store}")
+
+
+@click.command()
+@click.argument("function", metavar="MODULE:FUNCTION")
+@debug_option
+def check(function: str) -> None:
+    """Say whether a loss of yours is safe to search over; exit code 1 where it is not."""
+    from lossearch._imports import load_function
+    from lossearch.checks.contract import check_loss
+    from lossearch.losses import Loss
+
+    loss = load_function(function, "Loss")
+    if not isinstance(loss, Loss):
+        raise InputError(
+            f"{function} is a {type(loss).__name__}, not a declared loss. "
+            "Put @lossearch.loss(task=..., encoding=..., domain=..., source=..., example=...) above the function."
+        )
+    findings = check_loss(loss)
+    show(*map(str, findings))
+    if not all(finding.ok for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _loss_line(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a table has room for of a catalogue row."""
+    usual = [
+        a["name"] if a["usual"] and not row["on_request"] else f"({a['name']})" for a in row["activations"]
+    ]
+    same = sorted({e["pair"] for e in row["equivalent"].values()})
+    return {
+        "loss": row["name"],
+        "formula": row["formula"],
+        "takes": row["domain"],
+        "target": row["encodings"],
+        "activations": usual,
+        "parameters": [f"{p['name']} {p['low']:g} to {p['high']:g}" for p in row["params"] if p["search"]],
+        "same as": same,
+        "source": row["source"],
+    }

@@ -1,0 +1,138 @@
+"""What freshly trained replicates predict, and what it scores: for the confirmation, from test and validation rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from lossearch.errors import InputError
+from lossearch.metrics.declaration import constant_score, is_given, scores
+from lossearch.model import FittedModel
+from lossearch.pairs import Predictions
+from lossearch.records.confirmations import PREFIX
+from lossearch.records.predictions import kept_fields, sheet
+from lossearch.records.trial import TrialRecord
+from lossearch.study.fitting import Fitting
+from lossearch.study.plan import Plan
+from lossearch.tasks.task import Part
+from lossearch.training.contract import Outcome, Replicate, ReplicateResult
+from lossearch.training.prediction import Predictor
+
+TEST_BYTES = 256 * 2**20
+"""How much of the test part, as the seeds' preparations see it, is kept for the next pair."""
+
+Constants = Mapping[str, Mapping[str, Sequence[float]]]
+"""Part -> metric -> what a constant predictor scores under each seed."""
+
+
+@dataclass
+class Fresh:
+    """One finalist's replicates trained just now, one entry a seed, with what is kept of its predictions."""
+
+    finalist: TrialRecord
+    fields: tuple[str, ...]
+    codes: tuple[float, float] | None
+    results: list[ReplicateResult] = field(default_factory=list)
+    values: list[dict[str, float]] = field(default_factory=list)
+    sheets: list[pa.Table] = field(default_factory=list)
+    model: FittedModel | None = None
+
+
+class Scorer:
+    """Scores replicates of a study on the parts of its data that count: the test part where there is one, first."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.task = plan, plan.task
+        self.parts = ("test", "validation") if self.task.sizes.get("test") else ("validation",)
+        self._predictor = Predictor(plan.task, plan.space, plan.settings)
+        self._tests: dict[int, Part] = {}
+
+    @property
+    def judged(self) -> str:
+        """The name of the score that counts."""
+        return f"{PREFIX[self.parts[0]]}{self.task.metric.name}"
+
+    def constants(self, seeds: Sequence[int]) -> dict[str, dict[str, tuple[float, ...]]]:
+        """Return what a constant predictor scores under each seed, by part and metric."""
+        task = self.task
+        found: dict[str, dict[str, list[float]]] = {p: {m.name: [] for m in task.metrics} for p in self.parts}
+        for seed in seeds:
+            y = task.fold(seed).train.y
+            for name in self.parts:
+                judged = self._part(name, seed).y
+                for m in task.metrics:
+                    found[name][m.name].append(constant_score(m, task.kind, y, judged, task.n_out))
+        return {p: {m: tuple(v) for m, v in of_part.items()} for p, of_part in found.items()}
+
+    def fresh(self, trial: TrialRecord, seed: int) -> Fresh:
+        """Return a finalist of which nothing is scored yet."""
+        blank = self._predictor.blank(Replicate(trial.point, seed), 1)
+        return Fresh(trial, kept_fields(self.task.kind, blank), blank.codes)
+
+    def take(
+        self, fresh: Fresh, result: ReplicateResult, constants: Mapping[str, Mapping[str, float]]
+    ) -> None:
+        """Add one replicate: its predictions, and every score at the epoch it was trained to."""
+        if result.outcome is Outcome.FAILED:
+            fresh.results.append(result)
+            return
+        seed = result.replicate.seed
+        parts = {name: self._part(name, seed) for name in self.parts}
+        said = {name: self._said(result, part) for name, part in parts.items()}
+        infinite = [name for name, predictions in said.items() if predictions is None]
+        if result.outcome is Outcome.COMPLETED and infinite:
+            reason = f"output was not finite on {infinite[0]} rows"
+            result = replace(result, outcome=Outcome.DIVERGED, reason=reason)
+        fresh.results.append(replace(result, weights=None))
+        if fresh.model is None and result.outcome is Outcome.COMPLETED and self.task.blueprint is not None:
+            fresh.model = Fitting(self.plan).model(result)
+        fresh.values.append(self._values(fresh, result, parts, said, constants))
+        for name, part in parts.items():
+            shown = said[name] or self._predictor.blank(result.replicate, len(part))
+            fresh.sheets.append(
+                sheet(fresh.finalist.point.pair, seed, name, part, shown, result.outcome, fresh.fields)
+            )
+
+    def _said(self, result: ReplicateResult, part: Part) -> Predictions | None:
+        if result.weights is None:
+            return None
+        return self._predictor(result.replicate, result.weights, part)
+
+    def _values(
+        self,
+        fresh: Fresh,
+        result: ReplicateResult,
+        parts: Mapping[str, Part],
+        said: Mapping[str, Predictions | None],
+        constants: Mapping[str, Mapping[str, float]],
+    ) -> dict[str, float]:
+        if result.outcome is Outcome.DIVERGED:
+            blank = self._predictor.blank(result.replicate, 1)
+            given = [m.name for m in self.task.metrics if is_given(m, blank)]
+            return {f"{PREFIX[p]}{m}": constants[p][m] for p in parts for m in given}
+        last = (fresh.finalist.epoch or 0) - 1
+        values = {name: float(curve[last]) for name, curve in result.curves.items()}
+        predictions = said.get("test")
+        if predictions is not None:
+            found = scores(self.task.metrics, _stacked(predictions), parts["test"].y)
+            values |= {f"test_{name}": float(score[0]) for name, score in found.items()}
+        return values
+
+    def _part(self, name: str, seed: int) -> Part:
+        if name == "validation":
+            return self.task.fold(seed).validation
+        part = self._tests.get(seed) or self.task.test(seed)
+        if part is None:
+            raise InputError(f"Task {self.task.name!r} has test rows by its sizes, and gives none.")
+        if part.x.nbytes * (len(self._tests) + 1) <= TEST_BYTES:
+            self._tests[seed] = part
+        return part
+
+
+def _stacked(predictions: Predictions) -> Predictions:
+    """Return predictions with a leading axis of one model."""
+    fields = ("label", "probability", "score", "value", "output")
+    given = {f: t.unsqueeze(0) for f in fields if (t := getattr(predictions, f)) is not None}
+    return Predictions(**given, codes=predictions.codes)

@@ -1,0 +1,115 @@
+"""From what was confirmed to the verdict, as ``verdict.json`` in the study's directory keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from lossearch._json import read_json, write_json
+from lossearch.confirm.confirmation import VERDICT
+from lossearch.diagnostics.fairness import sensitivity
+from lossearch.records.confirmations import PREFIX, Confirmed, Raced
+from lossearch.records.evidence import read_evidence
+from lossearch.records.trial import TrialRecord
+from lossearch.study.loop import by_pair
+from lossearch.study.plan import Plan
+from lossearch.verdict import Verdict
+from lossearch.verdict.decision import judge
+from lossearch.verdict.early_stopping import joined, share_of
+
+
+class Known(TypedDict, total=False):
+    """What is known of pairs besides their predictions, as ``judge`` takes it."""
+
+    search_scores: Mapping[str, float]
+    validation_scores: Mapping[str, float]
+    sensitivity: Mapping[str, float]
+    cost: Mapping[str, float]
+
+
+def judge_study(
+    folder: Path, plan: Plan, confirmed: Confirmed, trials: Sequence[TrialRecord], rope: float | None = None
+) -> Verdict:
+    """Judge what was confirmed, and write the verdict down.
+
+    Args:
+        folder: the study's directory, which holds the predictions.
+        plan: the study's plan.
+        confirmed: what was confirmed of it.
+        trials: every trial of the search.
+        rope: differences up to this are equal for practical purposes; None for the metric's default.
+
+    Raises:
+        InputError: the predictions hold too little to judge.
+    """
+    metric = plan.task.metric
+    history = by_pair(trials)
+    falls = {
+        pair: fall
+        for pair in confirmed.pairs
+        if (fall := sensitivity(history[pair], direction=metric.direction)) is not None
+    }
+    name = f"{PREFIX['validation']}{metric.name}"
+    said: dict[int, Verdict] = {}
+    for at in confirmed.raced.taken or (len(confirmed.seeds),):
+        said[at] = look(
+            folder,
+            plan,
+            replace(confirmed.raced, at=at),
+            rope=rope,
+            search_scores={c.point.pair: c.search for c in confirmed.confirmations},
+            validation_scores={c.point.pair: c.scores[name] for c in confirmed.confirmations},
+            sensitivity=falls,
+            # epochs, not seconds: what the machine did besides must not decide
+            cost={c.point.pair: float(c.epoch) for c in confirmed.confirmations},
+        )
+        rope = said[at].rope
+    verdict = joined(said, confirmed.raced.dropped)
+    write_json(folder / VERDICT, verdict.as_json())
+    return verdict
+
+
+def look(
+    folder: Path, plan: Plan, raced: Raced, *, rope: float | None = None, **known: Unpack[Known]
+) -> Verdict:
+    """Judge the pairs that are still in a race on the seeds they have; where there is none, all on all seeds.
+
+    Args:
+        folder: the study's directory, which holds the predictions.
+        plan: the study's plan.
+        raced: how far the race has come.
+        rope: differences up to this are equal for practical purposes; None for the metric's default.
+        known: what else ``judge`` is told of the pairs.
+
+    Raises:
+        InputError: the predictions hold too little to judge.
+    """
+    metric = plan.task.metric
+    evidence = read_evidence(
+        folder,
+        {"kind": plan.task.kind},
+        metric=metric,
+        seeds=raced.at,
+        without=[pair for pair, at in raced.dropped.items() if at < raced.at],
+    )
+    return judge(
+        evidence,
+        direction=metric.direction,
+        conventional=plan.conventional,
+        rope=rope,
+        share=share_of(raced.looks, raced.at),
+        seed=plan.budget.seed,
+        **known,
+    )
+
+
+def read_verdict(folder: Path) -> Verdict | None:
+    """Return the verdict in a study's directory, None where there is none.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    path = folder / VERDICT
+    return Verdict.from_json(read_json(path)) if path.exists() else None

@@ -1,0 +1,148 @@
+"""What a user gives as X, y, groups or time, as arrays and tables that can be trusted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from lossearch.data import columns
+from lossearch.errors import InputError, refuse
+from lossearch.kinds.target import some_rows
+
+Array = NDArray[Any]
+
+
+def _any_in_row(mask: Array) -> Array:
+    return np.asarray(mask.any(axis=tuple(range(1, mask.ndim))))
+
+
+def plain(values: Any, name: str = "X") -> Any:
+    """Return tensors, series and nested lists as numpy arrays; leave tables as they are."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    if isinstance(values, (pd.DataFrame, np.ndarray)):
+        return values
+    if isinstance(values, (pd.Series, pd.Index)):
+        return values.to_numpy()
+    if hasattr(values, "toarray"):
+        raise InputError(f"{name} is a sparse matrix: give {name}.toarray().")
+    try:
+        array = np.asarray(values)
+        return np.asarray(values, dtype=object) if array.dtype.kind == "U" else array
+    except ValueError as error:
+        raise InputError(f"{name} is not an array: {error}") from error
+
+
+def features(x: Any) -> tuple[pd.DataFrame | Array, tuple[str, ...]]:
+    """Return features as a cleaned table or an array (N, ...) of numbers, and notes.
+
+    Raises:
+        InputError: they are not numbers, are infinite, or have missing values where none can be filled.
+    """
+    x = plain(x)
+    if isinstance(x, pd.DataFrame):
+        return columns.clean(x.reset_index(drop=True))
+    if x.dtype.kind == "c":
+        raise InputError("X holds complex numbers: give real and imaginary parts as columns.")
+    if x.dtype.kind not in "biuf":
+        raise InputError(
+            f"X is an array of {x.dtype} and not of numbers: give a pandas DataFrame, "
+            "whose text columns are made into categories."
+        )
+    if x.ndim == 0:
+        raise InputError("X is a single number; give an array with one row a sample.")
+    table = x[:, None] if x.ndim == 1 else x
+    infinite = np.isinf(table) if table.dtype.kind == "f" else np.zeros(1, dtype=bool)
+    if infinite.any():
+        raise InputError(f"X holds infinite values ({some_rows(_any_in_row(infinite))}).")
+    if table.size == 0:
+        raise InputError(f"X is empty: shape {x.shape}.")
+    if table.ndim > 2 and table.dtype.kind == "f" and np.isnan(table).any():
+        raise InputError(f"X has shape {x.shape} and missing values; they are filled in tables only.")
+    return table, ()
+
+
+def _names(y: Array) -> Array:
+    """Return an object array as names or numbers.
+
+    Raises:
+        InputError: it holds both, or neither.
+    """
+    kinds = {bool if isinstance(v, np.bool_) else type(v) for v in y.flat}
+    if kinds <= {bool}:
+        return y.astype(bool)
+    if all(issubclass(k, (int, float, np.integer, np.floating)) for k in kinds):
+        return y.astype(np.float64)
+    if kinds <= {str, np.str_}:
+        return y.astype(str).astype(object)
+    text = _any_in_row(np.array([isinstance(v, str) for v in y.flat]).reshape(len(y), -1))
+    if text.any():
+        raise InputError(f"y mixes numbers and text ({some_rows(text)} are text): make it one or the other.")
+    found = ", ".join(sorted(k.__name__ for k in kinds))
+    raise InputError(f"y holds objects of type {found}: give numbers or names.")
+
+
+def targets(y: Any) -> Array:
+    """Return targets as (N,) numbers or names, or (N, T) numbers.
+
+    Raises:
+        InputError: values are missing or infinite, or neither numbers nor names.
+    """
+    y = plain(y, "y")
+    if isinstance(y, pd.DataFrame):
+        y = y.to_numpy()
+    return _checked(y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y)
+
+
+def _checked(y: Array) -> Array:
+    if y.ndim not in (1, 2):
+        raise InputError(f"y has shape {y.shape}; give one value a row, (N,), or one row of values, (N, T).")
+    if y.dtype.kind == "c":
+        raise InputError("y holds complex numbers; give real numbers or names.")
+    if y.dtype.kind in "mM":
+        raise InputError("y holds dates or durations; give numbers or names.")
+    missing = _any_in_row(np.asarray(pd.isna(y)))
+    problems = []
+    if missing.any():
+        problems.append(f"y has {missing.sum()} missing values ({some_rows(missing)}): leave those rows out.")
+    elif y.dtype.kind in "OUS":
+        y = _names(y)
+    if y.dtype.kind == "f":
+        infinite = _any_in_row(np.isinf(y))
+        if infinite.any():
+            problems.append(
+                f"y has {infinite.sum()} infinite values ({some_rows(infinite)}): leave those rows out."
+            )
+    if y.ndim == 2 and y.dtype.kind == "O":
+        problems.append("y has several columns of names; give one column.")
+    refuse(problems)
+    return y
+
+
+def side(values: Any, n: int, name: str) -> Array | None:
+    """Return groups as numbers, or times as numbers or dates, one a row.
+
+    Raises:
+        InputError: they are not one a row, or some are missing.
+    """
+    if values is None:
+        return None
+    values = plain(values, name)
+    if values.ndim != 1 or len(values) != n:
+        raise InputError(f"{name} has shape {values.shape}; give one value for each of the {n} rows.")
+    missing = pd.isna(values)
+    if missing.any():
+        raise InputError(f"{name} has missing values ({some_rows(missing)}).")
+    if name == "groups":
+        return np.asarray(pd.factorize(values)[0])
+    if values.dtype.kind not in "OU":
+        return np.asarray(values)
+    try:
+        return np.asarray(pd.to_datetime(values, utc=True).tz_localize(None))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"time holds neither numbers nor dates: {error}") from error

@@ -1,0 +1,247 @@
+"""A data set: features and targets as they came, checked, from arrays or a table in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lossearch.data import columns
+from lossearch.data.arrays import features, plain, side, targets
+from lossearch.data.files import find_column, target_columns
+from lossearch.data.rows import PIECE_BYTES, Array, Features, HeldRows, JoinedRows, RowSource, rows_of
+from lossearch.errors import InputError, refuse
+
+STREAM_BYTES = 2**30
+"""Bytes of features above which a file is read in pieces without being asked."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Features and targets as they came, checked.
+
+    ``x`` is a table of float64 and text columns, a float array (N, ...), or where such are read from when
+    memory does not hold them. ``y`` is (N,) numbers or
+    names, or (N, T) numbers. ``parts`` names the rows of parts that were given. ``classes`` are class
+    names in the order of the sorted values of y, where the source has them.
+    """
+
+    name: str
+    x: Features | RowSource
+    y: Array
+    target: str = "y"
+    classes: tuple[str, ...] = ()
+    groups: Array | None = None
+    time: Array | None = None
+    parts: Mapping[str, Array] | None = None
+    digest: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def _digest_of(values: Features | RowSource) -> bytes:
+    found = hashlib.blake2b(digest_size=16)
+    if isinstance(values, HeldRows):
+        return _digest_of(values.values)
+    if isinstance(values, JoinedRows):
+        for source in values.sources:
+            found.update(_digest_of(source))
+    elif isinstance(values, RowSource):
+        raise TypeError(f"{type(values).__name__} has a digest of its own")
+    elif isinstance(values, pd.DataFrame):
+        found.update("\x1f".join(map(str, values.columns)).encode())
+        for name in values.columns:
+            found.update(_digest_of(values[name].to_numpy()))
+    elif values.dtype.kind in "OU":
+        found.update("\x1f".join(map(str, values.flat)).encode())
+    else:
+        found.update(f"{values.dtype.str}{values.shape}".encode())
+        found.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
+    return found.digest()
+
+
+def digest(dataset: Dataset) -> str:
+    """Return a hash of everything in a data set but its name and notes."""
+    sides = {"groups": dataset.groups, "time": dataset.time, **(dataset.parts or {})}
+    found = hashlib.blake2b(_digest_of(dataset.x) + _digest_of(dataset.y), digest_size=16)
+    found.update(json.dumps([dataset.target, dataset.classes]).encode())
+    for name in sorted(sides):
+        side = sides[name]
+        if side is not None:
+            found.update(name.encode() + _digest_of(np.asarray(side)))
+    return found.hexdigest()
+
+
+def _stack(parts: list[Any], what: str) -> Any:
+    if all(isinstance(p, pd.DataFrame) for p in parts):
+        first = list(parts[0].columns)
+        for p in parts[1:]:
+            if list(p.columns) != first:
+                raise InputError(
+                    f"The parts of {what} have different columns: {first} and {list(p.columns)}."
+                )
+        return pd.concat(parts, ignore_index=True)
+    arrays = [np.asarray(plain(p)) for p in parts]
+    _same_shapes(arrays, what)
+    return np.concatenate(arrays)
+
+
+def _same_shapes(arrays: list[Any], what: str) -> None:
+    if len({a.shape[1:] for a in arrays}) > 1:
+        shapes = ", ".join(str(a.shape) for a in arrays)
+        raise InputError(f"The parts of {what} have different shapes: {shapes}.")
+
+
+def _features_of(parts: list[Any], stream: bool | None) -> tuple[Features | RowSource, tuple[str, ...]]:
+    """Return the checked features of all parts, and notes; mapped arrays stay where they are if streamed."""
+    mapped = [p for p in parts if isinstance(p, np.memmap)]
+    if stream is None:
+        stream = sum(p.nbytes for p in mapped) > STREAM_BYTES
+    if stream and mapped:
+        _same_shapes(parts, "X")
+        sources = tuple(HeldRows(_mapped(p)) for p in parts)
+        return sources[0] if len(sources) == 1 else JoinedRows(sources), ()
+    table, notes = features(_stack(parts, "X") if len(parts) > 1 else parts[0])
+    return HeldRows(table) if stream else table, notes
+
+
+def _mapped(x: Any) -> Features:
+    """Return an array whose numbers have been checked, a few rows at a time."""
+    if not isinstance(x, np.memmap):
+        return features(x)[0]
+    step = rows_of(PIECE_BYTES, x[:1])
+    for start in range(0, len(x), step):
+        try:
+            features(x[start : start + step])
+        except InputError as error:
+            raise InputError(f"X, counted from row {start}: {error}") from error
+    return x[:, None] if x.ndim == 1 else x
+
+
+def _check_length(x: Any, y: Any, part: str) -> None:
+    if len(x) != len(y):
+        raise InputError(f"{part} X has {len(x)} rows and y has {len(y)}; give one target a row.")
+
+
+def _pad(values: Any, n: int, total: int, name: str) -> Array | None:
+    """Give rows of given parts groups of their own."""
+    own = side(values, n, name)
+    if own is None or total == n:
+        return own
+    if name == "time":
+        raise InputError(
+            "time orders rows before they are split: leave it out where validation or test rows are given."
+        )
+    return np.asarray(np.concatenate((own, own.max() + 1 + np.arange(total - n))))
+
+
+def from_arrays(
+    x: Any,
+    y: Any,
+    *,
+    name: str = "data",
+    validation: tuple[Any, Any] | None = None,
+    test: tuple[Any, Any] | None = None,
+    groups: Any = None,
+    time: Any = None,
+    target: str | None = None,
+    classes: tuple[str, ...] = (),
+    stream: bool | None = None,
+) -> Dataset:
+    """Return a checked data set from arrays, tensors or DataFrames in memory, or memory-mapped arrays.
+
+    Args:
+        x: (N, F) numbers, (N, ...) image-like numbers, or a DataFrame with numeric, text, truth-value
+            or date columns.
+        y: (N,) numbers or names, or (N, T) numbers.
+        name: what to call it.
+        validation: rows given as the validation part, (X, y).
+        test: rows given as the test part, (X, y).
+        groups: one value a row of ``x``; rows of one group are never divided between parts.
+        time: one value a row of ``x``; later rows become the test and validation parts.
+        target: the target's name.
+        classes: class names in the order of the sorted values of y.
+        stream: whether batches are read from ``x`` rather than from a prepared copy; None does so for
+            memory-mapped arrays above ``STREAM_BYTES``.
+
+    Raises:
+        InputError: lengths differ, y has missing or infinite values, or something is not a number or name.
+    """
+    given = {part: xy for part, xy in (("validation", validation), ("test", test)) if xy is not None}
+    _check_length(x, y, "Training" if given else "The data's")
+    named = target or str(getattr(y, "name", None) or "y")
+    parts: dict[str, Array] | None = None
+    n = total = len(x)
+    every = [x, *(xy[0] for xy in given.values())]
+    if given:
+        parts = {}
+        for part, (x_part, y_part) in given.items():
+            _check_length(x_part, y_part, f"The {part} part's")
+            parts[part] = np.arange(total, total + len(x_part))
+            total += len(x_part)
+        y = _stack([y, *(xy[1] for xy in given.values())], "y")
+    table, notes = _features_of(every, stream)
+    dataset = Dataset(
+        name=name,
+        x=table,
+        y=targets(y),
+        target=named,
+        classes=tuple(map(str, classes)),
+        groups=_pad(groups, n, total, "groups"),
+        time=_pad(time, n, total, "time"),
+        parts=parts,
+        notes=notes,
+    )
+    return replace(dataset, digest=digest(dataset))
+
+
+def from_frame(
+    frame: pd.DataFrame,
+    *,
+    name: str,
+    target: str | None,
+    groups: str | None = None,
+    time: str | None = None,
+    notes: tuple[str, ...] = (),
+) -> Dataset:
+    """Return a data set from a table whose columns hold features, target, groups and time.
+
+    Args:
+        frame: the table.
+        name: what to call it.
+        target: the target's column, or several with commas between them.
+        groups: the column that says which rows belong together; not a feature.
+        time: the column that orders the rows; not a feature.
+        notes: what to add to the notes.
+
+    Raises:
+        InputError: a column is missing or named twice, or the data are not fit for use.
+    """
+    double = columns.duplicates(frame.columns)
+    refuse([f"Two columns are named {c!r}: every column needs its own name." for c in double])
+    frame = frame.rename(columns=str)
+    names = list(frame.columns)
+    wanted = target_columns(target, names, name)
+    group_column = None if groups is None else find_column(groups, names, name)
+    time_column = None if time is None else find_column(time, names, name)
+    beside = frame.drop(columns=[c for c in (*wanted, group_column, time_column) if c is not None])
+    if beside.shape[1] == 0:
+        raise InputError(
+            f"{name} has no column beside the target {', '.join(wanted)!r}: there is nothing to learn from."
+        )
+    dataset = from_arrays(
+        beside,
+        frame[wanted[0]] if len(wanted) == 1 else frame[wanted],
+        name=name,
+        target=", ".join(wanted),
+        groups=None if group_column is None else frame[group_column],
+        time=None if time_column is None else frame[time_column],
+    )
+    return replace(dataset, notes=(*notes, *dataset.notes))

@@ -1,0 +1,219 @@
+"""From a user's rows to network inputs, as plain numbers: what a fitted preparation leaves behind.
+
+It does to new rows what ``tasks.preparation`` did to the training rows, needs none of them, and is JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.preprocessing import OneHotEncoder
+
+from lossearch.data import preparation
+from lossearch.data.arrays import features, plain
+from lossearch.data.columns import as_given, conform
+from lossearch.data.preparation import Plan
+from lossearch.data.rows import Features
+from lossearch.errors import InputError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A numeric column: what stands for a missing value, then (value - mean) / scale."""
+
+    column: Any
+    fill: float
+    mean: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column of names: one input for each of ``names``, and a last one for ``rest`` where there are any.
+
+    A name that is in neither goes with ``rest``; without one its inputs are all 0.
+    """
+
+    column: Any
+    names: tuple[str, ...]
+    rest: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """How many inputs it gives."""
+        return len(self.names) + bool(self.rest)
+
+    def one_hot(self, values: Array) -> Array:
+        """Return (N, width) of 0 and 1."""
+        place = pd.Index(self.names).get_indexer(pd.Index(values))
+        known = place >= 0
+        found = np.zeros((len(values), self.width))
+        found[np.flatnonzero(known), place[known]] = 1.0
+        if self.rest:
+            found[~known, -1] = 1.0
+        return found
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """How rows become network inputs.
+
+    ``form`` is what X must be: a "table" with columns by name, an array (N, F) of "columns", or an
+    "array" (N, ...) that keeps its ``shape`` and is scaled as a whole by ``mean`` and ``scale``.
+    Otherwise inputs are the numbers, an input for each column of ``gaps`` that says where it is
+    missing, then the categories. Those in ``still`` never varied in training and stay 0.
+    """
+
+    form: str
+    shape: tuple[int, ...]
+    numbers: tuple[Number, ...] = ()
+    gaps: tuple[Any, ...] = ()
+    categories: tuple[Category, ...] = ()
+    still: tuple[int, ...] = ()
+    mean: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """The columns X must have, by name or place."""
+        return (*(n.column for n in self.numbers), *(c.column for c in self.categories))
+
+    def __call__(self, x: Any) -> Array:
+        """Return the inputs of raw rows, (N, inputs) or (N, ...) float64.
+
+        Raises:
+            InputError: X has another form or shape, lacks columns, or holds what is not a number or name.
+        """
+        cleaned = self._cleaned(x)
+        if self.form == "array":
+            values: Array = (np.asarray(cleaned, dtype=np.float64) - self.mean) / self.scale
+            return values
+        values = np.concatenate([np.empty((len(cleaned), 0)), *self._blocks(cleaned)], axis=1)
+        values[:, list(self.still)] = 0.0
+        return values
+
+    def _blocks(self, x: Features) -> list[Array]:
+        numbers = _select(x, [n.column for n in self.numbers])
+        fill, mean, scale = self._statistics
+        return [
+            (np.where(np.isnan(numbers), fill, numbers) - mean) / scale,
+            np.isnan(_select(x, self.gaps)).astype(np.float64),
+            *(c.one_hot(x[c.column].to_numpy()) for c in self.categories if isinstance(x, pd.DataFrame)),
+        ]
+
+    @cached_property
+    def _statistics(self) -> tuple[Array, Array, Array]:
+        rows = np.array([(n.fill, n.mean, n.scale) for n in self.numbers], dtype=np.float64).reshape(-1, 3)
+        return rows[:, 0], rows[:, 1], rows[:, 2]
+
+    def _cleaned(self, x: Any) -> Features:
+        if self.form == "table":
+            return self._table(x)
+        if isinstance(x, pd.DataFrame):
+            x = features(x)[0]
+            x = x.to_numpy() if isinstance(x, pd.DataFrame) else x
+        rows, _ = features(x)
+        if not isinstance(rows, np.ndarray) or rows.shape[1:] != self._expected:
+            wanted = ", ".join(("N", *map(str, self._expected)))
+            raise InputError(
+                f"This model takes X of shape ({wanted}); got {tuple(np.shape(x))}. "
+                "Give the columns it was trained on, in their order, one row a sample."
+            )
+        return rows
+
+    @property
+    def _expected(self) -> tuple[int, ...]:
+        return self.shape if self.form == "array" else (len(self.numbers),)
+
+    def _table(self, x: Any) -> pd.DataFrame:
+        if not isinstance(x, pd.DataFrame):
+            names = as_given(self.columns)
+            shown = ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
+            raise InputError(
+                f"This model takes a pandas DataFrame with the columns {shown}; got {type(plain(x)).__name__}."
+            )
+        return conform(x, [n.column for n in self.numbers], [c.column for c in self.categories])
+
+    def example(self) -> pd.DataFrame | Array:
+        """Return two rows of the form X must have, made of typical values and of no one's data."""
+        if self.form == "array":
+            return np.full((2, *self.shape), self.mean)
+        values: dict[Any, list[Any]] = {n.column: [n.fill, n.fill + n.scale] for n in self.numbers}
+        if self.form == "columns":
+            return np.array(list(values.values()), dtype=np.float64).T
+        for name in as_given(values):
+            if name not in values:
+                values[name] = [pd.Timestamp(0) + pd.Timedelta(round(d), "D") for d in values[f"{name} days"]]
+        names = {c.column: [(c.names or c.rest)[0], (c.names or c.rest)[-1]] for c in self.categories}
+        every = {**values, **names}
+        return pd.DataFrame({name: every[name] for name in as_given(self.columns)})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values, the inverse of :meth:`from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Inputs:
+        """Return the inputs that :meth:`as_json` described."""
+        return cls(
+            form=values["form"],
+            shape=tuple(values["shape"]),
+            numbers=tuple(Number(**n) for n in values["numbers"]),
+            gaps=tuple(values["gaps"]),
+            categories=tuple(
+                Category(c["column"], tuple(c["names"]), tuple(c["rest"])) for c in values["categories"]
+            ),
+            still=tuple(values["still"]),
+            mean=values["mean"],
+            scale=values["scale"],
+        )
+
+
+def _select(x: Features, columns: Sequence[Any]) -> Array:
+    chosen = x[list(columns)] if isinstance(x, pd.DataFrame) else x[:, np.asarray(columns, dtype=np.int64)]
+    return np.asarray(chosen, dtype=np.float64)
+
+
+def fit_inputs(plan: Plan, train: Features) -> Inputs:
+    """Return what ``preparation.fit`` would learn from the training rows, as plain numbers."""
+    if not isinstance(train, pd.DataFrame) and train.ndim > 2:
+        mean, scale = preparation.image_statistics(plan, train)
+        return Inputs("array", tuple(train.shape[1:]), mean=float(mean), scale=float(scale))
+    fitted = preparation.transformer(plan)
+    values = np.asarray(fitted.fit_transform(train), dtype=np.float64)
+    still = np.flatnonzero(values.max(axis=0) == values.min(axis=0))
+    steps = fitted.named_transformers_
+    return Inputs(
+        "table" if isinstance(train, pd.DataFrame) else "columns",
+        (values.shape[1],),
+        _numbers(plan, steps["number"]) if plan.numeric else (),
+        plan.missing,
+        _categories(plan, steps["category"]) if plan.categorical else (),
+        tuple(map(int, still)),
+    )
+
+
+def _numbers(plan: Plan, fitted: Any) -> tuple[Number, ...]:
+    fill = fitted.named_steps["simpleimputer"].statistics_
+    scaler = fitted.named_steps.get("standardscaler")
+    mean = np.zeros(len(fill)) if scaler is None else scaler.mean_
+    scale = np.ones(len(fill)) if scaler is None else scaler.scale_
+    return tuple(Number(c, *map(float, row)) for c, *row in zip(plan.numeric, fill, mean, scale, strict=True))
+
+
+def _categories(plan: Plan, fitted: OneHotEncoder) -> tuple[Category, ...]:
+    rare = fitted.infrequent_categories_ if hasattr(fitted, "infrequent_categories_") else None
+    found = []
+    for i, column in enumerate(plan.categorical):
+        rest = () if rare is None or rare[i] is None else tuple(map(str, rare[i]))
+        names = tuple(str(n) for n in fitted.categories_[i] if str(n) not in set(rest))
+        found.append(Category(column, names, rest))
+    return tuple(found)

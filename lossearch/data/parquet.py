@@ -1,0 +1,144 @@
+"""Parquet files that memory does not hold, read by row groups."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lossearch.data import columns
+from lossearch.data.rows import MIX_BYTES, Draw, Features, Ids, Piece, fetched, join, mixed, take
+from lossearch.errors import InputError
+
+GROUP_BYTES = 4 * MIX_BYTES
+"""Bytes a row group may take in memory."""
+_HASHED_BYTES = 2**20
+
+
+def opened(path: Path) -> pq.ParquetFile:
+    """Return a Parquet file with its column names and row groups known.
+
+    Raises:
+        InputError: it is no Parquet file.
+    """
+    try:
+        return pq.ParquetFile(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path.name} cannot be read: {str(error).strip()}") from error
+
+
+def data_bytes(path: Path) -> int:
+    """Return about how many bytes the table of a Parquet file takes in memory."""
+    meta = opened(path).metadata
+    stored = sum(meta.row_group(g).total_byte_size for g in range(meta.num_row_groups))
+    # columns of few values are stored as codes, which a table in memory spells out
+    return int(max(stored, 8 * meta.num_rows * meta.num_columns))
+
+
+def file_digest(path: Path) -> str:
+    """Return a hash of a file's bytes."""
+    found = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while block := file.read(_HASHED_BYTES):
+            found.update(block)
+    return found.hexdigest()
+
+
+def read_columns(path: Path, names: Sequence[str]) -> pd.DataFrame:
+    """Return some columns of every row."""
+    found: pd.DataFrame = opened(path).read(columns=list(names)).to_pandas()
+    return found.reset_index(drop=True)
+
+
+@dataclass(frozen=True, eq=False)
+class ParquetRows:
+    """The features in a Parquet file.
+
+    What each column holds is read off the first row group, and every other must hold the same.
+    ``sizes`` are the row groups' numbers of rows; ``numbers`` and ``names`` the cleaned table's columns.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    sizes: tuple[int, ...]
+    numbers: tuple[str, ...]
+    names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, path: Path, features: Sequence[str]) -> ParquetRows:
+        """Return the rows of a file, of whose columns these are features.
+
+        Raises:
+            InputError: a row group is too large to be read at once, or a column is not fit for use.
+        """
+        file = opened(path)
+        meta = file.metadata
+        sizes = tuple(meta.row_group(g).num_rows for g in range(meta.num_row_groups))
+        largest = max(sizes, default=0)
+        room = 8 * largest * len(features)
+        if room > GROUP_BYTES:
+            fitting = GROUP_BYTES // (8 * len(features))
+            raise InputError(
+                f"{path.name} has a row group of {largest} rows, {room / 2**20:.0f} MiB, and groups are read whole: "
+                f"write it with {fitting} rows a group or fewer (row_group_size={fitting} in DataFrame.to_parquet)."
+            )
+        first = next((g for g, n in enumerate(sizes) if n), None)
+        if first is None:
+            raise InputError(f"{path.name} has column names and no rows.")
+        table, notes = columns.clean(file.read_row_group(first, columns=list(features)).to_pandas())
+        text = tuple(map(str, table.columns[table.dtypes != np.float64]))
+        numbers = tuple(c for c in map(str, table.columns) if c not in text)
+        return cls(path, tuple(features), sizes, numbers, text, notes)
+
+    @property
+    def starts(self) -> Ids:
+        """The number of each row group's first row."""
+        return np.concatenate(([0], np.cumsum(self.sizes)[:-1])).astype(np.int64)
+
+    def __len__(self) -> int:
+        return sum(self.sizes)
+
+    def _fetch(self, asked: tuple[int, Ids]) -> pd.DataFrame:
+        """Return rows of one group, counted from its first."""
+        group, rows = asked
+        frame = opened(self.path).read_row_group(group, columns=list(self.columns)).to_pandas()
+        try:
+            return columns.conform(frame.iloc[rows], self.numbers, self.names)
+        except InputError as error:
+            raise InputError(f"{self.path.name}, row group {group}: {error}") from error
+
+    def _asked(self, rows: Ids) -> list[tuple[int, Ids]]:
+        """Return what to fetch of each group for these rows, which are in ascending order."""
+        groups = np.searchsorted(np.cumsum(self.sizes), rows, side="right")
+        return [(int(g), rows[groups == g] - self.starts[g]) for g in np.unique(groups)]
+
+    def read(self, rows: Ids) -> Features:
+        """Return some rows, in the order asked."""
+        wanted, back = np.unique(rows, return_inverse=True)
+        return take(join([self._fetch(asked) for asked in self._asked(wanted)]), back)
+
+    def pieces(self, rows: Ids, draw: Draw) -> Iterator[Piece]:
+        """Give rows by row groups in a drawn order, mixed within groups that follow each other."""
+
+        def whole() -> Iterator[Piece]:
+            asked = self._asked(np.sort(rows))
+            asked = [asked[i] for i in draw.order(len(asked), "groups")]
+            for (group, own), frame in zip(asked, fetched(self._fetch, asked, draw), strict=True):
+                yield frame, own + self.starts[group]
+
+        yield from mixed(whole(), draw)
+
+
+def named_columns(path: Path) -> list[str]:
+    """Return the names of a file's columns, without those that pandas wrote a table's index to."""
+    schema: Any = opened(path).schema_arrow
+    index = [c for c in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(c, str)]
+    return [str(name) for name in schema.names if name not in index]

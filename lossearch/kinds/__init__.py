@@ -1,0 +1,4 @@
+"""The kinds of task."""
+
+KINDS = ("regression", "binary", "multiclass")
+"""The kinds of task."""

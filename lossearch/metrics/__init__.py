@@ -1,0 +1,1 @@
+"""Metrics: what judges a model, whatever loss it was trained with."""

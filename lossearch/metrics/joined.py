@@ -1,0 +1,63 @@
+"""Predictions of different pairs joined, so that one call of a metric scores them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from lossearch.metrics.declaration import Metric
+from lossearch.pairs import EVERY_FIELD, Predictions
+
+FIELDS = ("label", "probability", "score", "value", "output")
+_READ = {
+    "label": ("label",),
+    "score": ("score", "label", "probability"),
+    "probability": ("probability", "label"),
+    "value": ("value",),
+}
+"""What a metric that needs this field reads, all of it the same thing for every pair: one call serves
+all pairs that have the same of these. A metric that needs anything else is called by pair."""
+
+
+def read_by(metrics: Iterable[Metric]) -> tuple[str, ...]:
+    """Return the fields of predictions that metrics may read."""
+    needs = {m.needs for m in metrics}
+    if not needs <= set(_READ):
+        return EVERY_FIELD
+    return tuple(dict.fromkeys(name for need in sorted(needs) for name in _READ[need]))
+
+
+def joined(sheets: Sequence[Predictions], axis: int, fields: Sequence[str] = FIELDS) -> Predictions:
+    """Return those fields of predictions, which mean the same in all of them, joined along an axis."""
+    held = [name for name in fields if getattr(sheets[0], name) is not None]
+    parts: dict[str, Any] = {n: torch.cat([getattr(s, n) for s in sheets], dim=axis) for n in held}
+    return Predictions(**parts)
+
+
+def together(needs: str, sheets: Sequence[Predictions], axis: int) -> Iterator[tuple[list[int], Predictions]]:
+    """Give places in ``sheets``, and their predictions joined, that one call of a metric can score.
+
+    Args:
+        needs: the field that the metric needs; sheets that lack it are left out.
+        sheets: predictions, one pair each, (..., N[, C]).
+        axis: the leading axis they are joined along.
+    """
+    having = [i for i, sheet in enumerate(sheets) if getattr(sheet, needs) is not None]
+    if needs not in _READ:
+        for i in having:
+            yield [i], sheets[i]
+        return
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for i in having:
+        alike.setdefault(_fields_read(needs, sheets[i]), []).append(i)
+    for fields, places in alike.items():
+        yield places, joined([sheets[i] for i in places], axis, fields)
+
+
+def _fields_read(needs: str, sheet: Predictions) -> tuple[str, ...]:
+    # the number of classes is that of the scores
+    wide = sheet.score is not None and sheet.label is not None and sheet.score.ndim > sheet.label.ndim
+    read = dict.fromkeys((*_READ[needs], *(("score",) if wide else ())))
+    return tuple(name for name in read if getattr(sheet, name) is not None)

@@ -1,0 +1,63 @@
+"""Scores of real-valued predictions, for a stack of models at once.
+
+``value`` is (K, N, T) and the target (N, T) or (N,), both in original units. Every score is computed
+for each output and averaged over the T outputs with equal weight; a non-finite prediction gives NaN.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lossearch.metrics.scoring import finite_only, read
+from lossearch.pairs import Predictions
+
+
+def _target(target: Tensor) -> Tensor:
+    return (target.unsqueeze(-1) if target.ndim == 1 else target).double()
+
+
+def _error(predictions: Predictions, target: Tensor) -> Tensor:
+    return read(predictions, "value").double() - _target(target)
+
+
+@finite_only("value")
+def mse(predictions: Predictions, target: Tensor) -> Tensor:
+    """Mean squared error."""
+    return _error(predictions, target).square().mean(dim=(-2, -1))
+
+
+@finite_only("value")
+def rmse(predictions: Predictions, target: Tensor) -> Tensor:
+    """Root mean squared error: the root of each output's own mean."""
+    return _error(predictions, target).square().mean(dim=-2).sqrt().mean(dim=-1)
+
+
+@finite_only("value")
+def mae(predictions: Predictions, target: Tensor) -> Tensor:
+    """Mean absolute error."""
+    return _error(predictions, target).abs().mean(dim=(-2, -1))
+
+
+@finite_only("value")
+def medae(predictions: Predictions, target: Tensor) -> Tensor:
+    """Median absolute error, the middle two averaged for an even number of rows."""
+    ordered = _error(predictions, target).abs().sort(dim=-2).values
+    n = ordered.shape[-2]
+    return (ordered[..., (n - 1) // 2, :] + ordered[..., n // 2, :]).mean(dim=-1) / 2
+
+
+@finite_only("value")
+def r2(predictions: Predictions, target: Tensor) -> Tensor:
+    """Share of the variance explained; for a constant target 1 where it is met exactly, else 0."""
+    true = _target(target)
+    left = _error(predictions, target).square().sum(dim=-2)
+    total = (true - true.mean(dim=0)).square().sum(dim=0)
+    defined = 1 - left / total.clamp(min=torch.finfo(torch.double).tiny)
+    return torch.where(total > 0, defined, (left == 0).double()).mean(dim=-1)
+
+
+@finite_only("value")
+def max_error(predictions: Predictions, target: Tensor) -> Tensor:
+    """Largest absolute error."""
+    return _error(predictions, target).abs().amax(dim=-2).mean(dim=-1)

@@ -1,0 +1,1 @@
+"""Networks: the default ones, a user's own, and what builds them again."""

@@ -1,0 +1,170 @@
+"""The run of the study itself: what was asked, on what data, under what, and what came out."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lossearch._json import dumps, to_jsonable
+from lossearch.records.mlflow.dashboard import experiment_view
+from lossearch.records.mlflow.rows import TAG_LENGTH, cut, header_params, safe_names
+from lossearch.records.study import StudyHeader
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+STUDY = "lossearch.study"
+ROLE = "lossearch.role"
+PARENT = "mlflow.parentRunId"
+
+
+class ParentRun:
+    """The parent run of one study, through a client."""
+
+    def __init__(self, client: MlflowClient, header: StudyHeader) -> None:
+        self.client = client
+        self.header = header
+        self.run_id = ""
+
+    def create_experiment(self, artifact_location: str | None) -> str:
+        """Create the study's experiment, with its description and charts, and return its id."""
+        header = self.header
+        tags = {
+            STUDY: header.name,
+            "lossearch.digest": header.digest,
+            "mlflow.note.content": self.note(),
+            **experiment_view(header),
+        }
+        experiment_id: str = self.client.create_experiment(header.name, artifact_location, tags)
+        return experiment_id
+
+    def begin(self, experiment_id: str, *, reopen: bool) -> str:
+        """Create the parent run, or find the one there is; return its id."""
+        found = self.client.search_runs([experiment_id], f"tags.`{ROLE}` = 'study'", max_results=1)
+        if found:
+            self.run_id = found[0].info.run_id
+            if reopen:
+                self.client.update_run(self.run_id, status="RUNNING")
+        else:
+            self.run_id = self._create(experiment_id)
+        if reopen:
+            self.client.log_text(self.run_id, self.header.config, "study.toml")
+            self.client.log_text(self.run_id, dumps(self.header, indent=2), "study.json")
+        return self.run_id
+
+    def child_tags(self) -> dict[str, str]:
+        """Return the tags that make a run a child of this one."""
+        return {PARENT: self.run_id, **_who()}
+
+    def note(self) -> str:
+        """Return the description, in Markdown."""
+        header = self.header
+        rows = ", ".join(f"{count} {part}" for part, count in header.sizes.items())
+        facts = {
+            "task": f"{header.task} ({header.kind}), target `{header.target}`",
+            "rows": rows or "unknown",
+            "objective": f"{header.direction} `{header.metric}` on validation rows, recorded as `score`{_second(header)}",
+            "trials": f"one run each, found by `tags.\"{STUDY}\" = '{header.name}' and tags.\"{ROLE}\" = 'trial'`",
+            "curves": "`curve/NAME` is the mean over seeds, `spread/NAME` the sd of the validation score and loss; "
+            "plain names are values at the trial's epoch",
+            "again": f"`lossearch report {header.name}`",
+        }
+        return "\n".join([f"Study **{header.name}**", "", *(f"- {k}: {v}" for k, v in facts.items())])
+
+    def attach(
+        self,
+        metrics: Mapping[str, float | None],
+        tags: Mapping[str, str],
+        artifacts: Sequence[Path],
+        tables: Mapping[str, Any],
+    ) -> None:
+        """Attach what came out."""
+        from mlflow.entities import Metric, RunTag
+
+        names = safe_names(metrics)
+        finite = {names[k]: float(v) for k, v in metrics.items() if v is not None and math.isfinite(v)}
+        shown = {k: cut(str(v), TAG_LENGTH) for k, v in tags.items()}
+        for name, frame in tables.items():
+            self.client.log_text(self.run_id, table_json(frame), f"{name}.json")
+        if tables:
+            logged = [{"path": f"{name}.json", "type": "table"} for name in tables]
+            shown["mlflow.loggedArtifacts"] = json.dumps(logged)
+        for path in artifacts:
+            self.client.log_artifact(self.run_id, str(path))
+        now = _now()
+        self.client.log_batch(
+            self.run_id,
+            metrics=[Metric(k, v, now, 0) for k, v in finite.items()],
+            tags=[RunTag(k, v) for k, v in shown.items()],
+        )
+
+    def end(self, status: str) -> None:
+        """Close the run."""
+        self.client.set_terminated(self.run_id, status.upper())
+
+    def _create(self, experiment_id: str) -> str:
+        from mlflow.entities import Param
+
+        header = self.header
+        tags = {
+            STUDY: header.name,
+            ROLE: "study",
+            "lossearch.stage": "study",
+            "lossearch.task": header.task,
+            "lossearch.digest": header.digest,
+            "mlflow.note.content": self.note(),
+            **{f"version.{k}": v for k, v in header.versions.items()},
+            **_who(),
+        }
+        if header.git_revision:
+            tags["mlflow.source.git.commit"] = header.git_revision
+        run = self.client.create_run(experiment_id, tags=tags, run_name=header.name)
+        run_id: str = run.info.run_id
+        self.client.log_batch(run_id, params=[Param(k, v) for k, v in header_params(header).items()])
+        self.client.log_inputs(run_id, datasets=[self._dataset()])
+        return run_id
+
+    def _dataset(self) -> Any:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        header = self.header
+        described = {"num_rows": sum(header.sizes.values()), **header.sizes, **header.describe}
+        dataset = Dataset(
+            name=header.task[:500],
+            digest=header.task_digest[:36],
+            source_type="lossearch",
+            source=dumps({"task": header.task, "target": header.target}),
+            profile=dumps(described),
+        )
+        return DatasetInput(dataset, [InputTag("mlflow.data.context", "train, validation, test")])
+
+
+def table_json(frame: Any) -> str:
+    """Return a data frame as the MLflow UI reads a table; values that are not finite are null."""
+    split = frame.to_dict("split")
+    columns = [str(c) for c in split["columns"]]
+    return json.dumps({"columns": columns, "data": to_jsonable(split["data"])}, ensure_ascii=False)
+
+
+def _who() -> dict[str, str]:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return {"mlflow.user": user, "mlflow.source.name": "lossearch", "mlflow.source.type": "LOCAL"}
+
+
+def _now() -> int:
+    import time
+
+    return round(1000 * time.time())
+
+
+def _second(header: StudyHeader) -> str:
+    """Return what is to be said of a second objective."""
+    both = header.objectives.items()
+    return "".join(f"; {way} `{m}` beside it, recorded as `val_{m}`" for m, way in both if m != header.metric)

@@ -1,0 +1,145 @@
+"""A comparison over tasks as a table for a terminal and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from lossearch.report.figures.across_tasks import EXTRA
+from lossearch.report.formatting import number
+from lossearch.report.layout import Column, Fitted, escaped, markdown_table
+from lossearch.verdict.across_tasks.comparison import SURE, Duel, TaskComparison, sentence
+from lossearch.verdict.scale import Scale
+from lossearch.verdict.verdict import Relation
+
+_UNSAID = "-"
+
+
+def compared_table(comparison: TaskComparison) -> RenderableType:
+    """Return the answer, the pairs by average rank, and what the comparison rests on."""
+    lines = [sentence(comparison), *findings(comparison)]
+    return Group(
+        Fitted(rank_columns(comparison), bold_row=0),
+        Text(),
+        *map(Text, lines),
+        *(Text(line, style="dim") for line in remarks(comparison)),
+    )
+
+
+def rank_columns(comparison: TaskComparison) -> tuple[Column, ...]:
+    """Return one row a pair: average rank, tasks on which it is best, and how the first stands to it."""
+    c = comparison
+    first = c.pairs[0]
+    against = {d.b: d for d in c.duels if d.a == first}
+    best = _best_on(c)
+    duels = [against.get(p) for p in c.pairs]
+    columns = (
+        Column("pair", c.pairs, splits=True),
+        Column("average rank", tuple(f"{r:.2f}" for r in c.ranks.values()), numeric=True, short="rank"),
+        Column("best on", tuple(str(best[p]) for p in c.pairs), numeric=True),
+        Column("gain on first", tuple(_of(d, _gain) for d in duels), numeric=True, short="gain"),
+        Column("p (Holm)", tuple(_of(d, lambda d: f"{d.adjusted:.3f}") for d in duels), numeric=True),
+    )
+    if all(d.equal is None for d in c.duels):
+        return columns
+    chances = tuple(_of(d, _chances) for d in duels)
+    return (*columns, Column("P(first better, equal, worse)", chances, numeric=True, short="P(b, e, w)"))
+
+
+def _of(duel: Duel | None, text: Callable[[Duel], str]) -> str:
+    return _UNSAID if duel is None else text(duel)
+
+
+def _gain(duel: Duel) -> str:
+    return f"{0.0 - duel.difference:+.4f}"
+
+
+def _chances(duel: Duel) -> str:
+    if duel.better is None or duel.equal is None or duel.worse is None:
+        return _UNSAID
+    return f"{duel.better:.2f} {duel.equal:.2f} {duel.worse:.2f}"
+
+
+def _best_on(comparison: TaskComparison) -> dict[str, int]:
+    table = comparison.scores
+    if comparison.studies[0].direction == "maximize":
+        tops = table.eq(table.max(axis=1), axis=0)
+    else:
+        tops = table.eq(table.min(axis=1), axis=0)
+    return {str(pair): int(n) for pair, n in tops.sum().items()}
+
+
+def findings(comparison: TaskComparison) -> list[str]:
+    """Return a line for every pair that others beat, and one for those equal in practice to the first."""
+    beaten: dict[str, list[str]] = {}
+    for d in comparison.duels:
+        if d.relation is Relation.BETTER:
+            beaten.setdefault(d.b, []).append(_with_doubt(d.a, d))
+        elif d.relation is Relation.WORSE:
+            beaten.setdefault(d.a, []).append(_with_doubt(d.b, d))
+    lines = [f"{loser} is beaten by {', '.join(by)} (signed ranks, Holm)." for loser, by in beaten.items()]
+    first = comparison.pairs[0]
+    equal = [d.b for d in comparison.duels if d.a == first and d.relation is Relation.EQUAL]
+    if equal:
+        lines.append(f"Equal in practice to {first}, with probability at least {SURE:g}: {', '.join(equal)}.")
+    return lines
+
+
+def _with_doubt(winner: str, duel: Duel) -> str:
+    if duel.equal is None or duel.equal < SURE:
+        return winner
+    return f"{winner} (yet equal in practice, probability {duel.equal:.2f})"
+
+
+def remarks(comparison: TaskComparison) -> list[str]:
+    """Return how the numbers came to be, what is left out, and what to know."""
+    c = comparison
+    region = f"{c.rope:.3g} of the error" if c.scale is Scale.RATIO else f"{c.rope:.3g}"
+    lines = [
+        (
+            f"{c.tasks} studies: {', '.join(s.name for s in c.studies)}. Friedman's test (Iman and Davenport): "
+            f"p = {c.friedman:.2g}. Average ranks less than {c.critical:.2f} apart are not told apart by "
+            f"Nemenyi's test. Equal in practice: less than {region} apart."
+        )
+    ]
+    if c.scale is Scale.RATIO:
+        lines.append("Gains are differences of logarithms: -0.05 is an error about 5 % larger.")
+    if all(d.equal is None for d in c.duels):
+        lines.append(
+            f"Probabilities of practical difference and the critical-difference diagram need: {EXTRA}"
+        )
+    return [*lines, *(_left_out(pair, names, c.tasks) for pair, names in c.left_out.items()), *c.notes]
+
+
+def _left_out(pair: str, studies: Sequence[str], tasks: int) -> str:
+    if len(studies) == tasks:
+        return f"{pair} is left out: no study has a score of it."
+    return f"{pair} is left out: not in {', '.join(studies)}."
+
+
+def to_markdown(comparisons: Sequence[TaskComparison], alone: Sequence[str], pictures: Sequence[Path]) -> str:
+    """Return comparisons as Markdown, pictures beside it linked by name."""
+    lines = ["# Comparison over tasks", ""]
+    for c in comparisons:
+        of_kind = [p for p in pictures if p.stem.endswith(f"_{c.kind}")]
+        lines += [f"## {c.kind}", "", escaped(sentence(c)), ""]
+        lines += [*markdown_table(rank_columns(c)), ""]
+        lines += [*(f"- {escaped(line)}" for line in findings(c)), ""]
+        lines += [f"![{escaped(p.stem.replace('_', ' '))}]({p.name})\n" for p in of_kind]
+        lines += [*markdown_table(_score_columns(c)), ""]
+        lines += [*(f"{escaped(line)}\n" for line in remarks(c))]
+    lines += [f"{escaped(line)}\n" for line in alone]
+    return "\n".join(lines)
+
+
+def _score_columns(comparison: TaskComparison) -> tuple[Column, ...]:
+    table = comparison.scores
+    judged = tuple(s.metric for s in comparison.studies)
+    return (
+        Column("task", tuple(map(str, table.index))),
+        Column("metric", judged),
+        *(Column(str(p), tuple(number(v) for v in table[p]), numeric=True) for p in table.columns),
+    )

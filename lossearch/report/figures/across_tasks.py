@@ -1,0 +1,133 @@
+"""Pictures of a comparison over tasks: the critical-difference diagram, and every score on every task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from scipy.stats import rankdata
+
+from lossearch.errors import InputError
+from lossearch.report.figures.canvas import BLUE, INK, PAPER, Panel, Picture, save, sheet
+from lossearch.report.formatting import number
+from lossearch.verdict.across_tasks.comparison import TaskComparison
+from lossearch.verdict.across_tasks.rank_tests import nemenyi
+from lossearch.verdict.scale import Scale
+
+EXTRA = "pip install 'lossearch[stats]'"
+"""What brings the libraries that comparisons over tasks may use."""
+
+
+def can_draw_ranks() -> bool:
+    """Return whether scikit-posthocs is installed."""
+    return find_spec("scikit_posthocs") is not None
+
+
+def critical_picture(comparison: TaskComparison) -> Picture:
+    """Return average ranks on a line, joined where Nemenyi's test does not tell them apart (Demsar 2006).
+
+    Drawn by scikit-posthocs.
+
+    Raises:
+        InputError: scikit-posthocs is not installed.
+    """
+    if not can_draw_ranks():
+        raise InputError(f"The critical-difference diagram is drawn by scikit-posthocs: {EXTRA}")
+    c = comparison
+    listed = ", ".join(f"{p} {r:.2f}" for p, r in c.ranks.items())
+    alt = (
+        f"Average ranks over {c.tasks} tasks, best first: {listed}. Ranks less than {c.critical:.2f} apart are "
+        f"not told apart at level {c.level:g}."
+    )
+    title = f"Average rank over {c.tasks} {c.kind} tasks, critical difference {c.critical:.2f}"
+    size = (8.0, 1.2 + 0.32 * len(c.ranks))
+    panel = Panel("", alt, partial(_draw_ranks, comparison=c))
+    return Picture(f"critical_difference_{c.kind}", title, (panel,), size=size, columns=1)
+
+
+def _draw_ranks(axes: Sequence[Axes], *, comparison: TaskComparison) -> None:
+    from scikit_posthocs import critical_difference_diagram
+
+    (ax,) = axes
+    c = comparison
+    ranks = dict(c.ranks)
+    ax.grid(visible=False)
+    ax.spines["top"].set_visible(True)
+    critical_difference_diagram(
+        ranks,
+        nemenyi(ranks, c.tasks),
+        alpha=c.level,
+        ax=ax,
+        label_fmt_left="{label}  {rank:.2f} ",
+        label_fmt_right=" {rank:.2f}  {label}",
+        text_h_margin=0.03 * len(ranks),
+        color_palette=dict.fromkeys(ranks, INK),
+        elbow_props={"linewidth": 1.0},
+        marker_props={"s": 22},
+        crossbar_props={"color": BLUE, "linewidth": 4, "solid_capstyle": "round", "alpha": 0.8},
+    )
+    ax.set_ylim(bottom=ax.get_ylim()[0] - 0.3, top=0.6)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+
+
+def scores_picture(comparison: TaskComparison) -> Picture:
+    """Return every pair's score on every task; the colour is its rank on that task, dark for best."""
+    c = comparison
+    best = "; ".join(
+        f"{task}: {row.index[order[0]]} {number(row.iloc[order[0]])}"
+        for (task, row) in c.scores.iterrows()
+        for order in [np.argsort(row.to_numpy() * (-1 if _maximised(c) else 1), kind="stable")]
+    )
+    title = f"Scores on {c.tasks} {c.kind} tasks, coloured by rank on the task"
+    size = (max(2.6 + 0.85 * len(c.ranks), 6.4), 1.3 + 0.34 * c.tasks)
+    panel = Panel("", f"Best on each task. {best}.", partial(_draw_scores, comparison=c))
+    return Picture(f"scores_{c.kind}", title, (panel,), size=size, columns=1)
+
+
+def _maximised(comparison: TaskComparison) -> bool:
+    return comparison.studies[0].direction == "maximize"
+
+
+def _draw_scores(axes: Sequence[Axes], *, comparison: TaskComparison) -> None:
+    (ax,) = axes
+    table = comparison.scores
+    values = table.to_numpy(np.float64)
+    ranks = rankdata(-values if _maximised(comparison) else values, axis=1)
+    shade = 1 - (ranks - 1) / max(ranks.shape[1] - 1, 1)
+    ax.imshow(shade, cmap=mpl.colormaps["Blues"], vmin=-0.1, vmax=1.25, aspect="auto")
+    ax.grid(visible=False)
+    ax.set_xticks(range(table.shape[1]), [_two_lines(p) for p in table.columns], fontsize=7)
+    judged = [f"{s.name} ({s.metric})" for s in comparison.studies]
+    ax.set_yticks(range(len(table)), judged, fontsize=8)
+    ax.tick_params(length=0)
+    ax.xaxis.tick_top()
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    for i, row in enumerate(values):
+        for j, value in enumerate(row):
+            colour = PAPER if shade[i, j] > 0.7 else INK
+            ax.text(
+                j, i, _cell(value, comparison.scale), ha="center", va="center", color=colour, fontsize=7.5
+            )
+
+
+def _cell(value: float, scale: Scale) -> str:
+    return f"{value:.3f}" if scale is Scale.DIFFERENCE and abs(value) < 10 else number(value)
+
+
+def _two_lines(pair: str) -> str:
+    head, slash, tail = pair.partition("/")
+    return f"{head}{slash}\n{tail}"
+
+
+def write_pictures(comparison: TaskComparison, folder: Path) -> list[Path]:
+    """Write the pictures of one comparison as PNG, and return the files; without scikit-posthocs, scores alone."""
+    ranks = [critical_picture(comparison)] if can_draw_ranks() else []
+    pictures = [*ranks, scores_picture(comparison)]
+    return [save(sheet(p), folder / f"{p.name}.png") for p in pictures]

@@ -1,0 +1,99 @@
+"""What a report is made of: sections of sentences, pictures and tables, and the records they are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from lossearch.diagnostics.pareto import Pareto
+from lossearch.records.confirmations import Confirmed
+from lossearch.records.evidence import Evidence
+from lossearch.records.trial import TrialRecord
+from lossearch.report.figures.canvas import Picture
+from lossearch.report.figures.plane import Plane
+from lossearch.report.layout import Column
+from lossearch.report.sentences import Basis
+from lossearch.verdict.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The records of a study that a report is made from. What is None or empty is left out of it.
+
+    ``declared`` is the study's own description, ``records`` the trials that count, ``board`` what
+    ``frames.leaderboard`` gives, ``curves`` every replicate's curves. ``planes`` are what pairs predict
+    over the plane of two inputs. ``pareto`` shows trials and pairs under two metrics at once; ``importances``
+    are, for each pair that searches more than a learning rate in trials enough, the shares of the score's
+    variance that each searched number explains.
+    """
+
+    basis: Basis
+    declared: Mapping[str, Any]
+    records: Sequence[TrialRecord]
+    board: pd.DataFrame
+    curves: pd.DataFrame = field(default_factory=pd.DataFrame)
+    verdict: Verdict | None = None
+    evidence: Evidence | None = None
+    confirmed: Confirmed | None = None
+    planes: Sequence[Plane] = ()
+    pareto: Pareto | None = None
+    importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The pairs, best first: by the verdict where there is one, else by the search."""
+        judged = [r.pair for r in self.verdict.ranking] if self.verdict else []
+        return tuple(dict.fromkeys([*judged, *self.board["pair"]]))
+
+    @property
+    def searched(self) -> Mapping[str, Mapping[str, Any]]:
+        """Pair -> what is searched within it besides the learning rate."""
+        found: Mapping[str, Mapping[str, Any]] = self.declared["identity"]["space"]["pairs"]
+        return found
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, where they are recorded."""
+        return tuple(map(str, self.declared.get("classes") or ()))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption; ``header`` is the column whose cells name their rows, ``strong`` the rows that stand out."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    header: int = 0
+    strong: frozenset[int] = frozenset()
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """The cells, row by row."""
+        return list(zip(*(c.cells for c in self.columns), strict=True))
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a report. ``details`` are tables that a page folds, ``code`` texts (caption, text) shown as they are."""
+
+    name: str
+    title: str
+    text: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Table, ...] = ()
+    details: tuple[Table, ...] = ()
+    code: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole report: the answer in a few sentences, facts (label, value), and the sections."""
+
+    title: str
+    subtitle: str
+    lead: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]

@@ -1,0 +1,157 @@
+"""Fitted models of a study: made of a replicate's weights, trained anew, kept in its directory."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from lossearch.errors import InputError, RunFailedError, StoreError
+from lossearch.losses import Loss
+from lossearch.model import FittedModel, Origin, load_model
+from lossearch.networks.architecture import Architecture
+from lossearch.records.environment import versions
+from lossearch.space import Point
+from lossearch.study.plan import Plan
+from lossearch.study.seeds import confirm_seeds
+from lossearch.tasks.blueprint import Blueprint
+from lossearch.tasks.task import Fold
+from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Trains
+
+FOLDER = "models"
+PARTS = ("train", "train+validation")
+"""What a model can be fitted on."""
+
+ATTEMPTS = 3
+"""Seeds that are tried where a replicate diverges."""
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """Makes models of one study's replicates; ``whole`` says whether validation rows are trained on too."""
+
+    plan: Plan
+    whole: bool = False
+
+    @property
+    def _blueprint(self) -> Blueprint:
+        found = self.plan.task.blueprint
+        if found is None:
+            raise InputError(
+                f"The inputs of {self.plan.task.name} are prepared by no means that could be kept, so there is no "
+                "model to fit. Give data as arrays, a table or a file."
+            )
+        return found
+
+    @property
+    def _parts(self) -> str:
+        return PARTS[self.whole]
+
+    def _fold(self, seed: int) -> Fold:
+        return self._blueprint.whole(seed) if self.whole else self.plan.task.fold(seed)
+
+    def model(self, result: ReplicateResult) -> FittedModel:
+        """Return the model of a trained replicate that has weights.
+
+        Raises:
+            InputError: the study's task has no blueprint of a model.
+        """
+        plan, blueprint, seed = self.plan, self._blueprint, result.replicate.seed
+        point = defined(result.replicate.point, plan)
+        architecture = Architecture.of(blueprint.network, plan.task.n_out, seed)
+        network = architecture.build(blueprint.network.factory)
+        network.load_state_dict(dict(result.weights or {}))
+        fold = self._fold(seed)
+        return FittedModel(
+            point,
+            network,
+            architecture,
+            fold.statistics,
+            blueprint.inputs(seed, self.whole),
+            blueprint.labels,
+            self._origin(result, len(fold.train)),
+        )
+
+    def _origin(self, result: ReplicateResult, rows: int) -> Origin:
+        plan = self.plan
+        judged = result.curves.get(f"val_{plan.task.metric.name}")
+        name = f"validation {plan.task.metric.name}"
+        scores = {} if judged is None or self.whole else {name: float(judged[(result.kept_epoch or 0) - 1])}
+        return Origin(
+            study=plan.name,
+            digest=plan.digest(),
+            task=plan.task.name,
+            target=plan.task.target,
+            seed=result.replicate.seed,
+            epoch=result.kept_epoch or 0,
+            trained_on=self._parts,
+            rows=rows,
+            optimizer=plan.settings.optimizer,
+            metric=plan.task.metric.name,
+            scores=scores,
+            versions=versions(),
+        )
+
+    def train(self, train: Trains, point: Point, epoch: int) -> FittedModel:
+        """Return a model trained now, to the end of ``epoch``, under the first fresh seed that does not diverge.
+
+        Raises:
+            RunFailedError: every seed tried diverged, or training failed.
+        """
+        plan = self.plan
+        task = replace(plan.task, fold=self._fold)
+        reason = ""
+        for seed in confirm_seeds(plan.budget.seed, ATTEMPTS, plan.budget.seeds):
+            replicate = Replicate(defined(point, plan), seed, epoch)
+            result = next(train(task, plan.space, [replicate], plan.settings, keep_weights=True))
+            if result.outcome is Outcome.COMPLETED and result.weights is not None:
+                return self.model(result)
+            reason = result.reason
+            if result.outcome is Outcome.FAILED:
+                break
+        raise RunFailedError(
+            f"{point.pair} at lr {point.lr:.3g} could not be fitted on {self._parts}: {reason}"
+        )
+
+
+def defined(point: Point, plan: Plan) -> Point:
+    """Return a point that knows its pair."""
+    return point if point.definition is not None else replace(point, definition=plan.space[point.pair])
+
+
+def folder_of(study: Path, pair: str) -> Path:
+    """Return where a pair's model is kept in a study's directory."""
+    return study / FOLDER / pair.replace("/", "--")
+
+
+def keep_model(study: Path, model: FittedModel) -> Path:
+    """Keep a pair's model in a study's directory, in place of the one before."""
+    folder = folder_of(study, model.point.pair)
+    shutil.rmtree(folder, ignore_errors=True)
+    return model.save(folder)
+
+
+def kept_model(
+    study: Path,
+    point: Point,
+    epoch: int,
+    *,
+    model: Callable[..., nn.Module] | None = None,
+    losses: Sequence[Loss] = (),
+) -> FittedModel | None:
+    """Return the model kept of a point trained to the end of an epoch, None where there is none.
+
+    Raises:
+        InputError: it needs a network or loss of the user's own, which cannot be imported.
+    """
+    folder = folder_of(study, point.pair)
+    if not (folder / "model.json").is_file():
+        return None
+    try:
+        found = load_model(folder, model=model, losses=losses)
+    except StoreError:
+        return None  # half of one, from a killed process: it is made again
+    return found if found.point == point and found.origin.epoch == epoch else None

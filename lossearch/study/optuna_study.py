@@ -1,0 +1,81 @@
+"""The recorded Optuna study: opened once for writing, read back by anyone."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import optuna
+
+from lossearch.errors import StoreError
+from lossearch.records.optuna import open_storage
+from lossearch.records.store import Store
+from lossearch.records.trial import TrialRecord
+from lossearch.records.trial_attrs import finished
+from lossearch.study.plan import Plan
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Silence Optuna's line a trial; a study has its own progress."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def open_study(store: Store, plan: Plan, url: str | None) -> optuna.Study:
+    """Return the recorded study of a plan, made where there is none.
+
+    Raises:
+        StoreError: the storage cannot be opened, or holds another study of this name.
+    """
+    study = optuna.create_study(
+        storage=open_storage(store, plan.name, url),
+        study_name=plan.name,
+        directions=[optuna.study.StudyDirection[m.direction.upper()] for m in plan.task.objectives],
+        load_if_exists=True,
+    )
+    digest = plan.digest()
+    stored = study.user_attrs.get("lossearch.digest")
+    if stored is None and not study.get_trials(deepcopy=False):
+        study.set_user_attr("lossearch.digest", digest)
+        study.set_user_attr("lossearch.metric", plan.task.metric.name)
+        _name_objectives(study, plan)
+    elif stored != digest:
+        raise StoreError(
+            f"The Optuna storage holds another study named {plan.name!r}. Use another --name or --storage."
+        )
+    return study
+
+
+def _name_objectives(study: optuna.Study, plan: Plan) -> None:
+    """Give both objectives the names that Optuna's own plots show."""
+    if plan.task.second is None:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([m.name for m in plan.task.objectives])
+
+
+def load_study(store: Store, name: str, url: str | None) -> optuna.Study:
+    """Return a study that was recorded.
+
+    Raises:
+        StoreError: the storage cannot be opened or does not hold it.
+    """
+    try:
+        return optuna.load_study(study_name=name, storage=open_storage(store, name, url))
+    except KeyError as error:
+        raise StoreError(
+            f"The Optuna storage of study {name!r} does not hold it: it was removed, or never begun."
+        ) from error
+
+
+def read_trials(store: Store, name: str, url: str | None) -> tuple[TrialRecord, ...]:
+    """Return the finished trials of a study, by number."""
+    with quiet_optuna():
+        return finished(load_study(store, name, url).get_trials(deepcopy=False))

@@ -1,0 +1,257 @@
+"""From a configuration to a study ready to run: task, space, budget; and what it would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from lossearch.config import StudyConfig, config_toml
+from lossearch.data.sources import Dataset, read_data
+from lossearch.errors import InputError
+from lossearch.losses import ACTIVATIONS, Loss, losses_for
+from lossearch.pairs import Criterion, Rejection, pair_up
+from lossearch.records.store import hide_password
+from lossearch.study.cost import Cost, foretell
+from lossearch.study.plan import Plan
+from lossearch.study.resolve import resolve_budget, resolve_settings, resolve_space
+from lossearch.study.schedule import MINIMUM
+from lossearch.tasks.build import Judging, make_task
+from lossearch.tasks.task import Task, default_budget
+from lossearch.training.contract import Trains
+from lossearch.training.methods import choose
+from lossearch.training.plain.train import initial_network, train_plain
+from lossearch.training.precision import PRECISIONS
+from lossearch.training.workers.group import cores
+from lossearch.training.workers.pool import PlainPool, Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study ready to run: its plan, and how another process makes its task again."""
+
+    plan: Plan
+    recipe: Recipe
+    config: StudyConfig
+
+    @property
+    def min_trials(self) -> int:
+        """Finished trials a pair needs for a rank: fewer only where it has no more points."""
+        return MINIMUM if self.plan.budget.per_pair >= MINIMUM else 1
+
+    def way(self, plain: Trains, note: Callable[[str], None], seeds: Sequence[int] | None = None) -> Trains:
+        """Return how replicates are trained: as populations where they can be, else by ``plain``.
+
+        Args:
+            plain: trains one replicate after another; where it is a pool, its processes help with populations.
+            note: takes the line that says why.
+            seeds: of the replicates; the search's by default.
+        """
+        plan = self.plan
+        way = choose(
+            plan.task,
+            plan.space,
+            plan.budget.seeds if seeds is None else seeds,
+            plan.settings,
+            plain=plain,
+            note=note,
+            crew=plain.crew if isinstance(plain, PlainPool) else None,
+            memory=self.config.train.memory_bytes,
+            work=self.plan.total * len(plan.budget.seeds) if seeds is None else self.confirmed,
+        )
+        if way is plain and plan.budget.prune and seeds is None:
+            note(
+                "No trial is pruned: where seeds are trained one by one, there is no mean to judge a trial by."
+            )
+        return way
+
+    @property
+    def confirmed(self) -> int:
+        """How many replicates the confirmation has: fresh seeds of every pair, or of the best point alone."""
+        pairs = 1 if self.plan.budget.mode == "adaptive" else len(self.plan.space.pairs)
+        return pairs * self.config.budget.confirm_seeds
+
+    @property
+    def workers(self) -> int:
+        """How many processes may train at once."""
+        return self.config.train.workers or cores()
+
+    def cost(self) -> Cost:
+        """Foretell what a whole study takes, from a few epochs of its first trials."""
+        return foretell(self.plan, self.way(train_plain, lambda _: None), self.workers)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what would be done, as plain values."""
+        plan, cost = self.plan, self.cost()
+        return {
+            "name": plan.name,
+            "notes": [*plan.task.notes, *plan.notes],
+            "identity": plan.identity(),
+            "pairs": list(plan.space.names),
+            "rejections": [_rejection(r) for r in plan.space.rejections],
+            "trials": plan.total,
+            "replicates": cost.replicates,
+            "seconds": cost.seconds,
+            "confirm_replicates": self.confirmed,
+            "confirm_seconds": self.confirmed * cost.seconds / cost.replicates,
+            "disk_bytes": cost.disk,
+            "memory_bytes": cost.memory,
+            "together": cost.together,
+            "processes": cost.processes,
+        }
+
+
+def _rejection(rejection: Rejection) -> dict[str, str]:
+    return {"name": rejection.name, "reason": rejection.reason, "cure": rejection.cure}
+
+
+def read_dataset(config: StudyConfig) -> Dataset:
+    """Return the data a configuration names.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    t = config.task
+    if t.data is None:
+        raise InputError(
+            'No data. Give arrays X and y, or data = "..." in [task] (on the command line: --data FILE).'
+        )
+    return read_data(
+        t.data, target=t.target, options=t.data_options, groups=t.groups, time=t.time, stream=t.stream
+    )
+
+
+def _task_maker(
+    config: StudyConfig,
+    dataset: Dataset,
+    model: Callable[..., nn.Module] | None,
+    metric: Judging,
+) -> Callable[[], Task]:
+    t = config.task
+    return partial(
+        make_task,
+        dataset,
+        kind=t.kind,
+        metric=metric or t.metric,
+        metrics=(*t.metrics, *_published_metrics(config)),
+        model=model or t.model,
+        hidden=t.hidden,
+        init=t.init,
+        scale=t.scale,
+        standardize_target=t.standardize_target,
+        rows=None if t.rows is None else t.rows.model_dump(exclude_none=True),
+        validation=t.validation,
+        test=t.test,
+        seed=config.budget.seed,
+        dtype=PRECISIONS[config.train.precision].weights,
+        held_rows=t.held_rows,
+        readers=t.readers,
+    )
+
+
+def _published_metrics(config: StudyConfig) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(row.metric for row in config.published if row.metric not in config.task.metrics)
+    )
+
+
+def _refused_as_published(config: StudyConfig, task: Task) -> list[str]:
+    """Return a sentence for each published configuration that is not legal on this task."""
+    notes = []
+    known = losses_for(task.kind)
+    for row in config.published:
+        activation = row.pair.partition("/")[2]
+        if row.label in known:
+            found = pair_up(known[row.label], ACTIVATIONS[activation], task.facts)
+            notes += [f"Not trained as published: {found}"] if isinstance(found, Rejection) else []
+    return notes
+
+
+def prepare(
+    config: StudyConfig,
+    *,
+    dataset: Dataset | None = None,
+    losses: Sequence[Loss] = (),
+    model: Callable[..., nn.Module] | None = None,
+    metric: Judging = None,
+) -> Prepared:
+    """Return a study ready to run. Nothing is trained or written.
+
+    Raises:
+        InputError: names, data, pairs, ranges or budget that cannot be.
+    """
+    make = _task_maker(config, dataset if dataset is not None else read_dataset(config), model, metric)
+    task = make()
+    epochs, batch_size = default_budget(task)
+    space, on_space = resolve_space(config.space, config.train, task, losses)
+    settings = resolve_settings(config.train, epochs, batch_size)
+    budget, on_budget = resolve_budget(
+        config.budget, space, extend=config.space.extend, objectives=len(task.objectives)
+    )
+    notes = [*on_space, *on_budget, *_refused_as_published(config, task)]
+    if config.train.epochs is None or config.train.batch_size is None:
+        notes.append(f"{settings.epochs} epochs in batches of {settings.batch_size}.")
+    plan = Plan(config.name, task, space, settings, budget, tuple(notes))
+    _try_every_pair(plan)
+    return Prepared(plan, Recipe(make), config)
+
+
+def _try_every_pair(plan: Plan) -> None:
+    """Take one batch forward and backward with every pair, so that a faulty one is told before the first trial.
+
+    Raises:
+        InputError: a pair fails, or gives a loss or gradient that is not finite.
+    """
+    task = plan.task
+    fold = task.fold(plan.budget.seeds[0])
+    x, y = fold.train.x[:32], fold.train.y[:32]
+    network = initial_network(task, plan.budget.seeds[0], x.dtype if x.is_floating_point() else torch.float32)
+    network.eval()
+    raw = network(x).detach()
+    raw = raw.unsqueeze(-1) if raw.ndim == 1 else raw
+    problems = []
+    for pair in plan.space.pairs:
+        output = raw.clone().requires_grad_()
+        criterion = Criterion(pair, None, fold.statistics).to(raw.dtype)
+        try:
+            value = criterion.mean(output, criterion.encode(y, task.n_out))
+            (gradient,) = torch.autograd.grad(value, output)
+        except Exception as error:  # noqa: BLE001 - a user's loss may raise anything; it is told by name
+            problems.append(f"{pair.name} cannot be computed: {type(error).__name__}: {error}")
+            continue
+        if not (torch.isfinite(value) and torch.isfinite(gradient).all()):
+            problems.append(f"{pair.name} gives a loss or gradient that is not finite on the first batch.")
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def declaration(prepared: Prepared, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a study's own description, as it is kept in the store."""
+    plan = prepared.plan
+    return {
+        "name": plan.name,
+        "identity": plan.identity(),
+        "digest": plan.digest(),
+        "config": hide_password(config_toml(prepared.config)),
+        "kind": plan.task.kind,
+        "classes": [str(c) for c in plan.task.classes],
+        "metric": plan.task.metric.name,
+        "direction": plan.task.metric.direction,
+        "optimizer": plan.settings.optimizer,
+        "epoch": plan.settings.epoch,
+        "mode": plan.budget.mode,
+        "seeds": len(plan.budget.seeds),
+        "pairs": list(plan.space.names),
+        "conventional": plan.conventional,
+        "min_trials": prepared.min_trials,
+        "selected": plan.total > len(plan.space.pairs),
+        "rejections": [_rejection(r) for r in plan.space.rejections],
+        "notes": [*plan.task.notes, *plan.notes],
+        **extra,
+    }

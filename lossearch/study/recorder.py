@@ -1,0 +1,92 @@
+"""The book of a study: one Optuna trial, one set of curves and one MLflow run for each trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from lossearch.records.curves import mean_curves, write_part
+from lossearch.records.mlflow.view import MlflowView
+from lossearch.records.trial import TrialRecord
+from lossearch.records.trial_attrs import finished, to_attrs
+from lossearch.records.weights import WeightKeeper
+from lossearch.study.loop import by_pair
+from lossearch.study.plan import Plan
+from lossearch.study.samplers import distribution
+from lossearch.study.schedule import extended_lr
+from lossearch.study.trial_value import worth
+from lossearch.training.contract import Outcome, ReplicateResult
+
+STATES = {
+    Outcome.COMPLETED: TrialState.COMPLETE,
+    Outcome.DIVERGED: TrialState.COMPLETE,
+    Outcome.PRUNED: TrialState.PRUNED,
+    Outcome.FAILED: TrialState.FAIL,
+}
+"""A diverged trial is complete: it has the value of a constant predictor, which a sampler can learn from."""
+
+STAGE = "search"
+"""The Parquet file that the search's curves go to."""
+
+
+@dataclass
+class StudyBook:
+    """Writes finished trials: curves first, then the Optuna trial, which is what counts, then the view."""
+
+    plan: Plan
+    study: optuna.Study
+    directory: Path
+    view: MlflowView | None
+    weights: WeightKeeper | None = None
+
+    def records(self) -> list[TrialRecord]:
+        """Return every trial of the recorded study, in order."""
+        return list(finished(self.study.get_trials(deepcopy=False)))
+
+    def next_number(self) -> int:
+        """Return the number that the next trial will have."""
+        return len(self.study.get_trials(deepcopy=False))
+
+    def add(self, record: TrialRecord, results: Sequence[ReplicateResult]) -> None:
+        """Write a trial down; once this returns it survives the process."""
+        write_part(self.directory, STAGE, record.number, results)
+        curves = mean_curves(results)
+        self.study.add_trial(self._frozen(record))
+        if self.weights is not None:
+            self.weights.add(record, results)
+        if self.view is not None:
+            self.view.write_trial(record, curves)
+
+    def _distributions(self, record: TrialRecord) -> dict[str, BaseDistribution]:
+        space, sign = self.plan.space, self.plan.task.metric.sign
+        lr = None
+        if record.stage != "cover":
+            lr = extended_lr(space, self.plan.budget, by_pair(self.records()), sign)
+        return {
+            "pair": CategoricalDistribution(space.names),
+            **{d.name: distribution(d) for d in space.dimensions(record.point.pair, lr)},
+        }
+
+    def _frozen(self, record: TrialRecord) -> FrozenTrial:
+        start = datetime.fromtimestamp(record.started)  # noqa: DTZ006 - Optuna's own times are naive
+        params: Mapping[str, object] = {"pair": record.point.pair, **self.plan.space.searched(record.point)}
+        return FrozenTrial(
+            number=-1,
+            trial_id=-1,
+            state=STATES[record.outcome],
+            value=None,
+            values=None if record.value is None else worth(record, self.plan.task.second),
+            datetime_start=start,
+            datetime_complete=max(datetime.now(), start + timedelta(seconds=record.seconds)),  # noqa: DTZ005
+            params=dict(params),
+            distributions=self._distributions(record),
+            user_attrs=to_attrs(record),
+            system_attrs={},
+            intermediate_values=dict(record.course),
+        )

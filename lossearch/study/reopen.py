@@ -1,0 +1,204 @@
+"""A study made ready again from its own record: to fit its winner, or to train a trial again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from lossearch._registry import unknown_name
+from lossearch.config import StudyConfig
+from lossearch.errors import InputError, StudyMismatchError, UnknownNameError
+from lossearch.losses import losses_for
+from lossearch.model import FittedModel
+from lossearch.records.confirmations import STAGE as CONFIRM
+from lossearch.records.confirmations import read_confirmed
+from lossearch.records.curves import read_curves
+from lossearch.records.store import Store
+from lossearch.records.trial import TrialRecord
+from lossearch.records.weights import State, read_weights, write_weights
+from lossearch.space import Point
+from lossearch.study.fitting import PARTS, Fitting, kept_model
+from lossearch.study.loop import by_pair
+from lossearch.study.optuna_study import read_trials
+from lossearch.study.plan import differences
+from lossearch.study.prepare import Prepared, prepare
+from lossearch.study.rerun import Rerun, rerun
+from lossearch.study.schedule import round_of
+from lossearch.training.contract import Trains
+from lossearch.training.workers.pool import PlainPool
+
+AGAIN = (
+    "Call lossearch.search with the same arguments again: it trains no finished trial anew, and its result has "
+    "what is needed."
+)
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """A recorded study, and what of it this process still has from running it.
+
+    ``declared`` is its own description; ``prepared`` is the study as it was run, None where it was loaded.
+    """
+
+    store: Store
+    name: str
+    declared: Mapping[str, Any]
+    config: StudyConfig
+    prepared: Prepared | None = None
+
+    def ready(self) -> Prepared:
+        """Return the study ready to run, with data made anew and found to be the same.
+
+        Raises:
+            InputError: its data, or another part of it, were given in Python and are not here.
+            StudyMismatchError: the data, or what depends on them, are not what they were.
+        """
+        if self.prepared is not None:
+            return self.prepared
+        if self.config.task.data is None:
+            raise InputError(f"Study {self.name!r} had its data from Python, and they are not here. {AGAIN}")
+        try:
+            prepared = prepare(self.config)
+        except InputError as error:
+            raise InputError(
+                f"Study {self.name!r} cannot be made ready again: {error} Where a loss, a metric or a model of it "
+                f"came from Python: {AGAIN[0].lower()}{AGAIN[1:]}"
+            ) from error
+        lines = differences(self.declared["identity"], prepared.plan.identity())
+        if lines:
+            raise StudyMismatchError(
+                f"Study {self.name!r} is not what it was, so nothing of it can be trained again as it was "
+                "(recorded -> now):\n"
+                + "\n".join(f"  {line}" for line in lines[:12])
+                + ("\nThe data, their splits or the network have changed." if _data_changed(lines) else "")
+            )
+        return prepared
+
+    @contextmanager
+    def trained(self) -> Iterator[tuple[Prepared, Trains]]:
+        """Give the study and how its replicates are trained."""
+        prepared = self.ready()
+        with ExitStack() as stack:
+            pool = PlainPool(prepared.recipe, workers=self.config.train.workers, note=lambda _: None)
+            yield prepared, prepared.way(stack.enter_context(pool), lambda _: None)
+
+    def model(self, point: Point, epoch: int, parts: str = "train") -> FittedModel:
+        """Return the model of a point trained to the end of an epoch: the one kept, or one trained now.
+
+        Args:
+            point: what to fit.
+            epoch: the epoch, from 1, to whose end it is trained.
+            parts: "train", or "train+validation" for all rows but the test part.
+
+        Raises:
+            InputError: ``parts`` is neither; or the data are needed and are not here.
+            RunFailedError: it diverged under every seed tried.
+        """
+        if parts not in PARTS:
+            raise InputError(f"A model is fitted on {' or '.join(map(repr, PARTS))}; got {parts!r}.")
+        found = self._kept(point, epoch) if parts == "train" else None
+        if found is not None:
+            return found
+        with self.trained() as (prepared, way):
+            return Fitting(prepared.plan, whole=parts != "train").train(way, point, epoch)
+
+    def _kept(self, point: Point, epoch: int) -> FittedModel | None:
+        folder = self.store.study_dir(self.name)
+        if self.prepared is None:
+            return kept_model(folder, point, epoch)
+        plan = self.prepared.plan
+        blueprint = plan.task.blueprint
+        usual = losses_for(plan.task.kind)
+        own = [p.loss for p in plan.space.pairs if usual.get(p.loss.name) is not p.loss]
+        factory = None if blueprint is None else blueprint.network.factory
+        return kept_model(folder, point, epoch, model=factory, losses=own)
+
+    def weights(self, record: TrialRecord) -> dict[int, State]:
+        """Return the weights kept of a trial's replicates, by seed; those that diverged have none.
+
+        Raises:
+            InputError: they are not kept; the message says how they are made again.
+        """
+        found = read_weights(self.store.study_dir(self.name), record)
+        if found is None:
+            raise InputError(
+                f"The weights of trial {record.number} of study {self.name!r} are not kept "
+                f"([records] weights = {self.config.records.weights!r}). Training it again gives them: "
+                f"lossearch rerun {self.name} {record.number} --keep-weights"
+            )
+        return dict(found.states)
+
+    def rerun(self, record: TrialRecord, *, keep_weights: bool = False) -> Rerun:
+        """Train a recorded trial again and say whether its value is reproduced.
+
+        Args:
+            record: the trial.
+            keep_weights: whether the weights of its replicates are kept, in place of any there are.
+
+        Raises:
+            InputError: the data are not here, or the trial has no value.
+            StudyMismatchError: the data are not what they were.
+            RunFailedError: training failed.
+        """
+        folder = self.store.study_dir(self.name)
+        with self.trained() as (prepared, way):
+            metric = prepared.plan.task.metric.name
+            curves = self._curves(record, f"val_{metric}")
+            ran_under = (self.declared.get("header") or {}).get("versions")
+            again = partial(rerun, prepared.plan, way, record, curves=curves, ran_under=ran_under)
+            found, results = again()
+            if not found.reproduced and (beside := self._round(prepared, record)):
+                found, results = again(beside=beside)
+        if keep_weights and found.reproduced and record.stage != CONFIRM:
+            write_weights(folder, record, results)
+        return found
+
+    def _round(self, prepared: Prepared, record: TrialRecord) -> list[TrialRecord]:
+        """Return the trials of a search trial's round, itself among them; none of a confirmation."""
+        if record.stage == CONFIRM:
+            return []
+        plan = prepared.plan
+        trials = read_trials(self.store, self.name, self.declared["storage"])
+        found = round_of(plan.space, plan.budget, by_pair(trials), record, plan.task.metric.sign)
+        return found if any(r.number == record.number for r in found) else []
+
+    def _curves(self, record: TrialRecord, key: str) -> dict[int, list[float]]:
+        stage = CONFIRM if record.stage == CONFIRM else "search"
+        frame = read_curves(self.store.study_dir(self.name), stage)
+        rows = frame[frame["trial"] == record.number]
+        if key not in rows:
+            return {}
+        return {int(str(seed)): own[key].tolist() for seed, own in rows.groupby("seed")}
+
+
+def _data_changed(lines: list[str]) -> bool:
+    return any(line.startswith("task.data:") for line in lines)
+
+
+def find_trial(store: Store, name: str, trials: tuple[TrialRecord, ...], trial: str | int) -> TrialRecord:
+    """Return a recorded trial by its number, or the confirmation of a pair as "confirm:PAIR".
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    head, colon, pair = str(trial).partition(":")
+    if colon and head == CONFIRM:
+        confirmed = read_confirmed(store.study_dir(name))
+        pairs = confirmed.pairs if confirmed else ()
+        if confirmed is None or pair not in pairs:
+            raise UnknownNameError(
+                f"Study {name!r}: {unknown_name('confirmed pair', pair, pairs or ('none yet',))}"
+            )
+        return confirmed[pair].record()
+    found = {str(r.number): r for r in trials}
+    if str(trial) not in found:
+        last = max((r.number for r in trials), default=None)
+        there = "no finished trial" if last is None else f"trials 0 to {last}"
+        raise UnknownNameError(
+            f"Study {name!r} has no trial {str(trial)!r}; it has {there}. "
+            "A confirmation is named confirm:PAIR, as in confirm:bce/sigmoid."
+        )
+    return found[str(trial)]

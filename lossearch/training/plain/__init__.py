@@ -1,0 +1,1 @@
+"""Replicates trained one after another, each by a Trainer of its own."""

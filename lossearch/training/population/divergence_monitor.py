@@ -1,0 +1,154 @@
+"""Which replicates of a population are still finite, and where the others left the finite numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lossearch.training.finiteness import first_bad
+from lossearch.training.population.criteria import PairSlice
+from lossearch.training.population.weights import Weights
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a replicate, (seed, arm), left the finite numbers; as ``contract.Divergence``, step from 1."""
+
+    seed: int
+    arm: int
+    what: str
+    step: int
+    value: float
+
+
+@dataclass
+class Watch:
+    """Looks for numbers that are not finite.
+
+    ``alive`` says which replicates, (S, A), are still finite; the others' numbers mean nothing.
+    ``lost`` are those found since it was last cleared.
+    """
+
+    alive: NDArray[np.bool_]
+    lost: list[Place] = field(default_factory=list)
+
+    def doubts(
+        self, raw: Tensor, total: Tensor, slices: Sequence[PairSlice], losses: Sequence[Tensor | None]
+    ) -> bool:
+        """Return whether an output of a replicate alive, or its loss, may not be finite.
+
+        Args:
+            raw: outputs (S, A, B, n_out).
+            total: their sum.
+            slices: the pairs' arms.
+            losses: those known of each slice, (S, arms).
+        """
+        for own, known in zip(slices, losses, strict=True):
+            if known is not None and not math.isfinite(float(known.sum())):
+                alive = self.alive[:, own.start : own.end]
+                if (~torch.isfinite(known).numpy() & alive).any():
+                    return True
+        # a sum is finite only if every term is, and cheaper than asking each
+        if math.isfinite(float(total)):
+            return False
+        return bool((~torch.isfinite(raw.sum(dim=(2, 3))).numpy() & self.alive).any())
+
+    def note(
+        self,
+        bad: NDArray[np.bool_],
+        raw: Tensor,
+        losses: Tensor,
+        weights: Weights,
+        *,
+        step: int,
+        taken: int,
+    ) -> None:
+        """Note replicates that have just left the finite numbers, and what was first to.
+
+        To be called before gradients are written again: those of the step before are then still at hand.
+
+        Args:
+            bad: which, (S, A).
+            raw: outputs (S, A, N, n_out).
+            losses: (S, A).
+            weights: those that gave the outputs.
+            step: the number, from 1, of the step that these are of.
+            taken: how many steps the weights have taken.
+        """
+        for s, a in np.argwhere(bad & self.alive).tolist():
+            self.alive[s, a] = False
+            place = s * self.alive.shape[1] + a
+            what, value = _blame(weights, place, raw[s, a], float(losses[s, a]))
+            at = taken if what in ("gradient", "weights") else step
+            self.lost.append(Place(s, a, what, at, value))
+
+    def note_late(self, losses: Tensor, first: int) -> bool:
+        """Note each replicate's first loss that is not finite, of steps (steps, S, A) from number ``first``.
+
+        Return whether there was any.
+        """
+        before = len(self.lost)
+        bad = ~torch.isfinite(losses).cpu().numpy()
+        for s, a in np.argwhere(bad.any(axis=0) & self.alive).tolist():
+            self.alive[s, a] = False
+            step = int(bad[:, s, a].argmax())
+            self.lost.append(Place(s, a, "loss", first + step, float(losses[step, s, a])))
+        return len(self.lost) > before
+
+    def guard(
+        self,
+        slices: Sequence[PairSlice],
+        losses: Tensor,
+        outputs: Sequence[Tensor],
+        weights: Weights,
+        taken: int,
+    ) -> bool:
+        """Note replicates with a loss, an output (raw or activated) or a weight that is not finite.
+
+        Return whether there were any.
+
+        Args:
+            slices: the pairs' arms.
+            losses: of the validation part, (S, A).
+            outputs: raw outputs (S, A, N, n_out) of a part each.
+            weights: those that gave them.
+            taken: how many steps they have taken.
+        """
+        total = losses.sum() + weights.flat.sum()
+        for raw in outputs:
+            total = total + raw.sum() + torch.stack([s.activated(raw).sum() for s in slices]).sum()
+        if math.isfinite(float(total)):
+            return False
+        sums = [losses, *(raw.sum(dim=(2, 3)) for raw in outputs)]
+        sums += [torch.cat([s.activated(raw).sum(dim=(2, 3)) for s in slices], dim=1) for raw in outputs]
+        sums += [
+            v.reshape(self.alive.size, -1).sum(dim=1).view(self.alive.shape) for v in weights.views.values()
+        ]
+        doubtful = ~torch.isfinite(torch.stack([s.to(losses.dtype) for s in sums])).all(dim=0)
+        bad = doubtful.cpu().numpy() & self.alive
+        if not bad.any():
+            return False
+        activated = [torch.cat([s.activated(raw) for s in slices], dim=1) for raw in outputs]
+        every = torch.cat([t for pair in zip(activated, outputs, strict=True) for t in pair], dim=2)
+        for s, a in np.argwhere(bad).tolist():
+            k = s * self.alive.shape[1] + a
+            own = [losses[s, a], every[s, a], *(v[k] for v in weights.views.values())]
+            bad[s, a] = first_bad(own) is not None
+        self.note(bad, every, losses, weights, step=taken, taken=taken)
+        return bool(bad.any())
+
+
+def _blame(weights: Weights, replicate: int, output: Tensor, loss: float) -> tuple[str, float]:
+    """Return what stopped being finite first, and its value; see ``guard.blame``."""
+    value = first_bad(v[replicate].detach() for v in weights.views.values())
+    if value is not None:
+        gradient = first_bad(g[replicate] for g in weights.gradients.values())
+        return ("weights", value) if gradient is None else ("gradient", gradient)
+    bad = first_bad([output])
+    return ("loss", loss) if bad is None else ("output", bad)

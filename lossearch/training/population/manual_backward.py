@@ -1,0 +1,196 @@
+"""A stack of layers with its own backward pass: no graph, and no memory asked for in a step.
+
+Small networks spend most of a step on what surrounds the arithmetic: recording a graph, allocating
+activations, walking the graph back. Linear layers and three activations whose slope follows from their
+output are enough for most fully connected networks, and are written out here. Others use autograd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lossearch.training.population.batched_network import LayerStack, Tensors, drops
+
+_ATEN = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class Bend:
+    """An activation whose backward pass follows from its output.
+
+    ``forward`` overwrites what it is given; ``backward`` takes gradient and output, then ``extra``.
+    """
+
+    forward: Callable[[Tensor], Tensor]
+    backward: Any
+    extra: tuple[float, ...] = ()
+
+    def slope(self, gradient: Tensor, output: Tensor) -> Tensor:
+        """Return the gradient in what was activated."""
+        found: Tensor = self.backward(gradient, output, *self.extra)
+        return found
+
+    def slope_(self, gradient: Tensor, output: Tensor) -> None:
+        """Write it in place of the gradient."""
+        self.backward.grad_input(gradient, output, *self.extra, grad_input=gradient)
+
+
+BENDS: Mapping[type[nn.Module], Bend] = {
+    nn.ReLU: Bend(torch.relu_, _ATEN.threshold_backward, (0,)),
+    nn.Tanh: Bend(torch.tanh_, _ATEN.tanh_backward),
+    nn.Sigmoid: Bend(torch.sigmoid_, _ATEN.sigmoid_backward),
+}
+_IDLE = (nn.Identity, nn.Flatten, nn.Dropout)
+THIN = 8
+"""Inputs up to which a weight gradient is faster computed transposed."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear layer as it was applied: to rows that all arms of a seed share, or to each arm's own."""
+
+    prefix: str
+    inputs: Tensor
+    shared: bool
+
+
+@dataclass(frozen=True)
+class Bent:
+    """An activation as it was applied, with its output."""
+
+    kind: type[nn.Module]
+    output: Tensor
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A dropout layer as it was applied, with its scaled mask (S, 1, H, B)."""
+
+    mask: Tensor
+
+
+@dataclass
+class FusedStack(LayerStack):
+    """A :class:`LayerStack` that also computes gradients by itself."""
+
+    buffers: dict[tuple[object, ...], Tensor] = field(default_factory=dict)
+    tape: list[Linear | Bent | Dropped] = field(default_factory=list)
+
+    @classmethod
+    def fits(cls, stack: LayerStack) -> bool:
+        """Return whether every layer of a stack is one of those written out here."""
+        kinds = [type(m) for _, m in stack.layers if drops(m) or not isinstance(m, _IDLE)]
+        first = kinds.index(nn.Linear)
+        known = all(k is nn.Dropout for k in kinds[:first]) and all(
+            k in (nn.Linear, nn.Dropout, *BENDS) for k in kinds[first:]
+        )
+        # an activation overwrites what it is given, which a second one after it must not do
+        return known and not any(a in BENDS and b in BENDS for a, b in pairwise(kinds))
+
+    def forget(self) -> None:
+        """Free what was kept for populations of another size."""
+        self.buffers.clear()
+        self.tape = []
+
+    def _buffer(self, what: object, shape: Sequence[int], like: Tensor) -> Tensor:
+        key = (what, *shape)
+        if key not in self.buffers:
+            self.buffers[key] = torch.empty(shape, dtype=like.dtype, device=like.device)
+        return self.buffers[key]
+
+    @torch.no_grad()
+    def forward(self, parameters: Tensors, x: Tensor, step_seeds: Sequence[int] | None) -> Tensor:
+        """Return raw output (S, A, B, n_out), keeping what :meth:`backward` needs.
+
+        The next call overwrites it. Without ``step_seeds`` nothing is dropped.
+        """
+        seeds, rows = x.shape[0], x.shape[2]
+        masks: Iterator[Tensor] = iter(())
+        if self.random and step_seeds is not None:
+            masks = iter(self._masks(self._widths(x.shape[1], parameters), rows, step_seeds, x))
+        self.tape = []
+        h, shared = x, True
+        for i, (name, layer) in enumerate(self.layers):
+            kind = type(layer)
+            if kind is nn.Linear:
+                h = self._apply(i, f"{name}." if name else "", parameters, h, shared=shared)
+                shared = False
+            elif drops(layer) and (mask := next(masks, None)) is not None:
+                h = h * mask[:, 0] if shared else self._drop(i, h, mask)
+            elif kind in BENDS:
+                h = BENDS[kind].forward(h)
+                self.tape.append(Bent(kind, h))
+        return h.view(seeds, -1, h.shape[1], rows).transpose(2, 3)
+
+    def _apply(self, i: int, prefix: str, parameters: Tensors, h: Tensor, *, shared: bool) -> Tensor:
+        self.tape.append(Linear(prefix, h, shared))
+        w, b = parameters[f"{prefix}weight"], parameters.get(f"{prefix}bias")
+        k, width, inputs = w.shape
+        out = self._buffer(("h", i), (k, width, h.shape[2]), h)
+        left = w.view(h.shape[0], -1, inputs) if shared else w
+        target = out.view(h.shape[0], -1, h.shape[2]) if shared else out
+        if b is None:
+            torch.bmm(left, h, out=target)
+        else:
+            torch.baddbmm(b.view(target.shape[0], -1, 1), left, h, out=target)
+        return out
+
+    def _drop(self, i: int, h: Tensor, mask: Tensor) -> Tensor:
+        seeds, rows = mask.shape[0], mask.shape[3]
+        out = self._buffer(("d", i), h.shape, h)
+        shape = (seeds, -1, h.shape[1], rows)
+        torch.mul(h.view(shape), mask, out=out.view(shape))
+        self.tape.append(Dropped(mask))
+        return out
+
+    @torch.no_grad()
+    def backward(
+        self, slopes: Sequence[Tensor], parameters: Tensors, gradients: Mapping[str, Tensor]
+    ) -> None:
+        """Write the gradients of all parameters, given the losses' slopes in the raw output, arms after arms."""
+        seeds, _, rows, n_out = slopes[0].shape
+        arms = sum(s.shape[1] for s in slopes)
+        g = self._buffer("slope", (seeds * arms, n_out, rows), slopes[0])
+        torch.cat([s.transpose(2, 3) for s in slopes], dim=1, out=g.view(seeds, arms, n_out, rows))
+        for done in reversed(self.tape):
+            if isinstance(done, Bent):
+                BENDS[done.kind].slope_(g, done.output)
+            elif isinstance(done, Dropped):
+                wide = g.view(seeds, arms, -1, rows)
+                wide.mul_(done.mask)
+            else:
+                self._gradients(done, g, gradients)
+                if not done.shared:
+                    g = self._back(done, g, parameters[f"{done.prefix}weight"])
+
+    def _gradients(self, done: Linear, g: Tensor, gradients: Mapping[str, Tensor]) -> None:
+        weight, bias = gradients[f"{done.prefix}weight"], gradients.get(f"{done.prefix}bias")
+        h, rows = done.inputs, g.shape[2]
+        left = g.view(h.shape[0], -1, rows) if done.shared else g
+        inputs, width = h.shape[1], left.shape[1]
+        if inputs <= THIN < weight.shape[1]:
+            # a row of ones gives the bias's gradient with the weights'
+            with_ones = self._buffer(("1", done.prefix), (len(h), inputs + 1, rows), g)
+            with_ones[:, :inputs], with_ones[:, inputs] = h, 1
+            across = self._buffer(("t", done.prefix), (len(h), inputs + 1, width), g)
+            torch.bmm(with_ones, left.transpose(1, 2), out=across)
+            weight.view(len(h), width, inputs).copy_(across[:, :inputs].transpose(1, 2))
+            if bias is not None:
+                bias.view(len(h), width).copy_(across[:, inputs])
+            return
+        torch.bmm(left, h.transpose(1, 2), out=weight.view(len(h), width, inputs))
+        if bias is not None:
+            ones = self._buffer(("ones", rows), (rows,), g).fill_(1)
+            torch.mv(g.view(-1, rows), ones, out=bias.view(-1))
+
+    def _back(self, done: Linear, g: Tensor, weight: Tensor) -> Tensor:
+        out = self._buffer(("g", done.prefix), done.inputs.shape, g)
+        if weight.shape[1] == 1:
+            return torch.mul(weight.transpose(1, 2), g, out=out)
+        return torch.bmm(weight.transpose(1, 2), g, out=out)

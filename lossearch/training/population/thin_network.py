@@ -1,0 +1,225 @@
+"""A network of two thin layers, written number by number for the compiler.
+
+With few inputs and outputs a matrix product moves more numbers than it multiplies. Written as sums over
+inputs and outputs, a layer, its activation and the layer after it are one pass over weights and rows that
+keeps no activation: the backward pass computes them again. Both passes and the criteria between are one
+compiled function. Weights lie ``across`` replicates (see ``weights.Layout``): the forward pass goes along
+rows, and the backward pass, whose sums are over rows, along replicates, so that neither adds up the
+numbers of one vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lossearch.training.population.batched_network import LayerStack, Tensors
+from lossearch.training.population.compiled import CompiledCriteria, captured, compiled
+from lossearch.training.population.criteria import Criteria
+from lossearch.training.population.manual_backward import BENDS
+
+MOST_INPUTS, MOST_OUTPUTS = 8, 4
+"""Sizes up to which sums are written out: beyond, matrix products are faster."""
+
+
+class Layers(NamedTuple):
+    """The tensors of two layers, seeds and arms in front; without a bias None."""
+
+    inner: Tensor
+    inner_bias: Tensor | None
+    outer: Tensor
+    outer_bias: Tensor | None
+
+    def behind(self) -> Layers:
+        """Return the same with seeds and arms behind."""
+        bias, last = self.inner_bias, self.outer_bias
+        return Layers(
+            self.inner.movedim((0, 1), (-2, -1)),
+            None if bias is None else bias.movedim((0, 1), (-2, -1)),
+            self.outer.movedim((0, 1), (-2, -1)),
+            None if last is None else last.movedim((0, 1), (-2, -1)),
+        )
+
+    def pieces(self) -> list[Tensor]:
+        """Return all numbers of a hidden unit apart, (H, S, A), and of an output's bias, (S, A).
+
+        First the outer weights, an output each, then the inner, an input each, then the biases.
+        """
+        behind = self.behind()
+        found = [*behind.outer.unbind(0), *behind.inner.unbind(1)]
+        found += [] if behind.inner_bias is None else [behind.inner_bias]
+        return found + ([] if behind.outer_bias is None else [*behind.outer_bias.unbind(0)])
+
+
+def _total(a: Sequence[Tensor], b: Sequence[Tensor], start: Tensor | None = None) -> Tensor:
+    """Return the sum of products, written out; with something to begin with each is one operation."""
+    products = (one * other for one, other in zip(a, b, strict=True))
+    return reduce(torch.add, products) if start is None else reduce(torch.add, products, start)
+
+
+def _hidden(
+    kind: type[nn.Module], weights: Sequence[Tensor], bias: Tensor | None, x: Sequence[Tensor]
+) -> Tensor:
+    """Return the hidden units from one tensor an input each, broadcast against each other."""
+    return BENDS[kind].forward(_total(weights, x, bias))
+
+
+def forward(kind: type[nn.Module], layers: Layers, x: Tensor) -> Tensor:
+    """Return raw output (S, A, O, B) from inputs (S, I, B), weights (S, A, H, I) and (S, A, O, H)."""
+    bias = None if layers.inner_bias is None else layers.inner_bias.unsqueeze(3)
+    h = _hidden(kind, layers.inner.unsqueeze(3).unbind(4), bias, x[:, None, None].unbind(3))
+    raw = torch.stack([(h * w.unsqueeze(3)).sum(2) for w in layers.outer.unbind(2)], dim=2)
+    return raw if layers.outer_bias is None else raw + layers.outer_bias.unsqueeze(3)
+
+
+def backward(kind: type[nn.Module], layers: Layers, x: Tensor, slopes: Sequence[Tensor]) -> list[Tensor]:
+    """Return the gradients of all layers, in pieces as :meth:`Layers.pieces` gives them.
+
+    Args:
+        kind: the activation.
+        layers: the weights.
+        x: inputs (S, I, B).
+        slopes: of the losses in raw output, one a piece of the arms, (S, arms, B, O).
+    """
+    behind = layers.behind()
+    # (S, B, 1) an input, (S, B, A) an output, (H, S, 1, A) a hidden unit's weights
+    rows = x.unsqueeze(3).unbind(1)
+    said = [torch.cat([s[..., o].transpose(1, 2) for s in slopes], dim=2) for o in range(slopes[0].shape[3])]
+    outer = behind.outer.unsqueeze(3).unbind(0)
+    bias = None if behind.inner_bias is None else behind.inner_bias.unsqueeze(2)
+    h = _hidden(kind, behind.inner.unsqueeze(3).unbind(1), bias, rows)
+    found = [(g * h).sum(2) for g in said]
+    # a single output's weight is a factor of all sums over rows
+    factor: Tensor | float = outer[0].squeeze(2) if len(outer) == 1 else 1.0
+    back = BENDS[kind].slope(said[0] if len(outer) == 1 else _total(said, outer), h)
+    found += [(back * one).sum(2) * factor for one in rows]
+    if layers.inner_bias is not None:
+        found.append(back.sum(2) * factor)
+    if layers.outer_bias is not None:
+        found += [g.sum(1) for g in said]
+    return found
+
+
+@dataclass
+class ThinStack(LayerStack):
+    """Two thin layers, compiled once for each shape of input."""
+
+    forms: dict[tuple[object, ...], Callable[..., Any]] = field(default_factory=dict)
+    recent: list[tuple[Tensors, Sequence[Tensor]]] = field(default_factory=list)
+    """Weights, and gradients, that were given last, as the compiled functions take them."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        linear = [m for _, m in self.layers if isinstance(m, nn.Linear)]
+        self.kind = next(type(m) for _, m in self.layers if type(m) in BENDS)
+        self.biases = tuple(m.bias is not None for m in linear)
+
+    @classmethod
+    def fits(cls, stack: LayerStack) -> bool:
+        """Return whether a stack is one linear layer, one activation, one linear layer, with few ends."""
+        busy = [m for _, m in stack.layers if not isinstance(m, (nn.Identity, nn.Flatten))]
+        if [type(m) in BENDS for m in busy] != [False, True, False]:
+            return False
+        first, last = busy[0], busy[2]
+        if not (isinstance(first, nn.Linear) and isinstance(last, nn.Linear)):
+            return False
+        return first.in_features <= MOST_INPUTS and last.out_features <= MOST_OUTPUTS
+
+    def forget(self) -> None:
+        """Free what was kept for populations of another size."""
+        self.forms.clear()
+        self.recent.clear()
+
+    @torch.no_grad()
+    def outputs(self, parameters: Tensors, x: Tensor) -> Tensor:
+        """Return raw output (S, A, B, n_out) from inputs (S, F, B)."""
+        kind, biases = self.kind, self.biases
+
+        def function(*given: Tensor) -> Tensor:
+            return forward(kind, _layers(given[:-1], biases), given[-1])
+
+        given = [*self._tensors(parameters, len(x)), x]
+        key = (x.shape, x.stride())
+        if key not in self.forms:
+            self.forms[key] = compiled(function, ("forward", kind, biases), given)
+        raw: Tensor = self.forms[key](*given)
+        return raw.transpose(2, 3)
+
+    @torch.no_grad()
+    def gradients(
+        self,
+        criteria: CompiledCriteria,
+        parameters: Tensors,
+        x: Tensor,
+        encoded: Mapping[str, Tensor],
+        into: Tensors,
+    ) -> tuple[Tensor, Tensor, list[Tensor | None]]:
+        """Write the gradients of all parameters for one batch.
+
+        Args:
+            criteria: those of all arms.
+            parameters: the weights.
+            x: inputs (S, F, B).
+            encoded: targets.
+            into: where gradients are written.
+
+        Returns:
+            Raw output (S, A, B, n_out), its sum, and the losses known of each slice as
+            :meth:`Criteria.slopes` gives them.
+        """
+        kind, biases, apart = self.kind, self.biases, captured(x.device)
+        weights, places = self._tensors(parameters, len(x)), self._tensors(into, len(x))
+        n = len(weights)
+
+        def function(criteria: Criteria, *given: Tensor) -> list[Tensor]:
+            (x, *targets), layers = given[: 1 + len(encoded)], given[1 + len(encoded) :]
+            raw = forward(kind, _layers(layers[:n], biases), x)
+            slopes, known = criteria.slopes(raw.transpose(2, 3), dict(zip(encoded, targets, strict=True)))
+            found = backward(kind, _layers(layers[:n], biases), x, slopes)
+            said = [raw, raw.sum(), *(k for k in known if k is not None)]
+            if apart:
+                return [*said, *found]
+            _write(found, _layers(layers[n:], biases))
+            return said
+
+        does = ("gradients", kind, biases, *encoded)
+        always = weights if apart else [*weights, *places]
+        raw, total, *known = criteria.run(function, does, [x, *encoded.values()], always)
+        if apart:
+            count = sum(not s.pair.has_slope for s in criteria.slices)
+            known, found = known[:count], known[count:]
+            _write(found, _layers(places, biases))
+        return raw.transpose(2, 3), total, criteria.by_slice(known)
+
+    def _tensors(self, tensors: Tensors, seeds: int) -> Sequence[Tensor]:
+        """Return the tensors of :class:`Layers` that there are."""
+        for known, found in self.recent:
+            if known is tensors:
+                return found
+        names = [
+            f"{name}.{part}" if name else part
+            for name, layer in self.layers
+            if isinstance(layer, nn.Linear)
+            for part in ("weight", "bias")
+        ]
+        found = [t.detach().view(seeds, -1, *t.shape[1:]) for n in names if (t := tensors.get(n)) is not None]
+        # the weights, and gradients of this step and of the one before
+        self.recent = [*self.recent[-2:], (tensors, found)]
+        return found
+
+
+def _write(found: Sequence[Tensor], into: Layers) -> None:
+    for piece, place in zip(found, into.pieces(), strict=True):
+        place.copy_(piece)
+
+
+def _layers(tensors: Sequence[Tensor], biases: Sequence[bool]) -> Layers:
+    left = iter(tensors)
+    inner = next(left)
+    inner_bias = next(left) if biases[0] else None
+    return Layers(inner, inner_bias, next(left), next(left) if biases[1] else None)

@@ -1,0 +1,83 @@
+"""What kept weights say of rows: the network is built again, given the weights, and applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import torch
+from torch import Tensor, nn
+
+from lossearch.pairs import Criterion, Pair, Predictions
+from lossearch.space import Space
+from lossearch.tasks.task import Part, Task
+from lossearch.training.contract import Replicate, TrainSettings
+from lossearch.training.plain.train import initial_network
+from lossearch.training.precision import PRECISIONS
+from lossearch.training.scope import threads
+from lossearch.training.scoring import outputs
+from lossearch.training.trainer import device_of
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Applies the weights of replicates of one study."""
+
+    task: Task
+    space: Space
+    settings: TrainSettings
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """The type the weights have."""
+        return PRECISIONS[self.settings.precision].weights
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Where the network is applied: where it was trained."""
+        return device_of(self.settings)
+
+    def pair(self, replicate: Replicate) -> Pair:
+        """Return the pair of a replicate."""
+        return replicate.point.definition or self.space[replicate.point.pair]
+
+    def criterion(self, replicate: Replicate) -> Criterion:
+        """Return a replicate's criterion, with the statistics of its training rows."""
+        statistics = self.task.fold(replicate.seed).statistics
+        return Criterion(self.pair(replicate), replicate.point.params, statistics).to(self.dtype)
+
+    def _network(self, seed: int) -> nn.Module:
+        network = self._first
+        if not {name for name, _ in network.named_buffers()} <= network.state_dict().keys():
+            # it holds numbers drawn by the seed that its state_dict does not
+            network = initial_network(self.task, seed, self.dtype)
+        return network.to(self.device).eval()
+
+    @cached_property
+    def _first(self) -> nn.Module:
+        return initial_network(self.task, 0, self.dtype)
+
+    @torch.no_grad()
+    def raw(self, replicate: Replicate, weights: Mapping[str, Tensor], part: Part) -> Tensor:
+        """Return the network's raw output (N, n_out), on the CPU, in evaluation mode."""
+        network = self._network(replicate.seed)
+        network.load_state_dict(dict(weights))
+        x = part.x.to(self.device)
+        x = x.to(self.dtype) if x.is_floating_point() else x
+        with threads(1):
+            return outputs(partial(PRECISIONS[self.settings.precision].applied, network), x).cpu()
+
+    def blank(self, replicate: Replicate, rows: int) -> Predictions:
+        """Return predictions of the right form that say nothing: those of a network that gives zeros."""
+        with torch.no_grad():
+            return self.criterion(replicate).predictions(torch.zeros(rows, self.task.n_out, dtype=self.dtype))
+
+    def __call__(self, replicate: Replicate, weights: Mapping[str, Tensor], part: Part) -> Predictions | None:
+        """Return what the weights say of each row, None where their output is not finite."""
+        raw = self.raw(replicate, weights, part)
+        with torch.no_grad():
+            predictions = self.criterion(replicate).predictions(raw)
+        output = predictions.output if predictions.value is None else predictions.value
+        finite = torch.isfinite(raw).all() and (output is None or torch.isfinite(output).all())
+        return predictions if bool(finite) else None

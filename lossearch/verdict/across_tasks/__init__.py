@@ -1,0 +1,1 @@
+"""Pairs compared over several tasks."""

@@ -1,0 +1,158 @@
+"""What a comparison over tasks says: average ranks, every two pairs against each other, a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lossearch.verdict.scale import Scale
+from lossearch.verdict.verdict import Relation
+
+ROPE = 0.01
+"""Scores that differ by less are equal in practice: a hundredth of a score, or one per cent of an error."""
+SURE = 0.95
+"""Probability from which equality in practice is a finding."""
+
+
+@dataclass(frozen=True)
+class StudyScores:
+    """What one study says of its pairs, on its task.
+
+    A score that is not finite counts as none. ``part`` is "test" or "validation" where the pairs were confirmed on fresh seeds, "search" where all
+    there is are the search's own scores.
+    """
+
+    name: str
+    kind: str
+    metric: str
+    direction: str
+    optimizer: str
+    part: str
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Pair ``a`` against pair ``b`` over the tasks.
+
+    ``wins``, ``ties`` and ``losses`` count tasks, ties to the last digit. ``difference`` is the median by
+    which ``a`` is better (of errors, the median relative gain as a difference of logarithms). ``p`` is
+    Wilcoxon's, ``adjusted`` Holm's for the whole family. ``better``, ``equal`` and ``worse`` are
+    probabilities against the region of practical equivalence, None without baycomp.
+    """
+
+    a: str
+    b: str
+    wins: int
+    ties: int
+    losses: int
+    difference: float
+    p: float
+    adjusted: float
+    better: float | None
+    equal: float | None
+    worse: float | None
+    relation: Relation
+
+
+@dataclass(frozen=True)
+class TaskComparison:
+    """Studies of one kind of task, over the pairs they have in common.
+
+    ``scores`` has one row a study and one column a pair, best average rank first. ``friedman`` is the
+    chance of ranks so different where pairs do not matter; ``critical`` the smallest difference of average
+    ranks that Nemenyi's test tells apart. ``needed`` is the number of tasks from which Wilcoxon's test
+    with Holm's correction can tell any two of these pairs apart. ``left_out`` says of each other pair
+    which studies lack it.
+    """
+
+    kind: str
+    studies: tuple[StudyScores, ...]
+    scores: pd.DataFrame
+    ranks: Mapping[str, float]
+    scale: Scale
+    friedman: float
+    critical: float
+    duels: tuple[Duel, ...]
+    level: float
+    rope: float
+    needed: int
+    left_out: Mapping[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """The compared pairs, best average rank first."""
+        return tuple(self.ranks)
+
+    @property
+    def tasks(self) -> int:
+        """How many studies are compared."""
+        return len(self.studies)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "kind": self.kind,
+            "studies": [
+                {**{k: getattr(s, k) for k in ("name", "metric", "direction", "optimizer", "part")}}
+                for s in self.studies
+            ],
+            "pairs": list(self.pairs),
+            "scores": {
+                str(s): {str(p): float(v) for p, v in row.items()} for s, row in self.scores.iterrows()
+            },
+            "average_ranks": dict(self.ranks),
+            "scale": str(self.scale),
+            "friedman_p": self.friedman,
+            "critical_difference": self.critical,
+            "level": self.level,
+            "rope": self.rope,
+            "tasks_needed": self.needed,
+            "duels": [{**vars(d), "relation": str(d.relation)} for d in self.duels],
+            "left_out": {pair: list(names) for pair, names in self.left_out.items()},
+            "notes": list(self.notes),
+            "sentence": sentence(self),
+        }
+
+
+def sentence(comparison: TaskComparison) -> str:
+    """Return what the tasks say of the pairs of best average rank."""
+    c = comparison
+    best = min(c.ranks.values())
+    leaders = [pair for pair, rank in c.ranks.items() if rank == best]
+    have = "has the best average rank" if len(leaders) == 1 else "share the best average rank"
+    head = f"Over {c.tasks} {c.kind} tasks {_listed(leaders)} {have} ({best:.2f} of {len(c.ranks)})"
+    beaten = [loser for d in c.duels if (loser := _beaten_by(d, leaders)) is not None]
+    if beaten:
+        verb = "beats" if len(leaders) == 1 else "beat between them"
+        return f"{head} and {verb} {_listed(list(dict.fromkeys(beaten)))} (signed ranks, Holm)."
+    if all(_equal_to(c, leaders[0], pair) for pair in c.pairs if pair != leaders[0]):
+        return (
+            f"Over {c.tasks} {c.kind} tasks the {len(c.ranks)} pairs are equal in practice: none is "
+            f"{c.rope:g} or more{' of the error' if c.scale is Scale.RATIO else ''} away from {leaders[0]}, with "
+            f"probability at least {SURE:g} each."
+        )
+    if c.tasks < c.needed:
+        return (
+            f"{head}, which is a description and no finding: with {len(c.ranks)} pairs at least {c.needed} tasks are "
+            f"needed before signed ranks can tell any two apart."
+        )
+    return f"{head}; signed ranks (Holm) tell no pair from {'it' if len(leaders) == 1 else 'them'}."
+
+
+def _equal_to(comparison: TaskComparison, a: str, b: str) -> bool:
+    return any(d.relation is Relation.EQUAL for d in comparison.duels if {d.a, d.b} == {a, b})
+
+
+def _beaten_by(duel: Duel, leaders: Sequence[str]) -> str | None:
+    if duel.relation is Relation.BETTER and duel.a in leaders:
+        return duel.b
+    return duel.a if duel.relation is Relation.WORSE and duel.b in leaders else None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

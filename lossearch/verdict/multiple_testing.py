@@ -1,0 +1,191 @@
+"""Statements that hold all at once: errors over seeds and rows, and the family of comparisons.
+
+Scores are crossed: every seed meets every row. With a share of variance that belongs to seeds, one to rows
+and one to single cells (a seed on a row), drawing seeds alone repeats the first and the last, drawing rows
+alone the second and the last, drawing both at once all three but the last three times over (Owen 2007;
+that no resampling of both is right, McCullagh 2000). So the variance is that of seeds, plus that of rows,
+less that of cells, and at least the larger of the first two (Cameron, Gelbach and Miller 2011; Davezies,
+D'Haultfoeuille and Guyonvarch 2021). Drawing n units with replacement gives (n - 1)/n of their variance
+(Efron 1982), which is undone. That standard errors have errors themselves is met by Student's quantiles,
+those for the seeds and for the rows weighted by their shares of the variance (Cochran and Cox 1950): degrees
+of freedom estimated from few seeds (Satterthwaite) fail where these happen to agree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from lossearch.errors import InputError
+from lossearch.verdict.bootstrap import Draws
+
+Floats = NDArray[np.float64]
+
+ROUNDING = 1e-12
+"""A difference or spread below this share of the scores is rounding."""
+NORMAL = np.linspace(0, 8, 1601)
+"""Normal quantiles between which Student's are interpolated."""
+FEW = 10
+"""With fewer seeds their draws do not show how errors go together: the normal and Holm take their place."""
+FEWEST = 5
+"""With fewer seeds than this not even their share of the variance is known: all of it counts as theirs."""
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """J estimates: value, standard error, the seeds' share of its square, and B draws of the error.
+
+    ``df`` are the degrees of freedom of seeds and of rows. ``z`` is (B, J), of mean 0 and variance 1; all 0 where the standard error is 0. ``joint`` says whether a
+    draw is one of all errors together, rather than of each alone.
+    """
+
+    value: Floats
+    se: Floats
+    share: Floats
+    df: tuple[float, float]
+    z: Floats
+    joint: bool = True
+
+    def as_z(self, distance: Floats) -> Floats:
+        """Return the normal quantiles as likely as these distances from the estimates.
+
+        At most the largest of :data:`NORMAL`; that where the standard error is 0 and the distance is not.
+        """
+        nowhere = np.where(distance == 0, 0.0, np.inf)
+        t = np.divide(np.abs(distance), self.se, out=nowhere, where=self.se > 0)
+        seeds, rows = (_student(df) for df in self.df)
+        z = [np.interp(x, s * seeds + (1 - s) * rows, NORMAL) for x, s in zip(t, self.share, strict=True)]
+        return np.copysign(z, distance)
+
+    def as_distance(self, z: Floats | float) -> Floats:
+        """Return the distances that are as likely as these normal quantiles, at least 0."""
+        seeds, rows = (np.interp(z, NORMAL, _student(df)) for df in self.df)
+        return self.se * (self.share * seeds + (1 - self.share) * rows)
+
+
+@cache
+def _student(df: float) -> Floats:
+    """Return Student's quantiles as likely as the normal ones of :data:`NORMAL`."""
+    quantiles: Floats = stats.t.isf(stats.norm.sf(NORMAL), df)
+    return quantiles
+
+
+def means(draws: Draws) -> Estimates:
+    """Return the mean score of each pair."""
+    return _estimates(draws, lambda pairs: pairs)
+
+
+def differences(draws: Draws, first: NDArray[np.int64], second: NDArray[np.int64]) -> Estimates:
+    """Return the mean difference of pairs ``first`` (J,) from pairs ``second`` (J,)."""
+    return _estimates(draws, lambda pairs: pairs[:, first] - pairs[:, second])
+
+
+def _estimates(draws: Draws, of: Callable[[Floats], Floats]) -> Estimates:
+    """Return what ``of`` makes of the pairs' scores, (..., P) -> (..., J), with its error."""
+    n, m = draws.scores.shape[1], draws.units
+    each = of(draws.scores.T)
+    value = each.mean(axis=0)
+    by_seeds = draws.seeds @ each - value
+    by_rows = of(draws.by_rows.mean(axis=2))
+    by_both = of(np.einsum("bs,bps->bp", draws.seeds, draws.by_rows))
+    seeds, rows = n / (n - 1), m / (m - 1)
+    of_seeds = each.var(axis=0, ddof=1) / n
+    of_rows = by_rows.var(axis=0) * rows
+    of_cells = (by_both - by_rows - by_seeds).var(axis=0) * seeds * rows
+    se = np.sqrt(np.maximum.reduce([of_seeds, of_rows, of_seeds + of_rows - of_cells]))
+    error = by_seeds * math.sqrt(seeds) + (by_rows - by_rows.mean(axis=0)) * math.sqrt(rows)
+    if n < FEW:
+        error = np.repeat(_normal_scores(len(error))[:, None], len(value), axis=1)
+
+    nothing = ROUNDING * np.abs(draws.scores).max()
+    varies = se > nothing
+    return Estimates(
+        value=np.where(np.abs(value) > nothing, value, 0.0),
+        se=np.where(varies, se, 0.0),
+        share=np.divide(of_seeds, se**2, out=np.ones_like(se), where=varies & (n >= FEWEST)),
+        df=(n - 1, m - 1),
+        z=np.divide(error, error.std(axis=0), out=np.zeros_like(error), where=varies),
+        joint=n >= FEW,
+    )
+
+
+def _normal_scores(draws: int) -> Floats:
+    scores: Floats = stats.norm.ppf((np.arange(draws) + 0.5) / draws)
+    return scores
+
+
+def half_widths(estimates: Estimates, level: float) -> Floats:
+    """Return what each estimate alone may be off, (J,), but for a share ``level`` of cases."""
+    largest = np.sort(np.abs(estimates.z), axis=0)
+    return estimates.as_distance(largest[_place(len(largest), level)])
+
+
+@dataclass(frozen=True)
+class Family:
+    """What J estimates say together: adjusted p of "it is 0", and half the width of each interval.
+
+    An interval leaves out 0 exactly where p is at most the level.
+    """
+
+    p: Floats
+    half: Floats
+
+
+def step_down(estimates: Estimates, level: float) -> Family:
+    """Return adjusted p and intervals, step down: what is told from 0 leaves the family to the rest.
+
+    The estimate furthest from 0 is held against the largest error of all J; once it is told from 0, the
+    next against the largest of the rest, and so on (Romano and Wolf 2005). As draws of few seeds make
+    errors look more alike than they are, p is never below that of Holm 1979, by the number of estimates
+    left that do not repeat one another; where draws are not joint, it is that.
+    """
+    observed = np.abs(estimates.as_z(estimates.value))
+    order = np.argsort(-observed, kind="stable")
+    back = np.argsort(order, kind="stable")
+    p, critical = _by_count(observed[order], _left(estimates, order), level)
+    if estimates.joint:
+        p_joint, critical_joint = _by_largest(observed[order], np.abs(estimates.z)[:, order], level)
+        p, critical = np.maximum(p, p_joint), np.maximum(critical, critical_joint)
+    p = np.maximum.accumulate(p)
+    told = int((p <= level).sum())
+    critical[told:] = critical[told : told + 1]
+    return Family(p[back], estimates.as_distance(critical[back]))
+
+
+def _left(estimates: Estimates, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many estimates that vary, and repeat no other, each has in itself and those after it."""
+    what = np.stack([np.abs(estimates.value), estimates.se, estimates.share])[:, order[::-1]]
+    firsts = np.zeros(len(order), dtype=np.int64)
+    firsts[np.unique(what, axis=1, return_index=True)[1]] = 1
+    left: NDArray[np.int64] = np.cumsum(firsts * (what[1] > 0))[::-1]
+    return np.maximum(left, 1)
+
+
+def _by_largest(observed: Floats, errors: Floats, level: float) -> tuple[Floats, Floats]:
+    """Return p and critical value of each estimate among itself and those after it, by draws of the errors."""
+    largest = np.maximum.accumulate(errors[:, ::-1], axis=1)[:, ::-1]
+    p = (1 + (largest >= observed).sum(axis=0)) / (len(largest) + 1)
+    return p, np.sort(largest, axis=0)[_place(len(largest), level)]
+
+
+def _by_count(observed: Floats, left: NDArray[np.int64], level: float) -> tuple[Floats, Floats]:
+    """Return p and critical value of each estimate by the number left of them."""
+    return np.minimum(1, 2 * left * stats.norm.sf(observed)), stats.norm.isf(level / 2 / left)
+
+
+def _place(draws: int, level: float) -> int:
+    """Return the place, among sorted draws, of what a share ``level`` of them exceeds."""
+    above = math.floor(level * (draws + 1) + ROUNDING)
+    if not 0 < above <= draws:
+        raise InputError(
+            f"At level {level:g} a verdict needs at least {math.ceil(1 / level) - 1} draws; here are {draws}."
+            if 0 < level < 1
+            else f"level must be between 0 and 1, got {level:g}."
+        )
+    return draws - above

@@ -1,0 +1,105 @@
+"""A verdict in plain sentences: the first two carry the answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from lossearch.verdict.verdict import Ranked, Relation, Rule, Verdict
+
+NAMED = 4
+"""So many pairs are listed by name."""
+
+
+def sentences(verdict: Verdict) -> tuple[str, ...]:
+    """Return what a verdict says: the answer and the advice, then how far they reach.
+
+    The optimiser is not known here, and has to be named beside them.
+    """
+    if all(r.diverged == (r.dropped or verdict.seeds) for r in verdict.ranking):
+        return (
+            f"Every training of every pair diverged ({verdict.seeds} seeds), so nothing is known of them.",
+            "Lower the learning rates, or look at the data.",
+        )
+    said = [_answer(verdict), _advice(verdict), *_rest(verdict)]
+    return tuple(sentence for sentence in said if sentence)
+
+
+def _answer(verdict: Verdict) -> str:
+    first, alone = verdict.ranking[0], len(verdict.tied) == 1
+    basis = f"{verdict.metric} {_score(first)} ({verdict.seeds} seeds x {verdict.rows} {verdict.part} rows)"
+    if len(verdict.ranking) == 1:
+        return f"{first.pair} scores {basis}; it is the only pair, so nothing was compared."
+    if not alone:
+        return f"{_listed(verdict.tied)} tie at {basis}."
+    least = min(c.low for c in verdict.comparisons if c.a == verdict.leader)
+    # a pair dropped from a race was told from another leader, itself worse than this one
+    margin = f" by at least {least:.2g}" if least > 0 else ""
+    others = verdict.ranking[1].pair if len(verdict.ranking) == 2 else "every other pair"
+    sure = f"{100 * (1 - verdict.level):g} % confidence"
+    return f"{first.pair} is best at {basis}; it beats {others}{margin} ({sure})."
+
+
+def _advice(verdict: Verdict) -> str:
+    if len(verdict.ranking) == 1:
+        return ""
+    reason = "" if verdict.rule is Rule.ALONE else f", {verdict.rule.value}"
+    return f"Take {verdict.recommended}{reason}{_why(verdict)}."
+
+
+def _why(verdict: Verdict) -> str:
+    take, conventional = verdict.recommended, verdict.conventional
+    if len(verdict.tied) == len(verdict.ranking):
+        if all(c.relation is Relation.EQUAL for c in verdict.comparisons):
+            return f": the loss makes no difference here that matters (none above {verdict.rope:.2g})"
+        return ": the loss makes no measurable difference here"
+    if conventional is None:
+        return ""
+    if take == conventional:
+        alone = verdict.rule is Rule.ALONE
+        return ", the conventional pair" if alone else ": no pair is measurably better"
+    gain = verdict.between(take, conventional)
+    return (
+        f": over the conventional pair {conventional} it gains {gain.difference:.2g} "
+        f"({gain.low:.2g} to {gain.high:.2g})"
+    )
+
+
+def _rest(verdict: Verdict) -> list[str]:
+    said = []
+    if math.isfinite(verdict.detectable):
+        said.append(
+            f"A difference of {verdict.detectable:.2g} or more would probably (80 %) have shown; "
+            "smaller ones may be there."
+        )
+    dropped = [f"{r.pair} after {r.dropped} seeds" for r in verdict.ranking if r.dropped]
+    if dropped:
+        said.append(f"Dropped early, as clearly worse: {_listed(dropped)}.")
+    broken = [
+        f"{r.pair} under {r.diverged} of {r.dropped or verdict.seeds} seeds"
+        for r in verdict.ranking
+        if r.diverged
+    ]
+    if broken:
+        said.append(f"Diverged, and scored as a constant predictor: {_listed(broken)}.")
+    if verdict.part == "validation":
+        said.append(
+            "Where the epoch was chosen on such validation rows, these scores are a little optimistic."
+        )
+    return said
+
+
+def _score(ranked: Ranked) -> str:
+    """Return a mean score with the digits that its interval supports."""
+    half = (ranked.high - ranked.low) / 2
+    if not half > 0:
+        return f"{ranked.score:.4g}"
+    decimals = 1 - math.floor(math.log10(half))
+    return f"{ranked.score:.{decimals}f}" if 0 <= decimals <= 6 else f"{ranked.score:.4g}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return "a, b and c", at most so many by name."""
+    if len(names) > NAMED + 1:
+        return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
