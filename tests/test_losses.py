@@ -45,7 +45,7 @@ class TestEveryLoss(LossContract):
 
 
 @pytest.mark.parametrize(
-    ("name", "z", "y", "value", "slope"),
+    ("name", "z", "y", "value", "derivative"),
     [
         ("bce/sigmoid", -50.0, 1, 50.0, -1.0),  # sigmoid, then BCE: gradient -1.9e-10
         ("bce/sigmoid", 20.0, 0, 20.0, 1.0),  # prints 100, gradient 0
@@ -54,12 +54,12 @@ class TestEveryLoss(LossContract):
         ("bce/sigmoid", -200.0, 1, 200.0, -1.0),  # torch's soft_margin_loss is infinite here
     ],
 )
-def test_confident_mistakes_are_told_in_float32(name, z, y, value, slope):
+def test_confident_mistakes_are_told_in_float32(name, z, y, value, derivative):
     raw = torch.tensor([z], requires_grad=True)
     found = criterion(name, task="binary")(raw, t([y]))
     found.backward()
     assert float(found.detach()) == pytest.approx(value, rel=1e-6)
-    assert float(raw.grad) == pytest.approx(slope, rel=1e-6)
+    assert float(raw.grad) == pytest.approx(derivative, rel=1e-6)
 
 
 def test_focal_below_gamma_one_has_a_gradient_where_it_is_right():

@@ -128,7 +128,7 @@ def test_activations_grow_with_the_batch_and_scores_with_the_rows():
         task = problem("binary", network=mlp, rows=rows, train=50)
         return found(task, replace(SETTINGS, batch_size=10))
 
-    # what a fused net of 8 hidden units and one output keeps of a row: values and slopes
+    # what a fused net of 8 hidden units and one output keeps of a row: values and derivatives
     assert (step(40) - step(20)) / 20 >= 8 * 2 * 9
     few, many = whole(100), whole(1050)
     assert many.step == few.step

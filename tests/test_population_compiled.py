@@ -38,7 +38,7 @@ PAIRS = {
     "multiclass": ("cross_entropy/softmax", "crammer_singer/identity", "mse/softmax", "kl_div/softmax"),
     "regression": ("mse/identity", "huber/identity", "rmse/identity", "log_cosh/identity"),
 }
-"""Those with a declared slope and some without."""
+"""Those with a declared derivative and some without."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -51,11 +51,11 @@ def _compiler_at_hand() -> None:
 @COMPILER
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", PAIRS)
-def test_compiled_slopes_and_losses_with_them_are_the_same(kind: str) -> None:
+def test_compiled_derivatives_and_losses_with_them_are_the_same(kind: str) -> None:
     like, n_out = torch.zeros(1, dtype=torch.float64), 3 if kind == "multiclass" else 1
     points = [Point(pair, 0.1) for pair in sorted(PAIRS[kind]) for _ in range(2)]
     pairs = [find_pair(p.pair, kind) for p in points]
-    assert {p.has_slope for p in pairs} == {True, False} or kind == "binary"
+    assert {p.has_derivative for p in pairs} == {True, False} or kind == "binary"
     found = pair_slices(points, pairs, [TargetStatistics()] * 3, like)
     draws = torch.Generator().manual_seed(0)
     raw = torch.randn(3, 8, n_out, 5, generator=draws, dtype=torch.float64).transpose(2, 3)
@@ -64,16 +64,18 @@ def test_compiled_slopes_and_losses_with_them_are_the_same(kind: str) -> None:
     encoded = {s.encoding: s.encode(target, n_out) for s in found}
     wanted, given = Criteria(found), CompiledCriteria(found)
     for criteria in (wanted, given):
-        assert [s.pair.has_slope for s in found] == [k is None for k in criteria.slopes(raw, encoded)[1]]
+        assert [s.pair.has_derivative for s in found] == [
+            k is None for k in criteria.derivatives(raw, encoded)[1]
+        ]
     for theirs, ours in zip(_all_of(wanted, raw, encoded), _all_of(given, raw, encoded), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
 def _all_of(criteria: Criteria, raw: torch.Tensor, encoded: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-    slopes, known = criteria.slopes(raw, encoded)
+    derivatives, known = criteria.derivatives(raw, encoded)
     losses = criteria.losses(raw, encoded)
     unknown = criteria.losses(raw, encoded, 5, unknown=True)
-    return [torch.cat(slopes, dim=1), *(k for k in known if k is not None), *losses, *unknown]
+    return [torch.cat(derivatives, dim=1), *(k for k in known if k is not None), *losses, *unknown]
 
 
 @COMPILER
@@ -136,8 +138,8 @@ def test_thin_layers_have_the_outputs_and_gradients_of_matrix_products(
     weights = Weights.of(networks, len(pairs) * 2)
     plain, criteria = FusedStack(stack.layers), Criteria(slices)
     raw = plain.forward(weights.views, x, None)
-    slopes, losses = criteria.slopes(raw, encoded)
-    plain.backward(slopes, weights.views, weights.gradients)
+    derivatives, losses = criteria.derivatives(raw, encoded)
+    plain.backward(derivatives, weights.views, weights.gradients)
 
     across = Weights.of(networks, len(pairs) * 2, across=True)
     thin = ThinStack(stack.layers)

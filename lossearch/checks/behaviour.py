@@ -61,11 +61,11 @@ def gradient(loss: Loss) -> list[str]:
     return problems
 
 
-def slopes(loss: Loss) -> list[str]:
-    """Say where a declared slope is not what autograd gives, for a stack of models with parameters of their own."""
+def derivatives(loss: Loss) -> list[str]:
+    """Say where a declared derivative is not what autograd gives, for a stack of models with parameters of their own."""
     k, problems = 3, []
     for pair in pairs_of(loss):
-        if not pair.has_slope:
+        if not pair.has_derivative:
             continue
         for outs in (1, 2) if loss.kind == "regression" else (outputs(loss),):
             sample = draw(pair, 24, k, outs=outs)
@@ -76,9 +76,9 @@ def slopes(loss: Loss) -> list[str]:
             raw = sample.raw.clone().requires_grad_()
             means = pair.reduce(pair.values(raw, sample.encoded, **keywords(loss, **wide)))
             (wanted,) = torch.autograd.grad(means.sum(), raw)
-            found = pair.slope(sample.raw, sample.encoded, **keywords(loss, **wide))
+            found = pair.derivative(sample.raw, sample.encoded, **keywords(loss, **wide))
             if found.shape != wanted.shape or not torch.allclose(found, wanted, rtol=1e-9, atol=1e-12):
-                problems.append(f"{pair.name}: the declared slope differs from autograd's")
+                problems.append(f"{pair.name}: the declared derivative differs from autograd's")
     return problems
 
 
@@ -104,11 +104,11 @@ def finite(loss: Loss) -> list[str]:
         raw, target = _extremes(pair, dtype)
         given = raw.clone().requires_grad_()
         live = pair.values(given, target, **keywords(loss))
-        (slope,) = torch.autograd.grad(live.sum(), given)
+        (derivative,) = torch.autograd.grad(live.sum(), given)
         values = live.detach()
         # exp leaves the numbers a float can hold, or their squares; infinity is then right, NaN never
         held = (pair.activation(raw).abs() < math.sqrt(torch.finfo(dtype).max)).all(dim=-1)
-        for what, found in (("value", values), ("gradient", slope.sum(dim=-1))):
+        for what, found in (("value", values), ("gradient", derivative.sum(dim=-1))):
             bad = found.isnan() | (held & ~found.isfinite())
             if bool(bad.any()):
                 at = raw[bad][0].tolist()
@@ -126,9 +126,11 @@ def _finite_at_zero_error(loss: Loss) -> list[str]:
             sample = draw(pair, 6)
             raw = sample.encoded.clone().requires_grad_()
             mean = pair.reduce(pair.values(raw, sample.encoded, **keywords(loss)))
-            (slope,) = torch.autograd.grad(mean, raw)
-            if not bool(slope.isfinite().all()):
-                problems.append(f"{pair.name}: gradient is {float(slope[0])} where every output is right")
+            (derivative,) = torch.autograd.grad(mean, raw)
+            if not bool(derivative.isfinite().all()):
+                problems.append(
+                    f"{pair.name}: gradient is {float(derivative[0])} where every output is right"
+                )
     return problems
 
 

@@ -61,7 +61,7 @@ CHECKS = (
     Check("its inputs are left as they are", _form.kept),
     Check("the same input gives the same value, without random numbers", _form.pure),
     Check("autograd agrees with finite differences", _behaviour.gradient),
-    Check("declared slopes agree with autograd", _behaviour.slopes),
+    Check("declared derivatives agree with autograd", _behaviour.derivatives),
     Check("value and gradient are finite far out", _behaviour.finite),
     Check("the form on raw output is the loss after the activation", _behaviour.fused),
     Check("it becomes every loss it says it contains", _behaviour.contained),

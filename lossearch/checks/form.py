@@ -125,10 +125,10 @@ def vmapped(loss: Loss) -> list[str]:
         def mean(raw: Tensor, target: Tensor, params: dict[str, Any], pair: Pair = pair) -> Tensor:
             return pair.reduce(pair.values(raw, target, **keywords(loss, **params)))
 
-        slope = torch.func.grad(mean)
-        together = torch.func.vmap(slope)(sample.raw, sample.encoded, params)
+        derivative = torch.func.grad(mean)
+        together = torch.func.vmap(derivative)(sample.raw, sample.encoded, params)
         alone = [
-            slope(sample.raw[i], sample.encoded[i], {n: float(v[i]) for n, v in params.items()})
+            derivative(sample.raw[i], sample.encoded[i], {n: float(v[i]) for n, v in params.items()})
             for i in range(k)
         ]
         if not torch.allclose(together, torch.stack(alone), rtol=1e-10, atol=1e-12):

@@ -105,11 +105,11 @@ def minimised(risk: Callable[[Tensor], Tensor], n_out: int) -> Tensor:
         fine = best + torch.linspace(-0.02, 0.02, 4001, dtype=torch.float64)
         return fine[risk(fine[:, None]).argmin()].unsqueeze(0)
 
-    def value_and_slope(z: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def value_and_derivative(z: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         point = torch.tensor(z[None, :], requires_grad=True)
         value = risk(point).sum()
-        (slope,) = torch.autograd.grad(value, point)
-        return value.item(), slope[0].numpy()
+        (derivative,) = torch.autograd.grad(value, point)
+        return value.item(), derivative[0].numpy()
 
-    found = minimize(value_and_slope, np.zeros(n_out), jac=True, method="BFGS", options={"gtol": 1e-9})
+    found = minimize(value_and_derivative, np.zeros(n_out), jac=True, method="BFGS", options={"gtol": 1e-9})
     return torch.as_tensor(found.x)

@@ -20,7 +20,7 @@ from lossearch.losses.ranges import RANGES, Range
 class Activation:
     """A pure function over the last axis of raw outputs, with its range and the tasks it fits.
 
-    ``slope(gradient, output)`` is what a gradient in the activated output is in the raw one.
+    ``derivative(gradient, output)`` is what a gradient in the activated output is in the raw one.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Activation:
     range: Range
     kinds: tuple[str, ...]
     aliases: tuple[str, ...] = ()
-    slope: Callable[[Tensor, Tensor], Tensor] | None = None
+    derivative: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __call__(self, raw: Tensor) -> Tensor:
         """Return the activated output, of the same shape."""
@@ -69,24 +69,24 @@ def _identity(raw: Tensor) -> Tensor:
     return raw
 
 
-def _identity_slope(gradient: Tensor, _: Tensor) -> Tensor:
+def _identity_derivative(gradient: Tensor, _: Tensor) -> Tensor:
     return gradient
 
 
-def _sigmoid_slope(gradient: Tensor, output: Tensor) -> Tensor:
+def _sigmoid_derivative(gradient: Tensor, output: Tensor) -> Tensor:
     return gradient * (output - output.square())
 
 
-def _tanh_slope(gradient: Tensor, output: Tensor) -> Tensor:
+def _tanh_derivative(gradient: Tensor, output: Tensor) -> Tensor:
     return gradient * (1 - output.square())
 
 
-def _softmax_slope(gradient: Tensor, output: Tensor) -> Tensor:
+def _softmax_derivative(gradient: Tensor, output: Tensor) -> Tensor:
     weighted = gradient * output
     return weighted - output * weighted.sum(dim=-1, keepdim=True)
 
 
-def _exp_slope(gradient: Tensor, output: Tensor) -> Tensor:
+def _exp_derivative(gradient: Tensor, output: Tensor) -> Tensor:
     return gradient * output
 
 
@@ -99,12 +99,14 @@ ACTIVATIONS = _Activations(
             RANGES["real"],
             ("regression", "binary", "multiclass"),
             ("linear", "none"),
-            _identity_slope,
+            _identity_derivative,
         ),
-        Activation("sigmoid", torch.sigmoid, RANGES["unit"], ("regression", "binary"), slope=_sigmoid_slope),
-        Activation("tanh", torch.tanh, RANGES["tanh"], ("regression", "binary"), slope=_tanh_slope),
-        Activation("softmax", softmax, RANGES["simplex"], ("multiclass",), slope=_softmax_slope),
+        Activation(
+            "sigmoid", torch.sigmoid, RANGES["unit"], ("regression", "binary"), derivative=_sigmoid_derivative
+        ),
+        Activation("tanh", torch.tanh, RANGES["tanh"], ("regression", "binary"), derivative=_tanh_derivative),
+        Activation("softmax", softmax, RANGES["simplex"], ("multiclass",), derivative=_softmax_derivative),
         Activation("softplus", softplus, RANGES["nonnegative"], ("regression",)),
-        Activation("exp", torch.exp, RANGES["nonnegative"], ("regression",), slope=_exp_slope),
+        Activation("exp", torch.exp, RANGES["nonnegative"], ("regression",), derivative=_exp_derivative),
     ],
 )

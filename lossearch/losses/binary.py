@@ -34,7 +34,7 @@ def _bce_from_raw(raw: Tensor, target: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(raw, target, reduction="none")
 
 
-def _bce_slope(raw: Tensor, target: Tensor) -> Tensor:
+def _bce_derivative(raw: Tensor, target: Tensor) -> Tensor:
     return torch.sigmoid(raw) - target
 
 
@@ -60,7 +60,7 @@ def _bce_slope(raw: Tensor, target: Tensor) -> Tensor:
         "SoftMarginLoss",
     ),
     fused={"sigmoid": _bce_from_raw},
-    fused_slope={"sigmoid": _bce_slope},
+    fused_derivative={"sigmoid": _bce_derivative},
     probability={"sigmoid": _sigmoid},
     proper=True,
     example=(0.9, 1.0, 0.10536051565782628),
@@ -82,7 +82,7 @@ def _focal_from_raw(raw: Tensor, target: Tensor, *, gamma: float | Tensor, alpha
     return _class_weight(target, alpha) * hard * softplus(-margin)
 
 
-def _focal_slope(raw: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
+def _focal_derivative(raw: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
     side = 2 * target - 1
     wrong = torch.sigmoid(-side * raw)
     away = logsigmoid(side * raw)
@@ -90,18 +90,18 @@ def _focal_slope(raw: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: f
     return side * _class_weight(target, alpha) * hard * (gamma * (1 - wrong) * away - wrong)
 
 
-def _log_slope(raw: Tensor, gamma: Tensor) -> Tensor:
+def _log_derivative(raw: Tensor, gamma: Tensor) -> Tensor:
     """Return log |d loss / dp| of the class whose logit is ``raw``, by p = sigmoid(raw)."""
     tail = gamma.log() + softplus(-raw).log()
     return (gamma - 1) * logsigmoid(-raw) + torch.logaddexp(-raw, tail)
 
 
 def _focal_probability(raw: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
-    """Return the probability whose expected focal loss ``raw`` minimises: odds are those of 1 / slope."""
+    """Return the probability whose expected focal loss ``raw`` minimises: odds are those of 1 / derivative."""
     gamma = torch.as_tensor(gamma, dtype=raw.dtype, device=raw.device)
     alpha = torch.as_tensor(alpha, dtype=raw.dtype, device=raw.device)
     weights = torch.where(alpha < 0, 0.0, torch.logit(alpha.clamp(0, 1)))
-    return torch.sigmoid(_log_slope(-raw, gamma) - _log_slope(raw, gamma) - weights)
+    return torch.sigmoid(_log_derivative(-raw, gamma) - _log_derivative(raw, gamma) - weights)
 
 
 @loss(
@@ -138,7 +138,7 @@ def _focal_probability(raw: Tensor, *, gamma: float | Tensor, alpha: float | Ten
     ),
     contains=(Contained("bce", {"gamma": 0.0}),),
     fused={"sigmoid": _focal_from_raw},
-    fused_slope={"sigmoid": _focal_slope},
+    fused_derivative={"sigmoid": _focal_derivative},
     probability={"sigmoid": _focal_probability},
     example=(0.9, 1.0, 0.0010536051565782628),
 )
@@ -151,7 +151,7 @@ def focal(output: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float
 _OUT_OF_REACH = "tanh reaches -1 and +1 only in the limit, so gradients fade before the loss is 0."
 
 
-def _hinge_slope(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+def _hinge_derivative(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
     # at the kink itself as torch's clamp has it
     return -target * (target * output <= margin)
 
@@ -169,7 +169,7 @@ def _hinge_slope(output: Tensor, target: Tensor, *, margin: float | Tensor) -> T
         )
     },
     caution={"tanh": _OUT_OF_REACH},
-    slope=_hinge_slope,
+    derivative=_hinge_derivative,
     kinks=(1.0,),
     example=(0.5, 1.0, 0.5),
 )
@@ -186,7 +186,7 @@ def _squared_hinge_tanh_probability(raw: Tensor, *, margin: float | Tensor) -> T
     return _squared_hinge_probability(raw.tanh(), margin=margin)
 
 
-def _squared_hinge_slope(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+def _squared_hinge_derivative(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
     return -2 * target * (margin - target * output).clamp(min=0)
 
 
@@ -204,7 +204,7 @@ def _squared_hinge_slope(output: Tensor, target: Tensor, *, margin: float | Tens
         )
     },
     caution={"tanh": _OUT_OF_REACH},
-    slope=_squared_hinge_slope,
+    derivative=_squared_hinge_derivative,
     example=(0.5, 1.0, 0.25),
 )
 def squared_hinge(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
@@ -220,17 +220,17 @@ def _mse_tanh_from_raw(raw: Tensor, target: Tensor) -> Tensor:
     return 4 * torch.sigmoid(-2 * target * raw).square()
 
 
-def _mse_slope(output: Tensor, target: Tensor) -> Tensor:
+def _mse_derivative(output: Tensor, target: Tensor) -> Tensor:
     return 2 * (output - target)
 
 
-def _mse_sigmoid_slope(raw: Tensor, target: Tensor) -> Tensor:
+def _mse_sigmoid_derivative(raw: Tensor, target: Tensor) -> Tensor:
     side = 2 * target - 1
     wrong = torch.sigmoid(-side * raw)
     return -2 * side * wrong.square() * (1 - wrong)
 
 
-def _mse_tanh_slope(raw: Tensor, target: Tensor) -> Tensor:
+def _mse_tanh_derivative(raw: Tensor, target: Tensor) -> Tensor:
     wrong = torch.sigmoid(-2 * target * raw)
     return -16 * target * wrong.square() * (1 - wrong)
 
@@ -260,8 +260,8 @@ def _from_tanh(raw: Tensor) -> Tensor:
     ),
     usual=("sigmoid", "identity"),
     fused={"sigmoid": _mse_from_raw, "tanh": _mse_tanh_from_raw},
-    slope=_mse_slope,
-    fused_slope={"sigmoid": _mse_sigmoid_slope, "tanh": _mse_tanh_slope},
+    derivative=_mse_derivative,
+    fused_derivative={"sigmoid": _mse_sigmoid_derivative, "tanh": _mse_tanh_derivative},
     probability={"sigmoid": _sigmoid, "identity": _from_score, "tanh": _from_tanh},
     equivalent={"tanh": Equivalent("mse/sigmoid", "(tanh z - s)^2 = 4 (sigmoid(2z) - y)^2")},
     proper=True,
@@ -280,17 +280,17 @@ def _mae_tanh_from_raw(raw: Tensor, target: Tensor) -> Tensor:
     return 2 * torch.sigmoid(-2 * target * raw)
 
 
-def _mae_slope(output: Tensor, target: Tensor) -> Tensor:
+def _mae_derivative(output: Tensor, target: Tensor) -> Tensor:
     return (output - target).sign()
 
 
-def _mae_sigmoid_slope(raw: Tensor, target: Tensor) -> Tensor:
+def _mae_sigmoid_derivative(raw: Tensor, target: Tensor) -> Tensor:
     side = 2 * target - 1
     wrong = torch.sigmoid(-side * raw)
     return side * (wrong.square() - wrong)
 
 
-def _mae_tanh_slope(raw: Tensor, target: Tensor) -> Tensor:
+def _mae_tanh_derivative(raw: Tensor, target: Tensor) -> Tensor:
     wrong = torch.sigmoid(-2 * target * raw)
     return 4 * target * (wrong.square() - wrong)
 
@@ -311,8 +311,8 @@ def _mae_tanh_slope(raw: Tensor, target: Tensor) -> Tensor:
     ),
     usual=("sigmoid",),
     fused={"sigmoid": _mae_from_raw, "tanh": _mae_tanh_from_raw},
-    slope=_mae_slope,
-    fused_slope={"sigmoid": _mae_sigmoid_slope, "tanh": _mae_tanh_slope},
+    derivative=_mae_derivative,
+    fused_derivative={"sigmoid": _mae_sigmoid_derivative, "tanh": _mae_tanh_derivative},
     equivalent={"tanh": Equivalent("mae/sigmoid", "|tanh z - s| = 2 |sigmoid(2z) - y|")},
     kinks=(0.0,),
     example=(0.3, 1.0, 0.7),

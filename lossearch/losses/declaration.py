@@ -110,9 +110,9 @@ class Loss:
     params: tuple[Parameter, ...] = ()
     fused: Mapping[str, LossFunction] = field(default_factory=dict)
     probability: Mapping[str, LossFunction] = field(default_factory=dict)
-    slope: LossFunction | None = None
+    derivative: LossFunction | None = None
     """Derivative of ``fn`` in its output, of the output's shape: spares populations recording a graph."""
-    fused_slope: Mapping[str, LossFunction] = field(default_factory=dict)
+    fused_derivative: Mapping[str, LossFunction] = field(default_factory=dict)
     """activation -> derivative of the form on raw output."""
     usual: tuple[str, ...] | None = None
     """Activations searched unless a study asks for others; None: every legal one."""
@@ -140,7 +140,7 @@ class Loss:
     """(activated output, encoded target, value), numbers or nested lists."""
 
     def __post_init__(self) -> None:
-        for name in ("fused", "probability", "fused_slope", "equivalent", "caution"):
+        for name in ("fused", "probability", "fused_derivative", "equivalent", "caution"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -184,7 +184,7 @@ def _rebuilt(values: dict[str, Any]) -> Loss:
 
 
 _OPTIONAL = tuple(f.name for f in fields(Loss) if f.name not in {"name", "kind", "fn", "encodings"})
-_BY_ACTIVATION = ("fused", "probability", "fused_slope", "usual", "equivalent", "caution")
+_BY_ACTIVATION = ("fused", "probability", "fused_derivative", "usual", "equivalent", "caution")
 
 
 def _unknown_in(declared: Mapping[str, Any]) -> list[str]:

@@ -20,10 +20,10 @@ _MARGIN = Parameter(
 )
 
 
-def _crammer_singer_slope(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+def _crammer_singer_derivative(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
     rivals = output.masked_fill(is_true(output, target), -math.inf)
     top = rivals.amax(dim=-1, keepdim=True)
-    # rivals that tie share the slope, and the kink itself has one, as torch has both
+    # rivals that tie share the derivative, and the kink itself has one, as torch has both
     strongest = (rivals == top).to(output.dtype)
     short = margin + top.squeeze(-1) - true_class(output, target) >= 0
     shared = plus_true_class(strongest / strongest.sum(dim=-1, keepdim=True), target, -1.0)
@@ -41,7 +41,7 @@ def _crammer_singer_slope(output: Tensor, target: Tensor, *, margin: float | Ten
     caution={
         "identity": "not consistent where no class has probability above one half; gives no probabilities."
     },
-    slope=_crammer_singer_slope,
+    derivative=_crammer_singer_derivative,
     kinks=(0.0,),
     example=([[2.0, 1.5, 0.0]], [0], 0.5),
 )
@@ -54,7 +54,7 @@ def crammer_singer(output: Tensor, target: Tensor, *, margin: float | Tensor) ->
     return (margin + rival - true_class(output, target)).clamp(min=0)
 
 
-def _hinge_slope(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+def _hinge_derivative(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
     # at the kink itself as torch's clamp has it
     return -target * (target * output <= over_classes(margin))
 
@@ -67,7 +67,7 @@ def _hinge_slope(output: Tensor, target: Tensor, *, margin: float | Tensor) -> T
     formula="sum_k max(0, margin - s_k f_k)",
     aliases=("one_vs_rest_hinge", "OneVsRestHinge"),
     params=(_MARGIN,),
-    slope=_hinge_slope,
+    derivative=_hinge_derivative,
     kinks=(1.0,),
     example=([[2.0, -0.5, 0.0]], [[1.0, -1.0, -1.0]], 1.5),
 )
@@ -76,7 +76,7 @@ def ovr_hinge(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tens
     return (over_classes(margin) - target * output).clamp(min=0).sum(dim=-1)
 
 
-def _squared_hinge_slope(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+def _squared_hinge_derivative(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
     return -2 * target * (over_classes(margin) - target * output).clamp(min=0)
 
 
@@ -88,7 +88,7 @@ def _squared_hinge_slope(output: Tensor, target: Tensor, *, margin: float | Tens
     formula="sum_k max(0, margin - s_k f_k)^2",
     aliases=("one_vs_rest_squared_hinge", "OneVsRestSquaredHinge"),
     params=(_MARGIN,),
-    slope=_squared_hinge_slope,
+    derivative=_squared_hinge_derivative,
     example=([[2.0, -0.5, 0.0]], [[1.0, -1.0, -1.0]], 1.25),
 )
 def ovr_squared_hinge(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:

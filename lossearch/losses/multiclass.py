@@ -28,7 +28,7 @@ def _cross_entropy_from_raw(raw: Tensor, target: Tensor) -> Tensor:
     return -true_class(log_softmax(raw), target)
 
 
-def _cross_entropy_slope(raw: Tensor, target: Tensor) -> Tensor:
+def _cross_entropy_derivative(raw: Tensor, target: Tensor) -> Tensor:
     return plus_true_class(softmax(raw), target, -1.0)
 
 
@@ -49,7 +49,7 @@ def _cross_entropy_slope(raw: Tensor, target: Tensor) -> Tensor:
         "log_loss",
     ),
     fused={"softmax": _cross_entropy_from_raw},
-    fused_slope={"softmax": _cross_entropy_slope},
+    fused_derivative={"softmax": _cross_entropy_derivative},
     probability={"softmax": softmax},
     proper=True,
     example=([[0.05, 0.95, 0.0]], [1], 0.05129329438755058),
@@ -134,7 +134,7 @@ def _focal_from_raw(raw: Tensor, target: Tensor, *, gamma: float | Tensor) -> Te
     return hard * -true_class(logs, target)
 
 
-def _focal_slope(raw: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
+def _focal_derivative(raw: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
     logs = log_softmax(raw)
     own = true_class(logs, target)
     rivals = _log_rivals(logs, is_true(raw, target))
@@ -160,8 +160,8 @@ def _focal_probability(raw: Tensor, *, gamma: float | Tensor) -> Tensor:
     gamma = torch.as_tensor(over_classes(gamma), dtype=raw.dtype, device=raw.device)
     logs = log_softmax(raw)
     others = _log_complements(logs)
-    slope = (gamma - 1) * others + torch.logaddexp(others - logs, gamma.log() + (-logs).log())
-    return softmax(-slope)
+    derivative = (gamma - 1) * others + torch.logaddexp(others - logs, gamma.log() + (-logs).log())
+    return softmax(-derivative)
 
 
 @loss(
@@ -188,7 +188,7 @@ def _focal_probability(raw: Tensor, *, gamma: float | Tensor) -> Tensor:
     ),
     contains=(Contained("cross_entropy", {"gamma": 0.0}),),
     fused={"softmax": _focal_from_raw},
-    fused_slope={"softmax": _focal_slope},
+    fused_derivative={"softmax": _focal_derivative},
     probability={"softmax": _focal_probability},
     example=([[0.05, 0.95, 0.0]], [1], 0.00012823323596887645),
 )
@@ -211,7 +211,7 @@ def _unsmoothed(raw: Tensor, *, smoothing: float | Tensor) -> Tensor:
     return stretched / stretched.sum(dim=-1, keepdim=True)
 
 
-def _label_smoothing_slope(raw: Tensor, target: Tensor, *, smoothing: float | Tensor) -> Tensor:
+def _label_smoothing_derivative(raw: Tensor, target: Tensor, *, smoothing: float | Tensor) -> Tensor:
     even = over_classes(smoothing) / raw.shape[-1]
     return plus_true_class(softmax(raw) - even, target, smoothing - 1)
 
@@ -235,7 +235,7 @@ def _label_smoothing_slope(raw: Tensor, target: Tensor, *, smoothing: float | Te
     ),
     contains=(Contained("cross_entropy", {"smoothing": 0.0}),),
     fused={"softmax": _label_smoothing_from_raw},
-    fused_slope={"softmax": _label_smoothing_slope},
+    fused_derivative={"softmax": _label_smoothing_derivative},
     probability={"softmax": _unsmoothed},
     example=([[0.25, 0.5, 0.25]], [1], 0.7393569926),
 )
@@ -253,7 +253,7 @@ def _clipped(raw: Tensor) -> Tensor:
     return torch.where(total > 0, inside / total.clamp(min=torch.finfo(raw.dtype).tiny), equal)
 
 
-def _mse_slope(output: Tensor, target: Tensor) -> Tensor:
+def _mse_derivative(output: Tensor, target: Tensor) -> Tensor:
     return 2 * (output - target)
 
 
@@ -273,7 +273,7 @@ def _mse_slope(output: Tensor, target: Tensor) -> Tensor:
         "brier",
     ),
     probability={"softmax": softmax, "identity": _clipped},
-    slope=_mse_slope,
+    derivative=_mse_derivative,
     proper=True,
     example=([[0.2, 0.8, 0.0]], [[0.0, 1.0, 0.0]], 0.08),
 )
@@ -287,7 +287,7 @@ def _mae_from_raw(raw: Tensor, target: Tensor) -> Tensor:
     return 2 * _log_rivals(logs, target > 0.5).exp()
 
 
-def _mae_slope(raw: Tensor, target: Tensor) -> Tensor:
+def _mae_derivative(raw: Tensor, target: Tensor) -> Tensor:
     p = softmax(raw)
     return 2 * (p * target).sum(dim=-1, keepdim=True) * (p - target)
 
@@ -308,7 +308,7 @@ def _mae_slope(raw: Tensor, target: Tensor) -> Tensor:
     ),
     usual=("softmax",),
     fused={"softmax": _mae_from_raw},
-    fused_slope={"softmax": _mae_slope},
+    fused_derivative={"softmax": _mae_derivative},
     kinks=(0.0,),
     example=([[0.2, 0.8, 0.0]], [[0.0, 1.0, 0.0]], 0.4),
 )

@@ -20,7 +20,7 @@ _RMSE_FLOOR = 1e-8
 """Added under the root, whose gradient at exactly 0 is not a number."""
 
 
-def _squared_slope(output: Tensor, target: Tensor) -> Tensor:
+def _squared_derivative(output: Tensor, target: Tensor) -> Tensor:
     return 2 * (output - target)
 
 
@@ -41,7 +41,7 @@ def _squared_slope(output: Tensor, target: Tensor) -> Tensor:
     ),
     usual=("identity",),
     caution=_EXP,
-    slope=_squared_slope,
+    derivative=_squared_derivative,
     proper=True,
     example=(0.5, 2.0, 2.25),
 )
@@ -50,7 +50,7 @@ def mse(output: Tensor, target: Tensor) -> Tensor:
     return (output - target).square()
 
 
-def _absolute_slope(output: Tensor, target: Tensor) -> Tensor:
+def _absolute_derivative(output: Tensor, target: Tensor) -> Tensor:
     return (output - target).sign()
 
 
@@ -70,7 +70,7 @@ def _absolute_slope(output: Tensor, target: Tensor) -> Tensor:
     ),
     usual=("identity",),
     caution=_EXP,
-    slope=_absolute_slope,
+    derivative=_absolute_derivative,
     kinks=(0.0,),
     example=(0.5, 2.0, 1.5),
 )
@@ -104,7 +104,7 @@ def rmse(output: Tensor, target: Tensor) -> Tensor:
     return (output - target).square()
 
 
-def _huber_slope(output: Tensor, target: Tensor, *, delta: float | Tensor) -> Tensor:
+def _huber_derivative(output: Tensor, target: Tensor, *, delta: float | Tensor) -> Tensor:
     return torch.clamp(output - target, -delta, delta)  # type: ignore[arg-type]  # numbers or tensors alike
 
 
@@ -131,7 +131,7 @@ def _huber_slope(output: Tensor, target: Tensor, *, delta: float | Tensor) -> Te
     ),
     usual=("identity",),
     caution=_EXP,
-    slope=_huber_slope,
+    derivative=_huber_derivative,
     example=(0.5, 2.0, 1.0),
 )
 def huber(output: Tensor, target: Tensor, *, delta: float | Tensor) -> Tensor:
@@ -141,7 +141,7 @@ def huber(output: Tensor, target: Tensor, *, delta: float | Tensor) -> Tensor:
     return 0.5 * near.square() + delta * (error - near)
 
 
-def _log_cosh_slope(output: Tensor, target: Tensor) -> Tensor:
+def _log_cosh_derivative(output: Tensor, target: Tensor) -> Tensor:
     return torch.tanh(output - target)
 
 
@@ -153,7 +153,7 @@ def _log_cosh_slope(output: Tensor, target: Tensor) -> Tensor:
     aliases=("logcosh", "LogCosh", "log_cosh_loss", "LogCoshLoss"),
     usual=("identity",),
     caution=_EXP,
-    slope=_log_cosh_slope,
+    derivative=_log_cosh_derivative,
     example=(1.0, 0.0, 0.4337808304830271),
 )
 def log_cosh(output: Tensor, target: Tensor) -> Tensor:

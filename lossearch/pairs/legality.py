@@ -119,27 +119,29 @@ class Pair:
         return values.squeeze(-1) if values.shape[-1] == 1 else values.mean(dim=-1)
 
     @property
-    def has_slope(self) -> bool:
-        """Whether :meth:`slope` is known without autograd."""
+    def has_derivative(self) -> bool:
+        """Whether :meth:`derivative` is known without autograd."""
         loss, name = self.loss, self.activation.name
-        chained = name not in loss.fused and loss.slope is not None and self.activation.slope is not None
-        return loss.after_mean is None and (chained or name in loss.fused_slope)
+        chained = (
+            name not in loss.fused and loss.derivative is not None and self.activation.derivative is not None
+        )
+        return loss.after_mean is None and (chained or name in loss.fused_derivative)
 
-    def slope(self, raw: Tensor, encoded: Tensor, **params: Any) -> Tensor:
+    def derivative(self, raw: Tensor, encoded: Tensor, **params: Any) -> Tensor:
         """Return the derivative of the batch's loss in raw output (..., N, n_out), where it is known.
 
         Raises:
-            TypeError: it is not; see ``has_slope``.
+            TypeError: it is not; see ``has_derivative``.
         """
         loss = self.loss
-        direct = loss.fused_slope.get(self.activation.name)
+        direct = loss.fused_derivative.get(self.activation.name)
         if direct is not None:
             found = direct(raw, encoded, **params)
-        elif loss.slope is not None and self.activation.slope is not None:
+        elif loss.derivative is not None and self.activation.derivative is not None:
             output = self.activation(raw)
-            found = self.activation.slope(loss.slope(output, encoded, **params), output)
+            found = self.activation.derivative(loss.derivative(output, encoded, **params), output)
         else:
-            raise TypeError(f"the slope of {self.name} is not declared")
+            raise TypeError(f"the derivative of {self.name} is not declared")
         return found / (raw.shape[-2] * raw.shape[-1] if loss.elementwise else raw.shape[-2])
 
     def reduce(self, values: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ def raising(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:  # noqa
 
 @loss(task="regression", encoding="raw", source="made to fail", name="steep")
 def steep(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Finite, with a gradient that is not: the root has an infinite slope at 0."""
+    """Finite, with a gradient that is not: the root has an infinite derivative at 0."""
     return (output - output.detach()).square().sqrt() + (output - target).square()
 
 

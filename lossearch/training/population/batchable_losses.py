@@ -53,7 +53,7 @@ def _agrees(pair: Pair, points: Sequence[Point], folds: Sequence[Fold], n_out: i
     (whole,) = pair_slices(points, [pair] * len(points), [f.statistics for f in folds], raw)
     y = torch.stack([f.train.y[:rows] for f in folds])
     losses = whole.losses(raw, whole.encode(y, n_out))[0]
-    (slopes,) = torch.autograd.grad(losses.sum(), raw)
+    (derivatives,) = torch.autograd.grad(losses.sum(), raw)
     said = whole.predictions(raw.detach())
     for s, fold in enumerate(folds):
         for a, point in enumerate(points):
@@ -62,8 +62,8 @@ def _agrees(pair: Pair, points: Sequence[Point], folds: Sequence[Fold], n_out: i
             loss = criterion.mean(
                 alone, criterion.encode(fold.train.y[:rows], n_out).to(whole.encode(y, n_out).dtype)
             )
-            (slope,) = torch.autograd.grad(loss, alone)
-            if not (_close(losses[s, a], loss) and _close(slopes[s, a], slope)):
+            (derivative,) = torch.autograd.grad(loss, alone)
+            if not (_close(losses[s, a], loss) and _close(derivatives[s, a], derivative)):
                 return False
             if not _same(said, (s, a), criterion.predictions(alone.detach())):
                 return False

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_map_only
 
-from lossearch.training.population.criteria import Criteria, PairSlice, Slopes
+from lossearch.training.population.criteria import Criteria, Derivatives, PairSlice
 
 Function = Callable[..., Any]
 OPTIONS: dict[str, Any] = {
@@ -77,27 +77,27 @@ def _copied(found: Any) -> Any:
 
 @dataclass
 class CompiledCriteria(Criteria):
-    """The same, compiled once for each shape: one pass over all pairs. All slopes are one piece."""
+    """The same, compiled once for each shape: one pass over all pairs. All derivatives are one piece."""
 
     forms: dict[tuple[object, ...], Function] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.held = [t for s in self.slices for t in (*s.params.values(), *s.fitted.values())]
 
-    def slopes(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Slopes:
-        """Return what :meth:`Criteria.slopes` does."""
+    def derivatives(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Derivatives:
+        """Return what :meth:`Criteria.derivatives` does."""
 
         def function(criteria: Criteria, raw: Tensor, *targets: Tensor) -> list[Tensor]:
-            found, known = criteria.slopes(raw, dict(zip(encoded, targets, strict=True)))
+            found, known = criteria.derivatives(raw, dict(zip(encoded, targets, strict=True)))
             return [torch.cat(found, dim=1), *(k for k in known if k is not None)]
 
-        slope, *known = self.run(function, ("slopes", *encoded), [raw, *encoded.values()])
-        return [slope], self.by_slice(known)
+        derivative, *known = self.run(function, ("derivatives", *encoded), [raw, *encoded.values()])
+        return [derivative], self.by_slice(known)
 
     def by_slice(self, known: Sequence[Tensor]) -> list[Tensor | None]:
-        """Return each slice's losses, None where they are not computed with the slope."""
+        """Return each slice's losses, None where they are not computed with the derivative."""
         left = iter(known)
-        return [None if s.pair.has_slope else next(left) for s in self.slices]
+        return [None if s.pair.has_derivative else next(left) for s in self.slices]
 
     def losses(
         self, raw: Tensor, encoded: Mapping[str, Tensor], batches: int = 1, *, unknown: bool = False

@@ -57,20 +57,20 @@ class PairSlice:
         values = self.pair.values(raw, wide, **self.params, **self.fitted)
         return self.pair.reduce(values.unflatten(2, (batches, -1))).movedim(2, 0)
 
-    def slope(self, raw: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the slope of one batch's loss in its outputs (S, arms, B, n_out), shaped like them.
+    def derivative(self, raw: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the derivative of one batch's loss in its outputs (S, arms, B, n_out), shaped like them.
 
         With it the losses (S, arms) where it is not known without them.
         """
-        if not self.pair.has_slope:
+        if not self.pair.has_derivative:
             own = raw.detach().requires_grad_()
             with torch.enable_grad():
                 losses = self.losses(own, encoded)[0]
-            (slope,) = torch.autograd.grad(losses, own, torch.ones_like(losses))
-            return slope, losses.detach()
+            (derivative,) = torch.autograd.grad(losses, own, torch.ones_like(losses))
+            return derivative, losses.detach()
         with torch.no_grad():
             wide = encoded.expand(-1, raw.shape[1], *encoded.shape[2:])
-            return self.pair.slope(raw, wide, **self.params, **self.fitted), None
+            return self.pair.derivative(raw, wide, **self.params, **self.fitted), None
 
     def activated(self, raw: Tensor) -> Tensor:
         """Return this pair's outputs after the activation, or before one that keeps finite numbers finite."""
@@ -151,7 +151,7 @@ def picked(slices: Sequence[PairSlice], arms: Sequence[int]) -> list[PairSlice]:
     return found
 
 
-Slopes = tuple[list[Tensor], list[Tensor | None]]
+Derivatives = tuple[list[Tensor], list[Tensor | None]]
 
 
 @dataclass
@@ -160,20 +160,20 @@ class Criteria:
 
     slices: Sequence[PairSlice]
 
-    def slopes(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Slopes:
-        """Return the losses' slopes in raw output (S, A, B, n_out), pieces (S, arms, B, n_out) arms after arms.
+    def derivatives(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Derivatives:
+        """Return the losses' derivatives in raw output (S, A, B, n_out), pieces (S, arms, B, n_out) arms after arms.
 
-        With them each slice's losses (S, arms), None where the slope is known without them.
+        With them each slice's losses (S, arms), None where the derivative is known without them.
         """
-        each = [s.slope(raw[:, s.start : s.end], encoded[s.encoding]) for s in self.slices]
-        return [slope for slope, _ in each], [losses for _, losses in each]
+        each = [s.derivative(raw[:, s.start : s.end], encoded[s.encoding]) for s in self.slices]
+        return [derivative for derivative, _ in each], [losses for _, losses in each]
 
     def losses(
         self, raw: Tensor, encoded: Mapping[str, Tensor], batches: int = 1, *, unknown: bool = False
     ) -> list[Tensor]:
         """Return each slice's losses (batches, S, arms) of batches of equal size, lying one after another.
 
-        ``unknown`` leaves out the slices whose losses come with their slopes.
+        ``unknown`` leaves out the slices whose losses come with their derivatives.
         """
-        wanted = [s for s in self.slices if s.pair.has_slope or not unknown]
+        wanted = [s for s in self.slices if s.pair.has_derivative or not unknown]
         return [s.losses(raw[:, s.start : s.end], encoded[s.encoding], batches) for s in wanted]

@@ -1,7 +1,7 @@
 """A stack of layers with its own backward pass: no graph, and no memory asked for in a step.
 
 Small networks spend most of a step on what surrounds the arithmetic: recording a graph, allocating
-activations, walking the graph back. Linear layers and three activations whose slope follows from their
+activations, walking the graph back. Linear layers and three activations whose derivative follows from their
 output are enough for most fully connected networks, and are written out here. Others use autograd.
 """
 
@@ -31,12 +31,12 @@ class Bend:
     backward: Any
     extra: tuple[float, ...] = ()
 
-    def slope(self, gradient: Tensor, output: Tensor) -> Tensor:
+    def derivative(self, gradient: Tensor, output: Tensor) -> Tensor:
         """Return the gradient in what was activated."""
         found: Tensor = self.backward(gradient, output, *self.extra)
         return found
 
-    def slope_(self, gradient: Tensor, output: Tensor) -> None:
+    def derivative_(self, gradient: Tensor, output: Tensor) -> None:
         """Write it in place of the gradient."""
         self.backward.grad_input(gradient, output, *self.extra, grad_input=gradient)
 
@@ -151,16 +151,16 @@ class FusedStack(LayerStack):
 
     @torch.no_grad()
     def backward(
-        self, slopes: Sequence[Tensor], parameters: Tensors, gradients: Mapping[str, Tensor]
+        self, derivatives: Sequence[Tensor], parameters: Tensors, gradients: Mapping[str, Tensor]
     ) -> None:
-        """Write the gradients of all parameters, given the losses' slopes in the raw output, arms after arms."""
-        seeds, _, rows, n_out = slopes[0].shape
-        arms = sum(s.shape[1] for s in slopes)
-        g = self._buffer("slope", (seeds * arms, n_out, rows), slopes[0])
-        torch.cat([s.transpose(2, 3) for s in slopes], dim=1, out=g.view(seeds, arms, n_out, rows))
+        """Write the gradients of all parameters, given the losses' derivatives in the raw output, arms after arms."""
+        seeds, _, rows, n_out = derivatives[0].shape
+        arms = sum(s.shape[1] for s in derivatives)
+        g = self._buffer("derivative", (seeds * arms, n_out, rows), derivatives[0])
+        torch.cat([s.transpose(2, 3) for s in derivatives], dim=1, out=g.view(seeds, arms, n_out, rows))
         for done in reversed(self.tape):
             if isinstance(done, Bent):
-                BENDS[done.kind].slope_(g, done.output)
+                BENDS[done.kind].derivative_(g, done.output)
             elif isinstance(done, Dropped):
                 wide = g.view(seeds, arms, -1, rows)
                 wide.mul_(done.mask)

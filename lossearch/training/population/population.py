@@ -170,7 +170,7 @@ class Population:
             with self.precision.context(self.device):
                 raw = network(weights.views, weights.buffers, x, training=True, step_seeds=drawn)
             raw = lifted(raw)
-        found, known = criteria.slopes(raw.detach(), encoded)
+        found, known = criteria.derivatives(raw.detach(), encoded)
         lost = self._observe(raw.detach(), None, encoded, known)
         if isinstance(network, FusedStack):
             network.backward(found, weights.views, weights.gradients)

@@ -77,26 +77,29 @@ def forward(kind: type[nn.Module], layers: Layers, x: Tensor) -> Tensor:
     return raw if layers.outer_bias is None else raw + layers.outer_bias.unsqueeze(3)
 
 
-def backward(kind: type[nn.Module], layers: Layers, x: Tensor, slopes: Sequence[Tensor]) -> list[Tensor]:
+def backward(kind: type[nn.Module], layers: Layers, x: Tensor, derivatives: Sequence[Tensor]) -> list[Tensor]:
     """Return the gradients of all layers, in pieces as :meth:`Layers.pieces` gives them.
 
     Args:
         kind: the activation.
         layers: the weights.
         x: inputs (S, I, B).
-        slopes: of the losses in raw output, one a piece of the arms, (S, arms, B, O).
+        derivatives: of the losses in raw output, one a piece of the arms, (S, arms, B, O).
     """
     behind = layers.behind()
     # (S, B, 1) an input, (S, B, A) an output, (H, S, 1, A) a hidden unit's weights
     rows = x.unsqueeze(3).unbind(1)
-    said = [torch.cat([s[..., o].transpose(1, 2) for s in slopes], dim=2) for o in range(slopes[0].shape[3])]
+    said = [
+        torch.cat([s[..., o].transpose(1, 2) for s in derivatives], dim=2)
+        for o in range(derivatives[0].shape[3])
+    ]
     outer = behind.outer.unsqueeze(3).unbind(0)
     bias = None if behind.inner_bias is None else behind.inner_bias.unsqueeze(2)
     h = _hidden(kind, behind.inner.unsqueeze(3).unbind(1), bias, rows)
     found = [(g * h).sum(2) for g in said]
     # a single output's weight is a factor of all sums over rows
     factor: Tensor | float = outer[0].squeeze(2) if len(outer) == 1 else 1.0
-    back = BENDS[kind].slope(said[0] if len(outer) == 1 else _total(said, outer), h)
+    back = BENDS[kind].derivative(said[0] if len(outer) == 1 else _total(said, outer), h)
     found += [(back * one).sum(2) * factor for one in rows]
     if layers.inner_bias is not None:
         found.append(back.sum(2) * factor)
@@ -170,7 +173,7 @@ class ThinStack(LayerStack):
 
         Returns:
             Raw output (S, A, B, n_out), its sum, and the losses known of each slice as
-            :meth:`Criteria.slopes` gives them.
+            :meth:`Criteria.derivatives` gives them.
         """
         kind, biases, apart = self.kind, self.biases, captured(x.device)
         weights, places = self._tensors(parameters, len(x)), self._tensors(into, len(x))
@@ -179,8 +182,10 @@ class ThinStack(LayerStack):
         def function(criteria: Criteria, *given: Tensor) -> list[Tensor]:
             (x, *targets), layers = given[: 1 + len(encoded)], given[1 + len(encoded) :]
             raw = forward(kind, _layers(layers[:n], biases), x)
-            slopes, known = criteria.slopes(raw.transpose(2, 3), dict(zip(encoded, targets, strict=True)))
-            found = backward(kind, _layers(layers[:n], biases), x, slopes)
+            derivatives, known = criteria.derivatives(
+                raw.transpose(2, 3), dict(zip(encoded, targets, strict=True))
+            )
+            found = backward(kind, _layers(layers[:n], biases), x, derivatives)
             said = [raw, raw.sum(), *(k for k in known if k is not None)]
             if apart:
                 return [*said, *found]
@@ -191,7 +196,7 @@ class ThinStack(LayerStack):
         always = weights if apart else [*weights, *places]
         raw, total, *known = criteria.run(function, does, [x, *encoded.values()], always)
         if apart:
-            count = sum(not s.pair.has_slope for s in criteria.slices)
+            count = sum(not s.pair.has_derivative for s in criteria.slices)
             known, found = known[:count], known[count:]
             _write(found, _layers(places, biases))
         return raw.transpose(2, 3), total, criteria.by_slice(known)

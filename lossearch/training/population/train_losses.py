@@ -1,6 +1,6 @@
 """The losses of an epoch's steps, computed for many steps at once.
 
-A step needs its losses' slopes only. The losses themselves are a curve's; few operations on all the
+A step needs its losses' derivatives only. The losses themselves are a curve's; few operations on all the
 outputs of an epoch cost a fraction of many on a batch each.
 """
 
