@@ -95,8 +95,8 @@ def _task(of: Problem) -> Any:
     import torch
     from torch import nn
 
-    from lossearch.losses import TargetFacts, TargetStatistics
-    from lossearch.metrics.declaration import metrics_for
+    from lossearch.kinds import TargetFacts, TargetStatistics
+    from lossearch.metrics.registry import metrics_for
     from lossearch.tasks.task import Fold, Part, Task
 
     rows = of.rows()

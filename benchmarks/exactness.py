@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import torch
 
-from lossearch.losses import KINDS
+from lossearch.kinds import KINDS
 from lossearch.testing.problems import NETWORKS, every_pair, network_problem, replicate, space_of
 from lossearch.testing.training_base import FIFTY_STEPS, VARIANTS, TrainingTests, variant_name
 from lossearch.training.contract import Trains

@@ -37,8 +37,8 @@ from sklearn.datasets import make_circles
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lossearch.losses import TargetFacts, TargetStatistics
-from lossearch.metrics.declaration import metrics_for
+from lossearch.kinds import TargetFacts, TargetStatistics
+from lossearch.metrics.registry import metrics_for
 from lossearch.pairs import find_pair
 from lossearch.space import Point, Space
 from lossearch.tasks.task import Fold, Part, Task

@@ -34,9 +34,9 @@ from rich.table import Table
 from sklearn.datasets import make_circles
 from torch import nn
 
-from lossearch.losses import TargetFacts, TargetStatistics
-from lossearch.metrics.declaration import METRICS
-from lossearch.pairs import Predictions, find_pair
+from lossearch.kinds import Predictions, TargetFacts, TargetStatistics
+from lossearch.metrics.registry import METRICS
+from lossearch.pairs import find_pair
 from lossearch.records.evidence import Evidence
 from lossearch.space import Point, Space
 from lossearch.tasks.task import Fold, Part, Task

@@ -9,7 +9,7 @@ import numpy as np
 
 from lossearch.config import make_config
 from lossearch.data.sources import from_arrays
-from lossearch.metrics.declaration import Metric
+from lossearch.metrics.metric import Metric
 from lossearch.records.trial import TrialRecord
 from lossearch.study.plan import Plan
 from lossearch.study.prepare import Prepared, prepare

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lossearch.metrics.declaration import METRICS
-from lossearch.pairs import Predictions
+from lossearch.kinds import KINDS, Predictions
+from lossearch.metrics.registry import METRICS
 from lossearch.records.confirmations import Confirmation, Confirmed
 from lossearch.records.evidence import Evidence
 from lossearch.records.trial import TrialRecord
@@ -58,7 +58,7 @@ def sources(study: Study, *, confirmed: bool = True, curves: bool = True) -> Sou
     """Return the records of a study, with or without its confirmation and its curves."""
     records = _records(study)
     basis = Basis(
-        study.name, study.judge, study.direction, "sgd", SEEDS, CONVENTIONAL[study.kind], min_trials=2
+        study.name, study.judge, study.direction, "sgd", SEEDS, KINDS[study.kind].conventional, min_trials=2
     )
     declared = _declared(study)
     board = frames.leaderboard(

@@ -239,7 +239,8 @@ def test_a_reader_that_leaves_is_no_error():
 
 
 def test_losses_lists_the_whole_catalogue(lossearch):
-    from lossearch.losses import KINDS, losses_for
+    from lossearch.kinds import KINDS
+    from lossearch.losses import losses_for
 
     rows = json.loads(lossearch("losses", "--format", "json").out)
     assert [(r["kind"], r["name"]) for r in rows] == [(k, n) for k in KINDS for n in losses_for(k)]

@@ -117,7 +117,7 @@ def test_data_beside_the_study_file_is_found_from_anywhere(tmp_path):
 
 def test_the_kinds_are_those_of_the_catalogue():
     from lossearch.cli.options import KINDS as OFFERED
-    from lossearch.losses import KINDS
+    from lossearch.kinds import KINDS
 
     literal = next(a for a in get_args(TaskTable.model_fields["kind"].annotation) if get_args(a))
     assert get_args(literal) == KINDS == OFFERED

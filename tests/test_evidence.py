@@ -13,8 +13,9 @@ from lossearch.confirm.confirmation import Confirm
 from lossearch.confirm.judging import judge_study
 from lossearch.confirm.selection import choose_finalists
 from lossearch.errors import InputError, StoreError
-from lossearch.metrics.declaration import METRICS, Metric, scores
-from lossearch.pairs import Predictions
+from lossearch.kinds import Predictions
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import METRICS, scores
 from lossearch.records.confirmations import FILE as CONFIRMED
 from lossearch.records.confirmations import Confirmed, read_confirmed, write_confirmed
 from lossearch.records.evidence import known_metric, read_evidence
@@ -144,7 +145,7 @@ def test_a_metric_of_the_user_s_own_is_given_again(tmp_path):
     evidence = read_evidence(tmp_path, declared, metric=own_metric())
     assert evidence.constants.tolist() == list(confirmed.constants["test"]["ours"])
     assert judge_study(tmp_path, study.plan, confirmed, searched(study.plan)).metric == "ours"
-    assert known_metric("accuracy") is METRICS["accuracy"]
+    assert known_metric("accuracy", "binary") is METRICS["accuracy"]
 
 
 def test_a_metric_that_was_not_scored_has_no_constants_to_stand_in(binary, tmp_path):

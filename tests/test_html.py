@@ -301,7 +301,7 @@ def test_the_plane_shows_what_is_predicted_and_the_rows():
     grid = np.linspace(-1, 1, 20)
     surface = plane.Plane(
         "bce/sigmoid", grid, grid, np.tile(np.linspace(0, 1, 20), (20, 1)), np.array([[0.5, 0.5], [-0.5, 0.0]]),
-        np.array([1.0, 0.0]), "binary", ("Länge", "宽度"),
+        np.array([1.0, 0.0]), "probability", ("Länge", "宽度"),
     )  # fmt: skip
     picture = plane.plane_picture([surface], ("nein", "ja"))
     assert picture.note == "blue: nein, orange: ja, white: undecided"
@@ -311,7 +311,7 @@ def test_the_plane_shows_what_is_predicted_and_the_rows():
     (ax,) = single(picture, picture.panels[0]).axes
     assert ax.get_xlabel() == "Länge"
     assert sorted(tuple(line.get_xydata()[0]) for line in ax.lines) == [(-0.5, 0.0), (0.5, 0.5)]
-    bare = replace(surface, inputs=np.empty((0, 2)), target=np.empty(0), kind="regression")
+    bare = replace(surface, inputs=np.empty((0, 2)), target=np.empty(0), shows="value")
     (panel,) = plane.plane_picture([bare]).panels
     assert panel.alt == "What bce/sigmoid predicts over the plane of Länge and 宽度."
     assert plane.plane_picture([replace(surface, kind="multiclass", grid=surface.grid + 6)]) is None

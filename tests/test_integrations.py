@@ -33,8 +33,8 @@ from lossearch.errors import (
     UnknownNameError,
 )
 from lossearch.integrations import LossSearchCallback, suggest
-from lossearch.losses import KINDS, TargetFacts, losses_for
-from lossearch.pairs import CONVENTIONAL
+from lossearch.kinds import KINDS, TargetFacts
+from lossearch.losses import losses_for
 from lossearch.training.contract import Outcome
 
 pytestmark = [
@@ -167,7 +167,7 @@ class TestSuggest:
             trial = study.ask()
             point = suggest(trial, kind)
             choices = trial.distributions["pair"].choices
-            assert choices[0] == CONVENTIONAL[kind]
+            assert choices[0] == KINDS[kind].conventional
             assert 1e-4 <= point.lr <= 1e-1
             own = losses_for(kind)[point.loss].params
             assert set(trial.params) == {"pair", "lr", *(f"{point.loss}.{p.name}" for p in own if p.search)}

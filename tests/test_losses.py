@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from lossearch.errors import InputError
-from lossearch.losses import ACTIVATIONS, BUILT_IN, KINDS
+from lossearch.losses import ACTIVATIONS, BUILT_IN
 from lossearch.pairs import Pair, criterion, find_pair, pair_up
 from lossearch.testing.losses import LossContract
 
@@ -20,7 +20,7 @@ torch.func.vmap(torch.func.grad(torch.sum))(
     torch.zeros(1, 1)
 )  # its first call sets an environment variable of torch's own
 
-EVERY = [x for kind in KINDS for x in BUILT_IN[kind]]
+EVERY = list(BUILT_IN)
 PAIRS = [p for x in EVERY for a in ACTIVATIONS.values() if isinstance(p := pair_up(x, a), Pair)]
 
 

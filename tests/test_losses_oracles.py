@@ -14,10 +14,11 @@ import torch.nn.functional as F  # noqa: N812
 from scipy import special
 from sklearn import metrics as sk
 
-from lossearch.losses import ACTIVATIONS, BUILT_IN, KINDS, TargetStatistics, losses_for
+from lossearch.kinds import TargetStatistics
+from lossearch.losses import ACTIVATIONS, BUILT_IN, losses_for
 from lossearch.pairs import Pair, criterion, pair_up
 
-EVERY = [x for kind in KINDS for x in BUILT_IN[kind]]
+EVERY = list(BUILT_IN)
 PAIRS = [p for x in EVERY for a in ACTIVATIONS.values() if isinstance(p := pair_up(x, a), Pair)]
 
 

@@ -17,21 +17,22 @@ from sklearn import metrics as sk
 from torch import Tensor
 
 from lossearch.errors import InputError, UnknownNameError
-from lossearch.losses import CATALOGUE, KINDS
-from lossearch.metrics.declaration import (
+from lossearch.kinds import KINDS, Predictions
+from lossearch.losses import CATALOGUE
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import (
+    EVERY_METRIC,
     METRICS,
-    Metric,
     constant_score,
-    default_metric,
     find_metric,
     is_given,
     metrics_for,
     scores,
 )
-from lossearch.pairs import Predictions, find_pair
+from lossearch.pairs import find_pair
 
-EVERY = [pytest.param(m, id=m.name) for m in METRICS.values()]
-EVERY_KIND = [pytest.param(m, k, id=f"{m.name}-{k}") for m in METRICS.values() for k in m.kinds]
+EVERY = [pytest.param(m, id=m.name) for m in EVERY_METRIC]
+EVERY_KIND = [pytest.param(m, k, id=f"{m.name}-{k}") for m in EVERY_METRIC for k in m.kinds]
 
 
 def binary(raw: Tensor) -> Predictions:
@@ -324,12 +325,11 @@ def test_metric_of_another_kind() -> None:
 )
 def test_default_metric_minds_rare_classes(counts: tuple[int, ...], expected: str, reason: str) -> None:
     y = np.repeat(np.arange(len(counts)), counts)
-    metric, why = default_metric("binary" if len(counts) == 2 else "multiclass", y)
-    assert (metric.name, why) == (expected, reason)
+    assert KINDS["binary" if len(counts) == 2 else "multiclass"].default_metric(y) == (expected, reason)
 
 
 def test_default_metric_of_regression() -> None:
-    assert default_metric("regression", np.arange(9.0))[0].name == "rmse"
+    assert KINDS["regression"].default_metric(np.arange(9.0))[0] == "rmse"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from lossearch.errors import IllegalPairError, InputError, UnknownNameError
-from lossearch.losses import TargetFacts
+from lossearch.kinds import TargetFacts
 from lossearch.pairs import criterion, find_pair
 
 REAL = TargetFacts("regression", 1, -3.0, 4.0)

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossearch.errors import IllegalPairError, InputError, UnknownNameError
-from lossearch.losses import ACTIVATIONS, KINDS, TargetFacts, losses_for
-from lossearch.pairs import CONVENTIONAL, criterion, find_pair, infer_kind, legal_pairs
+from lossearch.kinds import KINDS, TargetFacts
+from lossearch.losses import ACTIVATIONS, losses_for
+from lossearch.pairs import criterion, find_pair, infer_kind, legal_pairs
 
 REAL = TargetFacts("regression", 1, -3.0, 4.0)
 
@@ -111,7 +112,7 @@ def test_asked_activations_that_fit_no_task_are_reported():
     assert reasons(rejections)["bce/softmax"] == "softmax is not an output activation for binary tasks."
 
 
-@given(st.sampled_from(KINDS), st.floats(-1e6, 1e6), st.floats(0, 1e6))
+@given(st.sampled_from(list(KINDS)), st.floats(-1e6, 1e6), st.floats(0, 1e6))
 def test_legal_pairs_are_legal_by_name(kind, low, width):
     facts = TargetFacts(kind, 1, low, low + width) if kind == "regression" else TargetFacts(kind, 3)
     table = losses_for(kind)
@@ -122,7 +123,7 @@ def test_legal_pairs_are_legal_by_name(kind, low, width):
         if not r.reason.startswith("same as"):
             with pytest.raises(IllegalPairError):
                 find_pair(r.name, kind, facts)
-    assert CONVENTIONAL[kind] in names(pairs)
+    assert KINDS[kind].conventional in names(pairs)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -159,7 +160,7 @@ def test_the_kind_follows_where_it_can():
         "binary", "multiclass", "binary", "regression",
     ]  # fmt: skip
     for name, words in {
-        "mse/identity": "mse/identity exists for regression, binary, multiclass tasks; say which: task='regression'.",
+        "mse/identity": "mse/identity exists for binary, multiclass, regression tasks; say which: task='binary'.",
         "bce": "'bce' is not a pair: write loss/activation, as in 'bce/sigmoid'.",
         "bce/softmax": f"bce/softmax: softmax is not an output activation for binary tasks. {raw_form('bce/sigmoid')}",
     }.items():

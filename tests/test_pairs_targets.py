@@ -10,17 +10,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from lossearch.errors import InputError
-from lossearch.losses import ACTIVATIONS, KINDS, Loss, TargetStatistics, loss
-from lossearch.pairs import (
-    CONVENTIONAL,
-    Criterion,
-    Pair,
-    Rejection,
-    criterion,
-    find_pair,
-    legal_pairs,
-    pair_up,
-)
+from lossearch.kinds import KINDS, TargetStatistics
+from lossearch.losses import ACTIVATIONS, Loss, loss
+from lossearch.pairs import Criterion, Pair, Rejection, criterion, find_pair, legal_pairs, pair_up
 
 
 def said(crit, raw, target):
@@ -81,7 +73,7 @@ def test_one_output_for_classes_and_classes_for_one_output():
     )
     assert said(criterion("bce/sigmoid"), torch.zeros(3, 2), torch.zeros(3, 2)) == (
         "bce/sigmoid needs one output; the network gives 2. "
-        "One output a class is for multiclass pairs, such as cross_entropy/softmax."
+        "One output a class is for multiclass pairs, such as cross_entropy/softmax; one a label for task='multilabel'."
     )
 
 
@@ -111,7 +103,7 @@ def test_output_is_floating_and_flat():
     )
 
 
-@pytest.mark.parametrize("pair", [find_pair(CONVENTIONAL[k], k) for k in KINDS], ids=str)
+@pytest.mark.parametrize("pair", [find_pair(KINDS[k].conventional, k) for k in KINDS], ids=str)
 def test_an_empty_batch_is_zero_with_a_gradient(pair):
     raw = torch.zeros((0, 3 if pair.kind == "multiclass" else 1), requires_grad=True)
     shape = (0,) if pair.kind == "multiclass" else (0, 1)

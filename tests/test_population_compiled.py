@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from lossearch.losses import TargetStatistics
+from lossearch.kinds import TargetStatistics
 from lossearch.pairs import find_pair
 from lossearch.space import Point
 from lossearch.testing.problems import problem, space_of

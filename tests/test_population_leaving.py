@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import lossearch.training.population.train_chunk as engine
-from lossearch.metrics.declaration import constant_score
+from lossearch.metrics.registry import constant_score
 from lossearch.pairs import find_pair
 from lossearch.testing.problems import batchnorm_mlp, problem, reference_run, replicate, space_of
 from lossearch.testing.training_base import SETTINGS, conventional

@@ -25,8 +25,8 @@ from lossearch.confirm.early_stopping import race
 from lossearch.confirm.judging import judge_study, look, read_verdict
 from lossearch.confirm.selection import choose_finalists
 from lossearch.errors import InputError
-from lossearch.metrics.declaration import METRICS
-from lossearch.pairs import Predictions
+from lossearch.kinds import Predictions
+from lossearch.metrics.registry import METRICS
 from lossearch.records.confirmations import FILE, Raced, read_confirmed, write_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.evidence import Evidence, read_evidence

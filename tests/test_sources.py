@@ -15,7 +15,7 @@ from sklearn import datasets
 from lossearch.data.builtin import PROBLEMS
 from lossearch.data.sources import from_arrays, read_data
 from lossearch.errors import InputError, UnknownNameError
-from lossearch.kinds.target import read_target
+from lossearch.kinds import KINDS, read_target
 from lossearch.tasks.build import make_task
 
 X = np.random.default_rng(0).normal(size=(40, 3))
@@ -531,7 +531,7 @@ def test_asked_kind() -> None:
         (
             np.arange(30),
             "regresion",
-            "No kind of task named 'regresion'. Did you mean 'regression'? Known: regression, binary, multiclass.",
+            f"No kind of task named 'regresion'. Did you mean 'regression'? Known: {', '.join(KINDS)}.",
         ),
         (np.ones(30), "multiclass", "y has one value only, 1, in all 30 rows: there is nothing to predict. Is it the right target column?"),
         (np.c_[np.arange(30.0), np.ones(30)], None, "y column 1 has one value only, 1: there is nothing to predict."),

@@ -16,10 +16,10 @@ from sklearn.preprocessing import StandardScaler
 from lossearch.data.preparation import MAX_CATEGORIES, fit, make_plan
 from lossearch.data.sources import Dataset, from_arrays, read_data
 from lossearch.errors import InputError
-from lossearch.losses import KINDS
-from lossearch.metrics.declaration import METRICS, metrics_for
+from lossearch.kinds import KINDS
+from lossearch.metrics.registry import METRICS, metrics_for
 from lossearch.tasks.build import make_task
-from lossearch.tasks.task import Fold, Part, Task, default_budget
+from lossearch.tasks.task import Fold, Part, Task
 
 N = 120
 G = np.random.default_rng(5)
@@ -361,7 +361,4 @@ def test_parts_given_twice() -> None:
     [(106, (200, 32)), (600, (110, 32)), (1999, (30, 32)), (2000, (60, 64)), (60_000, (10, 256))],
 )
 def test_budget_grows_with_the_rows(rows: int, expected: tuple[int, int]) -> None:
-    from dataclasses import replace
-
-    task = replace(make_task(from_arrays(TABLE, REAL)), sizes={"train": rows})
-    assert default_budget(task) == expected
+    assert all(kind.budget(rows) == expected for kind in KINDS.values())

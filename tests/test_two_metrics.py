@@ -24,8 +24,9 @@ from lossearch.config import config_toml, make_config, parse_config
 from lossearch.data.sources import from_arrays
 from lossearch.diagnostics.pareto import Objectives, front_sentence, objectives, points
 from lossearch.errors import IllegalPairError, InputError, StudyMismatchError
-from lossearch.metrics.declaration import METRICS, Metric
-from lossearch.pairs import Predictions
+from lossearch.kinds import Predictions
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import METRICS
 from lossearch.records.curves import read_curves
 from lossearch.records.trial import TrialRecord
 from lossearch.report.html import to_html

@@ -16,8 +16,9 @@ from sklearn import metrics as sklearn_metrics
 from statsmodels.stats.multitest import multipletests
 
 from lossearch.errors import InputError
-from lossearch.metrics.declaration import METRICS, Metric
-from lossearch.pairs import Predictions
+from lossearch.kinds import Predictions
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import METRICS
 from lossearch.records.evidence import Evidence
 from lossearch.verdict.bootstrap import resample
 from lossearch.verdict.decision import judge

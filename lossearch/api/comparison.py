@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossearch.api.result import Result, load_result
 from lossearch.errors import UnknownNameError, refuse
-from lossearch.metrics.declaration import METRICS, find_metric
+from lossearch.metrics.registry import METRICS, find_metric
 from lossearch.records.confirmations import PREFIX, Confirmed, read_confirmed
 from lossearch.records.store import Store
 from lossearch.verdict.across_tasks.compare import compare_studies

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lossearch.diagnostics.pareto import Objectives, Pareto, confirmed_pairs, searched, spans
 from lossearch.errors import LossearchError
+from lossearch.kinds import KINDS
 from lossearch.model import FittedModel
 from lossearch.records.confirmations import Confirmed
 from lossearch.records.evidence import Evidence
@@ -48,12 +49,14 @@ def planes(kept: Kept) -> Iterator[Plane]:
             model = kept_model(kept.folder, confirmation.point, confirmation.epoch)
         except LossearchError:
             continue  # a network or loss of the user's own, which is not at hand
+        shows = None if model is None else KINDS[model.kind].surface
         if (
             model is not None
+            and shows is not None
             and len(model.inputs.numbers) == 2
             and model.inputs.columns == tuple(n.column for n in model.inputs.numbers)
         ):
-            yield _plane(model, kept)
+            yield _plane(model, shows, kept)
 
 
 def pareto_of(
@@ -81,7 +84,7 @@ def pareto_of(
     return Pareto(two, trials, pairs, part, (first, second))
 
 
-def _plane(model: FittedModel, kept: Kept) -> Plane:
+def _plane(model: FittedModel, shows: str, kept: Kept) -> Plane:
     first, second = model.inputs.numbers
     x, y = (n.mean + n.scale * np.linspace(-_REACH, _REACH, SIDE) for n in (first, second))
     places = np.stack([g.ravel() for g in np.meshgrid(x, y)], axis=1)
@@ -91,10 +94,10 @@ def _plane(model: FittedModel, kept: Kept) -> Plane:
         model.point.pair,
         x,
         y,
-        _said(model, _as_given(model, places)).reshape(SIDE, SIDE),
+        _said(model, shows, _as_given(model, places)).reshape(SIDE, SIDE),
         inputs,
         target,
-        model.kind,
+        shows,
         ("input 1", "input 2") if names == ("0", "1") else names,
     )
 
@@ -104,13 +107,13 @@ def _as_given(model: FittedModel, places: NDArray[np.float64]) -> NDArray[np.flo
     return pd.DataFrame(places, columns=list(model.inputs.columns)) if named else places
 
 
-def _said(model: FittedModel, places: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:
-    """Return the probability of class 1 where there is one, else class numbers or values."""
+def _said(model: FittedModel, shows: str, places: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:
+    """Return the field that is shown, where the pair gives it; else class numbers."""
     found = model.criterion.predictions(model.raw(places))
-    chosen = found.probability if model.kind == "binary" else None
-    for candidate in (chosen, found.label, found.value):
+    for candidate in (getattr(found, shows), found.label):
         if candidate is not None:
-            return candidate.detach().double().numpy().reshape(len(places), -1)[:, 0]
+            kept: NDArray[np.float64] = candidate.detach().double().numpy().reshape(len(places), -1)[:, 0]
+            return kept
     return np.full(len(places), np.nan)
 
 

@@ -13,7 +13,7 @@ from lossearch.config.toml import parse_toml
 from lossearch.confirm.judging import read_verdict
 from lossearch.diagnostics.pareto import Objectives, confirmed_pairs, front_sentence, objectives, searched
 from lossearch.errors import InputError, RunFailedError, StoreError
-from lossearch.metrics.declaration import Metric
+from lossearch.metrics.metric import Metric
 from lossearch.model import FittedModel
 from lossearch.records.confirmations import FILE as CONFIRMED
 from lossearch.records.confirmations import Confirmed, read_confirmed

@@ -21,7 +21,9 @@ from lossearch.checks.samples import (
     pairs_of,
     reals,
     stacks,
+    widths,
 )
+from lossearch.kinds import TargetForm
 from lossearch.losses import Contained, Loss, losses_for
 from lossearch.pairs.legality import Pair
 
@@ -35,7 +37,7 @@ def example(loss: Loss) -> list[str]:
         return ["none is declared; give example=(output, target, value) so that the formula can be checked"]
     output, target, value = loss.example
     given = torch.tensor(target)
-    given = given if loss.kind == "multiclass" and not given.is_floating_point() else given.double()
+    given = given if not loss.elementwise and not given.is_floating_point() else given.double()
     with_units = {name: float(name != "mean") for name in loss.statistics}
     found = loss(torch.tensor(output, dtype=torch.float64), given, **with_units)
     if found.numel() != 1:
@@ -67,7 +69,7 @@ def derivatives(loss: Loss) -> list[str]:
     for pair in pairs_of(loss):
         if not pair.has_derivative:
             continue
-        for outs in (1, 2) if loss.kind == "regression" else (outputs(loss),):
+        for outs in widths(loss):
             sample = draw(pair, 24, k, outs=outs)
             wide = {
                 name: v[:, None, None] if loss.elementwise else v[:, None]
@@ -85,12 +87,12 @@ def derivatives(loss: Loss) -> list[str]:
 def _extremes(pair: Pair, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Return raw outputs far out, with every target."""
     z = torch.tensor(EXTREME, dtype=dtype)
-    if pair.kind == "multiclass":
+    if not pair.loss.elementwise:
         corners = torch.cat([z[:, None, None] * torch.eye(CLASSES, dtype=dtype) * s for s in (1, -1)])
         spread = z[:, None] * torch.tensor([1.0, -1.0, 0.0], dtype=dtype)
         raw = torch.cat([corners.reshape(-1, CLASSES), spread]).repeat_interleave(CLASSES, dim=0)
         return raw, encoded(pair, torch.arange(len(raw)) % CLASSES, dtype)
-    if pair.kind == "binary":
+    if pair.loss.form is TargetForm.ZERO_ONE:
         raw = z.repeat_interleave(2)[:, None]
         return raw, encoded(pair, torch.arange(len(raw))[:, None] % 2, dtype)
     targets = reals(pair, (4, 1), torch.Generator().manual_seed(0), dtype)
@@ -118,7 +120,7 @@ def finite(loss: Loss) -> list[str]:
 
 
 def _finite_at_zero_error(loss: Loss) -> list[str]:
-    if loss.kind != "regression":
+    if loss.form is not TargetForm.REAL:
         return []
     problems = []
     for pair in pairs_of(loss):
@@ -156,9 +158,9 @@ def contained(loss: Loss) -> list[str]:
 
 
 def _not_contained(loss: Loss, inner: Contained) -> list[str]:
-    known = losses_for(loss.kind)
+    known = losses_for(loss.kinds[0])
     if inner.loss not in known:
-        return [unknown_name(f"{loss.kind} loss", inner.loss, known)]
+        return [unknown_name(f"{loss.kinds[0]} loss", inner.loss, known)]
     own = {p.name: p for p in loss.params}
     unknown = [
         unknown_name(f"parameter of {loss.name}", name, own) for name in inner.params if name not in own
@@ -193,8 +195,7 @@ def _apart(family: Pair, member: Pair, inner: Contained) -> list[str]:
 
 def right_side(loss: Loss) -> list[str]:
     """Say where the minimum is elsewhere than at the target."""
-    by_kind = {"regression": _least_at_target, "binary": _least_on_own_side, "multiclass": _less_for_true}
-    return [s for pair in pairs_of(loss) for s in by_kind[loss.kind](pair)]
+    return [s for pair in pairs_of(loss) for s in _LEAST[loss.form](pair)]
 
 
 def _least_at_target(pair: Pair) -> list[str]:
@@ -219,7 +220,7 @@ def _least_on_own_side(pair: Pair) -> list[str]:
         target = encoded(pair, torch.full_like(grid, y))
         best = grid[pair.values(grid, target, **keywords(pair.loss)).argmin()]
         label = pair.predictions(best[:, None], zero, one, **keywords(pair.loss)).label
-        if label is None or int(label) != y:
+        if label is None or int(label.squeeze()) != y:
             problems.append(f"{pair.name}: it is least for class {y} where class {1 - y} is predicted")
     return problems
 
@@ -233,6 +234,13 @@ def _less_for_true(pair: Pair) -> list[str]:
     return [f"{pair.name}: it is less where another class scores highest than where the true one does"]
 
 
+_LEAST = {
+    TargetForm.REAL: _least_at_target,
+    TargetForm.ZERO_ONE: _least_on_own_side,
+    TargetForm.INDEX: _less_for_true,
+}
+
+
 def probability(loss: Loss) -> list[str]:
     """Say where declared probabilities do not minimise the expected loss."""
     return [
@@ -243,12 +251,12 @@ def probability(loss: Loss) -> list[str]:
 def _recovered(pair: Pair) -> list[str]:
     """Minimise the expected loss for known class probabilities, and see whether they are given back."""
     loss, problems = pair.loss, []
-    truths = [[0.6, 0.3, 0.1], [0.2, 0.25, 0.55]] if loss.kind == "multiclass" else [[0.9, 0.1], [0.3, 0.7]]
+    truths = [[0.6, 0.3, 0.1], [0.2, 0.25, 0.55]] if not loss.elementwise else [[0.9, 0.1], [0.3, 0.7]]
     for given in truths:
         truth = torch.tensor(given, dtype=torch.float64)
 
         def risk(raw: Tensor, truth: Tensor = truth) -> Tensor:
-            shape = raw.shape[:-1] if loss.kind == "multiclass" else raw.shape
+            shape = raw.shape if loss.elementwise else raw.shape[:-1]
             each = [encoded(pair, torch.full(shape, k)) for k in range(len(truth))]
             return sum(
                 (p * pair.values(raw, y, **keywords(loss)) for p, y in zip(truth, each, strict=True)),
@@ -257,7 +265,7 @@ def _recovered(pair: Pair) -> list[str]:
 
         best = minimised(risk, outputs(loss))
         p = loss.probability[pair.activation.name](best[None, :], **keywords(loss))[0]
-        wanted = truth if loss.kind == "multiclass" else truth[1:]
+        wanted = truth[1:] if loss.elementwise else truth
         if float((p - wanted).abs().max()) > 1e-3:
             problems.append(
                 f"{pair.name}: where the probabilities are {given}, it says {[round(x, 4) for x in p.tolist()]}"

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossearch.checks.samples import draw, keywords, outputs, pairs_of, stacks
+from lossearch.checks.samples import draw, keywords, outputs, pairs_of, stacks, widths
 from lossearch.errors import InputError
+from lossearch.kinds import TargetForm
 from lossearch.losses import Loss
 from lossearch.pairs.criterion import Criterion
 from lossearch.pairs.legality import Pair
@@ -39,7 +40,7 @@ def shape(loss: Loss) -> list[str]:
     problems = []
     leads: list[tuple[int, ...]] = [(), (2,), (2, 3)]
     for pair, lead in itertools.product(pairs_of(loss), leads):
-        for outs in (1, 2) if loss.kind == "regression" else (outputs(loss),):
+        for outs in widths(loss):
             sample = draw(pair, 5, *lead, outs=outs)
             found = loss(pair.activation(sample.raw), sample.encoded, **keywords(loss))
             wanted = sample.raw.shape if loss.elementwise else sample.raw.shape[:-1]
@@ -142,7 +143,9 @@ def edges(loss: Loss) -> list[str]:
     for pair in pairs_of(loss):
         criterion = Criterion(pair)
         target = (
-            torch.tensor([0.25, 0.5, 0.75, 0.5]) if loss.kind == "regression" else torch.tensor([0, 1, 1, 0])
+            torch.tensor([0.25, 0.5, 0.75, 0.5])
+            if loss.form is TargetForm.REAL
+            else torch.tensor([0, 1, 1, 0])
         )
         raw = torch.linspace(-1, 1, 4 * outputs(loss)).reshape(4, -1)
         value = criterion.per_sample(raw, target)

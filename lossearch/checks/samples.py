@@ -13,7 +13,8 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from lossearch._random import generator
-from lossearch.losses import ACTIVATIONS, Loss, Parameter, Range, TargetFacts
+from lossearch.kinds import TargetFacts, TargetForm
+from lossearch.losses import ACTIVATIONS, Loss, Parameter, Range
 from lossearch.pairs.legality import Pair, pair_up
 
 STATISTICS = {"mean": 0.3, "std": 1.7, "scale": 1.3}
@@ -31,7 +32,7 @@ class Sample:
 
 def pairs_of(loss: Loss) -> list[Pair]:
     """Return every legal pair of a loss, by its declaration alone."""
-    found = [pair_up(loss, activation) for activation in ACTIVATIONS.values()]
+    found = [pair_up(loss, a, TargetFacts(k)) for k in loss.kinds for a in ACTIVATIONS.values()]
     return [p for p in found if isinstance(p, Pair)]
 
 
@@ -42,7 +43,12 @@ def keywords(loss: Loss, **params: Any) -> dict[str, Any]:
 
 def outputs(loss: Loss) -> int:
     """Return how many numbers a network gives a row here."""
-    return CLASSES if loss.kind == "multiclass" else 1
+    return 1 if loss.elementwise else CLASSES
+
+
+def widths(loss: Loss) -> tuple[int, ...]:
+    """Return how many numbers a row to try it with."""
+    return (1, 2) if loss.elementwise else (CLASSES,)
 
 
 def encoded(pair: Pair, target: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -70,10 +76,9 @@ def draw(pair: Pair, rows: int, *lead: int, outs: int | None = None) -> Sample:
     stream = generator(0, "losses", pair.name, rows)
     n_out = outs or outputs(pair.loss)
     raw = 1.5 * torch.randn((*lead, rows, n_out), generator=stream, dtype=torch.float64)
-    if pair.kind == "regression":
+    if pair.loss.form is TargetForm.REAL:
         return Sample(raw, reals(pair, tuple(raw.shape), stream))
-    shape = (*lead, rows) if pair.kind == "multiclass" else (*lead, rows, 1)
-    classes = max(outputs(pair.loss), 2)
+    shape, classes = (tuple(raw.shape), 2) if pair.loss.elementwise else (tuple(raw.shape[:-1]), CLASSES)
     return Sample(raw, encoded(pair, torch.randint(classes, shape, generator=stream)))
 
 

@@ -12,8 +12,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 INTERRUPTED = 130
 """Exit code of a command ended by Ctrl-C."""
 
-KINDS = ("regression", "binary", "multiclass")
-
 
 def debug_option(command: F) -> F:
     """Add --debug, which :func:`lossearch.cli.invoke` reads."""

@@ -9,23 +9,24 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from lossearch.cli.options import KINDS, debug_option, format_option, store_option
+from lossearch.cli.options import debug_option, format_option, store_option
 from lossearch.cli.output import only_json, show, table, write_json
 from lossearch.errors import InputError
+from lossearch.kinds import KINDS
 
 if TYPE_CHECKING:
     from lossearch.api.result import Result
 
 
 @click.command()
-@click.option("--task", type=click.Choice(KINDS), help="Only the losses of this kind of task.")
+@click.option("--task", type=click.Choice(list(KINDS)), help="Only the losses of this kind of task.")
 @format_option
 @debug_option
 def losses(task: str | None, form: str) -> None:
     """List the losses: formula, domain, encoding, activations, parameters, source."""
     from lossearch.pairs import catalogue
 
-    kinds = KINDS if task is None else (task,)
+    kinds = list(KINDS) if task is None else (task,)
     by_kind = {kind: list(catalogue.rows(kind)) for kind in kinds}
     if form == "json":
         write_json([row for rows in by_kind.values() for row in rows])

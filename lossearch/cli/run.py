@@ -12,7 +12,6 @@ import click
 
 from lossearch.cli.options import (
     INTERRUPTED,
-    KINDS,
     LearningRateType,
     SettingType,
     debug_option,
@@ -20,6 +19,7 @@ from lossearch.cli.options import (
 )
 from lossearch.cli.output import only_json, show, write_json
 from lossearch.errors import InputError
+from lossearch.kinds import KINDS
 
 if TYPE_CHECKING:
     from lossearch.api.result import Result
@@ -60,7 +60,9 @@ _KEYS = {
     "--data", metavar="DATA", help="CSV or Parquet file, built-in name, openml:ID or module:function."
 )
 @click.option("--target", metavar="COLUMN", help="Column to predict.")
-@click.option("--task", type=click.Choice(KINDS), help="Kind of task; inferred from the target unless given.")
+@click.option(
+    "--task", type=click.Choice(list(KINDS)), help="Kind of task; inferred from the target unless given."
+)
 @click.option(
     "--metric", metavar="NAME[,NAME]", help="What judges a trial; a second one is an objective too."
 )

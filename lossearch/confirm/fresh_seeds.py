@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from lossearch.errors import InputError
-from lossearch.metrics.declaration import constant_score, is_given, scores
+from lossearch.kinds import Predictions
+from lossearch.metrics.registry import constant_score, is_given, scores
 from lossearch.model import FittedModel
-from lossearch.pairs import Predictions
 from lossearch.records.confirmations import PREFIX
 from lossearch.records.predictions import kept_fields, sheet
 from lossearch.records.trial import TrialRecord

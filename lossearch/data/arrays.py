@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lossearch.data import columns
 from lossearch.errors import InputError, refuse
-from lossearch.kinds.target import some_rows
+from lossearch.kinds import some_rows
 
 Array = NDArray[Any]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lossearch.errors import refuse
-from lossearch.kinds.target import some_rows
+from lossearch.kinds import some_rows
 
 MISSING = "(missing)"
 DATE_PARTS = ("days", "month", "weekday")

@@ -21,7 +21,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from lossearch.data.rows import Array, Features, take
 from lossearch.errors import InputError
-from lossearch.losses import TargetStatistics
+from lossearch.kinds import TargetStatistics
 
 MAX_CATEGORIES = 30
 """A text column gives at most this many inputs; rarer names share the last."""

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import kendalltau
 
-from lossearch.metrics.declaration import METRICS
+from lossearch.metrics.registry import METRICS
 from lossearch.records.confirmations import PREFIX, Confirmed
 from lossearch.records.trial import TrialRecord
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lossearch.diagnostics.agreement import front
 from lossearch.errors import InputError
-from lossearch.metrics.declaration import METRICS, metrics_for
+from lossearch.metrics.registry import METRICS, metrics_for
 from lossearch.records.confirmations import PREFIX, Confirmed
 from lossearch.records.evidence import Evidence
 from lossearch.records.trial import TrialRecord
@@ -74,7 +74,7 @@ def objectives(
     if declared:
         (other,) = set(declared) - {judge}
         return Objectives((judge, other), (direction, declared[other]))
-    if judge not in METRICS or kind == "regression":
+    if judge not in METRICS:
         return None
     wanted = "label" if METRICS[judge].needs == "probability" else "probability"
     found = next((m for m in metrics_for(kind) if m.needs == wanted), None)

@@ -12,8 +12,9 @@ from optuna.trial import BaseTrial
 
 from lossearch._registry import unknown_name
 from lossearch.errors import IllegalPairError, InputError, StudyMismatchError, refuse
-from lossearch.losses import ACTIVATIONS, Loss, TargetFacts, losses_for
-from lossearch.pairs import CONVENTIONAL, Pair, find_pair, legal_pairs
+from lossearch.kinds import KINDS, TargetFacts
+from lossearch.losses import ACTIVATIONS, Loss, losses_for
+from lossearch.pairs import Pair, find_pair, legal_pairs
 from lossearch.space import Dimension, Point, Space, Value
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ def suggest(
 
     Args:
         trial: the trial that Optuna gave to the objective.
-        task: the kind of task: "regression", "binary" or "multiclass".
+        task: the kind of task, a name of ``lossearch.kinds.KINDS``.
         losses: names or losses of your own; every loss of the kind by default.
         activations: output activations; each loss's usual ones by default.
         pairs: exact pairs, in place of ``losses`` and ``activations``.
@@ -75,7 +76,7 @@ def _space(
     else:
         chosen = [s for s in table.values() if not s.on_request] if losses is None else _losses(losses, task)
         found = _crossed_pairs(chosen, losses is not None, activations, facts)
-    first = CONVENTIONAL.get(task)
+    first = KINDS[task].conventional
     return Space(task, tuple(sorted(found, key=lambda p: p.name != first)), (float(low), float(high)))
 
 
@@ -99,8 +100,10 @@ def _losses(losses: Sequence[str | Loss], task: str) -> list[Loss]:
     problems = [] if losses else [f"losses is empty: name at least one of {', '.join(table)}."]
     for given in losses:
         if isinstance(given, Loss):
-            if given.kind != task:
-                problems.append(f"{given.name} is a {given.kind} loss, and the task is {task}.")
+            if task not in given.kinds:
+                problems.append(
+                    f"{given.name} is a loss for {' and '.join(given.kinds)}, and the task is {task}."
+                )
             found[given.name] = given
         elif given in table:
             found[table[given].name] = table[given]

@@ -1,4 +1,85 @@
-"""The kinds of task."""
+"""The kinds of task: one file each, found by being here.
 
-KINDS = ("regression", "binary", "multiclass")
-"""The kinds of task."""
+Files whose names begin with an underscore hold what kinds share. Nothing heavy is imported before a kind is
+looked up, so that the command line can list them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+
+from lossearch._registry import unknown_name
+from lossearch.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from lossearch.kinds._kind import Kind, Readout, TargetFacts, TargetForm, TargetStatistics
+    from lossearch.kinds._predictions import EVERY_FIELD, Predictions, with_long_label
+    from lossearch.kinds._target import Target, infer_kind, is_text, read_target, some_rows
+
+_HOMES = {
+    "EVERY_FIELD": "_predictions",
+    "Kind": "_kind",
+    "Predictions": "_predictions",
+    "Readout": "_kind",
+    "Target": "_target",
+    "TargetFacts": "_kind",
+    "TargetForm": "_kind",
+    "TargetStatistics": "_kind",
+    "infer_kind": "_target",
+    "is_text": "_target",
+    "read_target": "_target",
+    "some_rows": "_target",
+    "with_long_label": "_predictions",
+}
+
+__all__ = [
+    "EVERY_FIELD",
+    "KINDS",
+    "Kind",
+    "Predictions",
+    "Readout",
+    "Target",
+    "TargetFacts",
+    "TargetForm",
+    "TargetStatistics",
+    "infer_kind",
+    "is_text",
+    "read_target",
+    "some_rows",
+    "with_long_label",
+]
+
+
+class _Kinds(Mapping[str, "Kind"]):
+    """Name -> kind of task, each imported when it is first looked up."""
+
+    def __init__(self) -> None:
+        self._names = tuple(m.name for m in iter_modules(__path__) if not m.name.startswith("_"))
+
+    def __getitem__(self, name: str) -> Kind:
+        if name not in self._names:
+            raise UnknownNameError(unknown_name("kind of task", name, self._names))
+        found: Kind = import_module(f"{__name__}.{name}").KIND
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+KINDS: Mapping[str, Kind] = _Kinds()
+"""Every kind of task, by name."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -2,22 +2,25 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from importlib import import_module
+from pkgutil import iter_modules
 
-from lossearch._registry import Registry, unknown_name
-from lossearch.errors import UnknownNameError
+from lossearch._registry import Registry
 from lossearch.kinds import KINDS
-from lossearch.losses import binary, multiclass, regression
 from lossearch.losses.activations import ACTIVATIONS, Activation
 from lossearch.losses.declaration import Contained, Equivalent, Loss, Parameter, loss
-from lossearch.losses.encodings import ENCODINGS, Encoding, TargetFacts, TargetStatistics
+from lossearch.losses.encodings import ENCODINGS, Encoding
 from lossearch.losses.plugins import load, merged
 from lossearch.losses.ranges import RANGES, Range
 
-BUILT_IN: dict[str, tuple[Loss, ...]] = {
-    "regression": regression.LOSSES,
-    "binary": binary.LOSSES,
-    "multiclass": multiclass.LOSSES,
-}
+
+def _built_in() -> tuple[Loss, ...]:
+    """Return the losses of every file here that has some."""
+    modules = (import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__))
+    return tuple(loss for module in modules for loss in getattr(module, "LOSSES", ()))
+
+
+BUILT_IN = _built_in()
 """The losses of this package."""
 
 
@@ -48,9 +51,7 @@ def losses_for(kind: str) -> Registry[Loss]:
         UnknownNameError: there is no such kind.
         InputError: an installed plug-in takes the name of another loss.
     """
-    if kind not in KINDS:
-        raise UnknownNameError(unknown_name("kind of task", kind, KINDS))
-    return CATALOGUE[kind]
+    return CATALOGUE[KINDS[kind].name]
 
 
 __all__ = [
@@ -66,8 +67,6 @@ __all__ = [
     "Loss",
     "Parameter",
     "Range",
-    "TargetFacts",
-    "TargetStatistics",
     "loss",
     "losses_for",
 ]

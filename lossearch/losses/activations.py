@@ -10,15 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from lossearch._class_axis import softmax
 from lossearch._registry import Registry
 from lossearch.errors import UnknownNameError
-from lossearch.losses.class_axis import softmax
+from lossearch.kinds import TargetForm
 from lossearch.losses.ranges import RANGES, Range
 
 
 @dataclass(frozen=True, repr=False)
 class Activation:
-    """A pure function over the last axis of raw outputs, with its range and the tasks it fits.
+    """A pure function over the last axis of raw outputs, with its range and the forms of target it fits.
 
     ``derivative(gradient, output)`` is what a gradient in the activated output is in the raw one.
     """
@@ -26,7 +27,7 @@ class Activation:
     name: str
     fn: Callable[[Tensor], Tensor]
     range: Range
-    kinds: tuple[str, ...]
+    forms: tuple[TargetForm, ...]
     aliases: tuple[str, ...] = ()
     derivative: Callable[[Tensor, Tensor], Tensor] | None = None
 
@@ -90,6 +91,8 @@ def _exp_derivative(gradient: Tensor, output: Tensor) -> Tensor:
     return gradient * output
 
 
+_ELEMENTWISE = (TargetForm.REAL, TargetForm.ZERO_ONE)
+
 ACTIVATIONS = _Activations(
     "activation",
     [
@@ -97,16 +100,16 @@ ACTIVATIONS = _Activations(
             "identity",
             _identity,
             RANGES["real"],
-            ("regression", "binary", "multiclass"),
+            tuple(TargetForm),
             ("linear", "none"),
             _identity_derivative,
         ),
+        Activation("sigmoid", torch.sigmoid, RANGES["unit"], _ELEMENTWISE, derivative=_sigmoid_derivative),
+        Activation("tanh", torch.tanh, RANGES["tanh"], _ELEMENTWISE, derivative=_tanh_derivative),
         Activation(
-            "sigmoid", torch.sigmoid, RANGES["unit"], ("regression", "binary"), derivative=_sigmoid_derivative
+            "softmax", softmax, RANGES["simplex"], (TargetForm.INDEX,), derivative=_softmax_derivative
         ),
-        Activation("tanh", torch.tanh, RANGES["tanh"], ("regression", "binary"), derivative=_tanh_derivative),
-        Activation("softmax", softmax, RANGES["simplex"], ("multiclass",), derivative=_softmax_derivative),
-        Activation("softplus", softplus, RANGES["nonnegative"], ("regression",)),
-        Activation("exp", torch.exp, RANGES["nonnegative"], ("regression",), derivative=_exp_derivative),
+        Activation("softplus", softplus, RANGES["nonnegative"], (TargetForm.REAL,)),
+        Activation("exp", torch.exp, RANGES["nonnegative"], (TargetForm.REAL,), derivative=_exp_derivative),
     ],
 )

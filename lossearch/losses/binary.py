@@ -62,7 +62,6 @@ def _bce_derivative(raw: Tensor, target: Tensor) -> Tensor:
     fused={"sigmoid": _bce_from_raw},
     fused_derivative={"sigmoid": _bce_derivative},
     probability={"sigmoid": _sigmoid},
-    proper=True,
     example=(0.9, 1.0, 0.10536051565782628),
 )
 def bce(output: Tensor, target: Tensor) -> Tensor:
@@ -264,7 +263,6 @@ def _from_tanh(raw: Tensor) -> Tensor:
     fused_derivative={"sigmoid": _mse_sigmoid_derivative, "tanh": _mse_tanh_derivative},
     probability={"sigmoid": _sigmoid, "identity": _from_score, "tanh": _from_tanh},
     equivalent={"tanh": Equivalent("mse/sigmoid", "(tanh z - s)^2 = 4 (sigmoid(2z) - y)^2")},
-    proper=True,
     example=(0.3, 1.0, 0.49),
 )
 def mse(output: Tensor, target: Tensor) -> Tensor:

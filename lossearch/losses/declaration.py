@@ -15,9 +15,9 @@ from torch import Tensor
 
 from lossearch._registry import unknown_name
 from lossearch.errors import refuse
-from lossearch.kinds import KINDS
+from lossearch.kinds import KINDS, TargetForm, TargetStatistics
 from lossearch.losses.activations import ACTIVATIONS
-from lossearch.losses.encodings import ENCODINGS, TargetStatistics
+from lossearch.losses.encodings import ENCODINGS
 from lossearch.losses.ranges import RANGES, Range
 
 LossFunction = Callable[..., Tensor]
@@ -88,19 +88,20 @@ class Loss:
     """A training loss: one pure function and the facts that say where it may be used.
 
     ``fn(output, target, **params)`` takes the *activated* output and the *encoded* target and gives
-    unreduced values. Regression and binary losses are element-wise: any shape in, the same shape out.
-    Multiclass losses read classes along the last axis: (..., N, C) with targets (..., N) (index) or
+    unreduced values. Losses on real numbers and on 0/1 are element-wise: any shape in, the same shape out.
+    Losses on class indices read classes along the last axis: (..., N, C) with targets (..., N) (index) or
     (..., N, C) give (..., N). Leading axes are free, and params may be numbers or tensors that
     broadcast with the values, so that one function serves one model and a stack of K of them:
-    (K, 1, 1) for element-wise losses, (K, 1) for multiclass ones; ``fused`` and ``probability`` alike.
+    (K, 1, 1) for element-wise losses, (K, 1) for the others; ``fused`` and ``probability`` alike.
 
     ``fused[activation]`` is ``fn`` after that activation, computed from raw output in a stable form.
     ``probability[activation]`` maps raw output to the probability that minimises the expected loss
-    (binary: of class 1, same shape; multiclass: (..., N, C)); absent where there is none.
+    (element-wise: of 1, same shape; else (..., N, C)); absent where there is none. ``kinds`` are the kinds of
+    task it serves, the first that for which it is meant where nothing else is said.
     """
 
     name: str
-    kind: str
+    kinds: tuple[str, ...]
     fn: LossFunction
     domain: Range
     encodings: tuple[str, ...]
@@ -132,8 +133,6 @@ class Loss:
     """Applied to the batch mean, for losses that are not a mean over samples (RMSE)."""
     on_request: bool = False
     """Never searched unless named."""
-    proper: bool = False
-    """Whether its minimiser is the true probability (classification) or mean (regression)."""
     kinks: tuple[float, ...] = ()
     """Element-wise margins or errors at which it is not differentiable."""
     example: Example | None = None
@@ -151,9 +150,14 @@ class Loss:
         return _rebuilt, (values,)
 
     @property
+    def form(self) -> TargetForm:
+        """The form of the targets it is for."""
+        return ENCODINGS[self.encodings[0]].form
+
+    @property
     def elementwise(self) -> bool:
         """Whether values have the shape of the output, rather than one a row."""
-        return self.kind != "multiclass"
+        return self.form is not TargetForm.INDEX
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -165,13 +169,13 @@ class Loss:
         return self.fn(output, target, **{**self.defaults, **params})
 
     def __hash__(self) -> int:
-        return hash((self.name, self.kind))
+        return hash((self.name, self.kinds))
 
     def __str__(self) -> str:
         return self.name
 
     def __repr__(self) -> str:
-        return f"Loss({self.name!r}, kind={self.kind!r})"
+        return f"Loss({self.name!r}, kinds={self.kinds!r})"
 
 
 def _declared(module: str, name: str) -> Loss:
@@ -183,7 +187,7 @@ def _rebuilt(values: dict[str, Any]) -> Loss:
     return Loss(**values)
 
 
-_OPTIONAL = tuple(f.name for f in fields(Loss) if f.name not in {"name", "kind", "fn", "encodings"})
+_OPTIONAL = tuple(f.name for f in fields(Loss) if f.name not in {"name", "kinds", "fn", "encodings"})
 _BY_ACTIVATION = ("fused", "probability", "fused_derivative", "usual", "equivalent", "caution")
 
 
@@ -206,7 +210,7 @@ def _unknown_in(declared: Mapping[str, Any]) -> list[str]:
 
 def loss(
     *,
-    task: str,
+    task: str | tuple[str, ...],
     encoding: str | tuple[str, ...],
     domain: str = "real",
     source: str,
@@ -219,7 +223,7 @@ def loss(
     """Declare a pure function ``(output, target, **params) -> values`` as a loss.
 
     Args:
-        task: the kind of task, "regression", "binary" or "multiclass".
+        task: the kind of task it serves, or several whose targets have one form.
         encoding: how raw targets are coded for it; of several, a pair takes the first whose codes
             its activation can reach.
         domain: the range its output argument must lie in.
@@ -234,25 +238,25 @@ def loss(
         InputError: a name in the declaration is unknown.
     """
     encodings = (encoding,) if isinstance(encoding, str) else tuple(encoding)
-    problems = []
-    if task not in KINDS:
-        problems.append(unknown_name("kind of task", task, KINDS))
+    kinds = (task,) if isinstance(task, str) else tuple(task)
+    problems = [unknown_name("kind of task", k, KINDS) for k in kinds if k not in KINDS]
     problems += [unknown_name("encoding", e, ENCODINGS) for e in encodings if e not in ENCODINGS]
     problems += [unknown_name("range", r, RANGES) for r in (domain, targets) if r not in RANGES]
     problems += _unknown_in(declared)
     refuse(problems)
     refuse(
         [
-            f"Encoding {e!r} is for {'/'.join(ENCODINGS[e].kinds)}, not {task}."
+            f"Encoding {e!r} is for {ENCODINGS[e].form.value}, and {k} targets are {KINDS[k].form.value}."
             for e in encodings
-            if task not in ENCODINGS[e].kinds
+            for k in kinds
+            if ENCODINGS[e].form is not KINDS[k].form
         ]
     )
 
     def declare(fn: LossFunction) -> Loss:
         return Loss(
             name=name or fn.__name__,
-            kind=task,
+            kinds=kinds,
             fn=fn,
             domain=RANGES[domain],
             encodings=tuple(ENCODINGS[e].name for e in encodings),

@@ -11,31 +11,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from lossearch._registry import Registry
+from lossearch.kinds import TargetFacts, TargetForm, TargetStatistics
 from lossearch.losses.ranges import RANGES, Range
-
-
-@dataclass(frozen=True)
-class TargetFacts:
-    """What is known of the raw targets before training: kind, outputs, and their range."""
-
-    kind: str
-    n_out: int = 1
-    low: float = -math.inf
-    high: float = math.inf
-
-
-@dataclass(frozen=True)
-class TargetStatistics:
-    """Location and scale of each output's raw target, fitted on training rows only.
-
-    ``scale`` is the mean absolute target, the unit of non-negative targets. The defaults leave
-    targets as they are, which is also what classification uses.
-    """
-
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-    scale: tuple[float, ...] = (1.0,)
-
 
 Codes = tuple[float, float]
 
@@ -44,14 +21,13 @@ Codes = tuple[float, float]
 class Encoding:
     """Raw targets to what a loss sees.
 
-    ``encode(raw, n_out, shift, scale)`` takes regression targets (..., N, T), binary targets
-    (..., N, 1) of 0/1, or class indices (..., N). ``location`` gives (shift, scale), each (T,), from
+    ``encode(raw, n_out, shift, scale)`` takes targets of ``form``, with free leading axes. ``location`` gives (shift, scale), each (T,), from
     training statistics. ``held(facts)`` gives the range of encoded targets, or why it cannot be used.
-    ``codes`` are the numbers that stand for the two classes.
+    ``codes`` are the numbers that stand for 0 and 1.
     """
 
     name: str
-    kinds: tuple[str, ...]
+    form: TargetForm
     words: str
     encode: Callable[[Tensor, int, Tensor, Tensor], Tensor]
     held: Callable[[TargetFacts], Range | str]
@@ -123,7 +99,7 @@ ENCODINGS = Registry(
     [
         Encoding(
             "standardised",
-            ("regression",),
+            TargetForm.REAL,
             "real, mean 0 and sd 1 over training rows",
             _linear,
             _always("real"),
@@ -132,41 +108,47 @@ ENCODINGS = Registry(
         ),
         Encoding(
             "nonnegative",
-            ("regression",),
+            TargetForm.REAL,
             "0 and up, in units of the mean training target",
             _linear,
             _within(0.0, math.inf, "nonnegative"),
             lambda s: ((0.0,) * len(s.scale), s.scale),
         ),
-        Encoding("raw", ("regression",), "real, as it comes", _linear, _always("real"), _unmoved),
+        Encoding("raw", TargetForm.REAL, "real, as it comes", _linear, _always("real"), _unmoved),
         Encoding(
-            "unit", ("regression",), "as it comes, 0 to 1", _linear, _within(0.0, 1.0, "unit"), _unmoved
+            "unit", TargetForm.REAL, "as it comes, 0 to 1", _linear, _within(0.0, 1.0, "unit"), _unmoved
         ),
         Encoding(
             "symmetric_unit",
-            ("regression",),
+            TargetForm.REAL,
             "as it comes, -1 to 1",
             _linear,
             _within(-1.0, 1.0, "tanh"),
             _unmoved,
         ),
-        Encoding("zero_one", ("binary",), "0 or 1", _zero_one, _always("unit"), _unmoved, (0.0, 1.0)),
+        Encoding("zero_one", TargetForm.ZERO_ONE, "0 or 1", _zero_one, _always("unit"), _unmoved, (0.0, 1.0)),
         Encoding(
-            "plus_minus_one", ("binary",), "-1 or +1", _plus_minus_one, _always("tanh"), _unmoved, (-1.0, 1.0)
+            "plus_minus_one",
+            TargetForm.ZERO_ONE,
+            "-1 or +1",
+            _plus_minus_one,
+            _always("tanh"),
+            _unmoved,
+            (-1.0, 1.0),
         ),
         Encoding(
             "index",
-            ("multiclass",),
+            TargetForm.INDEX,
             "class index",
             _index,
             _always("simplex"),
             _unmoved,
             aliases=("class_index",),
         ),
-        Encoding("one_hot", ("multiclass",), "one-hot", _one_hot, _always("simplex"), _unmoved),
+        Encoding("one_hot", TargetForm.INDEX, "one-hot", _one_hot, _always("simplex"), _unmoved),
         Encoding(
             "plus_minus_one_hot",
-            ("multiclass",),
+            TargetForm.INDEX,
             "one-hot of -1 and +1",
             _plus_minus_one_hot,
             _always("tanh"),

@@ -11,8 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from lossearch.losses import margins
-from lossearch.losses.class_axis import (
+from lossearch._class_axis import (
     is_true,
     likeliest,
     log_softmax,
@@ -51,7 +50,6 @@ def _cross_entropy_derivative(raw: Tensor, target: Tensor) -> Tensor:
     fused={"softmax": _cross_entropy_from_raw},
     fused_derivative={"softmax": _cross_entropy_derivative},
     probability={"softmax": softmax},
-    proper=True,
     example=([[0.05, 0.95, 0.0]], [1], 0.05129329438755058),
 )
 def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
@@ -79,7 +77,6 @@ def _one_hot_cross_entropy_from_raw(raw: Tensor, target: Tensor) -> Tensor:
     equivalent={
         "softmax": Equivalent("cross_entropy/softmax", "on a one-hot target the sum has one term, -log p_y")
     },
-    proper=True,
     example=([[0.05, 0.95, 0.0]], [[0.0, 1.0, 0.0]], 0.05129329438755058),
 )
 def cross_entropy_one_hot(output: Tensor, target: Tensor) -> Tensor:
@@ -111,7 +108,6 @@ def _kl_div_from_raw(raw: Tensor, target: Tensor) -> Tensor:
     equivalent={
         "softmax": Equivalent("cross_entropy/softmax", "they differ by the target's entropy, 0 for one-hot")
     },
-    proper=True,
     example=([[0.05, 0.95, 0.0]], [[0.0, 1.0, 0.0]], 0.05129329438755058),
 )
 def kl_div(output: Tensor, target: Tensor) -> Tensor:
@@ -274,7 +270,6 @@ def _mse_derivative(output: Tensor, target: Tensor) -> Tensor:
     ),
     probability={"softmax": softmax, "identity": _clipped},
     derivative=_mse_derivative,
-    proper=True,
     example=([[0.2, 0.8, 0.0]], [[0.0, 1.0, 0.0]], 0.08),
 )
 def mse(output: Tensor, target: Tensor) -> Tensor:
@@ -325,5 +320,4 @@ LOSSES = (
     label_smoothing_ce,
     mse,
     mae,
-    *margins.LOSSES,
 )

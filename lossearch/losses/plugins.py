@@ -6,10 +6,11 @@ An entry point names one loss or an iterable of losses, as ``module:name``.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 
 from lossearch.errors import refuse
+from lossearch.kinds import KINDS
 from lossearch.losses.declaration import Loss
 
 GROUP = "lossearch.losses"
@@ -49,34 +50,25 @@ def load(points: Iterable[EntryPoint] | None = None) -> list[tuple[str, Loss]]:
     return found
 
 
-def merged(
-    builtin: Mapping[str, Sequence[Loss]], plugins: Iterable[tuple[str, Loss]]
-) -> dict[str, list[Loss]]:
-    """Return the built-in losses of each kind with the plug-ins' after them.
+def merged(built_in: Iterable[Loss], plugins: Iterable[tuple[str, Loss]]) -> dict[str, list[Loss]]:
+    """Return kind of task -> its losses, the plug-ins' after the built-in ones.
 
     Raises:
         InputError: a plug-in's name or alias is taken; the message says by what.
     """
-    table = {kind: list(losses) for kind, losses in builtin.items()}
-    taken = {
-        (kind, name): f"the built-in {x.name!r}"
-        for kind, xs in builtin.items()
-        for x in xs
-        for name in _names(x)
-    }
+    table: dict[str, list[Loss]] = {kind: [] for kind in KINDS}
+    taken: dict[tuple[str, str], str] = {}
     problems = []
-    for owner, loss in plugins:
-        problems += [
-            f"Two {loss.kind} losses are named {name!r}: {taken[loss.kind, name]} and {loss.name!r} of "
-            f"{owner}. Rename one, or uninstall the plug-in."
-            for name in _names(loss)
-            if (loss.kind, name) in taken
-        ]
-        taken |= {(loss.kind, name): f"{loss.name!r} of {owner}" for name in _names(loss)}
-        table[loss.kind].append(loss)
+    for owner, loss in (*(("", x) for x in built_in), *plugins):
+        whose = f"{loss.name!r} of {owner}" if owner else f"the built-in {loss.name!r}"
+        for kind, name in ((k, n) for k in loss.kinds for n in (loss.name, *loss.aliases)):
+            if (kind, name) in taken:
+                problems.append(
+                    f"Two {kind} losses are named {name!r}: {taken[kind, name]} and {whose}. Rename one, or "
+                    "uninstall the plug-in."
+                )
+            taken[kind, name] = whose
+        for kind in loss.kinds:
+            table[kind].append(loss)
     refuse(problems)
     return table
-
-
-def _names(loss: Loss) -> tuple[str, ...]:
-    return (loss.name, *loss.aliases)

@@ -42,7 +42,6 @@ def _squared_derivative(output: Tensor, target: Tensor) -> Tensor:
     usual=("identity",),
     caution=_EXP,
     derivative=_squared_derivative,
-    proper=True,
     example=(0.5, 2.0, 2.25),
 )
 def mse(output: Tensor, target: Tensor) -> Tensor:
@@ -96,7 +95,6 @@ _BATCH = "a root over the batch is not a mean over samples: its gradient depends
     caution=dict.fromkeys(("identity", "sigmoid", "tanh", "softplus"), _BATCH)
     | {"exp": f"{_BATCH} Besides, {_EXP['exp']}"},
     after_mean=_root,
-    proper=True,
     example=(0.5, 2.0, 2.25),
 )
 def rmse(output: Tensor, target: Tensor) -> Tensor:

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lossearch.kinds import Predictions
+from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read, summarised
-from lossearch.pairs import Predictions
 
 ECE_BINS = 15
 
@@ -206,3 +207,63 @@ def keras2_accuracy(predictions: Predictions, target: Tensor) -> Tensor:
     low, high = predictions.codes or (0.0, 1.0)
     code = torch.where(_classes(target) == 1, high, low)
     return (read(predictions, "output").round() == code).double().mean(dim=-1)
+
+
+_CLASSES = ("binary", "multiclass")
+
+METRICS = (
+    Metric(
+        "accuracy", _CLASSES, MAXIMIZE, accuracy, "label", "majority", "share of rows classed right",
+        aliases=(
+            "acc", "accuracy_score", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy",
+        ), by_row=True,
+    ),
+    Metric(
+        "balanced_accuracy", _CLASSES, MAXIMIZE, balanced_accuracy, "label", "majority",
+        "recall, mean over classes", aliases=("balanced_acc", "bacc", "balanced_accuracy_score"),
+    ),
+    Metric(
+        "precision_macro", _CLASSES, MAXIMIZE, precision_macro, "label", "majority",
+        "precision, mean over classes", aliases=("precision", "macro_precision", "precision_score"),
+    ),
+    Metric(
+        "recall_macro", _CLASSES, MAXIMIZE, recall_macro, "label", "majority",
+        "recall, mean over classes that occur in target or predictions",
+        aliases=("recall", "macro_recall", "recall_score"),
+    ),
+    Metric(
+        "f1_macro", _CLASSES, MAXIMIZE, f1_macro, "label", "majority", "F1, mean over classes",
+        aliases=("f1", "macro_f1", "f1_score"),
+    ),
+    Metric(
+        "mcc", _CLASSES, MAXIMIZE, mcc, "label", "majority", "Matthews correlation",
+        aliases=("matthews_corrcoef", "matthews"),
+    ),
+    Metric(
+        "auroc", _CLASSES, MAXIMIZE, auroc, "score", "prior", "area under the ROC curve, one class vs rest",
+        aliases=("auc", "roc_auc", "roc_auc_score", "roc_auc_ovr"),
+    ),
+    Metric(
+        "average_precision", _CLASSES, MAXIMIZE, average_precision, "score", "prior",
+        "average precision, one class vs rest",
+        aliases=("ap", "pr_auc", "auprc", "average_precision_score"),
+    ),
+    Metric(
+        "log_loss", _CLASSES, MINIMIZE, log_loss, "probability", "prior",
+        "minus mean log probability of the true class", aliases=("neg_log_loss", "logloss"),
+        by_row=True,
+    ),
+    Metric(
+        "brier", _CLASSES, MINIMIZE, brier, "probability", "prior", "squared error of the probabilities",
+        aliases=("brier_score", "brier_score_loss", "neg_brier_score"), by_row=True,
+    ),
+    Metric(
+        "ece", _CLASSES, MINIMIZE, ece, "probability", "prior", "expected calibration error, 15 bins",
+        aliases=("calibration_error", "expected_calibration_error"),
+    ),
+    Metric(
+        "keras2_accuracy", ("binary",), MAXIMIZE, keras2_accuracy, "codes", "majority",
+        "share of rows where the rounded output is the encoded target, as Keras 2 counted",
+        on_request=True, by_row=True,
+    ),
+)  # fmt: skip

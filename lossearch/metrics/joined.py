@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from lossearch.metrics.declaration import Metric
-from lossearch.pairs import EVERY_FIELD, Predictions
+from lossearch.kinds import EVERY_FIELD, Predictions
+from lossearch.metrics.metric import Metric
 
 FIELDS = ("label", "probability", "score", "value", "output")
 _READ = {

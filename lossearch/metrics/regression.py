@@ -9,8 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lossearch.kinds import Predictions
+from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read
-from lossearch.pairs import Predictions
 
 
 def _target(target: Tensor) -> Tensor:
@@ -61,3 +62,33 @@ def r2(predictions: Predictions, target: Tensor) -> Tensor:
 def max_error(predictions: Predictions, target: Tensor) -> Tensor:
     """Largest absolute error."""
     return _error(predictions, target).abs().amax(dim=-2).mean(dim=-1)
+
+
+_REAL = ("regression",)
+
+METRICS = (
+    Metric(
+        "rmse", _REAL, MINIMIZE, rmse, "value", "mean", "root mean squared error",
+        aliases=("root_mean_squared_error", "neg_root_mean_squared_error"),
+    ),
+    Metric(
+        "mse", _REAL, MINIMIZE, mse, "value", "mean", "mean squared error",
+        aliases=("mean_squared_error", "neg_mean_squared_error"), by_row=True,
+    ),
+    Metric(
+        "mae", _REAL, MINIMIZE, mae, "value", "median", "mean absolute error",
+        aliases=("mean_absolute_error", "neg_mean_absolute_error"), by_row=True,
+    ),
+    Metric(
+        "medae", _REAL, MINIMIZE, medae, "value", "median", "median absolute error",
+        aliases=("median_absolute_error", "neg_median_absolute_error"),
+    ),
+    Metric(
+        "r2", _REAL, MAXIMIZE, r2, "value", "mean", "share of variance explained",
+        aliases=("r2_score", "r_squared"),
+    ),
+    Metric(
+        "max_error", _REAL, MINIMIZE, max_error, "value", "mean", "largest absolute error",
+        aliases=("neg_max_error", "max_absolute_error"),
+    ),
+)  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from lossearch.pairs import Predictions
+from lossearch.kinds import Predictions
 
 T = TypeVar("T")
 Summary = Callable[[Predictions, Tensor], T]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lossearch.data.inputs import Inputs
 from lossearch.errors import InputError
-from lossearch.losses import TargetStatistics
+from lossearch.kinds import KINDS, TargetStatistics
 from lossearch.networks.architecture import DTYPES, Architecture
 from lossearch.pairs import Criterion
 from lossearch.space import Point
@@ -81,10 +81,10 @@ class FittedModel:
         """The classes in the order of the columns of :meth:`predict_proba`.
 
         Raises:
-            InputError: this is a regression model.
+            InputError: it is not a model of classes.
         """
         if not self.labels:
-            raise InputError("A regression model has no classes.")
+            raise InputError(f"A {self.kind} model has no classes.")
         text = any(isinstance(label, str) for label in self.labels)
         return np.asarray(self.labels, dtype=object if text else None)
 
@@ -112,7 +112,7 @@ class FittedModel:
         return found.unsqueeze(-1) if found.ndim == 1 else found
 
     def predict(self, x: Any) -> NDArray[Any]:
-        """Return the class of each row, (N,), or its value in original units, (N,) or (N, T).
+        """Return the class of each row, (N,), its labels, (N, L), or its value in original units, (N,) or (N, T).
 
         Args:
             x: rows as they were given to the study: DataFrame, array or tensor.
@@ -124,18 +124,18 @@ class FittedModel:
         return self.classes[found] if self.labels else found
 
     def predict_proba(self, x: Any) -> NDArray[Any]:
-        """Return the probability of each class, (N, C), in the order of ``classes``.
+        """Return the probability of each class, (N, C), in the order of ``classes``, or of each label, (N, L).
 
         Raises:
             InputError: the pair gives none, or X is not of the form the model was trained on.
         """
         name = self.point.pair
-        if not self.labels:
+        if "label" not in KINDS[self.kind].gives:
             raise InputError(f"{name} gives values, no probabilities: use predict(X).")
         if not self.gives_probabilities:
             raise InputError(
                 f"{name} gives no probabilities: its minimiser is not one. Use predict(X), or fit a pair that "
-                f"gives them, such as {'bce/sigmoid' if self.kind == 'binary' else 'cross_entropy/softmax'}."
+                f"gives them, such as {KINDS[self.kind].conventional}."
             )
         return self.criterion.predict_proba(self.raw(x)).numpy()
 

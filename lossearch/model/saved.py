@@ -14,7 +14,8 @@ from torch import nn
 from lossearch._json import read_json, write_json, write_text
 from lossearch.data.inputs import Inputs
 from lossearch.errors import InputError, StoreError
-from lossearch.losses import ACTIVATIONS, ENCODINGS, Loss, TargetStatistics, losses_for
+from lossearch.kinds import TargetStatistics
+from lossearch.losses import ACTIVATIONS, ENCODINGS, Loss, losses_for
 from lossearch.model.fitted import FittedModel, Origin
 from lossearch.model.readme import readme
 from lossearch.networks.architecture import Architecture
@@ -58,7 +59,7 @@ def describe(model: FittedModel) -> dict[str, Any]:
         "kind": model.kind,
         "point": model.point.as_json(),
         "encoding": pair.encoding.name,
-        "loss": _reference(pair.loss),
+        "loss": _reference(pair),
         "statistics": {name: list(values) for name, values in asdict(model.statistics).items()},
         "classes": list(model.labels),
         "network": model.architecture.as_json(),
@@ -67,9 +68,10 @@ def describe(model: FittedModel) -> dict[str, Any]:
     }
 
 
-def _reference(loss: Loss) -> str | None:
+def _reference(pair: Pair) -> str | None:
     """Return the place of a user's loss, None for one of the catalogue."""
-    if losses_for(loss.kind).get(loss.name) is loss:
+    loss = pair.loss
+    if losses_for(pair.kind).get(loss.name) is loss:
         return None
     return f"{loss.fn.__module__}:{loss.fn.__qualname__}"
 
@@ -150,7 +152,7 @@ def _pair(card: Mapping[str, Any], losses: Sequence[Loss]) -> Pair:
         loss = losses_for(card["kind"])[loss_name]
     else:
         loss = _own_loss(card["loss"], loss_name)
-    return Pair(loss, ACTIVATIONS[activation], ENCODINGS[card["encoding"]])
+    return Pair(loss, ACTIVATIONS[activation], ENCODINGS[card["encoding"]], card["kind"])
 
 
 def _own_loss(reference: str, name: str) -> Loss:

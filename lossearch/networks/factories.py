@@ -16,6 +16,7 @@ from lossearch._imports import load_function
 from lossearch._random import isolated
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, LossearchError
+from lossearch.kinds import KINDS
 from lossearch.networks.output_check import network_activation_problem
 
 INITS = ("torch", "he_uniform")
@@ -208,13 +209,6 @@ def make_network(
     return Network(factory, name, input_shape, dtype)
 
 
-_HEADS = {
-    "regression": "one output for each target",
-    "binary": "one output, the raw score of class 1 (two outputs are for kind = 'multiclass')",
-    "multiclass": "one output for each class",
-}
-
-
 def _forward(network: nn.Module, x: Tensor, name: str) -> Tensor:
     try:
         with torch.no_grad():
@@ -275,7 +269,7 @@ def check_network(build: Network, x: Tensor, kind: str, n_out: int) -> nn.Module
     if not right:
         raise InputError(
             f"Model {build.name} gives {tuple(output.shape)} for {rows} rows; a {kind} task needs ({rows}, {n_out}): "
-            f"{_HEADS[kind]}. Make the last layer nn.Linear(..., {n_out}), or take n_out as an argument."
+            f"{KINDS[kind].head}. Make the last layer nn.Linear(..., {n_out}), or take n_out as an argument."
         )
     if not output.is_floating_point():
         raise InputError(f"Model {build.name} gives {output.dtype}; it must give floating-point numbers.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lossearch.kinds import KINDS
+from lossearch.kinds import KINDS, TargetFacts
 from lossearch.losses import ACTIVATIONS, Loss, Parameter, losses_for
 from lossearch.pairs import Pair, pair_up
 
@@ -20,15 +20,16 @@ def rows(kind: str | None = None) -> list[dict[str, Any]]:
     Raises:
         UnknownNameError: there is no such kind.
     """
-    return [_row(loss) for k in ([kind] if kind is not None else KINDS) for loss in losses_for(k).values()]
+    kinds = KINDS if kind is None else (kind,)
+    return [_row(loss, k) for k in kinds for loss in losses_for(k).values()]
 
 
-def _row(loss: Loss) -> dict[str, Any]:
-    found = [pair_up(loss, activation) for activation in ACTIVATIONS.values()]
+def _row(loss: Loss, kind: str) -> dict[str, Any]:
+    found = [pair_up(loss, activation, TargetFacts(kind)) for activation in ACTIVATIONS.values()]
     pairs = [p for p in found if isinstance(p, Pair)]
     return {
         "name": loss.name,
-        "kind": loss.kind,
+        "kind": kind,
         "aliases": list(loss.aliases),
         "formula": loss.formula,
         "domain": loss.domain.words,

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, UnknownNameError, refuse
-from lossearch.losses import Loss, TargetStatistics
-from lossearch.pairs.legality import Pair, Predictions, find_pair, infer_kind, with_long_label
+from lossearch.kinds import KINDS, Predictions, TargetStatistics, with_long_label
+from lossearch.losses import Loss
+from lossearch.pairs.legality import Pair, find_pair, infer_kind
 from lossearch.pairs.shapes import canonical, lifted
 
 
@@ -30,7 +31,7 @@ class Criterion(nn.Module):
     """A pair made callable: encode the target, stable value, mean over the batch; and prediction.
 
     Called with raw network output (N, n_out), or (N,) for one output, and raw targets: class 0/1 (or
-    -1/+1) (N,), class index (N,), or real values (N,) or (N, T) in original units.
+    -1/+1) (N,), class index (N,), labels (N, L), or real values (N,) or (N, T) in original units.
     """
 
     shift: Tensor
@@ -98,12 +99,12 @@ class Criterion(nn.Module):
         return with_long_label(found)
 
     def predict(self, raw_output: Tensor) -> Tensor:
-        """Return the class index (N,), or the value in original units, (N,) for one output."""
+        """Return the class index (N,), labels (N, L), or the value in original units, (N,) for one output."""
         found = self.predictions(raw_output)
         return cast("Tensor", found.label if found.value is None else found.value.squeeze(-1))
 
     def predict_proba(self, raw_output: Tensor) -> Tensor:
-        """Return class probabilities, (N, C).
+        """Return class probabilities, (N, C), or those of each label, (N, L).
 
         Raises:
             InputError: the pair gives a score or a value, no probability.
@@ -111,7 +112,7 @@ class Criterion(nn.Module):
         p = self.predictions(raw_output).probability
         if p is None:
             raise InputError(f"{self.pair.name} gives no probabilities: its minimiser is not one.")
-        return p if self.pair.kind == "multiclass" else torch.stack([1 - p, p], dim=-1)
+        return KINDS[self.pair.kind].class_probabilities(p)
 
     def extra_repr(self) -> str:
         """Return the pair and its parameters, for print(module)."""
@@ -142,5 +143,5 @@ def criterion(
     own = {loss.name: loss for loss in losses}
     head = name.partition("/")[0]
     if head in own:
-        return Criterion(find_pair(name, own[head].kind, losses=own), params, statistics)
+        return Criterion(find_pair(name, task or own[head].kinds[0], losses=own), params, statistics)
     return Criterion(find_pair(name, task or infer_kind(name)), params, statistics)

@@ -4,66 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from lossearch._registry import unknown_name
 from lossearch.errors import IllegalPairError, InputError, UnknownNameError
-from lossearch.kinds import KINDS
+from lossearch.kinds import EVERY_FIELD, KINDS, Predictions, Readout, TargetFacts
 from lossearch.losses import (
     ACTIVATIONS,
     ENCODINGS,
     Activation,
     Encoding,
     Loss,
-    TargetFacts,
     losses_for,
 )
-from lossearch.losses.class_axis import likeliest
-
-CONVENTIONAL = {
-    "regression": "mse/identity",
-    "binary": "bce/sigmoid",
-    "multiclass": "cross_entropy/softmax",
-}
-"""The pair every study holds, to say what another gains over it."""
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a model says of each row, with free leading axes (...), N rows, C classes, T outputs.
-
-    ``label`` (..., N) class index, here as bytes for two classes, see :func:`with_long_label`; ``probability`` (..., N) of class 1 or (..., N, C), None where the
-    pair has none; ``score`` (..., N) or (..., N, C), monotone in belief; ``value`` (..., N, T) in
-    original units; ``output`` the activated output; ``codes`` the two numbers a binary pair trains on.
-    """
-
-    label: Tensor | None = None
-    probability: Tensor | None = None
-    score: Tensor | None = None
-    value: Tensor | None = None
-    output: Tensor | None = None
-    codes: tuple[float, float] | None = None
-
-
-EVERY_FIELD = tuple(f.name for f in fields(Predictions))
-
-
-_GIVEN = {
-    "regression": ("value", "output"),
-    "binary": ("label", "score", "output", "codes"),
-    "multiclass": ("label", "score", "output"),
-}
-"""Kind of task -> what predictions of every pair hold."""
-
-
-def with_long_label(predictions: Predictions) -> Predictions:
-    """Return predictions with class indices as 64-bit integers, which can be computed and indexed with."""
-    label = predictions.label
-    return predictions if label is None else replace(predictions, label=label.long())
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,16 +30,12 @@ class Pair:
     loss: Loss
     activation: Activation
     encoding: Encoding
+    kind: str
 
     @property
     def name(self) -> str:
         """``loss/activation``."""
         return f"{self.loss.name}/{self.activation.name}"
-
-    @property
-    def kind(self) -> str:
-        """The kind of task."""
-        return self.loss.kind
 
     @property
     def equivalent(self) -> str | None:
@@ -99,7 +52,7 @@ class Pair:
         """Return whether its predictions hold a field of :class:`Predictions`."""
         if field == "probability":
             return self.activation.name in self.loss.probability
-        return field in _GIVEN[self.kind]
+        return field in KINDS[self.kind].gives
 
     def __str__(self) -> str:
         return self.name
@@ -159,24 +112,14 @@ class Pair:
         **params: Any,
     ) -> Predictions:
         """Return what raw output (..., N, n_out) says of each row; fields that are not ``wanted`` may lack."""
-        if self.kind == "multiclass" and not {"probability", "output"} & set(wanted):
-            return Predictions(label=likeliest(raw), score=raw)
-        output = self.activation(raw)
-        if self.kind == "regression":
-            return Predictions(value=output * scale + shift, output=output)
-        probability = self.loss.probability.get(self.activation.name) if "probability" in wanted else None
-        p = None if probability is None else probability(raw, **params)
-        if self.kind == "multiclass":
-            return Predictions(label=likeliest(raw), probability=p, score=raw, output=output)
-        codes = self.encoding.codes or (0.0, 1.0)
-        return Predictions(
-            # 0 and 1 as bytes: scores of hundreds of models at once are bound by what they read
-            label=(output[..., 0] >= sum(codes) / 2).view(torch.uint8),
-            probability=None if p is None else p[..., 0],
-            score=raw[..., 0],
-            output=output[..., 0],
-            codes=codes,
+        declared = self.loss.probability.get(self.activation.name) if "probability" in wanted else None
+        readout = Readout(
+            activation=self.activation,
+            probability=None if declared is None else partial(declared, **params),
+            in_units=lambda output: output * scale + shift,
+            codes=self.encoding.codes or (0.0, 1.0),
         )
+        return KINDS[self.kind].predictions(raw, readout, wanted)
 
 
 @dataclass(frozen=True)
@@ -224,7 +167,7 @@ def _alternative(loss: Loss, facts: TargetFacts) -> str:
     """Return what to use instead: the loss with the first activation it can be used with."""
     for name in dict.fromkeys([*(loss.usual or ()), *loss.fused, *ACTIVATIONS]):
         activation = ACTIVATIONS[name]
-        if loss.kind in activation.kinds and isinstance(_match(loss, activation, facts), Encoding):
+        if loss.form in activation.forms and isinstance(_match(loss, activation, facts), Encoding):
             why = (
                 "it is computed from raw output, so the network's last layer stays linear."
                 if name in loss.fused
@@ -237,12 +180,13 @@ def _alternative(loss: Loss, facts: TargetFacts) -> str:
 def pair_up(loss: Loss, activation: Activation, facts: TargetFacts | None = None) -> Pair | Rejection:
     """Return the legal pair of a loss and an activation, or the reason there is none.
 
-    Without ``facts`` only the declarations are judged, not the range of the targets.
+    Without ``facts`` only the declarations are judged, not the range of the targets, for the first of the
+    loss's kinds of task.
     """
-    facts = facts or TargetFacts(loss.kind)
+    facts = facts or TargetFacts(loss.kinds[0])
     name = f"{loss.name}/{activation.name}"
-    if loss.kind not in activation.kinds:
-        words = f"{activation.name} is not an output activation for {loss.kind} tasks."
+    if loss.form not in activation.forms:
+        words = f"{activation.name} is not an output activation for {facts.kind} tasks."
         return Rejection(name, words, _alternative(loss, facts))
     known = not (math.isinf(facts.low) and math.isinf(facts.high))
     if known and not loss.targets.holds(facts.low, facts.high):
@@ -254,7 +198,7 @@ def pair_up(loss: Loss, activation: Activation, facts: TargetFacts | None = None
     encoding = _match(loss, activation, facts)
     if isinstance(encoding, str):
         return Rejection(name, encoding, _alternative(loss, facts))
-    return Pair(loss, activation, encoding)
+    return Pair(loss, activation, encoding, facts.kind)
 
 
 def legal_pairs(
@@ -276,7 +220,7 @@ def legal_pairs(
             found = pair_up(loss, activation, facts)
             if isinstance(found, Pair):
                 candidates.append(found)
-            elif asked is not None or loss.kind in activation.kinds:
+            elif asked is not None or loss.form in activation.forms:
                 rejections.append(found)
     wanted = [p for p in candidates if asked is not None or _usual(p)]
     kept: dict[str, Pair] = {p.name: p for p in wanted if p.equivalent is None}
@@ -313,16 +257,18 @@ def find_pair(
     loss_name, activation_name = _halves(name, kind)
     if loss_name not in table:
         raise UnknownNameError(_unknown_loss(loss_name, kind, table))
-    found = pair_up(table[loss_name], ACTIVATIONS[activation_name], facts)
+    found = pair_up(table[loss_name], ACTIVATIONS[activation_name], facts or TargetFacts(kind))
     if isinstance(found, Rejection):
         raise IllegalPairError(str(found))
     return found
 
 
-def _halves(name: str, kind: str = "binary") -> tuple[str, str]:
+def _halves(name: str, kind: str) -> tuple[str, str]:
     loss_name, slash, activation_name = name.partition("/")
     if not slash:
-        raise InputError(f"{name!r} is not a pair: write loss/activation, as in {CONVENTIONAL[kind]!r}.")
+        raise InputError(
+            f"{name!r} is not a pair: write loss/activation, as in {KINDS[kind].conventional!r}."
+        )
     return loss_name, activation_name
 
 
@@ -334,23 +280,24 @@ def _unknown_loss(name: str, kind: str, table: Mapping[str, Loss]) -> str:
 
 
 def infer_kind(name: str) -> str:
-    """Return the one kind of task in which the pair ``name`` is legal.
+    """Return the kind of task in which the pair ``name`` is legal, the first of its loss's where it has several.
 
     Raises:
         UnknownNameError: no loss or activation has this name.
-        InputError: the pair is legal for no kind of task, or for more than one.
+        InputError: the pair is legal for no kind of task, or different losses of this name are for several.
     """
-    loss_name, activation_name = _halves(name)
+    loss_name, activation_name = _halves(name, next(iter(KINDS)))
     activation = ACTIVATIONS[activation_name]
     having = [k for k in KINDS if loss_name in losses_for(k)]
     if not having:
         every = [loss for k in KINDS for loss in losses_for(k).values()]
         aliases = [a for loss in every for a in loss.aliases]
         raise UnknownNameError(unknown_name("loss", loss_name, dict.fromkeys(map(str, every)), aliases))
-    found = {k: pair_up(losses_for(k)[loss_name], activation) for k in having}
-    kinds = [k for k, p in found.items() if isinstance(p, Pair)]
-    if not kinds:
-        raise IllegalPairError("\n".join(str(p) for p in found.values()))
-    if len(kinds) > 1:
+    found = {k: pair_up(losses_for(k)[loss_name], activation, TargetFacts(k)) for k in having}
+    pairs = [p for p in found.values() if isinstance(p, Pair)]
+    if not pairs:
+        raise IllegalPairError("\n".join(dict.fromkeys(str(p) for p in found.values())))
+    if any(p.loss is not pairs[0].loss for p in pairs):
+        kinds = [p.kind for p in pairs]
         raise InputError(f"{name} exists for {', '.join(kinds)} tasks; say which: task={kinds[0]!r}.")
-    return kinds[0]
+    return next(k for k in pairs[0].loss.kinds if k in {p.kind for p in pairs})

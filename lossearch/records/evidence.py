@@ -15,8 +15,9 @@ from torch import Tensor
 
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, StoreError
-from lossearch.metrics.declaration import METRICS, Metric
-from lossearch.pairs import Predictions
+from lossearch.kinds import KINDS, Predictions
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import METRICS, find_metric
 from lossearch.records.confirmations import Confirmation, Confirmed, read_confirmed
 from lossearch.records.predictions import numbers, read_predictions
 
@@ -87,7 +88,9 @@ def read_evidence(
     name = part or confirmed.part
     if name not in confirmed.constants:
         raise InputError(unknown_name("confirmed part", name, list(confirmed.constants)))
-    judge = metric if isinstance(metric, Metric) else known_metric(metric or declared["metric"])
+    judge = (
+        metric if isinstance(metric, Metric) else known_metric(metric or declared["metric"], declared["kind"])
+    )
     judged = confirmed.seeds[: seeds or confirmed.raced.at or None]
     left = confirmed.raced.dropped if without is None else without
     running = [c for c in confirmed.confirmations if c.point.pair not in left and len(c.seeds) >= len(judged)]
@@ -98,8 +101,8 @@ def read_evidence(
     return _evidence(declared["kind"], judge, name, confirmed, judged, giving, frame)
 
 
-def known_metric(name: str) -> Metric:
-    """Return the metric that the records name.
+def known_metric(name: str, kind: str) -> Metric:
+    """Return the metric that the records of a task of this kind name.
 
     Raises:
         InputError: it is a metric of the user's own, of which they hold the name alone.
@@ -109,7 +112,7 @@ def known_metric(name: str) -> Metric:
             f"Metric {name!r} is none of lossearch's, and records hold a metric's name alone: give the metric "
             "itself, as in metric=my_metric."
         )
-    return METRICS[name]
+    return find_metric(name, kind)
 
 
 def _evidence(
@@ -134,7 +137,7 @@ def _evidence(
         seeds=seeds,
         target=_target(kind, distinct),
         rows=[np.searchsorted(ids, every[p]) for p in places],
-        sheets={c.point.pair: _sheets(kind, c, frame, blocks, seeds) for c in giving},
+        sheets={c.point.pair: _sheets(c, frame, blocks, seeds) for c in giving},
         diverged={
             c.point.pair: np.array([o == "diverged" for o in c.outcomes[: len(seeds)]]) for c in giving
         },
@@ -162,13 +165,10 @@ def _target(kind: str, frame: pd.DataFrame) -> Tensor:
             "The predictions hold no targets: remove predictions.parquet and run the study again."
         )
     target = torch.from_numpy(found.copy())
-    if kind == "multiclass":
-        return target.long()
-    return target if target.ndim == 2 else target.unsqueeze(-1)
+    return KINDS[kind].tensor(target)
 
 
 def _sheets(
-    kind: str,
     confirmation: Confirmation,
     frame: pd.DataFrame,
     blocks: Blocks,
@@ -180,11 +180,10 @@ def _sheets(
             f"The predictions of {pair} are not all there: remove predictions.parquet and run the study again."
         )
     columns = {f: c for f in confirmation.fields if (c := numbers(frame, f)) is not None}
-    return [_sheet(kind, confirmation, columns, blocks[pair, seed]) for seed in seeds]
+    return [_sheet(confirmation, columns, blocks[pair, seed]) for seed in seeds]
 
 
 def _sheet(
-    kind: str,
     confirmation: Confirmation,
     columns: Mapping[str, NDArray[Any]],
     rows: NDArray[np.intp],
@@ -193,6 +192,6 @@ def _sheet(
     for name, column in columns.items():
         values = np.nan_to_num(column[rows], nan=0.0)
         found[name] = torch.from_numpy(values.astype(np.int64) if name == "label" else values)
-    if kind == "regression" and found["value"].ndim == 1:
+    if "value" in found and found["value"].ndim == 1:
         found["value"] = found["value"].unsqueeze(-1)
     return Predictions(**found, codes=confirmation.codes)

@@ -21,20 +21,16 @@ from torch import Tensor
 
 from lossearch._json import replacing
 from lossearch.errors import StoreError
-from lossearch.pairs import Predictions
+from lossearch.kinds import KINDS, Predictions
 from lossearch.tasks.task import Part
 from lossearch.training.contract import Outcome
 
 FILE = "predictions.parquet"
-FIELDS = ("label", "probability", "score", "output", "value")
-"""What may be kept of a prediction, in the order of the columns."""
 
 
 def kept_fields(kind: str, predictions: Predictions) -> tuple[str, ...]:
     """Return what is kept of a pair's predictions: what its metrics read, and nothing twice."""
-    # the output of several classes is their probability, that of a regression its value in other units
-    names = [f for f in FIELDS if f != "output" or kind == "binary"]
-    return tuple(f for f in names if getattr(predictions, f) is not None)
+    return tuple(f for f in KINDS[kind].kept if getattr(predictions, f) is not None)
 
 
 def row_numbers(part: Part, seed: int, name: str) -> NDArray[np.int64]:

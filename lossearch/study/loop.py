@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Protocol
 
 from lossearch.errors import RunFailedError
-from lossearch.metrics.declaration import Metric, constant_score
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import constant_score
 from lossearch.records.trial import TrialRecord
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lossearch.errors import StudyMismatchError
-from lossearch.pairs import CONVENTIONAL
+from lossearch.kinds import KINDS
 from lossearch.space import Space
 from lossearch.study.schedule import Budget, total_trials
 from lossearch.tasks.task import Task
@@ -33,7 +33,7 @@ class Plan:
     @property
     def conventional(self) -> str:
         """The pair that gains are measured against."""
-        return CONVENTIONAL[self.task.kind]
+        return KINDS[self.task.kind].conventional
 
     @property
     def total(self) -> int:

@@ -12,6 +12,7 @@ import torch
 from lossearch.config import StudyConfig, config_toml
 from lossearch.data.sources import Dataset, read_data
 from lossearch.errors import InputError
+from lossearch.kinds import KINDS
 from lossearch.losses import ACTIVATIONS, Loss, losses_for
 from lossearch.pairs import Criterion, Rejection, pair_up
 from lossearch.records.store import hide_password
@@ -20,7 +21,7 @@ from lossearch.study.plan import Plan
 from lossearch.study.resolve import resolve_budget, resolve_settings, resolve_space
 from lossearch.study.schedule import MINIMUM
 from lossearch.tasks.build import Judging, make_task
-from lossearch.tasks.task import Task, default_budget
+from lossearch.tasks.task import Task
 from lossearch.training.contract import Trains
 from lossearch.training.methods import choose
 from lossearch.training.plain.train import initial_network, train_plain
@@ -188,7 +189,7 @@ def prepare(
     """
     make = _task_maker(config, dataset if dataset is not None else read_dataset(config), model, metric)
     task = make()
-    epochs, batch_size = default_budget(task)
+    epochs, batch_size = KINDS[task.kind].budget(task.sizes["train"])
     space, on_space = resolve_space(config.space, config.train, task, losses)
     settings = resolve_settings(config.train, epochs, batch_size)
     budget, on_budget = resolve_budget(

@@ -12,9 +12,10 @@ from torch import nn
 from lossearch._registry import unknown_name
 from lossearch.config import BudgetTable, SpaceTable, TrainTable
 from lossearch.errors import IllegalPairError, InputError, refuse
+from lossearch.kinds import KINDS
 from lossearch.losses import ACTIVATIONS, Activation, Loss, losses_for
-from lossearch.metrics.declaration import Metric
-from lossearch.pairs import CONVENTIONAL, Pair, Rejection, find_pair, legal_pairs, pair_up
+from lossearch.metrics.metric import Metric
+from lossearch.pairs import Pair, Rejection, find_pair, legal_pairs, pair_up
 from lossearch.space import Dimension, Space
 from lossearch.study.initial_design import every
 from lossearch.study.samplers import MODELS
@@ -39,8 +40,13 @@ class Chosen:
 
 
 def _known_losses(kind: str, own: Sequence[Loss]) -> dict[str, Loss]:
-    wrong = [x for x in own if x.kind != kind]
-    refuse([f"Loss {x.name!r} is declared for {x.kind} tasks; this task is {kind}." for x in wrong])
+    wrong = [x for x in own if kind not in x.kinds]
+    refuse(
+        [
+            f"Loss {x.name!r} is declared for {' and '.join(x.kinds)} tasks; this task is {kind}."
+            for x in wrong
+        ]
+    )
     table = losses_for(kind)
     refuse(
         [
@@ -166,7 +172,7 @@ def choose_pairs(table: SpaceTable, task: Task, own: Sequence[Loss] = ()) -> Cho
         for p in chosen.values()
         if p.activation.name in p.loss.caution
     ]
-    conventional = CONVENTIONAL[task.kind]
+    conventional = KINDS[task.kind].conventional
     if conventional not in chosen:
         notes.append(f"{conventional}, the conventional pair, is added: every gain is measured against it.")
         chosen = {conventional: _asked_pair(conventional, task, {}).pairs[0], **chosen}

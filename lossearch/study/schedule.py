@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lossearch._random import stream
-from lossearch.metrics.declaration import Metric
+from lossearch.metrics.metric import Metric
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.study.initial_design import at, cover, every, grid, quasi_random

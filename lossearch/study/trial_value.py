@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossearch._epochs import thin
-from lossearch.metrics.declaration import Metric
+from lossearch.metrics.metric import Metric
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
 from lossearch.training.contract import SCORED_EPOCHS, Outcome, ReplicateResult

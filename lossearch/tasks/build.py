@@ -18,9 +18,9 @@ from lossearch.data.dataset import Dataset
 from lossearch.data.rows import RowSource
 from lossearch.data.splits import Labels, Rows, Splits, make_splits, parts_by_rows
 from lossearch.errors import InputError, refuse
-from lossearch.kinds.target import Target, read_target
-from lossearch.losses import TargetFacts
-from lossearch.metrics.declaration import Metric, default_metric, find_metric, metrics_for
+from lossearch.kinds import KINDS, Target, TargetFacts, read_target
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import find_metric, metrics_for
 from lossearch.networks.factories import Network, check_network, make_network
 from lossearch.tasks.blueprint import Blueprint
 from lossearch.tasks.folds import Folds
@@ -36,10 +36,7 @@ _RECORD = 1
 
 
 def _facts(target: Target, splits: Splits) -> TargetFacts:
-    if target.kind != "regression":
-        return TargetFacts(target.kind, target.n_out)
-    known = target.y[splits.not_test]
-    return TargetFacts(target.kind, target.n_out, float(known.min()), float(known.max()))
+    return KINDS[target.kind].facts(target.y[splits.not_test], target.n_out)
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,8 @@ def _judges(metric: Judging, more: Sequence[str | Metric], target: Target, split
     if objectives:
         judge, reason = objectives[0], f"{objectives[0].name}: as asked"
     else:
-        judge, reason = default_metric(target.kind, target.y[splits.not_test])
+        name, reason = KINDS[target.kind].default_metric(target.y[splits.not_test])
+        judge = find_metric(name, target.kind)
     second = objectives[1] if len(objectives) == 2 else None
     asked = [_found(m, target.kind) for m in more]
     every = {m.name: m for m in (judge, *metrics_for(target.kind), *asked, *objectives[1:])}
@@ -188,7 +186,7 @@ def make_task(
 
     Args:
         dataset: features and targets.
-        kind: "regression", "binary" or "multiclass"; inferred from the targets by default.
+        kind: the kind of task; inferred from the targets by default.
         metric: what judges; by default accuracy (balanced where a class is rare), RMSE for regression. Of
             two, the first judges and the second is an objective beside it.
         metrics: further metrics, besides all usual ones of the kind.

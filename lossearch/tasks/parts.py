@@ -9,8 +9,7 @@ from torch import Tensor
 
 from lossearch.data import preparation
 from lossearch.data.rows import Array, Features, Ids
-from lossearch.kinds.target import Target
-from lossearch.losses import TargetStatistics
+from lossearch.kinds import KINDS, Target, TargetStatistics
 from lossearch.tasks.task import Part
 
 
@@ -34,13 +33,10 @@ class Parts:
         return Part(inputs.contiguous(), self._targets(rows), rows, groups)
 
     def _targets(self, rows: Ids) -> Tensor:
-        y = self.target.y[rows]
-        if self.target.kind == "multiclass":
-            return torch.as_tensor(y, dtype=torch.int64)
-        return torch.as_tensor(y if y.ndim == 2 else y[:, None], dtype=self.dtype)
+        return KINDS[self.target.kind].tensor(torch.as_tensor(self.target.y[rows]), self.dtype)
 
     def statistics(self, train: Ids) -> TargetStatistics:
         """Return the statistics of training targets that encodings and losses ask for."""
-        if self.target.kind != "regression":
+        if not KINDS[self.target.kind].scaled:
             return TargetStatistics()
         return preparation.target_statistics(self.target.y[train], standardize=self.standardize)

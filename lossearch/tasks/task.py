@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lossearch.losses import TargetFacts, TargetStatistics
-from lossearch.metrics.declaration import Metric
+from lossearch.kinds import TargetFacts, TargetStatistics
+from lossearch.metrics.metric import Metric
 
 if TYPE_CHECKING:
     from lossearch.tasks.blueprint import Blueprint
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Part:
     """Rows ready for a network: inputs (N, ...) and canonical targets.
 
-    Targets: regression (N, T) float in original units, binary (N, 1) float 0/1, multiclass (N,) int64.
+    Targets are in the form of the task's kind, see :class:`~lossearch.kinds.TargetForm`.
     ``rows`` are the rows' numbers in the data as given, ``groups`` the numbers of their groups; None where
     that is not known.
     """
@@ -121,16 +121,3 @@ class Task:
     def train_metrics(self) -> tuple[Metric, ...]:
         """What is scored on training rows too: the judge, and the unusual ones asked for by name."""
         return (self.metric, *(m for m in self.metrics if m.on_request and m is not self.metric))
-
-
-def default_budget(task: Task) -> tuple[int, int]:
-    """Return epochs and batch size for a task.
-
-    Batches hold 32 rows, 64 from 2000 training rows, 128 from 10 000, 256 from 50 000. Epochs are
-    as many as make about 2000 steps, from 10 to 200, in tens.
-    """
-    rows = task.sizes["train"]
-    batch = next((b for limit, b in ((2_000, 32), (10_000, 64), (50_000, 128)) if rows < limit), 256)
-    steps = -(-rows // batch)
-    epochs = round(2000 / steps / 10) * 10
-    return min(200, max(10, epochs)), batch

@@ -24,7 +24,7 @@ class LossContract:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Give each test one loss, and the contract's own one check."""
         if "loss" in metafunc.fixturenames:
-            metafunc.parametrize("loss", self.losses, ids=lambda x: f"{x.kind}-{x.name}")
+            metafunc.parametrize("loss", self.losses, ids=lambda x: f"{x.kinds[0]}-{x.name}")
         if "check" in metafunc.fixturenames:
             metafunc.parametrize("check", CHECKS, ids=str)
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from lossearch._random import generator, isolated, seeded_build, stream
-from lossearch.losses import ACTIVATIONS, TargetFacts, TargetStatistics, losses_for
-from lossearch.metrics.declaration import metrics_for
+from lossearch.kinds import KINDS, TargetFacts, TargetForm, TargetStatistics
+from lossearch.losses import ACTIVATIONS, losses_for
+from lossearch.metrics.registry import metrics_for
 from lossearch.pairs import Criterion, Pair, pair_up
 from lossearch.space import Point, Space
 from lossearch.tasks.task import Fold, Part, Task
@@ -124,12 +125,7 @@ NETWORKS: Mapping[str, tuple[Factory, Change]] = {
 
 def _targets(kind: str, x: Tensor, classes: int) -> Tensor:
     signal = x[:, :1] + 0.5 * x[:, 1:2] * x[:, 2:]
-    if kind == "regression":
-        return 0.1 + 0.8 * torch.sigmoid(signal)
-    if kind == "binary":
-        return (signal > 0).to(x.dtype)
-    edges = signal.flatten().quantile(torch.linspace(0, 1, classes + 1, dtype=x.dtype)[1:-1])
-    return torch.bucketize(signal.flatten(), edges)
+    return KINDS[kind].sample(signal.expand(-1, classes if KINDS[kind].form is TargetForm.INDEX else 1))
 
 
 def problem(
@@ -146,7 +142,7 @@ def problem(
     Regression targets lie between 0.1 and 0.9, so that as many pairs as possible are legal.
 
     Args:
-        kind: "regression", "binary" or "multiclass".
+        kind: the kind of task.
         network: called with the number of outputs.
         rows: training and validation rows in all.
         train: how many of them are for training.
@@ -161,7 +157,7 @@ def problem(
         order = torch.randperm(rows, generator=generator(seed, "split"))
         a, b = order[:train], order[train:]
         statistics = TargetStatistics()
-        if kind == "regression":
+        if KINDS[kind].scaled:
             mean, std, scale = y[a].mean(0), y[a].std(0, correction=0), y[a].abs().mean(0)
             statistics = TargetStatistics(*(tuple(v.tolist()) for v in (mean, std, scale)))
         return Fold(seed, Part(x[a], y[a]), Part(x[b], y[b]), statistics)
@@ -170,7 +166,7 @@ def problem(
         raise AssertionError(f"training read the test part (seed {seed})")
 
     every = metrics_for(kind)
-    n_out = classes if kind == "multiclass" else y.shape[1]
+    n_out = y.shape[1] if y.ndim > 1 else classes
     facts = TargetFacts(kind, n_out, float(y.min()), float(y.max()))
     sizes = {"train": train, "validation": rows - train}
     return Task(f"small {kind}", kind, facts, every[0], every, fold, test, network, f"small {kind}", sizes)

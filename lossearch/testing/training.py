@@ -16,7 +16,7 @@ import torch
 from lossearch._epochs import thin
 from lossearch._random import seeded_build
 from lossearch.kinds import KINDS
-from lossearch.metrics.declaration import scores
+from lossearch.metrics.registry import scores
 from lossearch.pairs import Criterion, find_pair
 from lossearch.testing.problems import (
     OPTIMIZER_CLASSES,

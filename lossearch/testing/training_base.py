@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from sklearn import metrics as sk
 
+from lossearch.kinds import KINDS
 from lossearch.losses import ACTIVATIONS, Loss, loss
-from lossearch.pairs import CONVENTIONAL, Pair, find_pair, pair_up
+from lossearch.pairs import Pair, find_pair, pair_up
 from lossearch.space import Space
 from lossearch.tasks.task import Task
 from lossearch.testing.problems import Reference, reference_run, space_of
@@ -85,7 +86,7 @@ def steep(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 def conventional(task: Task) -> Pair:
     """Return the pair that is always there."""
-    return find_pair(CONVENTIONAL[task.kind], task.kind, task.facts)
+    return find_pair(KINDS[task.kind].conventional, task.kind, task.facts)
 
 
 def with_identity(given: Loss) -> Pair:

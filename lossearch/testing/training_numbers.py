@@ -74,7 +74,7 @@ class NumbersTests(TrainingTests):
         """Each optimiser meets networks and kinds of task in turn; benchmarks/exactness.py takes them all."""
         turn = VARIANTS.index(variant)
         network = list(NETWORKS)[turn % len(NETWORKS)]
-        task = network_problem(KINDS[(turn // len(NETWORKS) + turn) % len(KINDS)], network)
+        task = network_problem(list(KINDS)[(turn // len(NETWORKS) + turn) % len(KINDS)], network)
         settings = replace(FIFTY_STEPS, optimizer=variant[0], options=variant[1])
         ours = [replicate(p) for p in every_pair(task)]
         chaotic = self.agrees(task, ours, settings)

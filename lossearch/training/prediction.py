@@ -9,7 +9,8 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor, nn
 
-from lossearch.pairs import Criterion, Pair, Predictions
+from lossearch.kinds import Predictions
+from lossearch.pairs import Criterion, Pair
 from lossearch.space import Space
 from lossearch.tasks.task import Part, Task
 from lossearch.training.contract import Replicate, TrainSettings

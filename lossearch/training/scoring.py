@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossearch.metrics.declaration import Metric, scores
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import scores
 from lossearch.pairs import Criterion
 from lossearch.training.batches import Rows
 

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from lossearch._random import rng
 from lossearch.errors import InputError, refuse
-from lossearch.metrics.declaration import Metric, is_given, scores
+from lossearch.kinds import Predictions
 from lossearch.metrics.joined import FIELDS, joined, together
-from lossearch.pairs import Predictions
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import is_given, scores
 from lossearch.records.evidence import Evidence
 
 Floats = NDArray[np.float64]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, precision_recall_curve, roc_curve
 
+from lossearch.kinds import KINDS, TargetForm
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import FAINT, Panel, Picture
 from lossearch.report.figures.predictions import STYLES, Sheet, as_array, sheets
@@ -105,7 +106,7 @@ def shortened(name: str, most: int = _NAME) -> str:
 
 
 def _count(evidence: Evidence) -> int:
-    if evidence.kind == "binary":
+    if KINDS[evidence.kind].form is TargetForm.ZERO_ONE:
         return 2
     labels = [
         int(s.said.label.max())

@@ -25,7 +25,7 @@ _POINTS = 300
 class Plane:
     """A pair's predictions on a grid over two inputs, and rows with their targets on top.
 
-    ``grid`` (H, W) holds class numbers, the probability of class 1 or a value at heights ``y`` (H,) and
+    ``grid`` (H, W) holds what it ``shows``: "label", the "probability" of class 1 or a "value", at heights ``y`` (H,) and
     places ``x`` (W,); ``inputs`` (N, 2) and ``target`` (N,) are the rows shown.
     """
 
@@ -35,7 +35,7 @@ class Plane:
     grid: NDArray[np.float64]
     inputs: NDArray[np.float64]
     target: NDArray[np.float64]
-    kind: str
+    shows: str
     names: tuple[str, str] = ("input 1", "input 2")
 
 
@@ -48,21 +48,21 @@ def plane_picture(planes: Sequence[Plane], classes: Sequence[str] = ()) -> Pictu
 
 
 def _note(plane: Plane, classes: Sequence[str]) -> str:
-    if plane.kind == "regression":
+    if plane.shows == "value":
         return "the brighter, the larger"
     names = dict(enumerate(classes))
     shown = [f"{_COLOUR_NAMES[c]}: {names.get(c, f'class {c}')}" for c in range(max(_classes_of(plane), 2))]
-    return ", ".join([*shown, "white: undecided"] if plane.kind == "binary" else shown)
+    return ", ".join([*shown, "white: undecided"] if plane.shows == "probability" else shown)
 
 
 def _classes_of(plane: Plane) -> int:
-    if plane.kind == "regression":
+    if plane.shows == "value":
         return 0
     return 1 + int(max(np.nanmax(plane.grid), plane.target.max(initial=0)))
 
 
 def _alt(plane: Plane) -> str:
-    what = "values" if plane.kind == "regression" else "classes"
+    what = "values" if plane.shows == "value" else "classes"
     rows = f", with {len(plane.target)} rows and their true {what} on top" if len(plane.target) else ""
     return f"What {plane.pair} predicts over the plane of {plane.names[0]} and {plane.names[1]}{rows}."
 
@@ -73,10 +73,10 @@ def _draw(axes: Sequence[Axes], *, plane: Plane) -> None:
     inputs, target = plane.inputs[kept], plane.target[kept]
     extent = (plane.x[0], plane.x[-1], plane.y[0], plane.y[-1])
     drawn: dict[str, Any] = {"extent": extent, "origin": "lower", "aspect": "auto", "interpolation": "none"}
-    if plane.kind == "regression":
+    if plane.shows == "value":
         ax.imshow(plane.grid, cmap="viridis", alpha=0.6, **drawn)
         ax.scatter(inputs[:, 0], inputs[:, 1], c=target, cmap="viridis", s=10, edgecolors=INK, linewidths=0.3)
-    elif plane.kind == "binary":
+    elif plane.shows == "probability":
         ax.imshow(plane.grid, cmap=_two_colours(), vmin=0, vmax=1, alpha=0.5, **drawn)
         _classes(ax, inputs, target)
     else:

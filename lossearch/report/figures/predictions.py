@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossearch.pairs import Predictions
+from lossearch.kinds import Predictions
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import BLUE, GREEN, ORANGE, PURPLE
 from lossearch.verdict.verdict import Verdict

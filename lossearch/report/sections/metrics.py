@@ -9,7 +9,7 @@ import pandas as pd
 
 from lossearch.diagnostics.agreement import agreement, agreement_sentence, confirmed_scores, leaderboards
 from lossearch.diagnostics.pareto import Pareto, front_sentence
-from lossearch.metrics.declaration import METRICS
+from lossearch.metrics.registry import METRICS
 from lossearch.report.figures.pareto import far_off, pareto_picture
 from lossearch.report.formatting import MISSING, number
 from lossearch.report.layout import Column

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
+from lossearch.kinds import KINDS
+from lossearch.records.evidence import Evidence
+from lossearch.report.figures.canvas import Picture
 from lossearch.report.figures.classes import calibration_picture, confusion_picture, ranking_picture
 from lossearch.report.figures.plane import plane_picture
 from lossearch.report.figures.predictions import shown_pairs
@@ -10,6 +15,14 @@ from lossearch.report.sources import Section, Sources
 
 _TITLE = "Predictions"
 
+_PICTURES: Mapping[str, Callable[[Evidence, Sequence[str], Sequence[str]], Picture | None]] = {
+    "errors": lambda evidence, pairs, _: errors_picture(evidence, pairs),
+    "confusion": confusion_picture,
+    "ranking": lambda evidence, pairs, _: ranking_picture(evidence, pairs),
+    "calibration": lambda evidence, pairs, _: calibration_picture(evidence, pairs),
+}
+"""The figures that kinds of task name."""
+
 
 def predictions(sources: Sources) -> Section:
     """Return confusion, ROC, precision and recall, calibration; or errors, residuals and quantiles."""
@@ -17,21 +30,11 @@ def predictions(sources: Sources) -> Section:
     if evidence is None:
         return Section("predictions", _TITLE, ("There is no confirmation, so no predictions were kept.",))
     pairs = shown_pairs(sources.verdict, evidence)
-    if evidence.kind == "regression":
-        pictures = [errors_picture(evidence, pairs)]
-    else:
-        pictures = [
-            confusion_picture(evidence, pairs, sources.classes),
-            ranking_picture(evidence, pairs),
-            calibration_picture(evidence, pairs),
-        ]
+    drawn = KINDS[evidence.kind].figures
+    pictures = [_PICTURES[name](evidence, pairs, sources.classes) for name in drawn]
     kept = tuple(p for p in (*pictures, plane_picture(sources.planes, sources.classes)) if p is not None)
     text = [f"On {evidence.part} rows, of {', '.join(pairs)}."]
-    without = [
-        p
-        for p in pairs
-        if evidence.kind != "regression" and all(s.probability is None for s in evidence.sheets[p])
-    ]
-    if without:
+    without = [p for p in pairs if all(s.probability is None for s in evidence.sheets[p])]
+    if without and "calibration" in drawn:
         text.append(f"No probabilities, so no calibration: {', '.join(without)}.")
     return Section("predictions", _TITLE, tuple(text), kept)

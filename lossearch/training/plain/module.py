@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from lossearch._random import seed_draws, stream
-from lossearch.metrics.declaration import Metric
+from lossearch.metrics.metric import Metric
 from lossearch.pairs import Criterion
 from lossearch.training.batches import Batch, Rows
 from lossearch.training.contract import Divergence

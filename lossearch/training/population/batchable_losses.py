@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from lossearch._random import generator
-from lossearch.pairs import Criterion, Pair, Predictions
+from lossearch.kinds import Predictions
+from lossearch.pairs import Criterion, Pair
 from lossearch.space import Point, Space
 from lossearch.tasks.task import Fold
 from lossearch.training.population.criteria import pair_slices

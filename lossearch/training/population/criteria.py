@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from lossearch.losses import TargetStatistics
-from lossearch.metrics.declaration import Metric, is_given
-from lossearch.pairs import EVERY_FIELD, Criterion, Pair, Predictions
+from lossearch.kinds import EVERY_FIELD, Predictions, TargetStatistics
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import is_given
+from lossearch.pairs import Criterion, Pair
 from lossearch.space import Point
 
 

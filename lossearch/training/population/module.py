@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lossearch._epochs import thin
-from lossearch.metrics.declaration import Metric, constant_score
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import constant_score
 from lossearch.training.contract import SCORED_EPOCHS, Divergence, Outcome, Prune
 from lossearch.training.population.batched_optimizers import PerReplicate
 from lossearch.training.population.population import PartTensors, Population

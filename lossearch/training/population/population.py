@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lossearch.metrics.declaration import Metric
+from lossearch.metrics.metric import Metric
 from lossearch.pairs import Pair
 from lossearch.pairs.shapes import lifted
 from lossearch.space import Point

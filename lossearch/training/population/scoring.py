@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossearch.metrics.declaration import Metric, scores
+from lossearch.kinds import Predictions
 from lossearch.metrics.joined import FIELDS, read_by, together
-from lossearch.pairs import Predictions
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import scores
 from lossearch.training.population.criteria import PairSlice
 
 Floats = NDArray[np.float64]

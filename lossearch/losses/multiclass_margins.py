@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-from lossearch.losses.class_axis import is_true, over_classes, plus_true_class, true_class
+from lossearch._class_axis import is_true, over_classes, plus_true_class, true_class
 from lossearch.losses.declaration import Parameter, loss
 
 _MARGIN = Parameter(

@@ -1,0 +1,205 @@
+"""What a kind of task is: its targets, what is predicted of them, and what is usual."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lossearch.errors import InputError
+from lossearch.kinds._predictions import Predictions
+
+Array = NDArray[Any]
+
+
+class TargetForm(Enum):
+    """How targets stand in memory once they are read; losses, encodings and activations go by it."""
+
+    REAL = "(N, T) real numbers in original units"
+    ZERO_ONE = "(N, L) 0 or 1"
+    INDEX = "(N,) class indices"
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """What is known of the targets before training: kind, outputs, and their range."""
+
+    kind: str
+    n_out: int = 1
+    low: float = -math.inf
+    high: float = math.inf
+
+
+@dataclass(frozen=True)
+class TargetStatistics:
+    """Location and scale of each output's target in original units, fitted on training rows only.
+
+    ``scale`` is the mean absolute target, the unit of non-negative targets. The defaults leave
+    targets as they are, which is also what classification uses.
+    """
+
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    scale: tuple[float, ...] = (1.0,)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """How a pair turns raw output (..., N, n_out) into what is predicted.
+
+    ``probability`` is None where the pair has none, or nobody asks for it; ``in_units`` gives activated
+    output in the target's own units; ``codes`` are what stands for 0 and 1.
+    """
+
+    activation: Callable[[Tensor], Tensor]
+    probability: Callable[[Tensor], Tensor] | None
+    in_units: Callable[[Tensor], Tensor]
+    codes: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class ReadTargets:
+    """Targets as a kind reads them: ``y`` in its form, names of its classes, outputs, and what to note."""
+
+    y: Array
+    n_out: int
+    classes: tuple[str, ...] = ()
+    note: str = ""
+
+
+class Kind(ABC):
+    """A kind of task. One stateless object each, named ``KIND`` in its file."""
+
+    name: ClassVar[str]
+    form: ClassVar[TargetForm]
+    conventional: ClassVar[str]
+    """The pair every study holds, to say what another gains over it."""
+    head: ClassVar[str]
+    """What a network gives, for the message about one that gives something else."""
+    gives: ClassVar[tuple[str, ...]]
+    """Fields of :class:`Predictions` that every pair gives."""
+    kept: ClassVar[tuple[str, ...]]
+    """Fields that are recorded where a pair gives them: what metrics read, and nothing twice."""
+    figures: ClassVar[tuple[str, ...]]
+    """What a report draws of the predictions."""
+    surface: ClassVar[str | None] = None
+    """The field drawn over the plane of a task with two inputs."""
+    scaled: ClassVar[bool] = False
+    """Whether location and scale of the targets are fitted."""
+
+    @abstractmethod
+    def asks(self, y: Array) -> str | None:
+        """Return why these targets, (N,) or (N, T) that vary, ask for this kind; None if they do not.
+
+        At most one kind is asked for by any targets.
+        """
+
+    @abstractmethod
+    def misfit(self, y: Array) -> str:
+        """Return why targets cannot be of this kind, or ''."""
+
+    @abstractmethod
+    def read(self, y: Array, names: Sequence[str]) -> ReadTargets:
+        """Return targets in this kind's form.
+
+        Args:
+            y: (N,) numbers or names, or (N, T) numbers, without missing values, that fit.
+            names: of the classes in the order of the sorted values, where the data set has them.
+
+        Raises:
+            InputError: there is too little of something to learn from.
+        """
+
+    def strata(self, y: Array) -> Array | None:  # noqa: ARG002 - most kinds have none
+        """Return a number a row, each of which parts are to hold in proportion; None to draw at random."""
+        return None
+
+    def facts(self, y: Array, n_out: int) -> TargetFacts:  # noqa: ARG002 - most kinds have no range
+        """Return what is known of targets in this kind's form before training."""
+        return TargetFacts(self.name, n_out)
+
+    @abstractmethod
+    def tensor(self, y: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Return targets in this kind's form as criteria and metrics take them.
+
+        Args:
+            y: (N,) or (N, T).
+            dtype: of targets that are not indices; what it is by default.
+        """
+
+    @abstractmethod
+    def checked(self, target: Tensor, rows: int, n_out: int, who: str) -> Tensor:
+        """Return a target that met ``rows`` rows of ``n_out`` outputs, as :meth:`tensor` gives it.
+
+        Raises:
+            InputError: shape or values do not fit; it begins with ``who``.
+        """
+
+    @abstractmethod
+    def predictions(self, raw: Tensor, readout: Readout, wanted: Collection[str]) -> Predictions:
+        """Return what raw output (..., N, n_out) says of each row; fields not ``wanted`` may lack."""
+
+    def class_probabilities(self, probability: Tensor) -> Tensor:
+        """Return a column a class from the probability that predictions hold."""
+        return probability
+
+    @abstractmethod
+    def constant(self, which: str, train: Tensor, rows: int, n_out: int) -> Predictions:
+        """Return what a constant predictor fitted on training targets says of ``rows`` rows, leading axis 1.
+
+        Args:
+            which: what a metric is met by: "prior", "majority", "mean" or "median".
+            train: training targets.
+            rows: how many rows are predicted.
+            n_out: outputs of the task.
+        """
+
+    @abstractmethod
+    def default_metric(self, y: Array) -> tuple[str, str]:
+        """Return the metric that judges unless another is named, and the reason.
+
+        Args:
+            y: targets in this kind's form.
+        """
+
+    def budget(self, rows: int) -> tuple[int, int]:
+        """Return epochs and batch size for so many training rows.
+
+        Batches hold 32 rows, 64 from 2000 training rows, 128 from 10 000, 256 from 50 000. Epochs are
+        as many as make about 2000 steps, from 10 to 200, in tens.
+        """
+        batch = next((b for limit, b in ((2_000, 32), (10_000, 64), (50_000, 128)) if rows < limit), 256)
+        steps = -(-rows // batch)
+        epochs = round(2000 / steps / 10) * 10
+        return min(200, max(10, epochs)), batch
+
+    @abstractmethod
+    def sample(self, score: Tensor) -> Tensor:
+        """Return targets that follow a score, (N, n), for contracts: of n outputs, labels or classes."""
+
+
+def agreeing(target: Tensor, rows: int, n_out: int, who: str) -> Tensor:
+    """Return a target of the output's shape, (N, n_out); (N,) is taken for one output.
+
+    Raises:
+        InputError: they do not agree row by row and output by output.
+    """
+    found = target.unsqueeze(-1) if target.ndim == 1 and n_out == 1 else target
+    if tuple(found.shape) != (rows, n_out):
+        raise InputError(
+            f"{who} met output of shape ({rows}, {n_out}) and target of shape {tuple(found.shape)}; "
+            "they must agree row by row and output by output."
+        )
+    return found
+
+
+def some_values(values: Tensor) -> str:
+    """Return a few of the different values."""
+    return ", ".join(f"{v:g}" for v in torch.unique(values.detach())[:5].tolist())

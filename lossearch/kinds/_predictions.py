@@ -1,0 +1,35 @@
+"""What a model says of each row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of each row, with free leading axes (...), N rows, C classes, T outputs, L labels.
+
+    ``label`` (..., N) class index or (..., N, L) 0/1, as bytes where two values are all there are, see
+    :func:`with_long_label`; ``probability`` (..., N) of class 1, (..., N, C) or (..., N, L), None where the
+    pair has none; ``score`` of the shape a probability has, monotone in belief; ``value`` (..., N, T) in
+    original units; ``output`` the activated output; ``codes`` the two numbers that stand for 0 and 1.
+    A kind whose predictions are of another sort (quantiles, levels, maps) adds its field here.
+    """
+
+    label: Tensor | None = None
+    probability: Tensor | None = None
+    score: Tensor | None = None
+    value: Tensor | None = None
+    output: Tensor | None = None
+    codes: tuple[float, float] | None = None
+
+
+EVERY_FIELD = tuple(f.name for f in fields(Predictions))
+
+
+def with_long_label(predictions: Predictions) -> Predictions:
+    """Return predictions with labels as 64-bit integers, which can be computed and indexed with."""
+    label = predictions.label
+    return predictions if label is None else replace(predictions, label=label.long())

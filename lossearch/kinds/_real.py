@@ -1,0 +1,79 @@
+"""What kinds of real-valued targets share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lossearch.errors import refuse
+from lossearch.kinds._kind import Array, Kind, Readout, ReadTargets, TargetFacts, TargetForm, agreeing
+from lossearch.kinds._predictions import Predictions
+from lossearch.kinds._target import is_text, shown
+
+
+class RealKind(Kind):
+    """A kind of task whose targets are (N, T) real numbers, each predicted by a value in its own units."""
+
+    form: ClassVar[TargetForm] = TargetForm.REAL
+    head: ClassVar[str] = "one output for each target"
+    gives: ClassVar[tuple[str, ...]] = ("value", "output")
+    # the output is the value in other units
+    kept: ClassVar[tuple[str, ...]] = ("value",)
+    figures: ClassVar[tuple[str, ...]] = ("errors",)
+    surface: ClassVar[str | None] = "value"
+    scaled: ClassVar[bool] = True
+
+    def misfit(self, y: Array) -> str:
+        """Return why targets cannot be of this kind, or ''."""
+        return (
+            f"y holds names ({shown(np.unique(y), 3)}), and {self.name} needs numbers" if is_text(y) else ""
+        )
+
+    def read(self, y: Array, names: Sequence[str]) -> ReadTargets:  # noqa: ARG002 - numbers have none
+        """Return targets as (N, T) float64."""
+        columns = y.astype(np.float64).reshape(len(y), -1)
+        refuse(
+            [
+                f"y column {i} has one value only, {column[0]:g}: there is nothing to predict."
+                for i, column in enumerate(columns.T)
+                if np.ptp(column) == 0
+            ]
+        )
+        return ReadTargets(columns, columns.shape[1])
+
+    def facts(self, y: Array, n_out: int) -> TargetFacts:
+        """Return the range of the targets."""
+        return TargetFacts(self.name, n_out, float(y.min()), float(y.max()))
+
+    def tensor(self, y: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Return (N, T) targets."""
+        return (y if y.ndim == 2 else y.unsqueeze(-1)).to(dtype or y.dtype)
+
+    def checked(self, target: Tensor, rows: int, n_out: int, who: str) -> Tensor:
+        """Return a float target (N, T) that has a number for every output."""
+        found = agreeing(target, rows, n_out, who)
+        return found if found.is_floating_point() else found.float()
+
+    def predictions(self, raw: Tensor, readout: Readout, wanted: Collection[str]) -> Predictions:  # noqa: ARG002
+        """Return the value of each row."""
+        output = readout.activation(raw)
+        return Predictions(value=readout.in_units(output), output=output)
+
+    def constant(self, which: str, train: Tensor, rows: int, n_out: int) -> Predictions:  # noqa: ARG002
+        """Return the median of the training targets where that is met by the metric, else their mean."""
+        known = train.double().reshape(len(train), -1)
+        if which == "median":
+            ordered = known.sort(dim=0).values
+            n = len(ordered)
+            value = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+        else:
+            value = known.mean(dim=0)
+        return Predictions(value=value.expand(1, rows, -1))
+
+    def sample(self, score: Tensor) -> Tensor:
+        """Return numbers between 0.1 and 0.9, which as many losses as possible are defined on."""
+        return 0.1 + 0.8 * torch.sigmoid(score)

@@ -1,0 +1,137 @@
+"""The kind of task, read off the targets, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lossearch.errors import InputError
+from lossearch.kinds import KINDS
+from lossearch.kinds._kind import Array
+
+MAX_INFERRED_CLASSES = 20
+ROWS_PER_INFERRED_CLASS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Targets in the form of their kind of task."""
+
+    kind: str
+    y: Array
+    classes: tuple[str, ...]
+    n_out: int
+    reason: str
+
+    @property
+    def strata(self) -> Array | None:
+        """What parts hold in proportion, a number a row; None where they are drawn at random."""
+        return KINDS[self.kind].strata(self.y)
+
+
+def some_rows(mask: Array, limit: int = 5) -> str:
+    """Return "row 3" or "rows 1, 5, 7, ..." for the true entries."""
+    rows = np.flatnonzero(mask)
+    shown = ", ".join(map(str, rows[:limit])) + (", ..." if len(rows) > limit else "")
+    return f"row{'' if len(rows) == 1 else 's'} {shown}"
+
+
+def class_name(value: object) -> str:
+    """Return how a class is written: 1.0 as 1."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def shown(values: Array, limit: int = 6) -> str:
+    """Return a few values for a message."""
+    names = [repr(v) if isinstance(v, str) else class_name(v) for v in values[:limit]]
+    if len(values) > limit:
+        return ", ".join(names) + ", ..."
+    return " and ".join(names) if len(names) == 2 else ", ".join(names)
+
+
+def is_text(y: Array) -> bool:
+    """Return whether values are names rather than numbers."""
+    return y.dtype.kind in "OUS"
+
+
+def is_whole(y: Array) -> bool:
+    """Return whether values are numbers without fractions."""
+    return not is_text(y) and bool(np.equal(np.mod(y, 1), 0).all())
+
+
+def are_classes(y: Array) -> bool:
+    """Return whether more than two different values, (N,), are more likely classes than amounts."""
+    values, counts = np.unique(y, return_counts=True)
+    few = len(values) <= MAX_INFERRED_CLASSES and len(y) / len(values) >= ROWS_PER_INFERRED_CLASS
+    return is_text(y) or (is_whole(y) and few and bool(counts.min() > 1))
+
+
+def refuse_constant(y: Array) -> None:
+    """Raise where there is nothing to predict.
+
+    Raises:
+        InputError: y has one value only.
+    """
+    values = np.unique(y)
+    if len(values) == 1:
+        raise InputError(
+            f"y has one value only, {shown(values)}, in all {len(y)} rows: there is nothing to predict. "
+            "Is it the right target column?"
+        )
+
+
+def _refuse_one_hot(y: Array) -> None:
+    if y.ndim == 2 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
+        raise InputError(
+            f"y has {y.shape[1]} columns with a single 1 a row: classes as one-hot. "
+            "Give class numbers instead: y.argmax(axis=1)."
+        )
+
+
+def infer_kind(y: Array) -> tuple[str, str]:
+    """Return the kind of task these targets ask for, and the reason.
+
+    Args:
+        y: (N,) or (N, T), without missing values.
+
+    Raises:
+        InputError: y is constant, or one-hot.
+    """
+    _refuse_one_hot(y)
+    if y.ndim == 1:
+        refuse_constant(y)
+    for name, kind in KINDS.items():
+        reason = kind.asks(y)
+        if reason is not None:
+            return name, f"{name}: {reason}"
+    raise InputError(f"No kind of task fits these targets; say which: kind = one of {', '.join(KINDS)}.")
+
+
+def read_target(y: Array, kind: str | None = None, names: Sequence[str] = ()) -> Target:
+    """Return targets in the form of their kind, which is inferred or checked.
+
+    Args:
+        y: (N,) numbers or names, or (N, T) numbers, without missing values.
+        kind: the kind asked for; None infers it.
+        names: class names in the order of the sorted values, where the data set has them.
+
+    Raises:
+        UnknownNameError: there is no such kind.
+        InputError: there is one value only, a class has one row, or the kind does not fit.
+    """
+    if kind is None:
+        kind, reason = infer_kind(y)
+    else:
+        why_not = KINDS[kind].misfit(y)
+        if why_not:
+            raise InputError(
+                f"kind = {kind!r} was asked for, but {why_not}. Leave kind out to have it inferred."
+            )
+        refuse_constant(y)
+        reason = f"{kind}: as asked"
+    found = KINDS[kind].read(y, names)
+    return Target(kind, found.y, found.classes, found.n_out, reason + found.note)

@@ -1,0 +1,39 @@
+"""A metric: what judges a model, whatever loss it was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from lossearch.kinds import Predictions
+
+MAXIMIZE, MINIMIZE = "maximize", "minimize"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of whole-set predictions, loss-independent.
+
+    ``fn(predictions, target)`` has leading axis K and gives (K,) float64. ``needs`` names the field of
+    Predictions it reads; where a pair has none (no probabilities), the metric is not given.
+    ``constant`` says which constant predictor stands for a diverged replicate: "prior" (class shares),
+    "majority", "mean" or "median". ``by_row`` says that the score is the mean of what single rows score.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    direction: str
+    fn: Callable[[Predictions, Tensor], Tensor]
+    needs: str
+    constant: str
+    words: str = ""
+    on_request: bool = False
+    aliases: tuple[str, ...] = ()
+    by_row: bool = False
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, else -1."""
+        return 1 if self.direction == MAXIMIZE else -1
