@@ -37,6 +37,7 @@ LAYERS = (
 BESIDE: dict[str, tuple[str, ...]] = {
     "_registry": (),
     "_imports": ("_registry",),
+    "config": ("kinds",),
     "networks": ("data",),
     "model": ("records",),
 }

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -39,6 +39,7 @@ from lossearch.config.fields import (
     parse_size,
 )
 from lossearch.config.words import shown
+from lossearch.kinds import KINDS
 
 _WHOLE_SETTINGS = ("batch_size", "epochs")
 
@@ -70,6 +71,12 @@ class Rows(_Table):
         return self
 
 
+if TYPE_CHECKING:
+    KindName = str
+else:
+    KindName = Literal[*KINDS]
+
+
 class TaskTable(_Table):
     """What is predicted, from which data, and how it is judged.
 
@@ -83,7 +90,7 @@ class TaskTable(_Table):
     data: Text | None = None
     data_options: Options = {}
     target: Text | None = None
-    kind: Literal["regression", "binary", "multiclass"] | None = None
+    kind: KindName | None = None
     metric: MetricNames = None
     metrics: Names = ()
     model: Text = "mlp"
