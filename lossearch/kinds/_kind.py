@@ -91,6 +91,8 @@ class Kind(ABC):
     """What a report draws of the predictions."""
     surface: ClassVar[str | None] = None
     """The field drawn over the plane of a task with two inputs."""
+    fallback: ClassVar[bool] = False
+    """Whether it is for targets that no other kind is asked for by."""
     scaled: ClassVar[bool] = False
     """Whether location and scale of the targets are fitted."""
 
@@ -98,7 +100,7 @@ class Kind(ABC):
     def asks(self, y: Array) -> str | None:
         """Return why these targets, (N,) or (N, T) that vary, ask for this kind; None if they do not.
 
-        At most one kind is asked for by any targets.
+        At most one kind that is no ``fallback`` is asked for by any targets.
         """
 
     @abstractmethod

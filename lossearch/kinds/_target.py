@@ -104,10 +104,10 @@ def infer_kind(y: Array) -> tuple[str, str]:
     _refuse_one_hot(y)
     if y.ndim == 1:
         refuse_constant(y)
-    for name, kind in KINDS.items():
+    for kind in sorted(KINDS.values(), key=lambda k: k.fallback):
         reason = kind.asks(y)
         if reason is not None:
-            return name, f"{name}: {reason}"
+            return kind.name, f"{kind.name}: {reason}"
     raise InputError(f"No kind of task fits these targets; say which: kind = one of {', '.join(KINDS)}.")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from lossearch.kinds._kind import Array
 from lossearch.kinds._real import RealKind
-from lossearch.kinds._target import are_classes, is_whole
+from lossearch.kinds._target import is_text, is_whole
 
 
 class Regression(RealKind):
@@ -16,14 +16,15 @@ class Regression(RealKind):
 
     name: ClassVar[str] = "regression"
     conventional: ClassVar[str] = "mse/identity"
+    fallback: ClassVar[bool] = True
 
     def asks(self, y: Array) -> str | None:
-        """Return the reason where y has columns of numbers, or too many different numbers for classes."""
+        """Return the reason where y has numbers."""
+        if is_text(y):
+            return None
         if y.ndim == 2:
             return f"y has {y.shape[1]} columns of numbers"
         k = len(np.unique(y))
-        if k == 2 or are_classes(y):
-            return None
         return f"y has {k} different {'whole' if is_whole(y) else 'real'} numbers in {len(y)} rows"
 
     def default_metric(self, y: Array) -> tuple[str, str]:  # noqa: ARG002 - the same for all
