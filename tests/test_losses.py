@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from lossearch.errors import InputError
+from lossearch.kinds import KINDS, TargetFacts
 from lossearch.losses import ACTIVATIONS, BUILT_IN
 from lossearch.pairs import Pair, criterion, find_pair, pair_up
 from lossearch.testing.losses import LossContract
@@ -21,11 +22,21 @@ torch.func.vmap(torch.func.grad(torch.sum))(
 )  # its first call sets an environment variable of torch's own
 
 EVERY = list(BUILT_IN)
-PAIRS = [p for x in EVERY for a in ACTIVATIONS.values() if isinstance(p := pair_up(x, a), Pair)]
+PAIRS = [
+    p
+    for x in EVERY
+    for kind in x.kinds
+    for a in ACTIVATIONS.values()
+    if isinstance(p := pair_up(x, a, TargetFacts(kind)), Pair)
+]
 
 
 def pair_id(pair):
     return f"{pair.kind}-{pair.name}"
+
+
+def has_labels(pair):
+    return "label" in KINDS[pair.kind].gives
 
 
 RNG = np.random.default_rng(0)
@@ -85,7 +96,7 @@ def test_msle_clamped_does_not_learn_below_zero():
 )
 def test_finite_everywhere(pair, z, y):
     raw = torch.tensor([z] if pair.kind == "multiclass" else [z[:1]], requires_grad=True)
-    target = torch.tensor([y]) if pair.kind != "regression" else torch.tensor([[0.5]])
+    target = torch.tensor([y]) if has_labels(pair) else torch.tensor([[0.5]])
     crit = criterion(pair.name, task=pair.kind)
     value = crit(raw, target)
     value.backward()
@@ -127,7 +138,7 @@ def expected_loss(pair, truth, params):
 
 @pytest.mark.parametrize(
     "pair",
-    [p for p in PAIRS if p.kind != "regression" and p.activation.name in p.loss.probability],
+    [p for p in PAIRS if has_labels(p) and p.activation.name in p.loss.probability],
     ids=pair_id,
 )
 def test_declared_probabilities_are_those_that_minimise_the_expected_loss(pair):
@@ -144,9 +155,7 @@ def test_declared_probabilities_are_those_that_minimise_the_expected_loss(pair):
 
 
 def test_pairs_that_only_rank_give_no_probability():
-    without = {
-        p.name for p in PAIRS if p.kind != "regression" and p.activation.name not in p.loss.probability
-    }
+    without = {p.name for p in PAIRS if has_labels(p) and p.activation.name not in p.loss.probability}
     assert without == RANKING_ONLY
     with pytest.raises(
         InputError, match=r"^hinge/identity gives no probabilities: its minimiser is not one.$"
@@ -154,7 +163,7 @@ def test_pairs_that_only_rank_give_no_probability():
         criterion("hinge/identity").predict_proba(torch.zeros(3))
 
 
-@pytest.mark.parametrize("pair", [p for p in PAIRS if p.kind != "regression"], ids=pair_id)
+@pytest.mark.parametrize("pair", [p for p in PAIRS if has_labels(p)], ids=pair_id)
 def test_probabilities_are_finite_and_sum_to_one(pair):
     crit = criterion(pair.name, task=pair.kind)
     z = torch.tensor([-1e4, -500.0, -20.0, 0.0, 20.0, 500.0, 1e4])

@@ -92,7 +92,7 @@ def test_unknown_names_are_answered():
     with pytest.raises(UnknownNameError) as caught:
         losses_for("binry")
     assert str(caught.value) == (
-        "No kind of task named 'binry'. Did you mean 'binary'? Known: binary, multiclass, regression."
+        f"No kind of task named 'binry'. Did you mean 'binary'? Known: {', '.join(KINDS)}."
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from scipy import special
+from scipy import special, stats
 from sklearn import metrics as sk
 
 from lossearch.kinds import TargetStatistics
@@ -130,6 +130,18 @@ REGRESSION = {
 }  # fmt: skip
 
 
+COUNTS = np.random.default_rng(1).poisson(np.exp(Z1.clip(max=3)))
+COUNT = {
+    ("poisson_nll/exp", ()): [
+        torch_rows(F.poisson_nll_loss, Z1, COUNTS, log_input=True),
+        -stats.poisson.logpmf(COUNTS, np.exp(Z1)) - special.gammaln(COUNTS + 1),
+    ],
+    ("poisson_nll/softplus", ()): [torch_rows(F.poisson_nll_loss, SOFTPLUS, COUNTS, log_input=False, eps=0.0)],
+    ("mse/identity", ()): [(Z1 - COUNTS) ** 2],
+    ("mae/identity", ()): [np.abs(Z1 - COUNTS)],
+}  # fmt: skip
+
+
 def key_id(key):
     return "-".join([key[0], *(f"{k}={v}" for k, v in key[1])])
 
@@ -158,11 +170,19 @@ def test_regression_oracles(key, oracles):
         np.testing.assert_allclose(crit.per_sample(t(Z1), t(target)), expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(("key", "oracles"), COUNT.items(), ids=map(key_id, COUNT))
+def test_count_oracles(key, oracles):
+    crit = criterion(key[0], task="count", **dict(key[1]))
+    for expected in oracles:
+        np.testing.assert_allclose(crit.per_sample(t(Z1), t(COUNTS)), expected, rtol=1e-9, atol=1e-12)
+
+
 def test_every_usual_pair_has_an_oracle():
     having = {
         *(f"binary-{k[0]}" for k in BINARY),
         *(f"multiclass-{k[0]}" for k in MULTICLASS),
         *(f"regression-{k[0]}" for k in REGRESSION),
+        *(f"count-{k[0]}" for k in COUNT),
     }
     usual = {pair_id(p) for p in PAIRS if p.loss.usual is None or p.activation.name in p.loss.usual}
     assert usual <= having
@@ -204,6 +224,7 @@ rng = np.random.default_rng(1)
 z, y = 3 * rng.standard_normal((30, 1)), rng.integers(0, 2, (30, 1)).astype(float)
 zc, yc = rng.standard_normal((30, 4)), rng.integers(0, 4, 30)
 one_hot, real, positive = np.eye(4)[yc], rng.standard_normal((30, 1)), rng.exponential(1.0, (30, 1))
+counts = rng.poisson(2.0, (30, 1))
 L, t = keras.losses, torch.as_tensor
 
 def act(name, x):
@@ -216,6 +237,7 @@ rows = [
     ("log_cosh/identity", "regression", z, real, L.log_cosh(t(real), t(z)), 1),
     ("msle/softplus", "regression", z, positive, L.mean_squared_logarithmic_error(t(positive), act("softplus", z)), 1),
     ("msle_clamped/identity", "regression", z, real, L.mean_squared_logarithmic_error(t(real), t(z)), 1),
+    ("poisson_nll/exp", "count", z, counts, L.poisson(t(counts), act("exponential", z)), 1),
     ("bce/sigmoid", "binary", z, y, L.binary_crossentropy(t(y), t(z), from_logits=True), 1),
     ("focal/sigmoid", "binary", z, y, L.binary_focal_crossentropy(t(y), t(z), gamma=2.0, from_logits=True), 1),
     ("hinge/tanh", "binary", z, y, L.hinge(t(y), act("tanh", z)), 1),
@@ -246,4 +268,4 @@ def test_keras_gives_the_same_values():
         [sys.executable, "-c", ON_KERAS], env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[-1] == "19"
+    assert done.stdout.split()[-1] == "20"

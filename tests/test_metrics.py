@@ -49,6 +49,9 @@ def rows_of(kind: str, k: int = 3, n: int = 40, c: int = 4, seed: int = 0) -> tu
     g = torch.Generator().manual_seed(seed)
     if kind == "regression":
         return Predictions(value=torch.randn(k, n, 2, generator=g)), torch.randn(n, 2, generator=g)
+    if kind == "count":
+        value = torch.randn(k, n, 2, generator=g).exp()
+        return Predictions(value=value), torch.poisson(torch.randn(n, 2, generator=g).exp(), generator=g)
     if kind == "binary":
         raw = (torch.randn(k, n, generator=g) * 3).round() / 2  # many ties
         return binary(raw), (torch.rand(n, 1, generator=g) > 0.6).float()
@@ -97,6 +100,13 @@ def sklearn_values(name: str, p: Predictions, y: Tensor, k: int) -> float:
     true, value = y.double().numpy(), p.value[k].double().numpy()
     if name == "max_error":
         return float(np.mean([sk.max_error(true[:, t], value[:, t]) for t in range(true.shape[1])]))
+    if name == "poisson_deviance":
+        return float(
+            np.mean([sk.mean_poisson_deviance(true[:, t], value[:, t]) for t in range(true.shape[1])])
+        )
+    if name == "d2_poisson":
+        each = [sk.d2_tweedie_score(true[:, t], value[:, t], power=1) for t in range(true.shape[1])]
+        return float(np.mean(each))
     return float(
         {
             "rmse": sk.root_mean_squared_error,
@@ -118,7 +128,7 @@ def test_equals_the_independent_formula(metric: Metric, kind: str, seed: int) ->
     for k in range(3):
         expected = (
             sklearn_values(metric.name, p, y, k)
-            if kind == "regression"
+            if p.value is not None
             else sklearn_classes(metric.name, p, y, k, 4)
         )
         # The ECE oracle sums in float32.
@@ -153,7 +163,7 @@ def test_a_stack_is_as_one_by_one(metric: Metric, kind: str) -> None:
 def test_a_non_finite_model_scores_nan_and_spares_its_neighbours(metric: Metric, kind: str) -> None:
     p, y = rows_of(kind, seed=5)
     bad = math.nan if metric.needs in ("probability", "codes") else math.inf
-    if kind == "regression":
+    if p.value is not None:
         value = p.value.clone()
         value[1, 7, 0] = bad
         broken = Predictions(value=value)
@@ -240,7 +250,7 @@ def test_declaration(metric: Metric) -> None:
     kind = metric.kinds[0]
     p, y = rows_of(kind, seed=8)
     assert is_given(metric, p)
-    if kind == "regression":
+    if p.value is not None:
         perfect = Predictions(value=y.unsqueeze(0))
     else:
         perfect = (

@@ -481,7 +481,12 @@ def test_openml_needs_a_number() -> None:
             "multiclass: y has 3 names, 'a', 'b', 'c'",
         ),
         (np.arange(30), "regression", "regression: y has 30 different whole numbers in 30 rows"),
-        (np.arange(30) % 10, "regression", "regression: y has 10 different whole numbers in 30 rows"),
+        (np.arange(30) % 10 + 1, "regression", "regression: y has 10 different whole numbers in 30 rows"),
+        (
+            np.arange(30) % 10,
+            "count",
+            "count: y has 10 different whole numbers from 0 up in 30 rows, 3 of them 0",
+        ),
         (np.linspace(0, 1, 30), "regression", "regression: y has 30 different real numbers in 30 rows"),
         (
             np.random.default_rng(0).normal(size=(30, 2)),

@@ -25,7 +25,7 @@ def _squared_derivative(output: Tensor, target: Tensor) -> Tensor:
 
 
 @loss(
-    task="regression",
+    task=("regression", "count"),
     encoding=_REAL,
     source="Legendre 1805; Gauss 1809",
     formula="(f - y)^2",
@@ -54,7 +54,7 @@ def _absolute_derivative(output: Tensor, target: Tensor) -> Tensor:
 
 
 @loss(
-    task="regression",
+    task=("regression", "count"),
     encoding=_REAL,
     source="Boscovich 1757; Laplace 1793",
     formula="|f - y|",

@@ -64,7 +64,7 @@ def max_error(predictions: Predictions, target: Tensor) -> Tensor:
     return _error(predictions, target).abs().amax(dim=-2).mean(dim=-1)
 
 
-_REAL = ("regression",)
+_REAL = ("regression", "count")
 
 METRICS = (
     Metric(
