@@ -41,7 +41,7 @@ def confusion(predictions: Predictions, target: Tensor) -> Tensor:
     return torch.bincount(cell.flatten(), minlength=k * c * c).view(k, c, c).double()
 
 
-def _ratio(top: Tensor, bottom: Tensor) -> Tensor:
+def ratio(top: Tensor, bottom: Tensor) -> Tensor:
     """Divide, with 0 for 0/0."""
     return torch.where(bottom > 0, top / bottom.clamp(min=1e-300), 0.0)
 
@@ -63,7 +63,7 @@ def accuracy(predictions: Predictions, target: Tensor) -> Tensor:
 def balanced_accuracy(counts: Tensor) -> Tensor:
     """Recall, mean over the classes that the target holds."""
     support = counts.sum(dim=-1)
-    return _mean_over(_ratio(counts.diagonal(dim1=-2, dim2=-1), support), support > 0)
+    return _mean_over(ratio(counts.diagonal(dim1=-2, dim2=-1), support), support > 0)
 
 
 def _macro(counts: Tensor, of: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
@@ -74,19 +74,19 @@ def _macro(counts: Tensor, of: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Te
 @summarised("score", confusion)
 def precision_macro(counts: Tensor) -> Tensor:
     """Precision, mean over the classes that occur in target or predictions; 0 for one never predicted."""
-    return _macro(counts, lambda hit, guessed, _: _ratio(hit, guessed))
+    return _macro(counts, lambda hit, guessed, _: ratio(hit, guessed))
 
 
 @summarised("score", confusion)
 def recall_macro(counts: Tensor) -> Tensor:
     """Recall, mean over the classes that occur in target or predictions."""
-    return _macro(counts, lambda hit, _, support: _ratio(hit, support))
+    return _macro(counts, lambda hit, _, support: ratio(hit, support))
 
 
 @summarised("score", confusion)
 def f1_macro(counts: Tensor) -> Tensor:
     """F1, mean over the classes that occur in target or predictions."""
-    return _macro(counts, lambda hit, guessed, support: _ratio(2 * hit, guessed + support))
+    return _macro(counts, lambda hit, guessed, support: ratio(2 * hit, guessed + support))
 
 
 @summarised("score", confusion)
@@ -97,7 +97,7 @@ def mcc(counts: Tensor) -> Tensor:
     n = support.sum(dim=-1)
     covariance = hit * n - (guessed * support).sum(dim=-1)
     spread = (n**2 - (guessed**2).sum(dim=-1)) * (n**2 - (support**2).sum(dim=-1))
-    return _ratio(covariance, spread.sqrt())
+    return ratio(covariance, spread.sqrt())
 
 
 class Steps(NamedTuple):
@@ -112,7 +112,8 @@ class Steps(NamedTuple):
     fp_before: Tensor
 
 
-def _steps(score: Tensor, positive: Tensor) -> Steps:
+def threshold_steps(score: Tensor, positive: Tensor) -> Steps:
+    """Return the steps of scores (..., N) whose rows are ``positive``, (..., N) or (N,), or not."""
     # numpy sorts rows several times as fast as torch
     order = torch.from_numpy(np.argsort(-score.detach().cpu().numpy(), axis=-1)).to(score.device)
     ordered = score.gather(-1, order)
@@ -135,12 +136,12 @@ def steps(predictions: Predictions, target: Tensor) -> Steps:
     label_ndim = read(predictions, "label").ndim
     score, true = read(predictions, "score"), _classes(target)
     if score.ndim == label_ndim:
-        return _steps(score, true == 1)
+        return threshold_steps(score, true == 1)
     # Raw scores of one row may share any constant: probabilities compare between rows.
     p = predictions.probability
     comparable = score.softmax(dim=-1) if p is None else p
     classes = torch.arange(score.shape[-1], device=true.device).unsqueeze(1)
-    return _steps(comparable.transpose(-1, -2), true == classes)
+    return threshold_steps(comparable.transpose(-1, -2), true == classes)
 
 
 def _over_classes(found: Tensor) -> Tensor:
@@ -160,7 +161,7 @@ def auroc(at: Steps) -> Tensor:
 @summarised("score", steps)
 def average_precision(at: Steps) -> Tensor:
     """Average precision; one class against the rest, mean over the classes that have rows."""
-    gained = ((at.tp - at.tp_before) * _ratio(at.tp, at.tp + at.fp)).sum(dim=-1)
+    gained = ((at.tp - at.tp_before) * ratio(at.tp, at.tp + at.fp)).sum(dim=-1)
     return _over_classes(gained / at.tp[..., -1])
 
 
