@@ -160,7 +160,7 @@ def test_the_kind_follows_where_it_can():
         "binary", "multiclass", "binary", "regression",
     ]  # fmt: skip
     for name, words in {
-        "mse/identity": "mse/identity exists for binary, multiclass, regression tasks; say which: task='binary'.",
+        "mse/identity": "mse/identity exists for binary, regression, multiclass tasks; say which: task='binary'.",
         "bce": "'bce' is not a pair: write loss/activation, as in 'bce/sigmoid'.",
         "bce/softmax": f"bce/softmax: softmax is not an output activation for binary tasks. {raw_form('bce/sigmoid')}",
     }.items():

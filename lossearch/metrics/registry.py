@@ -32,14 +32,7 @@ EVERY_METRIC = tuple(_every())
 """Every metric of this package; those of one name are for different kinds of task, and of one direction."""
 
 
-def _first_of_each_name(metrics: Iterable[Metric]) -> list[Metric]:
-    found: dict[str, Metric] = {}
-    for metric in metrics:
-        found.setdefault(metric.name, metric)
-    return list(found.values())
-
-
-METRICS = Registry("metric", _first_of_each_name(EVERY_METRIC))
+METRICS: Mapping[str, Metric] = {m.name: m for m in reversed(EVERY_METRIC)}
 """Metrics by name; of those that share one between kinds of task, the first. See :func:`find_metric`."""
 
 _BY_KIND: Mapping[str, Registry[Metric]] = {

@@ -293,11 +293,13 @@ def infer_kind(name: str) -> str:
         every = [loss for k in KINDS for loss in losses_for(k).values()]
         aliases = [a for loss in every for a in loss.aliases]
         raise UnknownNameError(unknown_name("loss", loss_name, dict.fromkeys(map(str, every)), aliases))
-    found = {k: pair_up(losses_for(k)[loss_name], activation, TargetFacts(k)) for k in having}
-    pairs = [p for p in found.values() if isinstance(p, Pair)]
+    # of a loss that serves several kinds, the first
+    losses = dict.fromkeys(losses_for(k)[loss_name] for k in having)
+    found = [pair_up(loss, activation) for loss in losses]
+    pairs = [p for p in found if isinstance(p, Pair)]
     if not pairs:
-        raise IllegalPairError("\n".join(dict.fromkeys(str(p) for p in found.values())))
-    if any(p.loss is not pairs[0].loss for p in pairs):
+        raise IllegalPairError("\n".join(map(str, found)))
+    if len(pairs) > 1:
         kinds = [p.kind for p in pairs]
         raise InputError(f"{name} exists for {', '.join(kinds)} tasks; say which: task={kinds[0]!r}.")
-    return next(k for k in pairs[0].loss.kinds if k in {p.kind for p in pairs})
+    return pairs[0].kind
