@@ -184,7 +184,11 @@ def test_every_usual_pair_has_an_oracle():
         *(f"regression-{k[0]}" for k in REGRESSION),
         *(f"count-{k[0]}" for k in COUNT),
     }
-    usual = {pair_id(p) for p in PAIRS if p.loss.usual is None or p.activation.name in p.loss.usual}
+    usual = {
+        f"{p.loss.kinds[0]}-{p.name}"
+        for p in PAIRS
+        if p.loss.usual is None or p.activation.name in p.loss.usual
+    }
     assert usual <= having
 
 

@@ -40,6 +40,11 @@ def binary(raw: Tensor) -> Predictions:
     return Predictions(label=(p >= 0.5).long(), probability=p, score=raw, output=p, codes=(0.0, 1.0))
 
 
+def labels(raw: Tensor) -> Predictions:
+    p = raw.sigmoid()
+    return Predictions(label=(p >= 0.5).long(), probability=p, score=raw, output=p, codes=(0.0, 1.0))
+
+
 def multiclass(raw: Tensor) -> Predictions:
     p = raw.softmax(-1)
     return Predictions(label=raw.argmax(-1), probability=p, score=raw, output=p)
@@ -49,6 +54,9 @@ def rows_of(kind: str, k: int = 3, n: int = 40, c: int = 4, seed: int = 0) -> tu
     g = torch.Generator().manual_seed(seed)
     if kind == "regression":
         return Predictions(value=torch.randn(k, n, 2, generator=g)), torch.randn(n, 2, generator=g)
+    if kind == "multilabel":
+        raw = (torch.randn(k, n, c, generator=g) * 3).round() / 2  # many ties
+        return labels(raw), (torch.rand(n, c, generator=g) > 0.6).float()
     if kind == "count":
         value = torch.randn(k, n, 2, generator=g).exp()
         return Predictions(value=value), torch.poisson(torch.randn(n, 2, generator=g).exp(), generator=g)
@@ -96,6 +104,26 @@ def sklearn_classes(name: str, p: Predictions, y: Tensor, k: int, c: int) -> flo
     return float(simple[name]())
 
 
+def sklearn_labels(name: str, p: Predictions, y: Tensor, k: int) -> float:
+    true, label = y.long().numpy(), p.label[k].numpy()
+    probability, score = p.probability[k].double().numpy(), p.score[k].numpy()
+    own = np.where(true == 1, probability, 1 - probability)
+    simple = {
+        "f1_macro": lambda: sk.f1_score(true, label, average="macro", zero_division=0),
+        "f1_micro": lambda: sk.f1_score(true, label, average="micro", zero_division=0),
+        "f1_samples": lambda: sk.f1_score(true, label, average="samples", zero_division=0),
+        "subset_accuracy": lambda: sk.accuracy_score(true, label),
+        "hamming_loss": lambda: sk.hamming_loss(true, label),
+        "auroc": lambda: sk.roc_auc_score(true, score, average="macro"),
+        "average_precision": lambda: sk.average_precision_score(true, score, average="macro"),
+        "log_loss": lambda: np.mean(
+            [sk.log_loss(t, q, labels=[0, 1]) for t, q in zip(true.T, probability.T, strict=True)]
+        ),
+        "brier": lambda: np.mean((1 - own) ** 2),
+    }
+    return float(simple[name]())
+
+
 def sklearn_values(name: str, p: Predictions, y: Tensor, k: int) -> float:
     true, value = y.double().numpy(), p.value[k].double().numpy()
     if name == "max_error":
@@ -129,6 +157,8 @@ def test_equals_the_independent_formula(metric: Metric, kind: str, seed: int) ->
         expected = (
             sklearn_values(metric.name, p, y, k)
             if p.value is not None
+            else sklearn_labels(metric.name, p, y, k)
+            if kind == "multilabel"
             else sklearn_classes(metric.name, p, y, k, 4)
         )
         # The ECE oracle sums in float32.
@@ -170,7 +200,7 @@ def test_a_non_finite_model_scores_nan_and_spares_its_neighbours(metric: Metric,
     else:
         raw = p.score.clone()
         raw[1, 7] = bad
-        pair = find_pair("bce/sigmoid" if kind == "binary" else "cross_entropy/softmax", kind)
+        pair = find_pair(KINDS[kind].conventional, kind)
         nothing = torch.zeros(1), torch.ones(1)
         broken = pair.predictions(raw.unsqueeze(-1) if kind == "binary" else raw, *nothing)
     found, good = metric.fn(broken, y), metric.fn(p, y)
@@ -253,11 +283,11 @@ def test_declaration(metric: Metric) -> None:
     if p.value is not None:
         perfect = Predictions(value=y.unsqueeze(0))
     else:
-        perfect = (
-            binary(200 * y.T - 100)
-            if kind == "binary"
-            else multiclass(torch.nn.functional.one_hot(y, 4)[None] * 200.0)
-        )
+        perfect = {
+            "binary": lambda: binary(200 * y.T - 100),
+            "multilabel": lambda: labels(200 * y[None] - 100),
+            "multiclass": lambda: multiclass(torch.nn.functional.one_hot(y, 4)[None] * 200.0),
+        }[kind]()
     assert (metric.sign * metric.fn(perfect, y) > metric.sign * metric.fn(p, y)).all()
 
 

@@ -194,11 +194,6 @@ def test_names_of_classes_are_kept_in_sorted_order() -> None:
             np.eye(4)[np.arange(40) % 4],
             "y has 4 columns with a single 1 a row: classes as one-hot. Give class numbers instead: y.argmax(axis=1).",
         ),
-        (
-            X,
-            (X > 0).astype(int),
-            "y has 3 columns of 0 and 1: several labels a row, which no kind of task here covers. Give one column, or kind='regression'.",
-        ),
         (np.ones((40, 2)), Y, "X has one value only in every column: there is nothing to learn from."),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Losses for two classes and one output.
+"""Losses for two classes and one output, or for labels, each of which is there or not.
 
 ``margin`` below is u = s z, with s the class as -1 or +1 and z the raw output.
 """
@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits, logsigmoid, softplus
 
 from lossearch.losses.declaration import Contained, Equivalent, Parameter, loss
+
+_LABELS = ("binary", "multilabel")
 
 _MARGIN = Parameter(
     "margin",
@@ -39,7 +41,7 @@ def _bce_derivative(raw: Tensor, target: Tensor) -> Tensor:
 
 
 @loss(
-    task="binary",
+    task=_LABELS,
     encoding="zero_one",
     domain="unit",
     source="Good 1952",
@@ -104,7 +106,7 @@ def _focal_probability(raw: Tensor, *, gamma: float | Tensor, alpha: float | Ten
 
 
 @loss(
-    task="binary",
+    task=_LABELS,
     encoding="zero_one",
     domain="unit",
     source="Lin et al. 2017",
@@ -156,7 +158,7 @@ def _hinge_derivative(output: Tensor, target: Tensor, *, margin: float | Tensor)
 
 
 @loss(
-    task="binary",
+    task=_LABELS,
     encoding="plus_minus_one",
     source="Cortes & Vapnik 1995",
     formula="max(0, margin - s f)",
@@ -190,7 +192,7 @@ def _squared_hinge_derivative(output: Tensor, target: Tensor, *, margin: float |
 
 
 @loss(
-    task="binary",
+    task=_LABELS,
     encoding="plus_minus_one",
     source="Tang 2013",
     formula="max(0, margin - s f)^2",
@@ -243,7 +245,7 @@ def _from_tanh(raw: Tensor) -> Tensor:
 
 
 @loss(
-    task="binary",
+    task=_LABELS,
     encoding=("plus_minus_one", "zero_one"),
     source="Brier 1950; Suykens & Vandewalle 1999",
     formula="(f - y)^2, y as 0/1 for sigmoid and -1/+1 otherwise",
@@ -294,7 +296,7 @@ def _mae_tanh_derivative(raw: Tensor, target: Tensor) -> Tensor:
 
 
 @loss(
-    task="binary",
+    task=_LABELS,
     encoding=("plus_minus_one", "zero_one"),
     source="Ghosh, Kumar & Sastry 2017; Janocha & Czarnecki 2017",
     formula="|f - y|, y as 0/1 for sigmoid and -1/+1 otherwise",
