@@ -15,7 +15,7 @@ from lossearch.report.sources import Section, Sources
 
 _TITLE = "Predictions"
 
-_PICTURES: Mapping[str, Callable[[Evidence, Sequence[str], Sequence[str]], Picture | None]] = {
+FIGURES: Mapping[str, Callable[[Evidence, Sequence[str], Sequence[str]], Picture | None]] = {
     "errors": lambda evidence, pairs, _: errors_picture(evidence, pairs),
     "confusion": confusion_picture,
     "ranking": lambda evidence, pairs, _: ranking_picture(evidence, pairs),
@@ -31,7 +31,7 @@ def predictions(sources: Sources) -> Section:
         return Section("predictions", _TITLE, ("There is no confirmation, so no predictions were kept.",))
     pairs = shown_pairs(sources.verdict, evidence)
     drawn = KINDS[evidence.kind].figures
-    pictures = [_PICTURES[name](evidence, pairs, sources.classes) for name in drawn]
+    pictures = [FIGURES[name](evidence, pairs, sources.classes) for name in drawn]
     kept = tuple(p for p in (*pictures, plane_picture(sources.planes, sources.classes)) if p is not None)
     text = [f"On {evidence.part} rows, of {', '.join(pairs)}."]
     without = [p for p in pairs if all(s.probability is None for s in evidence.sheets[p])]
