@@ -43,7 +43,7 @@ def shape(loss: Loss) -> list[str]:
         for outs in widths(loss):
             sample = draw(pair, 5, *lead, outs=outs)
             found = loss(pair.activation(sample.raw), sample.encoded, **keywords(loss))
-            wanted = sample.raw.shape if loss.elementwise else sample.raw.shape[:-1]
+            wanted = (*sample.raw.shape[:-1], outs) if loss.elementwise else sample.raw.shape[:-1]
             if found.shape != wanted:
                 problems.append(
                     f"output {tuple(sample.raw.shape)} gives {tuple(found.shape)}, not {tuple(wanted)}: "

@@ -74,11 +74,13 @@ def reals(
 def draw(pair: Pair, rows: int, *lead: int, outs: int | None = None) -> Sample:
     """Return a sample of ``rows`` rows, with leading axes ``lead``."""
     stream = generator(0, "losses", pair.name, rows)
-    n_out = outs or outputs(pair.loss)
-    raw = 1.5 * torch.randn((*lead, rows, n_out), generator=stream, dtype=torch.float64)
+    n_out, head = outs or outputs(pair.loss), pair.loss.head
+    width = n_out if head is None else head.width(n_out)
+    raw = 1.5 * torch.randn((*lead, rows, width), generator=stream, dtype=torch.float64)
+    shape = (*lead, rows, n_out) if pair.loss.elementwise else (*lead, rows)
     if pair.loss.form is TargetForm.REAL:
-        return Sample(raw, reals(pair, tuple(raw.shape), stream))
-    shape, classes = (tuple(raw.shape), 2) if pair.loss.elementwise else (tuple(raw.shape[:-1]), CLASSES)
+        return Sample(raw, reals(pair, shape, stream))
+    classes = 2 if pair.loss.elementwise else CLASSES
     return Sample(raw, encoded(pair, torch.randint(classes, shape, generator=stream)))
 
 

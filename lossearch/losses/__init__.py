@@ -10,6 +10,7 @@ from lossearch.kinds import KINDS
 from lossearch.losses.activations import ACTIVATIONS, Activation
 from lossearch.losses.declaration import Contained, Equivalent, Loss, Parameter, loss
 from lossearch.losses.encodings import ENCODINGS, Encoding
+from lossearch.losses.heads import Head
 from lossearch.losses.plugins import load, merged
 from lossearch.losses.ranges import RANGES, Range
 
@@ -64,6 +65,7 @@ __all__ = [
     "Contained",
     "Encoding",
     "Equivalent",
+    "Head",
     "Loss",
     "Parameter",
     "Range",

@@ -18,6 +18,7 @@ from lossearch.errors import refuse
 from lossearch.kinds import KINDS, TargetForm, TargetStatistics
 from lossearch.losses.activations import ACTIVATIONS
 from lossearch.losses.encodings import ENCODINGS
+from lossearch.losses.heads import Head
 from lossearch.losses.ranges import RANGES, Range
 
 LossFunction = Callable[..., Tensor]
@@ -94,6 +95,8 @@ class Loss:
     broadcast with the values, so that one function serves one model and a stack of K of them:
     (K, 1, 1) for element-wise losses, (K, 1) for the others; ``fused`` and ``probability`` alike.
 
+    With a ``head`` the output is as wide as that says, and values are still one a target, or one a row.
+
     ``fused[activation]`` is ``fn`` after that activation, computed from raw output in a stable form.
     ``probability[activation]`` maps raw output to the probability that minimises the expected loss
     (element-wise: of 1, same shape; else (..., N, C)); absent where there is none. ``kinds`` are the kinds of
@@ -109,6 +112,8 @@ class Loss:
     source: str
     aliases: tuple[str, ...] = ()
     params: tuple[Parameter, ...] = ()
+    head: Head | None = None
+    """What the network gives; None for one number for each that is predicted."""
     fused: Mapping[str, LossFunction] = field(default_factory=dict)
     probability: Mapping[str, LossFunction] = field(default_factory=dict)
     derivative: LossFunction | None = None

@@ -73,7 +73,7 @@ class Criterion(nn.Module):
 
     def _ready(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
         raw, target = canonical(self.pair, raw_output, raw_target)
-        encoded = self.encode(target, raw.shape[-1])
+        encoded = self.encode(target, self.pair.n_out(raw.shape[-1]) or 0)
         return raw, encoded.to(raw.dtype) if encoded.is_floating_point() else encoded
 
     def per_sample(self, raw_output: Tensor, raw_target: Tensor) -> Tensor:

@@ -60,8 +60,12 @@ class Pair:
     def __repr__(self) -> str:
         return f"Pair({self.name!r})"
 
+    def n_out(self, width: int) -> int | None:
+        """Return how many numbers a row are predicted from ``width`` outputs, None where that cannot be."""
+        return width if self.loss.head is None else self.loss.head.n_out(width)
+
     def values(self, raw: Tensor, encoded: Tensor, **params: Any) -> Tensor:
-        """Return one value a row, (..., N), from raw output (..., N, n_out) and encoded target."""
+        """Return one value a row, (..., N), from raw output (..., N, width) and encoded target."""
         fused = self.loss.fused.get(self.activation.name)
         if fused is not None:
             values = fused(raw, encoded, **params)
@@ -112,6 +116,8 @@ class Pair:
         **params: Any,
     ) -> Predictions:
         """Return what raw output (..., N, n_out) says of each row; fields that are not ``wanted`` may lack."""
+        if self.loss.head is not None:
+            raw = self.loss.head.reads(raw, self.n_out(raw.shape[-1]) or 0)
         declared = self.loss.probability.get(self.activation.name) if "probability" in wanted else None
         readout = Readout(
             activation=self.activation,

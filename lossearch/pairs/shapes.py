@@ -24,7 +24,10 @@ def canonical(pair: Pair, raw_output: Tensor, raw_target: Tensor) -> tuple[Tenso
     if raw.ndim != 2 or not raw.is_floating_point():
         raise InputError(f"{pair.name} takes float output of shape (N, n_out); got {_shape(raw_output)}.")
     raw = lifted(raw)
-    return raw, KINDS[pair.kind].checked(raw_target, len(raw), raw.shape[-1], pair.name)
+    n_out = pair.n_out(raw.shape[-1])
+    if n_out is None:
+        raise InputError(f"{pair.name} takes no output of {raw.shape[-1]} numbers a row: see its head.")
+    return raw, KINDS[pair.kind].checked(raw_target, len(raw), n_out, pair.name)
 
 
 def _shape(tensor: Tensor) -> str:

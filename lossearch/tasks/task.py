@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lossearch.kinds import TargetFacts, TargetStatistics
+from lossearch.losses import Head
 from lossearch.metrics.metric import Metric
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ class Task:
     ``test(seed)`` the test rows as that seed's preparation sees them, None where there are none.
     ``network(n_out)`` builds a fresh network under torch's global random state. ``blueprint`` is what a
     fitted model takes of it, None where there is none to take. ``metric`` judges; ``second`` is an objective
-    beside it, None in a study of one.
+    beside it, None in a study of one. ``head`` is what losses of another width need, see
+    :class:`~lossearch.losses.Head`.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Task:
     describe: Mapping[str, str] = field(default_factory=dict)
     blueprint: Blueprint | None = None
     second: Metric | None = None
+    head: Head | None = None
 
     @property
     def objectives(self) -> tuple[Metric, ...]:
@@ -114,8 +117,17 @@ class Task:
 
     @property
     def n_out(self) -> int:
-        """How many numbers the network gives a row."""
+        """How many numbers a row are predicted."""
         return self.facts.n_out
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row the network gives."""
+        return self.n_out if self.head is None else self.head.width(self.n_out)
+
+    def build(self) -> nn.Module:
+        """Return a fresh network under torch's global random state, with the head of the losses it is for."""
+        return self.network(self.n_out) if self.head is None else self.head.network(self.network, self.n_out)
 
     @property
     def train_metrics(self) -> tuple[Metric, ...]:
