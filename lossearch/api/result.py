@@ -13,7 +13,7 @@ from lossearch.config.toml import parse_toml
 from lossearch.confirm.judging import read_verdict
 from lossearch.diagnostics.pareto import Objectives, confirmed_pairs, front_sentence, objectives, searched
 from lossearch.errors import InputError, RunFailedError, StoreError
-from lossearch.metrics.metric import Metric
+from lossearch.metrics.metric import SIGN, Metric
 from lossearch.model import FittedModel
 from lossearch.records.confirmations import FILE as CONFIRMED
 from lossearch.records.confirmations import Confirmed, read_confirmed
@@ -237,7 +237,7 @@ class Result:
         """Return the epoch to which a point is trained: its best trial's."""
         if self.confirmed is not None and point.pair in self.confirmed.pairs:
             return self.confirmed[point.pair].epoch
-        sign = -1 if self.basis.direction == "minimize" else 1
+        sign = SIGN[self.basis.direction]
         best = best_of([r for r in self.records if r.point == point], sign)
         return int(best.epoch if best and best.epoch else self.declared["identity"]["train"]["epochs"])
 

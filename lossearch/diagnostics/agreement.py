@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import kendalltau
 
+from lossearch.metrics.metric import SIGN
 from lossearch.metrics.registry import METRICS
 from lossearch.records.confirmations import PREFIX, Confirmed
 from lossearch.records.trial import TrialRecord
@@ -50,9 +51,7 @@ def leaderboards(scores: pd.DataFrame) -> pd.DataFrame:
         scores: what :func:`confirmed_scores` gives.
     """
     grouped = scores.groupby(["metric", "direction", "pair"], sort=False)["score"]
-    board = grouped.agg(mean="mean", sd="std", seeds="count").reset_index()
-    sign = np.where(board["direction"] == "maximize", -1.0, 1.0)
-    board["rank"] = (board["mean"] * sign).groupby(board["metric"]).rank(method="min").astype("Int64")
+    board = ranked(grouped.agg(mean="mean", sd="std", seeds="count").reset_index())
     order = {name: place for place, name in enumerate(dict.fromkeys(scores["metric"]))}
     place = board["metric"].map(order)
     return (
@@ -60,6 +59,12 @@ def leaderboards(scores: pd.DataFrame) -> pd.DataFrame:
         .sort_values(["place", "rank"], kind="stable", ignore_index=True)
         .drop(columns="place")
     )
+
+
+def ranked(board: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of metric, direction and mean with the rank of each row under its metric."""
+    worth = board["mean"] * board["direction"].map(SIGN)
+    return board.assign(rank=(-worth).groupby(board["metric"]).rank(method="min").astype("Int64"))
 
 
 def search_scores(records: Sequence[TrialRecord], metrics: Sequence[str]) -> pd.DataFrame:
@@ -132,8 +137,7 @@ def front(table: pd.DataFrame, metrics: tuple[str, str], directions: tuple[str, 
         directions: "maximize" or "minimize" for each; by default what the metrics of these names declare.
     """
     ways = directions or (METRICS[metrics[0]].direction, METRICS[metrics[1]].direction)
-    signs = np.array([1.0 if way == "maximize" else -1.0 for way in ways])
-    worth = table[list(metrics)].to_numpy(np.float64) * signs
+    worth = table[list(metrics)].to_numpy(np.float64) * [SIGN[way] for way in ways]
     kept = np.flatnonzero(undominated(worth))
     order = sorted(kept, key=lambda i: (-worth[i, 0], -worth[i, 1], i))
     return Front(metrics, tuple(int(i) for i in order))

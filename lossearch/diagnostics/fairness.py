@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lossearch.metrics.metric import SIGN
 from lossearch.records.trial import TrialRecord
 from lossearch.training.contract import Outcome
 
@@ -92,14 +93,13 @@ def efforts(
         own: searched own parameters by pair.
         settings: names of training settings searched beside them.
     """
-    sign = 1 if direction == "maximize" else -1
     groups: dict[str, list[TrialRecord]] = {pair: [] for pair in pairs}
     for record in records:
         groups.setdefault(record.point.pair, []).append(record)
     outside = [r.point.lr for r in records if r.stage == EXTENSION]
     within = (min([lr[0], *outside]), max([lr[1], *outside]))
     return tuple(
-        _effort(pair, group, sign, within, bool(outside), (own or {}).get(pair, ()), len(settings))
+        _effort(pair, group, direction, within, bool(outside), (own or {}).get(pair, ()), len(settings))
         for pair, group in groups.items()
     )
 
@@ -107,12 +107,13 @@ def efforts(
 def _effort(
     pair: str,
     group: Sequence[TrialRecord],
-    sign: int,
+    direction: str,
     within: tuple[float, float],
     extended: bool,
     own: Sequence[OwnRange],
     settings: int,
 ) -> Effort:
+    sign = SIGN[direction]
     done = [r for r in group if r.outcome is not Outcome.FAILED]
     best = _best(done, sign)
     usual = [r for r in done if _near_default(r, own)]
@@ -137,7 +138,7 @@ def _effort(
         score=None if best is None else best.value,
         default_score=None if usual_best is None else usual_best.value,
         default_trials=len(usual),
-        sensitivity=sensitivity(done, direction="maximize" if sign > 0 else "minimize"),
+        sensitivity=sensitivity(done, direction=direction),
         seconds=float(np.median(times)) if times else None,
     )
 
@@ -152,7 +153,7 @@ def sensitivity(records: Sequence[TrialRecord], *, direction: str) -> float | No
     diverged trial scores what a constant predictor does. The best trial's own luck is in it, for every
     pair alike. None where no side can be said.
     """
-    sign = 1 if direction == "maximize" else -1
+    sign = SIGN[direction]
     valued = [r for r in records if r.value is not None and r.point.lr > 0]
     best = _best(valued, sign)
     if best is None or best.value is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lossearch.losses import losses_for
+from lossearch.metrics.metric import SIGN
 from lossearch.records.trial import TrialRecord
 from lossearch.verdict.verdict import Comparison, Relation
 
@@ -104,7 +105,7 @@ def searched_shortfalls(
         direction: "maximize" or "minimize".
         metric: the metric that judged.
     """
-    sign = 1 if direction == "maximize" else -1
+    sign = SIGN[direction]
     found = []
     for c in contained:
         family, member = best.get(c.family), best.get(c.member)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from opda.nonparametric import EmpiricalDistribution
 
+from lossearch.metrics.metric import SIGN
 from lossearch.records.trial import TrialRecord
 
 INDEPENDENT = ("cover",)
@@ -103,7 +104,7 @@ def _curve(
     bounds: tuple[float, float],
     level: float,
 ) -> BudgetCurve:
-    sign = 1.0 if direction == "maximize" else -1.0
+    sign = SIGN[direction]
     least, greatest = sorted(sign * b for b in bounds)
     tied = len(np.unique(values)) < len(values)
     # of opda's bands only this one holds for a score that can take the same value twice
@@ -125,7 +126,7 @@ def _curve(
 
 def crossings(curves: Sequence[BudgetCurve], *, direction: str) -> tuple[Crossing, ...]:
     """Return every pair that is typically behind another at few trials and ahead of it at more."""
-    sign = 1 if direction == "maximize" else -1
+    sign = SIGN[direction]
     found = []
     for a, b in combinations(curves, 2):
         n = min(a.trials, b.trials)

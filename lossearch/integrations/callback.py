@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lossearch.errors import InputError, RunFailedError
 from lossearch.integrations import hosts, rules
+from lossearch.metrics.metric import SIGN
 from lossearch.training.contract import Divergence, Outcome
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         """The monitored metric after each validation."""
         self._trial = trial
         self._study = trial.study if isinstance(trial, optuna.Trial) else None
-        self._sign = rules.SIGN[rules.direction_of(self._study, direction)]
+        self._sign = SIGN[rules.direction_of(self._study, direction)]
         self._epoch, self._diverged = epoch, diverged
         self._tracking = (tracking_uri, experiment)
         self._track: Track | None = None

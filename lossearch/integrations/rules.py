@@ -12,8 +12,8 @@ from optuna.trial import BaseTrial
 
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError
+from lossearch.metrics.metric import SIGN
 
-SIGN = {"maximize": 1, "minimize": -1}
 _A_LOSS = re.compile(r"(?:(?:train|training|val|valid|validation|test)[_/.\- ])?loss(?:_epoch|_step)?")
 
 

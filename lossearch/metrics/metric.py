@@ -10,6 +10,8 @@ from torch import Tensor
 from lossearch.kinds import Predictions
 
 MAXIMIZE, MINIMIZE = "maximize", "minimize"
+SIGN = {MAXIMIZE: 1, MINIMIZE: -1}
+"""Direction -> what a score is multiplied by so that more is better."""
 
 
 @dataclass(frozen=True)
@@ -36,4 +38,4 @@ class Metric:
     @property
     def sign(self) -> int:
         """1 where more is better, else -1."""
-        return 1 if self.direction == MAXIMIZE else -1
+        return SIGN[self.direction]

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.across_tasks import EXTRA
 from lossearch.report.formatting import number
 from lossearch.report.layout import Column, Fitted, escaped, markdown_table
@@ -64,11 +65,8 @@ def _chances(duel: Duel) -> str:
 
 
 def _best_on(comparison: TaskComparison) -> dict[str, int]:
-    table = comparison.scores
-    if comparison.studies[0].direction == "maximize":
-        tops = table.eq(table.max(axis=1), axis=0)
-    else:
-        tops = table.eq(table.min(axis=1), axis=0)
+    worth = SIGN[comparison.direction] * comparison.scores
+    tops = worth.eq(worth.max(axis=1), axis=0)
     return {str(pair): int(n) for pair, n in tops.sum().items()}
 
 

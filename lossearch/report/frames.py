@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from lossearch.metrics.metric import SIGN
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
 from lossearch.training.contract import Outcome
 
-SIGN = {"maximize": 1, "minimize": -1}
 _IDS = ("trial", "pair", "lr", "seed", "epoch", "outcome")
 _SCORED = (Outcome.COMPLETED, Outcome.DIVERGED)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lossearch._random import stream
-from lossearch.metrics.metric import Metric
+from lossearch.metrics.metric import SIGN, Metric
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.study.initial_design import at, cover, every, grid, quasi_random
@@ -190,7 +190,7 @@ def values_of_round(
     """Return stage and searched values of a pair's points from place ``start`` to ``end``."""
     if start == 0:
         return [("cover", v) for v in _without_model(space.dimensions(pair), budget, pair)[:end]]
-    sign = 1 if direction == "maximize" else -1
+    sign = SIGN[direction]
     extended = extended_lr(space, budget, history, sign)
     if extended is not None and start == budget.cover:
         others = quasi_random(
@@ -218,7 +218,7 @@ def next_round(
     """
     if budget.mode == "adaptive":
         return _next_adaptive(space, budget, history, direction, second)
-    sign = 1 if direction == "maximize" else -1
+    sign = SIGN[direction]
     done = {pair: {r.index for r in history.get(pair, ())} for pair in space.names}
     first = all(set(range(_cover_size(space, budget, p))) <= done[p] for p in space.names)
     extended = extended_lr(space, budget, history, sign) is not None if first else False

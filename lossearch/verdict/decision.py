@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lossearch.errors import refuse
+from lossearch.metrics.metric import SIGN
 from lossearch.records.evidence import Evidence
 from lossearch.verdict.bootstrap import Draws, resample
 from lossearch.verdict.multiple_testing import ROUNDING, Estimates, differences, half_widths, means, step_down
@@ -21,7 +22,6 @@ from lossearch.verdict.verdict import Comparison, Ranked, Relation, Rule, Verdic
 Floats = NDArray[np.float64]
 Numbers = Mapping[str, float]
 
-DIRECTIONS = {"maximize": 1, "minimize": -1}
 POWER = 0.8
 """How probably the smallest detectable difference would have been seen."""
 SHARE = 0.01
@@ -72,7 +72,7 @@ def judge(
         InputError: the evidence holds too little to judge, or a setting is out of range.
     """
     _check(direction, rope)
-    sign = DIRECTIONS[direction]
+    sign = SIGN[direction]
     drawn = resample(evidence, draws, seed)
     conventional = conventional if conventional in drawn.pairs else None
     mean = means(drawn)
@@ -111,8 +111,8 @@ def judge(
 
 def _check(direction: str, rope: float | None) -> None:
     problems = []
-    if direction not in DIRECTIONS:
-        problems.append(f"direction must be one of {', '.join(DIRECTIONS)}, got {direction!r}.")
+    if direction not in SIGN:
+        problems.append(f"direction must be one of {', '.join(SIGN)}, got {direction!r}.")
     if rope is not None and not 0 <= rope < math.inf:
         problems.append(f"rope must be a finite number of at least 0, got {rope!r}.")
     refuse(problems)
@@ -228,7 +228,7 @@ def _rank(
             gain = verdict.between(pair, str(verdict.conventional))
         yield Ranked(
             pair=pair,
-            rank=1 + int((DIRECTIONS[verdict.direction] * (mean.value - score) > 0).sum()),
+            rank=1 + int((SIGN[verdict.direction] * (mean.value - score) > 0).sum()),
             score=score,
             low=score - float(half[i]),
             high=score + float(half[i]),

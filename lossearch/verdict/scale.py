@@ -7,6 +7,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lossearch.metrics.metric import SIGN
+
 
 class Scale(StrEnum):
     """The unit in which scores of different tasks, or of very different size, can be set against each other."""
@@ -34,4 +36,4 @@ def merit(scores: ArrayLike, direction: str, scale: Scale) -> NDArray[np.float64
     found = np.asarray(scores, dtype=np.float64)
     if scale is Scale.RATIO:
         return -np.log(found)
-    return found if direction == "maximize" else -found
+    return SIGN[direction] * found

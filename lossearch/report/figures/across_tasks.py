@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.stats import rankdata
 
 from lossearch.errors import InputError
+from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.canvas import BLUE, INK, PAPER, Panel, Picture, save, sheet
 from lossearch.report.formatting import number
 from lossearch.verdict.across_tasks.comparison import TaskComparison
@@ -82,7 +83,7 @@ def scores_picture(comparison: TaskComparison) -> Picture:
     best = "; ".join(
         f"{task}: {row.index[order[0]]} {number(row.iloc[order[0]])}"
         for (task, row) in c.scores.iterrows()
-        for order in [np.argsort(row.to_numpy() * (-1 if _maximised(c) else 1), kind="stable")]
+        for order in [np.argsort(-SIGN[c.direction] * row.to_numpy(), kind="stable")]
     )
     title = f"Scores on {c.tasks} {c.kind} tasks, coloured by rank on the task"
     size = (max(2.6 + 0.85 * len(c.ranks), 6.4), 1.3 + 0.34 * c.tasks)
@@ -90,15 +91,11 @@ def scores_picture(comparison: TaskComparison) -> Picture:
     return Picture(f"scores_{c.kind}", title, (panel,), size=size, columns=1)
 
 
-def _maximised(comparison: TaskComparison) -> bool:
-    return comparison.studies[0].direction == "maximize"
-
-
 def _draw_scores(axes: Sequence[Axes], *, comparison: TaskComparison) -> None:
     (ax,) = axes
     table = comparison.scores
     values = table.to_numpy(np.float64)
-    ranks = rankdata(-values if _maximised(comparison) else values, axis=1)
+    ranks = rankdata(-SIGN[comparison.direction] * values, axis=1)
     shade = 1 - (ranks - 1) / max(ranks.shape[1] - 1, 1)
     ax.imshow(shade, cmap=mpl.colormaps["Blues"], vmin=-0.1, vmax=1.25, aspect="auto")
     ax.grid(visible=False)

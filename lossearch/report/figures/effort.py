@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from lossearch.diagnostics.search_budget import BudgetCurve
+from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.canvas import BLUE, FAINT, Panel, Picture
 from lossearch.report.formatting import number
 from lossearch.report.sentences import Basis
@@ -22,7 +23,7 @@ def budget_picture(curves: Sequence[BudgetCurve], basis: Basis) -> Picture | Non
     ends = np.concatenate([np.r_[c.typical, c.low, c.high] for c in curves])
     ends = ends[np.isfinite(ends)]
     typical = np.concatenate([c.typical for c in curves])
-    best = (np.max if basis.direction == "maximize" else np.min)([c.typical[-1] for c in curves])
+    best = max((c.typical[-1] for c in curves), key=lambda v: SIGN[basis.direction] * v)
     reach = 1.5 * max(float(np.ptp(typical)), 1e-12)
     low = max(float(ends.min()), float(typical.min()) - reach)
     high = min(float(ends.max()), float(typical.max()) + reach)

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
+from lossearch.metrics.metric import SIGN
 from lossearch.records.trial import TrialRecord
 from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
 from lossearch.report.formatting import number, rate
@@ -44,7 +45,7 @@ def parallel_picture(
     done = [r for r in records if r.value is not None and math.isfinite(r.value)]
     if len(done) < 2:
         return None
-    sign = -1 if basis.direction == "minimize" else 1
+    sign = SIGN[basis.direction]
     done.sort(key=lambda r: sign * float(r.value or 0.0))  # the best are drawn last, on top
     names = list(dict.fromkeys(n for p in pairs for n in searched.get(p, ())))
     values = np.array([float(r.value or 0.0) for r in done])

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from lossearch.diagnostics.pareto import Objectives, Pareto
+from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.canvas import (
     BLUE,
     FAINT,
@@ -69,7 +70,7 @@ def _near(table: pd.DataFrame, two: Objectives) -> NDArray[np.bool_]:
     near = table["front"].to_numpy(dtype=bool, copy=True)
     inside = np.ones(len(table), dtype=bool)
     for metric, direction in zip(two.metrics, two.directions, strict=True):
-        worth = table[metric].to_numpy(dtype=float) * (1 if direction == "maximize" else -1)
+        worth = table[metric].to_numpy(dtype=float) * SIGN[direction]
         first, third = np.quantile(worth, [0.25, 0.75])
         inside &= worth >= first - _REACH * ((third - first) or np.inf)
     return near | inside

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.intervals import forest_picture, honesty_picture, scores_picture
 from lossearch.report.formatting import MISSING, number, rate
 from lossearch.report.layout import Column
@@ -251,5 +252,4 @@ def honesty(sources: Sources) -> Section:
 def _optimism(ranked: Ranked, verdict: Verdict) -> str:
     if ranked.search is None or ranked.validation is None:
         return MISSING
-    sign = 1 if verdict.direction == "maximize" else -1
-    return number(sign * (ranked.search - ranked.validation), ranked.sd, signed=True)
+    return number(SIGN[verdict.direction] * (ranked.search - ranked.validation), ranked.sd, signed=True)

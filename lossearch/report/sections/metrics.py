@@ -7,7 +7,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lossearch.diagnostics.agreement import agreement, agreement_sentence, confirmed_scores, leaderboards
+from lossearch.diagnostics.agreement import (
+    agreement,
+    agreement_sentence,
+    confirmed_scores,
+    leaderboards,
+    ranked,
+)
 from lossearch.diagnostics.pareto import Pareto, front_sentence
 from lossearch.metrics.registry import METRICS
 from lossearch.report.figures.pareto import far_off, pareto_picture
@@ -92,9 +98,7 @@ def _board(sources: Sources) -> pd.DataFrame:
         for n in map(int, sources.board["trial"].dropna())
         if f"val_{name}" in best[n].scores
     ]
-    board = pd.DataFrame(rows, columns=["metric", "direction", "pair", "mean", "sd"])
-    signed = board["mean"].where(board["direction"] == "minimize", -board["mean"])
-    return board.assign(rank=signed.groupby(board["metric"]).rank(method="min").astype("Int64"))
+    return ranked(pd.DataFrame(rows, columns=["metric", "direction", "pair", "mean", "sd"]))
 
 
 def _metrics_table(board: pd.DataFrame, sources: Sources, caption: str) -> Table:

@@ -89,6 +89,11 @@ class TaskComparison:
         return tuple(self.ranks)
 
     @property
+    def direction(self) -> str:
+        """What is better, the same in all studies: "maximize" or "minimize"."""
+        return self.studies[0].direction
+
+    @property
     def tasks(self) -> int:
         """How many studies are compared."""
         return len(self.studies)
