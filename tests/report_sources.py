@@ -61,7 +61,7 @@ def sources(study: Study, *, confirmed: bool = True, curves: bool = True) -> Sou
         study.name, study.judge, study.direction, "sgd", SEEDS, KINDS[study.kind].conventional, min_trials=2
     )
     declared = _declared(study)
-    board = frames.leaderboard(
+    board = frames.search_leaderboard(
         records,
         direction=study.direction,
         metric=study.judge,

@@ -21,8 +21,7 @@ from lossearch.records.confirmations import read_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.mlflow.dashboard import CONFIRMED, TRIALS
 from lossearch.records.predictions import FILE as PREDICTIONS
-from lossearch.report import tables
-from lossearch.report.leaderboard import FIRST
+from lossearch.report.leaderboard import make_leaderboard
 from lossearch.report.sentences import confirmed_sentences
 
 QUICK: dict[str, Any] = {
@@ -75,7 +74,11 @@ def test_the_verdict_is_of_fresh_seeds_on_test_rows(whole: Result) -> None:
 def test_the_leaderboard_holds_the_judged_scores_and_what_they_were_chosen_by(whole: Result) -> None:
     board, verdict = whole.leaderboard, whole.verdict
     assert verdict is not None
-    assert list(board.columns[: len(FIRST)]) == FIRST
+    assert list(board.columns[:24]) == [
+        "rank", "tied", "pair", "loss", "activation", "lr", "params", "score", "ci_low", "ci_high", "sd", "gain",
+        "gain_low", "gain_high", "validation_score", "search_score", "trials", "diverged", "failed",
+        "diverged_seeds", "lr_at_edge", "trial", "epoch", "seeds",
+    ]  # fmt: skip
     assert {"pair", "loss", "activation", "lr", "score", "ci_low", "ci_high", "rank", "tied", "gain"} <= set(
         board
     )
@@ -268,7 +271,7 @@ def test_where_the_sampler_is_free_the_best_point_is_confirmed_and_nothing_compa
     assert confirmed.pairs == (result.best.pair,)
     assert confirmed.confirmations[0].point == result.best
     assert api.studies(tmp_path)[0]["verdict"] == "none: pairs not compared"
-    text = tables.to_markdown(result.leaderboard, result.basis)
+    text = make_leaderboard(result.leaderboard, result.basis).to_markdown("study")
     assert "in mode 'adaptive' pairs get different budgets, so they are not compared." in text
     (said,) = confirmed_sentences(confirmed)
     assert said.startswith(f"Confirmed on 4 fresh seeds: {result.best.pair} at lr ")

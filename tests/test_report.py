@@ -20,13 +20,15 @@ from matplotlib.image import imread
 from rich.console import Console
 from scipy.stats import rankdata
 
+from lossearch.cli.dry_run import rejects_table
 from lossearch.config import PublishedRow
 from lossearch.pairs import Rejection
-from lossearch.pairs.catalogue import rows as catalogue_rows
 from lossearch.records.trial import TrialRecord
-from lossearch.report import figures, frames, tables
+from lossearch.report import figures, frames
 from lossearch.report.formatting import as_published, number, plus_minus, rate
 from lossearch.report.layout import Column, Fitted, aligned
+from lossearch.report.leaderboard import make_leaderboard
+from lossearch.report.published import published_numbers, published_table
 from lossearch.report.sentences import Basis, gain_sentence
 from lossearch.space import Point
 from lossearch.training.contract import Outcome
@@ -62,7 +64,7 @@ def board_of(records, pairs, **options):
         "conventional": "bce/sigmoid",
         "min_trials": 2,
     } | options
-    return frames.leaderboard(records, pairs=pairs, **asked)
+    return frames.search_leaderboard(records, pairs=pairs, **asked)
 
 
 @pytest.fixture
@@ -207,7 +209,7 @@ class TestOtherFrames:
             PublishedRow(pair="bce/sigmoid", label="x", metric="f1", test=0.74, note="another rule"),
             PublishedRow(pair="msle/identity", label="msle", metric="accuracy", train=0.165),
         ]
-        found = frames.published(rows, records, metric="accuracy", direction="maximize")
+        found = published_numbers(rows, records, metric="accuracy", direction="maximize")
         assert list(zip(found["label"], found["metric"], strict=True)) == [
             ("binary_crossentropy", "accuracy"), ("x", "f1"), ("x", "accuracy"), ("msle", "accuracy"),
         ]  # fmt: skip
@@ -277,9 +279,7 @@ def printed(renderable, width, **options):
 class TestTables:
     def test_the_leaderboard_at_eighty_columns(self, records):
         board = board_of(records, PAIRS)
-        text = "\n".join(
-            line.rstrip() for line in printed(tables.leaderboard_table(board, BASIS), 80).splitlines()
-        )
+        text = "\n".join(line.rstrip() for line in printed(make_leaderboard(board, BASIS), 80).splitlines())
         assert text == (
             "#  pair                        best lr  accuracy         gain  trials  diverged\n"
             "───────────────────────────────────────────────────────────────────────────────\n"
@@ -307,7 +307,7 @@ class TestTables:
     @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
     def test_no_number_and_no_name_is_cut_at_any_width(self, records, width):
         board = board_of(records, PAIRS)
-        text = printed(tables.leaderboard_table(board, BASIS), width)
+        text = printed(make_leaderboard(board, BASIS), width)
         assert all(len(line) <= width for line in text.splitlines())
         for score in ("0.870 ± 0.030", "0.850 ± 0.006", "0.990 ± 0.006"):
             assert score in text
@@ -320,7 +320,7 @@ class TestTables:
         assert "…" not in squeezed
 
     def test_plain_where_there_is_no_terminal_and_coloured_where_there_is(self, records):
-        table = tables.leaderboard_table(board_of(records, PAIRS), BASIS)
+        table = make_leaderboard(board_of(records, PAIRS), BASIS)
         assert "\x1b" not in printed(table, 100)
         assert "\x1b" in printed(table, 100, force_terminal=True, color_system="standard")
 
@@ -348,7 +348,7 @@ class TestTables:
 
     def test_nothing_ranked_is_said(self):
         assert gain_sentence(board_of([], PAIRS), BASIS) == "No pair has enough finished trials for a rank."
-        assert "bce/sigmoid" in printed(tables.leaderboard_table(board_of([], PAIRS), BASIS), 80)
+        assert "bce/sigmoid" in printed(make_leaderboard(board_of([], PAIRS), BASIS), 80)
 
     def test_published_beside_ours(self, records):
         rule = "Scores between -0.5 and 0.5 count as wrong."
@@ -357,37 +357,22 @@ class TestTables:
             PublishedRow(pair=LONG, label="hinge", metric="f1", train=0.792, test=0.74, note=rule),
             PublishedRow(pair="msle/identity", label="msle", metric="accuracy", test=0.1),
         ]
-        frame = frames.published(rows, records, metric="accuracy", direction="maximize")
+        frame = published_numbers(rows, records, metric="accuracy", direction="maximize")
         for width in (80, 120):
-            text = printed(tables.published_table(frame, BASIS), width)
+            text = printed(published_table(frame, BASIS), width)
             assert all(len(line) <= width for line in text.splitlines())
             for part in ("0.840", "0.852", "0.792", "0.740", "0.850 ± 0.006", "f1 [1]", f"[1] {rule}"):
                 assert part in text
             assert "msle/identity: no finished trial here." in text
             assert f"Published names: {LONG} as hinge." in text.replace("\n", " ")
 
-    def test_rejects(self):
-        text = printed(
-            tables.rejects_table([Rejection("hinge/sigmoid", "It cannot.", "Use hinge/identity.")]), 80
-        )
+    def testrejects_table(self):
+        text = printed(rejects_table([Rejection("hinge/sigmoid", "It cannot.", "Use hinge/identity.")]), 80)
         assert "hinge/sigmoid  It cannot. Use hinge/identity." in text
-        assert printed(tables.rejects_table([]), 80) == "Every combination asked for is legal.\n"
-
-    @pytest.mark.parametrize("width", [80, 140])
-    def test_the_catalogue_shows_every_loss_with_its_source(self, width):
-        rows = catalogue_rows()
-        text = printed(tables.catalogue_table(rows), width)
-        squeezed = "".join(text.split())
-        for row in rows:
-            assert row["name"] in text
-            if width == 80:
-                assert "".join(row["source"].split()) in squeezed
-                assert "".join(row["formula"].split()) in squeezed
-        assert all(len(line) <= width for line in text.splitlines())
-        assert printed(tables.catalogue_table([]), 80) == "No loss matches.\n"
+        assert printed(rejects_table([]), 80) == "Every combination asked for is legal.\n"
 
     def test_markdown_is_a_table_with_nothing_read_as_markup(self, records):
-        text = tables.to_markdown(board_of(records, PAIRS), BASIS)
+        text = make_leaderboard(board_of(records, PAIRS), BASIS).to_markdown("study")
         lines = [line for line in text.splitlines() if line.startswith("|")]
         cells = [line.replace("\\|", "").count("|") for line in lines]
         assert len(lines) == 2 + len(PAIRS)
@@ -482,7 +467,7 @@ class TestFigures:
 
     def test_pyplot_mlflow_and_optuna_are_not_imported(self):
         code = (
-            "import sys, lossearch.report.figures, lossearch.report.tables;"
+            "import sys, lossearch.report.figures, lossearch.report.leaderboard;"
             "print([m for m in ('matplotlib.pyplot','mlflow','optuna','pytorch_lightning') if m in sys.modules])"
         )
         assert (

@@ -21,8 +21,9 @@ from lossearch.records.curves import read_curves
 from lossearch.records.evidence import Evidence, read_evidence
 from lossearch.records.store import Store
 from lossearch.records.trial import TrialRecord
-from lossearch.report import frames, tables
-from lossearch.report.leaderboard import standings
+from lossearch.report import frames
+from lossearch.report.leaderboard import Leaderboard, make_leaderboard
+from lossearch.report.published import published_numbers, published_table
 from lossearch.report.sentences import Basis
 from lossearch.space import Point
 from lossearch.study.optuna_study import load_study, read_trials
@@ -119,10 +120,10 @@ class Result:
 
     @cached_property
     def leaderboard(self) -> pd.DataFrame:
-        """One row a pair, ranked: as ``report.standings`` has it where there is a verdict, else the search's."""
+        """One row a pair, ranked: by the verdict where there is one, else by the search."""
         if self.verdict is None or self.confirmed is None:
             return self.search_board
-        return standings(self.search_board, self.verdict, self.confirmed, self._searched)
+        return frames.confirmed_leaderboard(self.search_board, self.verdict, self.confirmed, self._searched)
 
     @property
     def _searched(self) -> Mapping[str, Mapping[str, Any]]:
@@ -131,8 +132,8 @@ class Result:
 
     @cached_property
     def search_board(self) -> pd.DataFrame:
-        """One row a pair by the search's own, optimistic scores, as ``report.frames.leaderboard`` has it."""
-        return frames.leaderboard(
+        """One row a pair by the search's own, optimistic scores, as ``report.frames.search_leaderboard`` has it."""
+        return frames.search_leaderboard(
             self.records,
             direction=self.basis.direction,
             metric=self.basis.metric,
@@ -299,7 +300,7 @@ class Result:
         """Published numbers beside ours, where the study file gives any."""
         if not self.config.published:
             return None
-        return frames.published(
+        return published_numbers(
             self.config.published, self.records, metric=self.basis.metric, direction=self.basis.direction
         )
 
@@ -330,14 +331,11 @@ class Result:
         parts: list[RenderableType] = [self._answer(), *map(Text, [*front, *self.since])]
         published = self.published
         if published is not None:
-            parts += [Text(), tables.published_table(published, self.basis)]
+            parts += [Text(), published_table(published, self.basis)]
         return Group(*parts)
 
-    def _answer(self) -> RenderableType:
-        if self.verdict is not None:
-            left_out = self.confirmed.left_out if self.confirmed else {}
-            return tables.verdict_table(self.leaderboard, self.verdict, self.basis, left_out)
-        return tables.leaderboard_table(self.leaderboard, self.basis, self.confirmed)
+    def _answer(self) -> Leaderboard:
+        return make_leaderboard(self.leaderboard, self.basis, self.verdict, self.confirmed)
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain values."""
@@ -419,7 +417,7 @@ class Result:
         made = self.report()
         drawn = save_pictures(made, folder, FIGURES)
         texts = {
-            "leaderboard.md": tables.to_markdown(self.leaderboard, self.basis, self.verdict),
+            "leaderboard.md": self._answer().to_markdown(self.name),
             "leaderboard.csv": self.leaderboard.to_csv(index=False),
             "study.toml": self.declared["config"],
             "report.md": to_markdown(made, {name: path.name for name, path in drawn.items()}),

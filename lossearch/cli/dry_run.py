@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from lossearch._text import duration, size
+from lossearch.pairs import Rejection
 from lossearch.study.cost import Cost
 from lossearch.study.prepare import Prepared
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 def dry_run_lines(prepared: Prepared) -> Sequence[RenderableType]:
     """Return what would be done, for a terminal."""
     from rich.text import Text
-
-    from lossearch.report.tables import rejects_table
 
     plan, cost = prepared.plan, prepared.cost()
     head = [
@@ -41,6 +40,21 @@ def dry_run_lines(prepared: Prepared) -> Sequence[RenderableType]:
         rejects_table(plan.space.rejections),
         Text("Nothing was trained or written."),
     ]
+
+
+def rejects_table(rejections: Iterable[Rejection]) -> RenderableType:
+    """Return the combinations that are not searched, each with its reason and the cure."""
+    from rich.text import Text
+
+    from lossearch.report.layout import Column, Fitted
+
+    rows = list(rejections)
+    if not rows:
+        return Text("Every combination asked for is legal.")
+    reasons = tuple(f"{r.reason} {r.cure}".strip() for r in rows)
+    return Fitted(
+        [Column("not searched", tuple(r.name for r in rows), splits=True), Column("why", reasons, wraps=True)]
+    )
 
 
 def _then(prepared: Prepared, cost: Cost) -> list[str]:

@@ -4,66 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lossearch.metrics.metric import SIGN
+from lossearch.records.confirmations import PREFIX, Confirmation, Confirmed
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
 from lossearch.training.contract import Outcome
+from lossearch.verdict.verdict import Ranked, Verdict
 
 _IDS = ("trial", "pair", "lr", "seed", "epoch", "outcome")
 _SCORED = (Outcome.COMPLETED, Outcome.DIVERGED)
 
 
-class PublishedNumbers(Protocol):
-    """A row of a published table."""
-
-    @property
-    def pair(self) -> str:
-        """The pair it was measured with."""
-        ...
-
-    @property
-    def label(self) -> str:
-        """The loss's name as published."""
-        ...
-
-    @property
-    def metric(self) -> str:
-        """The metric it reports."""
-        ...
-
-    @property
-    def train(self) -> float | None:
-        """The published number on training rows."""
-        ...
-
-    @property
-    def test(self) -> float | None:
-        """The published number on held-out rows."""
-        ...
-
-    @property
-    def note(self) -> str:
-        """What to know about it."""
-        ...
-
-
 def best_records(records: Iterable[TrialRecord], *, direction: str) -> dict[str, TrialRecord]:
     """Return each pair's best finished trial; of equals, the first. A diverged trial has a value too."""
-    scored = [(v, r) for r in sorted(records, key=lambda r: r.number) if (v := _value(r)) is not None]
-    best: dict[str, tuple[float, TrialRecord]] = {}
-    for value, record in scored:
-        held = best.get(record.point.pair)
-        if held is None or SIGN[direction] * (value - held[0]) > 0:
-            best[record.point.pair] = (value, record)
-    return {pair: record for pair, (_, record) in best.items()}
+    best: dict[str, TrialRecord] = {}
+    scored = [(v, r) for r in records if (v := _value(r)) is not None]
+    for _, record in sorted(scored, key=lambda s: (-SIGN[direction] * s[0], s[1].number)):
+        best.setdefault(record.point.pair, record)
+    return best
 
 
-def leaderboard(
+def search_leaderboard(
     records: Sequence[TrialRecord],
     *,
     direction: str,
@@ -75,11 +41,11 @@ def leaderboard(
 ) -> pd.DataFrame:
     """Return one row a pair, ranked by the best trial's value.
 
-    Columns: ``pair``, ``loss``, ``activation``, ``lr`` and ``params`` of the best trial, ``score`` (its
-    value: the mean over seeds) and ``sd`` (over seeds), ``gain`` over the conventional pair's best in
-    metric units, positive where better, ``rank``, ``trials`` (finished: completed, pruned or diverged),
-    ``diverged``, ``failed``, ``lr_at_edge`` (whether the best lr is the lowest or highest tried), ``trial``,
-    ``epoch``, ``seeds``, and ``val_<metric>`` of the best trial for every other metric.
+    Columns: ``rank``, ``pair``, ``loss``, ``activation``, ``lr`` and ``params`` of the best trial, ``score``
+    (its value: the mean over seeds) and ``sd`` (over seeds), ``gain`` over the conventional pair's best in
+    metric units, positive where better, ``trials`` (finished: completed, pruned or diverged), ``diverged``,
+    ``failed``, ``lr_at_edge`` (whether the best lr is the lowest or highest tried), ``trial``, ``epoch``,
+    ``seeds``, and ``val_<metric>`` of the best trial for every other metric.
 
     Equal scores share a rank. A pair with fewer than ``min_trials`` finished trials has none and comes
     after the ranked; pairs without a value come last.
@@ -101,38 +67,149 @@ def leaderboard(
     groups: dict[str, list[TrialRecord]] = {p: [] for p in pairs}
     for record in records:
         groups.setdefault(record.point.pair, []).append(record)
-    rows = [_row(pair, group, best.get(pair), metric, others) for pair, group in groups.items()]
+    rows = [_row(pair, group, others) for pair, group in groups.items()]
     for row in rows:
-        shown = best.get(row["pair"])
-        if shown is not None and searched is not None:
-            row["params"] = params_text(searched_values(shown.point, searched.get(row["pair"], ())))
+        if (found := best.get(row["pair"])) is not None:
+            names = None if searched is None else searched.get(found.point.pair, ())
+            row.update(_of_best(found, groups[found.point.pair], metric, others, names))
     frame = pd.DataFrame(rows)
-    sign = SIGN[direction]
-    reference = next((r["score"] for r in rows if r["pair"] == conventional), math.nan)
-    frame["gain"] = sign * (frame["score"] - reference) + 0.0
+    worth = SIGN[direction] * frame["score"]
+    frame["gain"] = worth - worth[frame["pair"] == conventional].max() + 0.0
     enough = frame["score"].notna() & (frame["trials"] >= min_trials)
-    frame["rank"] = (-sign * frame["score"]).where(enough).rank(method="min").astype("Int64")
-    order = pd.DataFrame(
-        {"rank": frame["rank"].astype("Float64").fillna(math.inf), "score": -sign * frame["score"]}
-    )
-    frame = frame.loc[order.sort_values(["rank", "score"], kind="stable", na_position="last").index]
-    return frame[[*_FIRST, *(f for f in frame.columns if f not in _FIRST)]].reset_index(drop=True)
+    frame["rank"] = (-worth).where(enough).rank(method="min").astype("Int64")
+    order = pd.DataFrame({"rank": frame["rank"], "score": -worth}).sort_values(["rank", "score"]).index
+    return frame.loc[order].reset_index(drop=True)
 
 
-_FIRST = [
-    "rank",
-    "pair",
-    "loss",
-    "activation",
-    "lr",
-    "params",
-    "score",
-    "sd",
-    "gain",
-    "trials",
-    "diverged",
-    "failed",
-]
+def _row(pair: str, group: Sequence[TrialRecord], others: Sequence[str]) -> dict[str, Any]:
+    """Return the row of a pair that has no score yet."""
+    loss, _, activation = pair.partition("/")
+    outcomes = [r.outcome for r in group]
+    return {
+        "rank": pd.NA,
+        "pair": pair,
+        "loss": loss,
+        "activation": activation,
+        "lr": math.nan,
+        "params": "",
+        "score": math.nan,
+        "sd": math.nan,
+        "gain": math.nan,
+        "trials": sum(o is not Outcome.FAILED for o in outcomes),
+        "diverged": outcomes.count(Outcome.DIVERGED),
+        "failed": outcomes.count(Outcome.FAILED),
+        "lr_at_edge": False,
+        "trial": pd.NA,
+        "epoch": pd.NA,
+        "seeds": 0,
+        **dict.fromkeys(others, math.nan),
+    }
+
+
+def _of_best(
+    best: TrialRecord,
+    group: Sequence[TrialRecord],
+    metric: str,
+    others: Sequence[str],
+    searched: Collection[str] | None,
+) -> dict[str, Any]:
+    """Return what a pair's row has from its best trial."""
+    tried = {r.point.lr for r in group if r.outcome is not Outcome.FAILED}
+    own = {**best.point.params, **best.point.settings}
+    return {
+        "lr": best.point.lr,
+        "params": params_text(own if searched is None else searched_values(best.point, searched)),
+        "score": best.value,
+        "sd": best.spread.get(f"val_{metric}", math.nan) if len(best.seeds) > 1 else math.nan,
+        "lr_at_edge": len(tried) > 2 and best.point.lr in (min(tried), max(tried)),
+        "trial": best.number,
+        "epoch": pd.NA if best.epoch is None else best.epoch,
+        "seeds": len(best.seeds),
+        **{k: best.scores.get(k, math.nan) for k in others},
+    }
+
+
+def confirmed_leaderboard(
+    board: pd.DataFrame,
+    verdict: Verdict,
+    confirmed: Confirmed,
+    searched: Mapping[str, Collection[str]],
+) -> pd.DataFrame:
+    """Return one row a pair in the verdict's order, the pairs that are not confirmed last.
+
+    Columns: ``rank``, ``tied`` (with the best), ``pair``, ``loss``, ``activation``, ``lr`` and ``params`` of
+    the confirmed point, ``score`` (its mean over the fresh seeds on the judged rows), ``ci_low`` and
+    ``ci_high`` (over seeds and rows), ``sd`` (over seeds), ``gain``, ``gain_low`` and ``gain_high`` over the
+    conventional pair, positive where better, ``validation_score`` (of the fresh seeds),
+    ``search_score`` (by which the point was chosen), ``trials``, ``diverged`` and ``failed`` (of the search),
+    ``diverged_seeds`` (of the fresh ones), ``lr_at_edge``, ``trial``, ``epoch``, ``seeds``, and the mean of
+    every other metric on the judged rows.
+
+    Args:
+        board: what :func:`search_leaderboard` gives of the same study.
+        verdict: what was judged.
+        confirmed: what was confirmed.
+        searched: names of what each pair searches; others are not shown in ``params``.
+    """
+    search: dict[str, dict[str, Any]] = {row["pair"]: row for row in board.to_dict("records")}  # type: ignore[misc]  # keys are names
+    ranked = {r.pair for r in verdict.ranking}
+    rows = [
+        _confirmed_row(search[r.pair], r, confirmed[r.pair], verdict, searched.get(r.pair, ()))
+        for r in verdict.ranking
+    ]
+    rows += [
+        {
+            **{name: row[name] for name in (*_OF_SEARCH, "lr", "params", "trial", "epoch")},
+            "tied": False,
+            "search_score": row["score"],
+            "seeds": 0,
+        }
+        for pair, row in search.items()
+        if pair not in ranked
+    ]
+    whole = dict.fromkeys(("rank", "trial", "epoch", "diverged_seeds"), "Int64")
+    return pd.DataFrame(rows).astype({**whole, "tied": bool, "lr_at_edge": bool})
+
+
+_OF_SEARCH = ("pair", "loss", "activation", "trials", "diverged", "failed", "lr_at_edge")
+
+
+def _confirmed_row(
+    search: Mapping[str, Any],
+    ranked: Ranked,
+    confirmation: Confirmation,
+    verdict: Verdict,
+    searched: Collection[str],
+) -> dict[str, Any]:
+    prefix, point = PREFIX[verdict.part], confirmation.point
+    judged = {f"{prefix}{verdict.metric}", f"{prefix}loss"}
+    return {
+        "rank": ranked.rank,
+        "tied": ranked.tied,
+        **{name: search[name] for name in ("pair", "loss", "activation")},
+        "lr": point.lr,
+        "params": params_text(searched_values(point, searched)),
+        "score": ranked.score,
+        "ci_low": ranked.low,
+        "ci_high": ranked.high,
+        "sd": ranked.sd,
+        "gain": 0.0 if ranked.pair == verdict.conventional else _or_nan(ranked.gain),
+        "gain_low": _or_nan(ranked.gain_low),
+        "gain_high": _or_nan(ranked.gain_high),
+        "validation_score": _or_nan(ranked.validation),
+        "search_score": confirmation.search,
+        **{name: search[name] for name in ("trials", "diverged", "failed")},
+        "diverged_seeds": ranked.diverged,
+        "lr_at_edge": search["lr_at_edge"],
+        "trial": confirmation.trial,
+        "epoch": confirmation.epoch,
+        "seeds": len(confirmation.seeds),
+        **{k: v for k, v in confirmation.scores.items() if k.startswith(prefix) and k not in judged},
+    }
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def lr_sensitivity(records: Iterable[TrialRecord], *, metric: str) -> pd.DataFrame:
@@ -174,28 +251,6 @@ def curves(frame: pd.DataFrame, trials: Mapping[str, int], *, points: int = 200)
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def published(
-    rows: Sequence[PublishedNumbers], records: Iterable[TrialRecord], *, metric: str, direction: str
-) -> pd.DataFrame:
-    """Return published numbers beside ours, one row a published row and metric.
-
-    Where a row was published in a metric other than the task's, ours in the task's metric follows it,
-    without a published number.
-
-    Returns:
-        Columns label, pair, metric, train, train_sd, published_train, validation, validation_sd,
-        published_test, note, trained (whether the pair has a finished trial).
-    """
-    best = best_records(records, direction=direction)
-    found = []
-    for row in rows:
-        record = best.get(row.pair)
-        found.append(_published(row, record, row.metric, row.train, row.test, row.note))
-        if row.metric != metric:
-            found.append(_published(row, record, metric, None, None, ""))
-    return pd.DataFrame(found).drop_duplicates(ignore_index=True)
-
-
 def searched_values(point: Point, names: Collection[str]) -> dict[str, Any]:
     """Return those of a point's own values that are among the names searched (``loss.parameter``, or a setting)."""
     own = {k: v for k, v in point.params.items() if f"{point.loss}.{k}" in names}
@@ -212,48 +267,6 @@ def _value(record: TrialRecord) -> float | None:
     return record.value if usable else None
 
 
-def _row(
-    pair: str, group: Sequence[TrialRecord], best: TrialRecord | None, metric: str, others: Sequence[str]
-) -> dict[str, Any]:
-    loss, _, activation = pair.partition("/")
-    outcomes = [r.outcome for r in group]
-    row: dict[str, Any] = {
-        "pair": pair,
-        "loss": loss,
-        "activation": activation,
-        "lr": math.nan,
-        "params": "",
-        "score": math.nan,
-        "sd": math.nan,
-        "trials": sum(o is not Outcome.FAILED for o in outcomes),
-        "diverged": outcomes.count(Outcome.DIVERGED),
-        "failed": outcomes.count(Outcome.FAILED),
-        "lr_at_edge": False,
-        "trial": pd.NA,
-        "epoch": pd.NA,
-        "seeds": 0,
-        **dict.fromkeys(others, math.nan),
-    }
-    return row if best is None else row | _of_best(best, group, metric, others)
-
-
-def _of_best(
-    best: TrialRecord, group: Sequence[TrialRecord], metric: str, others: Sequence[str]
-) -> dict[str, Any]:
-    tried = {r.point.lr for r in group if r.outcome is not Outcome.FAILED}
-    return {
-        "lr": best.point.lr,
-        "params": params_text({**best.point.params, **best.point.settings}),
-        "score": best.value,
-        "sd": best.spread.get(f"val_{metric}", math.nan) if len(best.seeds) > 1 else math.nan,
-        "lr_at_edge": len(tried) > 2 and best.point.lr in (min(tried), max(tried)),
-        "trial": best.number,
-        "epoch": pd.NA if best.epoch is None else best.epoch,
-        "seeds": len(best.seeds),
-        **{k: best.scores.get(k, math.nan) for k in others},
-    }
-
-
 def _curves_of(frame: pd.DataFrame, pair: str, names: Sequence[str], points: int) -> pd.DataFrame:
     if frame.empty:
         return frame
@@ -265,28 +278,3 @@ def _curves_of(frame: pd.DataFrame, pair: str, names: Sequence[str], points: int
     grouped = long.groupby(["curve", "epoch"], sort=True)["value"]
     found: pd.DataFrame = grouped.agg(mean="mean", sd="std", seeds="count").reset_index()
     return found.assign(pair=pair, trial=int(frame["trial"].iloc[0]), lr=float(frame["lr"].iloc[0]))
-
-
-def _published(
-    row: PublishedNumbers,
-    record: TrialRecord | None,
-    metric: str,
-    train: float | None,
-    test: float | None,
-    note: str,
-) -> dict[str, Any]:
-    scores: Mapping[str, float] = record.scores if record else {}
-    spread: Mapping[str, float] = record.spread if record and len(record.seeds) > 1 else {}
-    return {
-        "label": row.label,
-        "pair": row.pair,
-        "metric": metric,
-        "train": scores.get(f"train_{metric}", math.nan),
-        "train_sd": spread.get(f"train_{metric}", math.nan),
-        "published_train": math.nan if train is None else train,
-        "validation": scores.get(f"val_{metric}", math.nan),
-        "validation_sd": spread.get(f"val_{metric}", math.nan),
-        "published_test": math.nan if test is None else test,
-        "note": note,
-        "trained": record is not None,
-    }

@@ -1,119 +1,187 @@
-"""The leaderboard that a verdict gives: one row a pair, judged on fresh seeds."""
+"""How a leaderboard is printed: its columns, declared once, and the sentences around them.
+
+A terminal, Markdown and a report show some of the columns each; what stands in a cell is the same everywhere.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from rich.console import Group, RenderableType
+from rich.text import Text
 
-from lossearch.records.confirmations import PREFIX, Confirmation, Confirmed
-from lossearch.report.frames import params_text, searched_values
-from lossearch.verdict.verdict import Ranked, Verdict
+from lossearch.records.confirmations import Confirmed
+from lossearch.report.formatting import MISSING, number, plus_minus, rate
+from lossearch.report.layout import Column, Fitted, escaped, markdown_table
+from lossearch.report.sentences import (
+    Basis,
+    confirmed_sentences,
+    gain_sentence,
+    optimism_sentence,
+    remarks,
+    statement,
+    verdict_statement,
+)
+from lossearch.verdict.verdict import Verdict
 
-FIRST = [
-    "rank",
-    "tied",
-    "pair",
-    "loss",
-    "activation",
-    "lr",
-    "params",
-    "score",
-    "ci_low",
-    "ci_high",
-    "sd",
-    "gain",
-    "gain_low",
-    "gain_high",
-    "validation_score",
-    "search_score",
-    "trials",
-    "diverged",
-    "failed",
-    "diverged_seeds",
-    "lr_at_edge",
-    "trial",
-    "epoch",
-    "seeds",
-]
-_OF_SEARCH = ["loss", "activation", "params", "trials", "diverged", "failed", "lr_at_edge"]
+SEARCH = ("rank", "pair", "lr", "mean and sd", "gain", "trials", "diverged", "params")
+CONFIRMED = (
+    "rank", "pair", "lr", "score", "interval", "tied", "gain", "validation", "search", "trials",
+    "diverged and seeds", "params",
+)  # fmt: skip
+REPORT = (
+    "pair", "rank", "score", "interval", "sd", "tied", "gain and interval", "lr", "params", "trials",
+    "diverged seeds",
+)  # fmt: skip
+"""Names of the columns that are shown: of a search, of a verdict, and of a verdict in a report."""
+
+_Row = Mapping[Any, Any]
 
 
-def standings(
-    board: pd.DataFrame,
-    verdict: Verdict,
-    confirmed: Confirmed,
-    searched: Mapping[str, Collection[str]],
-) -> pd.DataFrame:
-    """Return one row a pair in the verdict's order, the pairs that are not confirmed last.
-
-    Columns: ``rank``, ``tied`` (with the best), ``pair``, ``loss``, ``activation``, ``lr`` and ``params`` of
-    the confirmed point, ``score`` (its mean over the fresh seeds on the judged rows), ``ci_low`` and
-    ``ci_high`` (over seeds and rows), ``sd`` (over seeds), ``gain``, ``gain_low`` and ``gain_high`` over the
-    conventional pair, positive where better, ``validation_score`` (of the fresh seeds),
-    ``search_score`` (by which the point was chosen), ``trials``, ``diverged`` and ``failed`` (of the search),
-    ``diverged_seeds`` (of the fresh ones), ``lr_at_edge``, ``trial``, ``epoch``, ``seeds``, and the mean of
-    every other metric on the judged rows.
+def columns(board: pd.DataFrame, basis: Basis, verdict: Verdict | None = None) -> dict[str, Column]:
+    """Return every column that a leaderboard can show, by name; "-" stands where there is no number.
 
     Args:
-        board: what ``frames.leaderboard`` gives of the same study.
+        board: what ``frames.search_leaderboard`` gives, or with a verdict ``frames.confirmed_leaderboard``.
+        basis: how its numbers came to be.
+        verdict: what was judged.
+    """
+
+    def column(heading: str, cell: Callable[[_Row], str], *, numeric: bool = True, **more: Any) -> Column:
+        return Column(heading, tuple(cell(row) for row in board.to_dict("records")), numeric=numeric, **more)
+
+    found = {
+        "rank": column("#", lambda r: MISSING if pd.isna(r["rank"]) else str(r["rank"])),
+        "pair": column("pair", lambda r: str(r["pair"]), numeric=False, splits=True),
+        "lr": column("best lr", lambda r: rate(r["lr"]) + "*" * r["lr_at_edge"], numeric=False),
+        "mean and sd": column(basis.metric, lambda r: plus_minus(r["score"], r["sd"]), numeric=False),
+        "gain": column("gain", lambda r: _gain(r, basis)),
+        "trials": column("trials", lambda r: str(r["trials"])),
+        "diverged": column("diverged", lambda r: str(r["diverged"]), short="div."),
+    }
+    if any(board["params"]):
+        found["params"] = column("parameters", lambda r: str(r["params"]), numeric=False, detail=True)
+    if verdict is None:
+        return found
+    judged = f"{verdict.part} {verdict.metric}"
+    found |= {
+        "score": column(judged, lambda r: number(r["score"], r["sd"]), short=verdict.metric),
+        "interval": column(
+            f"{verdict.confidence} interval",
+            lambda r: _interval(r, "ci_low", "ci_high"),
+            numeric=False,
+            short="interval",
+        ),
+        "sd": column("sd over seeds", lambda r: number(r["sd"], r["sd"])),
+        "tied": column("tied", _tied, numeric=False),
+        "gain and interval": column(f"gain over {basis.conventional}", lambda r: _gain_interval(r, basis)),
+        "search": column("search", lambda r: number(r["search_score"], r["sd"])),
+        "diverged and seeds": column("diverged", _diverged, short="div."),
+        "diverged seeds": column("diverged seeds", lambda r: _diverged_seeds(r) or MISSING),
+    }
+    if verdict.part != "validation":
+        shown = column("validation", lambda r: number(r["validation_score"], r["sd"]), short="valida")
+        found["validation"] = shown
+    return found
+
+
+def _gain(row: _Row, basis: Basis) -> str:
+    if row["pair"] == basis.conventional and not pd.isna(row["score"]):
+        return "ref."
+    return number(row["gain"], row["sd"], signed=True)
+
+
+def _interval(row: _Row, low: str, high: str, *, signed: bool = False) -> str:
+    if pd.isna(row[low]) or pd.isna(row[high]):
+        return MISSING
+    return " to ".join(number(row[end], row["sd"], signed=signed) for end in (low, high))
+
+
+def _gain_interval(row: _Row, basis: Basis) -> str:
+    gain, interval = _gain(row, basis), _interval(row, "gain_low", "gain_high", signed=True)
+    return gain if interval == MISSING else f"{gain} ({interval})"
+
+
+def _tied(row: _Row) -> str:
+    return MISSING if pd.isna(row["rank"]) else "yes" if row["tied"] else "no"
+
+
+def _diverged_seeds(row: _Row) -> str:
+    return "" if pd.isna(row["diverged_seeds"]) else f"{row['diverged_seeds']} of {row['seeds']}"
+
+
+def _diverged(row: _Row) -> str:
+    """Return how many trials of the search diverged, and how many of the fresh seeds where any did."""
+    seeds = _diverged_seeds(row)
+    return f"{row['diverged']}+{seeds}" if seeds and row["diverged_seeds"] else str(row["diverged"])
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """A leaderboard as people read it: the answer, the ranked pairs, and what to know of them.
+
+    ``bold`` is the row to take; ``basis`` says what the numbers are.
+    """
+
+    answer: tuple[str, ...]
+    columns: tuple[Column, ...]
+    bold: int | None
+    notes: tuple[str, ...]
+    basis: str
+
+    def __rich__(self) -> RenderableType:
+        return Group(
+            *(Text(line, style="bold") for line in self.answer),
+            *([Text()] if self.answer else []),
+            Fitted(self.columns, bold_row=self.bold),
+            Text(),
+            *map(Text, self.notes),
+            Text(self.basis, style="dim"),
+        )
+
+    def to_markdown(self, title: str) -> str:
+        """Return it as a Markdown page."""
+        above, below = ([f"{escaped(t)}\n" for t in texts] for texts in (self.answer, self.notes))
+        rows = markdown_table(self.columns)
+        return "\n".join([f"# {escaped(title)}\n", *above, *rows, "", *below, f"{escaped(self.basis)}\n"])
+
+
+def make_leaderboard(
+    board: pd.DataFrame, basis: Basis, verdict: Verdict | None = None, confirmed: Confirmed | None = None
+) -> Leaderboard:
+    """Return the leaderboard of a search, or of a verdict.
+
+    Args:
+        board: what ``frames.search_leaderboard`` gives, or with a verdict ``frames.confirmed_leaderboard``.
+        basis: how its numbers came to be.
         verdict: what was judged.
         confirmed: what was confirmed.
-        searched: names of what each pair searches; others are not shown in ``params``.
     """
-    search: dict[str, dict[str, Any]] = {row["pair"]: row for row in board.to_dict("records")}  # type: ignore[misc]  # keys are names
-    ranked = {r.pair for r in verdict.ranking}
-    rows = [
-        _judged(search[r.pair], r, confirmed[r.pair], verdict, searched.get(r.pair, ()))
-        for r in verdict.ranking
-    ]
-    rows += [_unjudged(row) for pair, row in search.items() if pair not in ranked]
-    frame = pd.DataFrame(rows)
-    frame = frame.reindex(columns=[*FIRST, *(c for c in frame.columns if c not in FIRST)])
-    whole = dict.fromkeys(("rank", "trial", "epoch", "diverged_seeds"), "Int64")
-    return frame.astype({**whole, "tied": bool, "lr_at_edge": bool})
+    shown = _chosen(columns(board, basis, verdict), SEARCH if verdict is None else CONFIRMED)
+    if verdict is None:
+        said = [] if confirmed is None else confirmed_sentences(confirmed)
+        notes = (*said, gain_sentence(board, basis), *remarks(board, basis))
+        first = 0 if len(board) and pd.notna(board["rank"].iloc[0]) else None
+        return Leaderboard((), shown, first, notes, statement(basis))
+    left_out = confirmed.left_out if confirmed else {}
+    answer, rest = verdict.sentences[:2], verdict.sentences[2:]
+    notes = (*rest, optimism_sentence(verdict, basis), *remarks(board, basis, left_out))
+    return Leaderboard(
+        answer=tuple(filter(None, answer)),
+        columns=shown,
+        bold=list(board["pair"]).index(verdict.recommended),
+        notes=tuple(filter(None, notes)),
+        basis=verdict_statement(verdict, basis),
+    )
 
 
-def _judged(
-    search: Mapping[str, Any],
-    ranked: Ranked,
-    confirmation: Confirmation,
-    verdict: Verdict,
-    searched: Collection[str],
-) -> dict[str, Any]:
-    prefix = PREFIX[verdict.part]
-    shown = {f"{prefix}{verdict.metric}", f"{prefix}loss"}
-    point = confirmation.point
-    return {
-        "rank": ranked.rank,
-        "tied": ranked.tied,
-        "pair": ranked.pair,
-        **{name: search[name] for name in _OF_SEARCH},
-        "lr": point.lr,
-        "params": params_text(searched_values(point, searched)),
-        "score": ranked.score,
-        "ci_low": ranked.low,
-        "ci_high": ranked.high,
-        "sd": ranked.sd,
-        "gain": 0.0 if ranked.pair == verdict.conventional else _or_nan(ranked.gain),
-        "gain_low": _or_nan(ranked.gain_low),
-        "gain_high": _or_nan(ranked.gain_high),
-        "validation_score": _or_nan(ranked.validation),
-        "search_score": confirmation.search,
-        "diverged_seeds": ranked.diverged,
-        "trial": confirmation.trial,
-        "epoch": confirmation.epoch,
-        "seeds": len(confirmation.seeds),
-        **{k: v for k, v in confirmation.scores.items() if k.startswith(prefix) and k not in shown},
-    }
+def report_columns(board: pd.DataFrame, basis: Basis, verdict: Verdict | None = None) -> tuple[Column, ...]:
+    """Return the columns that a report shows."""
+    return _chosen(columns(board, basis, verdict), SEARCH if verdict is None else REPORT)
 
 
-def _unjudged(search: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: search[name] for name in ("pair", *_OF_SEARCH, "lr", "trial", "epoch")}
-    return {**kept, "tied": False, "search_score": search["score"], "seeds": 0}
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
+def _chosen(found: Mapping[str, Column], names: tuple[str, ...]) -> tuple[Column, ...]:
+    return tuple(found[name] for name in names if name in found)

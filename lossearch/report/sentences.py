@@ -38,7 +38,7 @@ def seeds_text(basis: Basis) -> str:
 def statement(basis: Basis) -> str:
     """Return what the search's scores are, and that they are optimistic."""
     return (
-        f"{basis.metric}: {seeds_text(basis)}, validation rows, {basis.epoch} epoch; {_better(basis)} is better. "
+        f"{basis.metric}: {seeds_text(basis)}, validation rows, {basis.epoch} epoch; {better(basis)} is better. "
         f"Optimiser: {basis.optimizer}. Gain: over the conventional pair {basis.conventional} (ref.). "
         f"{_honesty(basis)}"
     )
@@ -48,7 +48,7 @@ def verdict_statement(verdict: Verdict, basis: Basis) -> str:
     """Return what the scores of a verdict are."""
     return (
         f"{verdict.metric}: mean over {verdict.seeds} fresh seeds on {verdict.rows} {verdict.part} rows, with its "
-        f"{100 * (1 - verdict.level):g} % interval over seeds and rows; {_better(basis)} is better. Optimiser: "
+        f"{verdict.confidence} interval over seeds and rows; {better(basis)} is better. Optimiser: "
         f"{basis.optimizer}. Gain: over the conventional pair {basis.conventional} (ref.). Tied: not told from "
         f"the best when all pairs are compared. Search: {_searched(basis)}"
     )
@@ -82,7 +82,8 @@ def confirmed_sentences(confirmed: Confirmed) -> list[str]:
     ]
 
 
-def _better(basis: Basis) -> str:
+def better(basis: Basis) -> str:
+    """Return "higher" or "lower"."""
     return "higher" if basis.direction == "maximize" else "lower"
 
 

@@ -24,7 +24,7 @@ class Sources:
     """The records of a study that a report is made from. What is None or empty is left out of it.
 
     ``declared`` is the study's own description, ``records`` the trials that count, ``board`` what
-    ``frames.leaderboard`` gives, ``curves`` every replicate's curves. ``planes`` are what pairs predict
+    ``frames.search_leaderboard`` gives, ``curves`` every replicate's curves. ``planes`` are what pairs predict
     over the plane of two inputs. ``pareto`` shows trials and pairs under two metrics at once; ``importances``
     are, for each pair that searches more than a learning rate in trials enough, the shares of the score's
     variance that each searched number explains.

@@ -36,8 +36,7 @@ def _answer(verdict: Verdict) -> str:
     # a pair dropped from a race was told from another leader, itself worse than this one
     margin = f" by at least {least:.2g}" if least > 0 else ""
     others = verdict.ranking[1].pair if len(verdict.ranking) == 2 else "every other pair"
-    sure = f"{100 * (1 - verdict.level):g} % confidence"
-    return f"{first.pair} is best at {basis}; it beats {others}{margin} ({sure})."
+    return f"{first.pair} is best at {basis}; it beats {others}{margin} ({verdict.confidence} confidence)."
 
 
 def _advice(verdict: Verdict) -> str:

@@ -123,6 +123,11 @@ class Verdict:
     optimism: float | None
     sentences: tuple[str, ...]
 
+    @property
+    def confidence(self) -> str:
+        """What the intervals hold with, as "95 %"."""
+        return f"{100 * (1 - self.level):g} %"
+
     def between(self, a: str, b: str) -> Comparison:
         """Return the comparison of pair ``a`` against pair ``b``, whichever way round it was made.
 

@@ -51,8 +51,8 @@ def scores_picture(verdict: Verdict) -> Picture:
         for r in verdict.ranking
     )
     label = f"{verdict.metric}, {verdict.part} rows"
-    alt = f"Mean {label} with {_percent(verdict)} intervals: {words}."
-    return _rows_picture("scores", f"{label}: mean and {_percent(verdict)} interval", rows, label, alt)
+    alt = f"Mean {label} with {verdict.confidence} intervals: {words}."
+    return _rows_picture("scores", f"{label}: mean and {verdict.confidence} interval", rows, label, alt)
 
 
 def forest_picture(verdict: Verdict) -> Picture:
@@ -70,7 +70,7 @@ def forest_picture(verdict: Verdict) -> Picture:
     label = f"{verdict.metric}: difference from {verdict.leader} (right is better)"
     alt = (
         f"Paired differences from {verdict.leader} in {verdict.metric}, positive is better, with simultaneous "
-        f"{_percent(verdict)} intervals: {words}."
+        f"{verdict.confidence} intervals: {words}."
     )
     return _rows_picture("differences", "Paired differences", rows, label, alt, rope=verdict.rope, zero=True)
 
@@ -153,7 +153,3 @@ def _names(ax: Axes, names: Sequence[str]) -> None:
 
 def _size(rows: int) -> tuple[float, float]:
     return _WIDTH, max(rows, 1) * ROW + 0.5
-
-
-def _percent(verdict: Verdict) -> str:
-    return f"{100 * (1 - verdict.level):g} %"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.intervals import forest_picture, honesty_picture, scores_picture
 from lossearch.report.formatting import MISSING, number, rate
+from lossearch.report.frames import confirmed_leaderboard
 from lossearch.report.layout import Column
+from lossearch.report.leaderboard import report_columns
 from lossearch.report.sentences import (
+    better,
     confirmed_sentences,
     gain_sentence,
     optimism_sentence,
@@ -18,7 +20,6 @@ from lossearch.report.sentences import (
     statement,
 )
 from lossearch.report.sources import Section, Sources, Table
-from lossearch.report.tables import leaderboard_columns
 from lossearch.verdict.verdict import Comparison, Ranked, Verdict
 
 _ALL_COMPARISONS = 400
@@ -73,28 +74,24 @@ def facts(sources: Sources) -> tuple[tuple[str, str], ...]:
 
 def leaderboard(sources: Sources) -> Section:
     """Return the ranked pairs, by the verdict where there is one, else by the search."""
-    if sources.verdict is None:
-        board = sources.board
-        caption = f"Pairs by their best trial in the search ({sources.basis.metric}, validation rows)"
-        columns = _without_alignment(leaderboard_columns(board, sources.basis))
-        table = Table(caption, columns, header=1)
-        words = (*remarks(board, sources.basis), statement(sources.basis))
+    basis, verdict, confirmed = sources.basis, sources.verdict, sources.confirmed
+    if verdict is None or confirmed is None:
+        caption = f"Pairs by their best trial in the search ({basis.metric}, validation rows)"
+        table = Table(caption, report_columns(sources.board, basis), header=1)
+        words = (*remarks(sources.board, basis), statement(basis))
         return Section("leaderboard", "Leaderboard", words, tables=(table,))
-    verdict = sources.verdict
+    board = confirmed_leaderboard(sources.board, verdict, confirmed, sources.searched)
+    board = board[board["rank"].notna()]
+    strong = frozenset(i for i, pair in enumerate(board["pair"]) if pair == verdict.recommended)
+    caption = "Pairs, best first; the recommended one stands out"
+    table = Table(caption, report_columns(board, basis, verdict), strong=strong)
     text = (
-        (
-            f"Mean {verdict.metric} on {verdict.rows} {verdict.part} rows over {verdict.seeds} fresh seeds, "
-            f"{'higher' if verdict.direction == 'maximize' else 'lower'} is better; optimiser {sources.basis.optimizer}. "
-            "A pair is tied with the best unless the comparisons of all pairs with each other say that it is worse."
-        ),
+        f"Mean {verdict.metric} on {verdict.rows} {verdict.part} rows over {verdict.seeds} fresh seeds, "
+        f"{better(basis)} is better; optimiser {basis.optimizer}. "
+        "A pair is tied with the best unless the comparisons of all pairs with each other say that it is worse."
     )
-    return Section(
-        "leaderboard",
-        "Leaderboard",
-        (*text, *_chosen_on_validation(verdict)),
-        (scores_picture(verdict),),
-        (_ranking_table(sources, verdict),),
-    )
+    words = (text, *remarks(board, basis), *_chosen_on_validation(verdict))
+    return Section("leaderboard", "Leaderboard", words, (scores_picture(verdict),), (table,))
 
 
 def _chosen_on_validation(verdict: Verdict) -> tuple[str, ...]:
@@ -103,55 +100,8 @@ def _chosen_on_validation(verdict: Verdict) -> tuple[str, ...]:
     return ("There is no test part: these are validation rows, on which the epoch may have been chosen.",)
 
 
-def _without_alignment(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Return columns without the spaces that align numbers on a terminal."""
-    return tuple(Column(c.heading, tuple(x.strip() for x in c.cells), c.numeric) for c in columns)
-
-
-def _ranking_table(sources: Sources, verdict: Verdict) -> Table:
-    rows = verdict.ranking
-    searched = {row["pair"]: row for row in sources.board.to_dict("records")}
-    own: list[dict[Any, Any]] = [searched.get(r.pair, {}) for r in rows]
-    params = [str(o.get("params", "") or MISSING) for o in own]
-    columns = [
-        Column("pair", tuple(r.pair for r in rows)),
-        Column("rank", tuple(str(r.rank) for r in rows), numeric=True),
-        Column(f"{verdict.metric}", tuple(number(r.score, r.sd) for r in rows), numeric=True),
-        Column(f"{interval_name(verdict)} interval", tuple(_interval(r) for r in rows), numeric=True),
-        Column("sd over seeds", tuple(number(r.sd, r.sd) for r in rows), numeric=True),
-        Column("tied with best", tuple("yes" if r.tied else "no" for r in rows)),
-        Column(f"gain over {verdict.conventional}", tuple(_gain(r, verdict) for r in rows), numeric=True),
-        Column("best lr", tuple(rate(o.get("lr")) for o in own), numeric=True),
-        Column("parameters", tuple(params)),
-        Column("trials", tuple(str(o.get("trials", MISSING)) for o in own), numeric=True),
-        Column(
-            "diverged seeds",
-            tuple(f"{r.diverged} of {r.dropped or verdict.seeds}" for r in rows),
-            numeric=True,
-        ),
-    ]
-    shown = [c for c in columns if c.heading != "parameters" or set(c.cells) != {MISSING}]
-    strong = frozenset(i for i, r in enumerate(rows) if r.pair == verdict.recommended)
-    return Table("Pairs, best first; the recommended one stands out", tuple(shown), strong=strong)
-
-
-def interval_name(verdict: Verdict) -> str:
-    """Return "95 %"."""
-    return f"{100 * (1 - verdict.level):g} %"
-
-
 def _interval(ranked: Ranked) -> str:
     return f"{number(ranked.low, ranked.sd)} to {number(ranked.high, ranked.sd)}"
-
-
-def _gain(ranked: Ranked, verdict: Verdict) -> str:
-    if ranked.pair == verdict.conventional:
-        return "reference"
-    if ranked.gain is None:
-        return MISSING
-    ends = [number(v, ranked.sd, signed=True) for v in (ranked.gain_low, ranked.gain_high)]
-    interval = f" ({ends[0]} to {ends[1]})" if MISSING not in ends else ""
-    return f"{number(ranked.gain, ranked.sd, signed=True)}{interval}"
 
 
 def differences(sources: Sources) -> Section:
