@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lossearch.diagnostics.search_budget import BudgetCurve, Crossing, budget_curves, crossings
+from lossearch.diagnostics.tuning_curves import Crossing, TuningCurve, crossings, tuning_curves
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension, Point
 from lossearch.study.initial_design import cover
@@ -38,7 +38,7 @@ SCORES = st.lists(st.integers(0, 60).map(lambda i: i / 60), min_size=5, max_size
 @settings(max_examples=30)
 @given(SCORES)
 def test_the_typical_best_is_the_median_over_searches(values):
-    (curve,) = budget_curves(trials("bce/sigmoid", values), direction="maximize")
+    (curve,) = tuning_curves(trials("bce/sigmoid", values), direction="maximize")
     assert curve.typical.tolist() == [median_best(values, n) for n in range(1, len(values) + 1)]
     assert (np.diff(curve.typical) >= 0).all()
     assert (curve.low <= curve.typical).all()
@@ -49,8 +49,8 @@ def test_the_typical_best_is_the_median_over_searches(values):
 @settings(max_examples=30)
 @given(SCORES)
 def test_an_error_is_a_score_turned_round(values):
-    (up,) = budget_curves(trials("bce/sigmoid", values), direction="maximize")
-    (down,) = budget_curves(trials("bce/sigmoid", [-v for v in values]), direction="minimize")
+    (up,) = tuning_curves(trials("bce/sigmoid", values), direction="maximize")
+    (down,) = tuning_curves(trials("bce/sigmoid", [-v for v in values]), direction="minimize")
     assert np.allclose(down.typical, -up.typical)
     assert np.allclose(down.low, -up.high)
     assert np.allclose(down.high, -up.low)
@@ -59,14 +59,14 @@ def test_an_error_is_a_score_turned_round(values):
 def test_scores_that_repeat_give_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        (curve,) = budget_curves(trials("bce/sigmoid", [0.5, 0.5, 0.5, 0.8, 0.9]), direction="maximize")
+        (curve,) = tuning_curves(trials("bce/sigmoid", [0.5, 0.5, 0.5, 0.8, 0.9]), direction="maximize")
     assert curve.trials == 5
 
 
 def test_known_bounds_close_the_bands():
     values = [0.5, 0.61, 0.7, 0.8, 0.84, 0.9, 0.93]
-    (free,) = budget_curves(trials("bce/sigmoid", values), direction="maximize")
-    (held,) = budget_curves(trials("bce/sigmoid", values), direction="maximize", bounds=(0.0, 1.0))
+    (free,) = tuning_curves(trials("bce/sigmoid", values), direction="maximize")
+    (held,) = tuning_curves(trials("bce/sigmoid", values), direction="maximize", bounds=(0.0, 1.0))
     assert np.isinf(free.high).any()
     assert np.isfinite([held.low, held.high]).all()
     assert held.high.max() == 1.0
@@ -78,20 +78,20 @@ def test_only_independent_points_of_pairs_that_have_enough_count():
         *trials("bce/sigmoid", [0.99] * 4, stage="search", first=5),
         *trials("mse/sigmoid", [0.5, 0.6, 0.7, 0.8, None], first=9),
     ]
-    (curve,) = budget_curves(records, direction="maximize")
+    (curve,) = tuning_curves(records, direction="maximize")
     assert (curve.pair, curve.trials, curve.typical.max()) == ("bce/sigmoid", 5, 0.9)
-    both = budget_curves(records, direction="maximize", stages=("cover", "search"))
+    both = tuning_curves(records, direction="maximize", stages=("cover", "search"))
     assert [c.trials for c in both] == [9]
 
 
 def test_nothing_gives_nothing():
-    assert budget_curves([], direction="maximize") == ()
+    assert tuning_curves([], direction="maximize") == ()
 
 
 def test_more_pairs_widen_each_band():
     values = [0.5, 0.61, 0.7, 0.8, 0.84, 0.9, 0.93]
-    (alone,) = budget_curves(trials("a/b", values), direction="maximize", bounds=(0, 1))
-    many = budget_curves(
+    (alone,) = tuning_curves(trials("a/b", values), direction="maximize", bounds=(0, 1))
+    many = tuning_curves(
         [r for i in range(5) for r in trials(f"{i}/b", values)], direction="maximize", bounds=(0, 1)
     )
     assert (many[0].high - many[0].low).sum() > (alone.high - alone.low).sum()
@@ -107,7 +107,7 @@ def test_the_cover_of_a_smooth_response_holds_what_a_random_search_finds(best, w
 
     rates = [p["lr"] for p in cover([LR], 7, seed=0)]
     shares = np.log(np.array(rates) / LR.low) / np.log(LR.high / LR.low)
-    (curve,) = budget_curves(trials("bce/sigmoid", response(shares)), direction="maximize")
+    (curve,) = tuning_curves(trials("bce/sigmoid", response(shares)), direction="maximize")
     drawn = np.sort(response(np.random.default_rng(0).random(20_000)))
     truth = [np.quantile(drawn, 0.5 ** (1 / n)) for n in curve.budgets]
     assert (curve.low <= truth).all()
@@ -119,14 +119,14 @@ def test_the_bands_hold_at_their_level():
     truth = 0.5 ** (1 / np.arange(1, 6))
     inside = 0
     for _ in range(40):
-        (curve,) = budget_curves(trials("bce/sigmoid", rng.random(5)), direction="maximize", level=0.8)
+        (curve,) = tuning_curves(trials("bce/sigmoid", rng.random(5)), direction="maximize", level=0.8)
         inside += bool(((curve.low <= truth) & (truth <= curve.high)).all())
     assert inside >= 24  # 0.8 of 40 is 32, its sd 2.5
 
 
 def curve(pair, typical, reach):
     typical = np.array(typical)
-    return BudgetCurve(pair, len(typical), typical, typical - reach, typical + reach, 0.95)
+    return TuningCurve(pair, len(typical), typical, typical - reach, typical + reach, 0.95)
 
 
 def test_a_pair_that_wins_only_after_some_trials_is_named():

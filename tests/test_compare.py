@@ -59,8 +59,8 @@ def only(found):
     return comparison
 
 
-def duel(comparison, a, b):
-    return next(d for d in comparison.duels if {d.a, d.b} == {a, b})
+def compared(comparison, a, b):
+    return next(d for d in comparison.pairwise if {d.a, d.b} == {a, b})
 
 
 def drawn(tasks=10, seed=0, **gaps):
@@ -75,7 +75,7 @@ def drawn(tasks=10, seed=0, **gaps):
 
 def test_a_pair_that_wins_everywhere_beats_the_other():
     c = only(compare_studies(studies(drawn(8, a=0.05, b=0.0))))
-    (d,) = c.duels
+    (d,) = c.pairwise
     assert (d.a, d.b, d.wins, d.ties, d.losses) == ("a/x", "b/x", 8, 0, 0)
     assert d.p == d.adjusted == 2 / 2**8
     assert d.relation is Relation.BETTER
@@ -89,8 +89,8 @@ def test_a_pair_that_wins_everywhere_beats_the_other():
 def test_pairs_within_the_region_are_equal_in_practice():
     pytest.importorskip("baycomp")
     c = only(compare_studies(studies(drawn(12, a=0.0, b=0.0)), rope=0.02))
-    assert c.duels[0].relation is Relation.EQUAL
-    assert c.duels[0].equal > 0.95
+    assert c.pairwise[0].relation is Relation.EQUAL
+    assert c.pairwise[0].equal > 0.95
     assert sentence(c) == (
         f"Over 12 binary tasks the 2 pairs are equal in practice: none is 0.02 or more away from {c.pairs[0]}, with "
         "probability at least 0.95 each."
@@ -102,7 +102,7 @@ def test_pairs_within_the_region_are_equal_in_practice():
 
 def test_too_few_tasks_are_a_description():
     c = only(compare_studies(studies(drawn(3, a=0.05, b=0.0, c=-0.05))))
-    assert all(d.relation is not Relation.BETTER for d in c.duels)
+    assert all(d.relation is not Relation.BETTER for d in c.pairwise)
     assert c.needed == 7
     assert sentence(c) == (
         "Over 3 binary tasks a/x has the best average rank (1.00 of 3), which is a description and no finding: with 3 "
@@ -116,8 +116,8 @@ def test_so_many_tasks_are_needed_and_no_fewer(pairs):
     needed = only(compare_studies(studies(drawn(3, **gaps)))).needed
     enough = only(compare_studies(studies(drawn(needed, **gaps))))
     fewer = only(compare_studies(studies(drawn(needed - 1, **gaps))))
-    assert any(d.adjusted <= 0.05 for d in enough.duels)
-    assert all(d.adjusted > 0.05 for d in fewer.duels)
+    assert any(d.adjusted <= 0.05 for d in enough.pairwise)
+    assert all(d.adjusted > 0.05 for d in fewer.pairwise)
 
 
 def test_equal_leaders_share_the_rank():
@@ -135,8 +135,8 @@ def test_an_error_is_compared_by_its_ratio():
     c = only(compare_studies(studies(table, metric="rmse", direction="minimize")))
     assert c.scale is Scale.RATIO
     assert c.pairs == ("a/x", "b/x")
-    assert c.duels[0].difference == pytest.approx(0.05, abs=0.01)
-    assert c.duels[0].relation is Relation.BETTER
+    assert c.pairwise[0].difference == pytest.approx(0.05, abs=0.01)
+    assert c.pairwise[0].relation is Relation.BETTER
     assert "less than 0.01 of the error apart" in remarks(c)[0]
 
 
@@ -161,8 +161,8 @@ def test_the_order_of_pairs_and_tasks_changes_nothing(rows, order):
         turned = only(compare_studies(studies({names[i]: table[names[i]] for i in order})[::-1]))
     assert dict(first.ranks) == pytest.approx(dict(turned.ranks))
     assert first.friedman == pytest.approx(turned.friedman)
-    for d in first.duels:
-        other = duel(turned, d.a, d.b)
+    for d in first.pairwise:
+        other = compared(turned, d.a, d.b)
         same = d.a == other.a
         assert d.p == pytest.approx(other.p)
         assert (d.wins, d.losses) == ((other.wins, other.losses) if same else (other.losses, other.wins))
@@ -181,7 +181,7 @@ def test_silly_pairs_turn_average_ranks_round_and_not_the_answer():
     all_ = only(compare_studies(studies({"a/x": a, "b/x": b, **silly})))
     assert two.ranks["a/x"] < two.ranks["b/x"]
     assert all_.ranks["a/x"] > all_.ranks["b/x"]
-    before, after = duel(two, "a/x", "b/x"), duel(all_, "b/x", "a/x")
+    before, after = compared(two, "a/x", "b/x"), compared(all_, "b/x", "a/x")
     assert (after.a, after.b) == ("b/x", "a/x")
     assert before.p == after.p
     assert before.difference == -after.difference
@@ -197,8 +197,8 @@ def test_silly_pairs_never_turn_who_beats_whom(rows, n):
     with without_baycomp():
         before = only(compare_studies(studies(table)))
         after = only(compare_studies(studies({**table, **silly})))
-    for d in before.duels:
-        other = duel(after, d.a, d.b)
+    for d in before.pairwise:
+        other = compared(after, d.a, d.b)
         assert other.p == pytest.approx(d.p)
         assert other.adjusted >= d.adjusted - 1e-12  # more questions: no answer is surer, none turns round
         won = {Relation.BETTER: d.a, Relation.WORSE: d.b}.get(d.relation)
@@ -345,7 +345,7 @@ def test_columns_hold_what_the_duels_say(comparison):
 def test_json_is_plain(comparison):
     plain = json.loads(json.dumps(comparison.as_json(), allow_nan=False))
     assert plain["pairs"] == list(comparison.pairs)
-    assert plain["duels"][-1]["relation"] == "better"
+    assert plain["pairwise"][-1]["relation"] == "better"
     assert plain["scores"]["task0"] == comparison.scores.loc["task0"].to_dict()
     assert plain["sentence"] == sentence(comparison)
 
@@ -383,8 +383,8 @@ def test_without_the_extra_there_is_no_diagram_and_it_is_said(comparison, tmp_pa
     for name in ("baycomp", "scikit_posthocs"):
         monkeypatch.setitem(sys.modules, name, None)
     c = only(compare_studies(comparison.studies))
-    assert all(d.equal is None for d in c.duels)
-    assert {d.relation for d in c.duels} <= {Relation.BETTER, Relation.UNDECIDED}
+    assert all(d.equal is None for d in c.pairwise)
+    assert {d.relation for d in c.pairwise} <= {Relation.BETTER, Relation.UNDECIDED}
     assert (
         "Probabilities of practical difference and the critical-difference diagram need: pip install 'lossearch[stats]'"
         in remarks(c)

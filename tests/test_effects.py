@@ -84,7 +84,7 @@ def test_shares_are_those_of_an_analysis_of_variance(draw):
     noise = (total - sum(s for s, _ in squares.values())) / freedom
     wanted = {name: max(s - f * noise, 0) / total for name, (s, f) in squares.items()}
     found = cover_effects(frame, direction="maximize")
-    assert {e.name: e.freedom for e in found.effects} == {
+    assert {e.name: e.df for e in found.effects} == {
         **{n: f for n, (_, f) in squares.items()},
         "rest": freedom,
     }

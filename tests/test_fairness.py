@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from lossearch.checks.contract import CHECKS
 from lossearch.config import SpaceTable, TrainTable
-from lossearch.diagnostics.fairness import Effort, OwnRange, efforts, sensitivity
-from lossearch.diagnostics.inclusion import (
-    Containment,
+from lossearch.diagnostics.fairness import OwnRange, SearchSummary, search_summaries, sensitivity
+from lossearch.diagnostics.special_cases import (
     Shortfall,
+    SpecialCase,
     confirmed_shortfalls,
-    containments,
     searched_shortfalls,
+    special_cases,
 )
 from lossearch.kinds import KINDS
 from lossearch.losses import losses_for
@@ -38,9 +38,9 @@ def trial(
     )  # fmt: skip
 
 
-def effort(records, **options):
+def summary(records, **options):
     asked = {"direction": "maximize", "lr": (1e-3, 1.0), "pairs": ["bce/sigmoid"]} | options
-    return efforts(records, **asked)[0]
+    return search_summaries(records, **asked)[0]
 
 
 def test_one_row_says_what_a_pair_was_given():
@@ -51,7 +51,7 @@ def test_one_row_says_what_a_pair_was_given():
         trial(3, 0.3, None, outcome=Outcome.FAILED),
         trial(4, 0.1, None, outcome=Outcome.PRUNED, seconds=2.0),
     ]
-    assert effort(records) == Effort(
+    assert summary(records) == SearchSummary(
         pair="bce/sigmoid",
         trials=4,
         failed=1,
@@ -73,28 +73,28 @@ def test_one_row_says_what_a_pair_was_given():
 
 
 def test_a_pair_without_trials_has_a_row():
-    found = efforts([], direction="maximize", lr=(1e-3, 1.0), pairs=["a/x", "b/x"])
+    found = search_summaries([], direction="maximize", lr=(1e-3, 1.0), pairs=["a/x", "b/x"])
     assert [e.pair for e in found] == ["a/x", "b/x"]
     assert (found[0].trials, found[0].score, found[0].best_at, found[0].sensitivity) == (0, None, None, None)
 
 
 def test_a_best_rate_at_an_end_is_told_until_the_range_is_extended():
     records = [trial(0, 0.01, 0.7), trial(1, 1.0, 0.9)]
-    assert effort(records).at_edge
-    wider = effort([*records, trial(2, 10.0, 0.8, stage="extension")])
+    assert summary(records).at_edge
+    wider = summary([*records, trial(2, 10.0, 0.8, stage="extension")])
     assert (wider.extended, wider.at_edge, wider.best_at) == (True, False, pytest.approx(0.75))
 
 
 def test_an_extension_for_one_pair_widens_the_range_of_all():
     records = [trial(0, 1.0, 0.9), trial(1, 10.0, 0.8, pair="mse/sigmoid", stage="extension")]
-    first, second = efforts(
+    first, second = search_summaries(
         records, direction="maximize", lr=(1e-3, 1.0), pairs=["bce/sigmoid", "mse/sigmoid"]
     )
     assert (first.extended, first.best_at, second.best_at) == (True, pytest.approx(0.75), 1.0)
 
 
 def test_a_fixed_rate_has_no_place():
-    found = effort([trial(0, 0.1, 0.9)], lr=(0.1, 0.1))
+    found = summary([trial(0, 0.1, 0.9)], lr=(0.1, 0.1))
     assert (found.searched, found.best_at, found.coverage, found.at_edge) == (0, None, None, False)
 
 
@@ -104,9 +104,9 @@ def test_the_score_with_the_learning_rate_alone_is_that_near_the_defaults():
         trial(1, 0.1, 0.80, pair="focal/sigmoid", own=(("gamma", 2.3),)),
         trial(2, 0.01, 0.70, pair="focal/sigmoid", own=(("gamma", 1.9),)),
     ]
-    found = effort(records, pairs=["focal/sigmoid"], own={"focal/sigmoid": [GAMMA]}, settings=["batch_size"])
+    found = summary(records, pairs=["focal/sigmoid"], own={"focal/sigmoid": [GAMMA]}, settings=["batch_size"])
     assert (found.score, found.default_score, found.default_trials, found.searched) == (0.9, 0.8, 2, 3)
-    nowhere = effort(records[:1], pairs=["focal/sigmoid"], own={"focal/sigmoid": [GAMMA]})
+    nowhere = summary(records[:1], pairs=["focal/sigmoid"], own={"focal/sigmoid": [GAMMA]})
     assert (nowhere.default_score, nowhere.default_trials) == (None, 0)
 
 
@@ -215,10 +215,10 @@ def test_what_is_declared_to_be_contained_is(kind, loss):
 
 
 def test_containments_follow_from_the_declarations():
-    found = containments("binary", space_of("binary", losses=("focal", "bce", "hinge")))
-    assert found == (Containment("focal/sigmoid", "bce/sigmoid", {"gamma": 0.0}),)
-    found = containments("regression", space_of("regression", losses=("huber", "mse", "mae")))
-    assert [(c.family, c.member, c.where) for c in found] == [
+    found = special_cases("binary", space_of("binary", losses=("focal", "bce", "hinge")))
+    assert found == (SpecialCase("focal/sigmoid", "bce/sigmoid", {"gamma": 0.0}),)
+    found = special_cases("regression", space_of("regression", losses=("huber", "mse", "mae")))
+    assert [(c.general, c.special, c.where) for c in found] == [
         ("huber/identity", "mse/identity", "delta = 10"),
         ("huber/identity", "mae/identity", "delta = 0.01"),
     ]
@@ -227,16 +227,16 @@ def test_containments_follow_from_the_declarations():
 def test_a_narrowed_or_fixed_range_contains_nothing():
     narrowed = space_of("binary", losses=("focal", "bce"), params={"focal.gamma": (1.0, 5.0)})
     fixed = space_of("binary", losses=("focal", "bce"), params={"focal.gamma": 2.0})
-    assert containments("binary", narrowed) == containments("binary", fixed) == ()
+    assert special_cases("binary", narrowed) == special_cases("binary", fixed) == ()
 
 
 def test_an_absent_member_and_an_unknown_loss_are_passed_over():
     ranges = space_of("binary", losses=("focal", "bce"))
     del ranges["bce/sigmoid"]
-    assert containments("binary", {**ranges, "my_own/sigmoid": {}}) == ()
+    assert special_cases("binary", {**ranges, "my_own/sigmoid": {}}) == ()
 
 
-FOCAL = Containment("focal/sigmoid", "bce/sigmoid", {"gamma": 0.0})
+FOCAL = SpecialCase("focal/sigmoid", "bce/sigmoid", {"gamma": 0.0})
 
 
 def comparison(a, b, difference, relation):
@@ -269,7 +269,7 @@ def test_the_sentence_says_what_to_do():
 
 
 @pytest.mark.parametrize(
-    ("direction", "family", "member", "told"),
+    ("direction", "general", "special", "told"),
     [
         ("maximize", 0.80, 0.90, True),
         ("maximize", 0.90, 0.80, False),
@@ -278,11 +278,11 @@ def test_the_sentence_says_what_to_do():
         ("minimize", 0.80, 0.90, False),
     ],
 )
-def test_search_scores_tell_a_shortfall_beyond_two_standard_errors(direction, family, member, told):
+def test_search_scores_tell_a_shortfall_beyond_two_standard_errors(direction, general, special, told):
     # two standard errors of the difference: 2 * 0.01 * sqrt(2 / 5) = 0.0126
     best = {
         pair: trial(0, 0.1, v, pair=pair, spread={"val_accuracy": 0.01})
-        for pair, v in (("focal/sigmoid", family), ("bce/sigmoid", member))
+        for pair, v in (("focal/sigmoid", general), ("bce/sigmoid", special))
     }
     found = searched_shortfalls([FOCAL], best, direction=direction, metric="accuracy")
     assert bool(found) is told

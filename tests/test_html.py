@@ -27,7 +27,7 @@ from lossearch.study.progress import Silent
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "use", "image", "rect", "circle", "line"}
 SECTIONS = (
-    "leaderboard", "differences", "honesty", "metrics", "learning_rates", "learning_curves", "predictions",
+    "leaderboard", "differences", "optimism", "metrics", "learning_rates", "learning_curves", "predictions",
     "effects", "fairness", "budget", "trials", "notes", "reproduce",
 )  # fmt: skip
 
@@ -435,7 +435,7 @@ class TestStudy:
         report = ran.report()
         pictures = {p.name for s in report.sections for p in s.pictures}
         assert pictures == {
-            "scores", "differences", "honesty", "lr_sensitivity", "learning_curves", "confusion", "ranking",
+            "scores", "differences", "optimism", "lr_sensitivity", "learning_curves", "confusion", "ranking",
             "calibration", "plane", "budget", "parallel", "pareto",
         }  # fmt: skip
         page = Page(to_html(report))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,10 @@ from lossearch.diagnostics.agreement import (
     agreement,
     agreement_sentence,
     confirmed_scores,
-    front,
     leaderboards,
-    search_scores,
-    undominated,
     winners,
 )
+from lossearch.diagnostics.pareto import Objectives, front, nondominated, searched
 from lossearch.records.confirmations import Confirmation, Confirmed
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
@@ -133,33 +132,35 @@ def test_agreement_is_kendalls_over_the_pairs_both_judge(board):
 # --- Pareto ----------------------------------------------------------------------------------------------
 
 
+TWO = Objectives(("accuracy", "log_loss"), ("maximize", "minimize"))
+
+
 def test_the_pareto_set_holds_what_nothing_beats_twice():
     table = pd.DataFrame({"accuracy": [0.9, 0.8, 0.95, 0.7, math.nan], "log_loss": [0.3, 0.2, 0.5, 0.4, 0.1]})
-    found = front(table, ("accuracy", "log_loss"))
-    assert found.rows == (2, 0, 1)
-    assert front(table, ("accuracy", "log_loss"), ("maximize", "maximize")).rows == (2,)
+    assert front(table, TWO) == [2, 0, 1]
+    assert front(table, replace(TWO, directions=("maximize", "maximize"))) == [2]
 
 
 ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12)
 
 
 @given(ROWS)
-def test_undominated_is_its_definition(rows):
+def test_nondominated_is_its_definition(rows):
     def beats(a, b):
         return a[0] >= b[0] and a[1] >= b[1] and a != b
 
     wanted = [not any(beats(other, row) for other in rows) for row in rows]
-    assert undominated(rows).tolist() == wanted
+    assert nondominated(rows).tolist() == wanted
     assert any(wanted)
 
 
 @given(ROWS)
-def test_undominated_is_that_of_optuna(rows):
+def test_nondominated_is_that_of_optuna(rows):
     optuna = pytest.importorskip("optuna")
     study = optuna.create_study(directions=["maximize", "maximize"])
     study.add_trials([optuna.trial.create_trial(values=list(map(float, row))) for row in rows])
     wanted = {t.number for t in study.best_trials}
-    assert set(np.flatnonzero(undominated(rows)).tolist()) == wanted
+    assert set(np.flatnonzero(nondominated(rows)).tolist()) == wanted
 
 
 def test_trials_are_a_table_of_their_metrics():
@@ -170,8 +171,9 @@ def test_trials_are_a_table_of_their_metrics():
         )  # fmt: skip
 
     records = [record(0, 0.9, accuracy=0.9, log_loss=0.5), record(1, 0.8, accuracy=0.8), record(2, None)]
-    table = search_scores(records, ["accuracy", "log_loss"])
-    assert table["trial"].tolist() == [0, 1]
-    assert table["accuracy"].tolist() == [0.9, 0.8]
-    assert front(table, ("accuracy", "log_loss")).rows == (0,)
-    assert search_scores([], ["accuracy"]).columns.tolist() == ["trial", "pair", "lr", "accuracy"]
+    table = searched(records, TWO)
+    assert table["trial"].tolist() == [0]
+    assert table["accuracy"].tolist() == [0.9]
+    assert table["front"].tolist() == [True]
+    names = ["stage", "pair", "trial", "lr", "accuracy", "log_loss", "front"]
+    assert searched([], TWO).columns.tolist() == names

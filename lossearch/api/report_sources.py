@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from lossearch.diagnostics.pareto import Objectives, Pareto, confirmed_pairs, searched, spans
+from lossearch.diagnostics.pareto import Objectives, Pareto, confirmed_pairs, intervals, searched
 from lossearch.errors import LossearchError
 from lossearch.kinds import KINDS
 from lossearch.model import FittedModel
@@ -79,7 +79,7 @@ def pareto_of(
         return None
     trials, pairs = searched(records, two), confirmed_pairs(confirmed, two)
     known = (evidence, by(two.metrics[1])) if len(pairs) else (None, None)
-    first, second = ({} if found is None else spans(found) for found in known)
+    first, second = ({} if found is None else intervals(found) for found in known)
     part = "" if confirmed is None else confirmed.part
     return Pareto(two, trials, pairs, part, (first, second))
 

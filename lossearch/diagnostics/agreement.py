@@ -1,21 +1,17 @@
-"""The same pairs under every metric: who wins where, do the metrics agree, and what cannot be had together."""
+"""The same pairs under every metric: who wins where, and do the metrics agree."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
 from scipy.stats import kendalltau
 
 from lossearch.metrics.metric import SIGN
 from lossearch.metrics.registry import METRICS
 from lossearch.records.confirmations import PREFIX, Confirmed
-from lossearch.records.trial import TrialRecord
 
 _FEWEST = 3
 
@@ -67,28 +63,6 @@ def ranked(board: pd.DataFrame) -> pd.DataFrame:
     return board.assign(rank=(-worth).groupby(board["metric"]).rank(method="min").astype("Int64"))
 
 
-def search_scores(records: Sequence[TrialRecord], metrics: Sequence[str]) -> pd.DataFrame:
-    """Return one row a trial and one column a metric, beside trial, pair and lr: means over seeds at its epoch.
-
-    A diverged trial has a value for the judge only, and for the second objective of a study of two.
-
-    Args:
-        records: counted trials.
-        metrics: names of metrics.
-    """
-    rows = [
-        {
-            "trial": r.number,
-            "pair": r.point.pair,
-            "lr": r.point.lr,
-            **{m: r.scores.get(f"val_{m}", math.nan) for m in metrics},
-        }
-        for r in records
-        if r.value is not None
-    ]
-    return pd.DataFrame(rows, columns=["trial", "pair", "lr", *metrics])
-
-
 def winners(board: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """Return the best pair, or pairs of one mean, under each metric.
 
@@ -116,46 +90,6 @@ def agreement(board: pd.DataFrame) -> pd.DataFrame:
         tau = kendalltau(both[a], both[b]).statistic if len(both) >= _FEWEST else math.nan
         table.loc[a, b] = table.loc[b, a] = tau
     return table
-
-
-@dataclass(frozen=True)
-class Front:
-    """The rows of a table that nothing else in it beats under both of two metrics, best first by the first."""
-
-    metrics: tuple[str, str]
-    rows: tuple[int, ...]
-
-
-def front(table: pd.DataFrame, metrics: tuple[str, str], directions: tuple[str, str] | None = None) -> Front:
-    """Return the Pareto set of a table's rows for two of its columns.
-
-    A row without either score is not in it; equal rows are all in it.
-
-    Args:
-        table: one row a trial or pair, metrics as columns.
-        metrics: the two columns.
-        directions: "maximize" or "minimize" for each; by default what the metrics of these names declare.
-    """
-    ways = directions or (METRICS[metrics[0]].direction, METRICS[metrics[1]].direction)
-    worth = table[list(metrics)].to_numpy(np.float64) * [SIGN[way] for way in ways]
-    kept = np.flatnonzero(undominated(worth))
-    order = sorted(kept, key=lambda i: (-worth[i, 0], -worth[i, 1], i))
-    return Front(metrics, tuple(int(i) for i in order))
-
-
-def undominated(worth: ArrayLike) -> NDArray[np.bool_]:
-    """Return which rows no other row equals or beats in every column and beats in one; more is better.
-
-    A row that is not finite throughout is not among them.
-    """
-    rows = np.asarray(worth, dtype=np.float64)
-    finite = np.isfinite(rows).all(axis=1)
-    others = rows[finite]
-    beaten = np.array(
-        [bool(((others >= row).all(axis=1) & (others > row).any(axis=1)).any()) for row in rows],
-        dtype=np.bool_,
-    )
-    return np.asarray(finite & ~beaten)
 
 
 def agreement_sentence(board: pd.DataFrame, judge: str) -> str:

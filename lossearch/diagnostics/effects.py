@@ -24,7 +24,7 @@ class Effect:
 
     name: str
     share: float
-    freedom: int
+    df: int
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def cover_effects(scores: pd.DataFrame, *, direction: str) -> Effects | None:
     cube, pairs = _balanced(scores)
     if cube is None or min(cube.shape) < 2:
         return None
-    return _cover_effects(_worth(cube, direction), pairs)
+    return Effects(_decompose(_worth(cube, direction), pairs), cube.shape)
 
 
 def _worth(scores: NDArray[np.float64], direction: str) -> NDArray[np.float64]:
@@ -136,7 +136,8 @@ def _balanced(scores: pd.DataFrame) -> tuple[NDArray[np.float64] | None, list[st
     return kept.to_numpy(np.float64).reshape(len(kept), len(rates), len(seeds)), list(kept.index)
 
 
-def _cover_effects(values: NDArray[np.float64], pairs: Sequence[str]) -> Effects:
+def _decompose(values: NDArray[np.float64], pairs: Sequence[str]) -> tuple[Effect, ...]:
+    """Return the shares of (pairs, rates, seeds) values; none for the rate where there is one alone."""
     n_pairs, n_rates, n_seeds = values.shape
     centred = values - values.mean()
     by_pair, by_rate, by_seed = (centred.mean(axis=a) for a in ((1, 2), (0, 2), (0, 1)))
@@ -155,7 +156,9 @@ def _cover_effects(values: NDArray[np.float64], pairs: Sequence[str]) -> Effects
         ),
         ("seed", n_pairs * n_rates * _square(by_seed), n_seeds - 1),
     ]
-    return Effects(_shares(parts, _square(centred), values.size - 1), (n_pairs, n_rates, n_seeds))
+    if n_rates == 1:
+        parts = [part for part in parts if "lr" not in part[0]]
+    return _shares(parts, _square(centred), values.size - 1)
 
 
 def tuned_effects(scores: Mapping[str, ArrayLike], *, direction: str) -> Effects | None:
@@ -174,18 +177,8 @@ def tuned_effects(scores: Mapping[str, ArrayLike], *, direction: str) -> Effects
     if table.ndim != 2 or min(table.shape) < 2:
         return None
     values = _worth(table, direction)
-    centred = values - values.mean()
-    n_pairs, n_seeds = values.shape
-    losses = pd.Series(centred.mean(axis=1)).groupby([p.partition("/")[0] for p in scores])
-    by_pair = centred.mean(axis=1)
-    by_loss = losses.transform("mean").to_numpy(np.float64)
-    parts = [
-        ("loss", n_seeds * _square(by_loss), losses.ngroups - 1),
-        ("activation", n_seeds * _square(by_pair - by_loss), n_pairs - losses.ngroups),
-        ("seed", n_pairs * _square(centred.mean(axis=0)), n_seeds - 1),
-    ]
     return Effects(
-        _shares(parts, _square(centred), values.size - 1), (n_pairs, 1, n_seeds), friedman_p(values.T)
+        _decompose(values[:, None], list(scores)), (len(table), 1, table.shape[1]), friedman_p(values.T)
     )
 
 

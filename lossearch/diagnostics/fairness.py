@@ -20,7 +20,7 @@ _EDGE = 0.02
 
 
 @dataclass(frozen=True)
-class Effort:
+class SearchSummary:
     """What one pair was given in the search, and what became of it.
 
     Shares are 0 to 1. ``coverage`` is the part of the learning rates' log range between the lowest and
@@ -74,7 +74,7 @@ NEAR = 0.15
 """Own parameters within this share of their range around the default count as the default."""
 
 
-def efforts(
+def search_summaries(
     records: Sequence[TrialRecord],
     *,
     direction: str,
@@ -82,7 +82,7 @@ def efforts(
     pairs: Sequence[str],
     own: Mapping[str, Sequence[OwnRange]] | None = None,
     settings: Collection[str] = (),
-) -> tuple[Effort, ...]:
+) -> tuple[SearchSummary, ...]:
     """Return one row a pair.
 
     Args:
@@ -99,12 +99,12 @@ def efforts(
     outside = [r.point.lr for r in records if r.stage == EXTENSION]
     within = (min([lr[0], *outside]), max([lr[1], *outside]))
     return tuple(
-        _effort(pair, group, direction, within, bool(outside), (own or {}).get(pair, ()), len(settings))
+        _summary(pair, group, direction, within, bool(outside), (own or {}).get(pair, ()), len(settings))
         for pair, group in groups.items()
     )
 
 
-def _effort(
+def _summary(
     pair: str,
     group: Sequence[TrialRecord],
     direction: str,
@@ -112,7 +112,7 @@ def _effort(
     extended: bool,
     own: Sequence[OwnRange],
     settings: int,
-) -> Effort:
+) -> SearchSummary:
     sign = SIGN[direction]
     done = [r for r in group if r.outcome is not Outcome.FAILED]
     best = _best(done, sign)
@@ -122,7 +122,7 @@ def _effort(
     at = None if best is None else _share(best.point.lr, within)
     coverage, gap = _spread([r.point.lr for r in done], within)
     times = [r.seconds / len(r.seeds) for r in done if r.seeds and r.seconds > 0]
-    return Effort(
+    return SearchSummary(
         pair=pair,
         trials=len(done),
         failed=len(group) - len(done),

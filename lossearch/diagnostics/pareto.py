@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
-from lossearch.diagnostics.agreement import front
 from lossearch.errors import InputError
+from lossearch.metrics.metric import SIGN
 from lossearch.metrics.registry import METRICS, metrics_for
 from lossearch.records.confirmations import PREFIX, Confirmed
 from lossearch.records.evidence import Evidence
@@ -35,7 +37,7 @@ class Objectives:
 
 
 @dataclass(frozen=True)
-class Span:
+class Interval:
     """A mean over fresh seeds, and its interval over seeds and rows."""
 
     mean: float
@@ -47,14 +49,14 @@ class Span:
 class Pareto:
     """Trials and confirmed pairs under two metrics, each as the table that :func:`points` gives.
 
-    ``spans`` has, for each of the metrics in turn, pair -> its mean and interval, where one is known.
+    ``intervals`` has, for each of the metrics in turn, pair -> its mean and interval, where one is known.
     """
 
     objectives: Objectives
     trials: pd.DataFrame
     confirmed: pd.DataFrame
     part: str = "test"
-    spans: tuple[Mapping[str, Span], Mapping[str, Span]] = field(default=({}, {}))
+    intervals: tuple[Mapping[str, Interval], Mapping[str, Interval]] = field(default=({}, {}))
 
 
 def objectives(
@@ -116,13 +118,38 @@ def points(stage: str, rows: Sequence[tuple[object, ...]], two: Objectives) -> p
     table = pd.DataFrame(rows, columns=["pair", "trial", "lr", *two.metrics])
     table.insert(0, "stage", stage)
     table = table.dropna(subset=list(two.metrics)).reset_index(drop=True)
-    best = list(front(table, two.metrics, two.directions).rows) if len(table) else []
+    best = front(table, two)
     table["front"] = table.index.isin(best)
     rest = [i for i in table.index if i not in set(best)]
     return table.loc[[*best, *rest]].reset_index(drop=True)
 
 
-def spans(evidence: Evidence, seed: int = 0) -> dict[str, Span]:
+def front(table: pd.DataFrame, two: Objectives) -> list[int]:
+    """Return the places of the rows that nothing else in a table beats under both metrics, best first by the first.
+
+    A row without either score is not in it; equal rows are all in it.
+    """
+    worth = table[list(two.metrics)].to_numpy(np.float64) * [SIGN[d] for d in two.directions]
+    kept = np.flatnonzero(nondominated(worth)).tolist()
+    return sorted(kept, key=lambda i: (-worth[i, 0], -worth[i, 1], i))
+
+
+def nondominated(worth: ArrayLike) -> NDArray[np.bool_]:
+    """Return which rows no other row equals or beats in every column and beats in one (is Pareto-efficient); more is better.
+
+    A row that is not finite throughout is not among them.
+    """
+    rows = np.asarray(worth, dtype=np.float64)
+    finite = np.isfinite(rows).all(axis=1)
+    others = rows[finite]
+    beaten = np.array(
+        [bool(((others >= row).all(axis=1) & (others > row).any(axis=1)).any()) for row in rows],
+        dtype=np.bool_,
+    )
+    return np.asarray(finite & ~beaten)
+
+
+def intervals(evidence: Evidence, seed: int = 0) -> dict[str, Interval]:
     """Return each pair's mean score and its interval over seeds and rows; none where these are too few.
 
     Each interval holds alone. What tells pairs apart are paired differences, which are narrower.
@@ -133,7 +160,7 @@ def spans(evidence: Evidence, seed: int = 0) -> dict[str, Span]:
         return {}
     half = half_widths(found, LEVEL)
     return {
-        pair: Span(float(m), float(m - h), float(m + h))
+        pair: Interval(float(m), float(m - h), float(m + h))
         for pair, m, h in zip(drawn.pairs, found.value, half, strict=True)
     }
 

@@ -12,7 +12,7 @@ from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.across_tasks import EXTRA
 from lossearch.report.formatting import number
 from lossearch.report.layout import Column, Fitted, escaped, markdown_table
-from lossearch.verdict.across_tasks.comparison import SURE, Duel, TaskComparison, sentence
+from lossearch.verdict.across_tasks.comparison import SURE, PairwiseComparison, TaskComparison, sentence
 from lossearch.verdict.scale import Scale
 from lossearch.verdict.verdict import Relation
 
@@ -34,34 +34,34 @@ def rank_columns(comparison: TaskComparison) -> tuple[Column, ...]:
     """Return one row a pair: average rank, tasks on which it is best, and how the first stands to it."""
     c = comparison
     first = c.pairs[0]
-    against = {d.b: d for d in c.duels if d.a == first}
+    against = {d.b: d for d in c.pairwise if d.a == first}
     best = _best_on(c)
-    duels = [against.get(p) for p in c.pairs]
+    pairwise = [against.get(p) for p in c.pairs]
     columns = (
         Column("pair", c.pairs, splits=True),
         Column("average rank", tuple(f"{r:.2f}" for r in c.ranks.values()), numeric=True, short="rank"),
         Column("best on", tuple(str(best[p]) for p in c.pairs), numeric=True),
-        Column("gain on first", tuple(_of(d, _gain) for d in duels), numeric=True, short="gain"),
-        Column("p (Holm)", tuple(_of(d, lambda d: f"{d.adjusted:.3f}") for d in duels), numeric=True),
+        Column("gain on first", tuple(_of(d, _gain) for d in pairwise), numeric=True, short="gain"),
+        Column("p (Holm)", tuple(_of(d, lambda d: f"{d.adjusted:.3f}") for d in pairwise), numeric=True),
     )
-    if all(d.equal is None for d in c.duels):
+    if all(d.equal is None for d in c.pairwise):
         return columns
-    chances = tuple(_of(d, _chances) for d in duels)
+    chances = tuple(_of(d, _chances) for d in pairwise)
     return (*columns, Column("P(first better, equal, worse)", chances, numeric=True, short="P(b, e, w)"))
 
 
-def _of(duel: Duel | None, text: Callable[[Duel], str]) -> str:
-    return _UNSAID if duel is None else text(duel)
+def _of(compared: PairwiseComparison | None, text: Callable[[PairwiseComparison], str]) -> str:
+    return _UNSAID if compared is None else text(compared)
 
 
-def _gain(duel: Duel) -> str:
-    return f"{0.0 - duel.difference:+.4f}"
+def _gain(compared: PairwiseComparison) -> str:
+    return f"{0.0 - compared.difference:+.4f}"
 
 
-def _chances(duel: Duel) -> str:
-    if duel.better is None or duel.equal is None or duel.worse is None:
+def _chances(compared: PairwiseComparison) -> str:
+    if compared.better is None or compared.equal is None or compared.worse is None:
         return _UNSAID
-    return f"{duel.better:.2f} {duel.equal:.2f} {duel.worse:.2f}"
+    return f"{compared.better:.2f} {compared.equal:.2f} {compared.worse:.2f}"
 
 
 def _best_on(comparison: TaskComparison) -> dict[str, int]:
@@ -73,23 +73,23 @@ def _best_on(comparison: TaskComparison) -> dict[str, int]:
 def findings(comparison: TaskComparison) -> list[str]:
     """Return a line for every pair that others beat, and one for those equal in practice to the first."""
     beaten: dict[str, list[str]] = {}
-    for d in comparison.duels:
+    for d in comparison.pairwise:
         if d.relation is Relation.BETTER:
             beaten.setdefault(d.b, []).append(_with_doubt(d.a, d))
         elif d.relation is Relation.WORSE:
             beaten.setdefault(d.a, []).append(_with_doubt(d.b, d))
     lines = [f"{loser} is beaten by {', '.join(by)} (signed ranks, Holm)." for loser, by in beaten.items()]
     first = comparison.pairs[0]
-    equal = [d.b for d in comparison.duels if d.a == first and d.relation is Relation.EQUAL]
+    equal = [d.b for d in comparison.pairwise if d.a == first and d.relation is Relation.EQUAL]
     if equal:
         lines.append(f"Equal in practice to {first}, with probability at least {SURE:g}: {', '.join(equal)}.")
     return lines
 
 
-def _with_doubt(winner: str, duel: Duel) -> str:
-    if duel.equal is None or duel.equal < SURE:
+def _with_doubt(winner: str, compared: PairwiseComparison) -> str:
+    if compared.equal is None or compared.equal < SURE:
         return winner
-    return f"{winner} (yet equal in practice, probability {duel.equal:.2f})"
+    return f"{winner} (yet equal in practice, probability {compared.equal:.2f})"
 
 
 def remarks(comparison: TaskComparison) -> list[str]:
@@ -105,7 +105,7 @@ def remarks(comparison: TaskComparison) -> list[str]:
     ]
     if c.scale is Scale.RATIO:
         lines.append("Gains are differences of logarithms: -0.05 is an error about 5 % larger.")
-    if all(d.equal is None for d in c.duels):
+    if all(d.equal is None for d in c.pairwise):
         lines.append(
             f"Probabilities of practical difference and the critical-difference diagram need: {EXTRA}"
         )

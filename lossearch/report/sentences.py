@@ -40,7 +40,7 @@ def statement(basis: Basis) -> str:
     return (
         f"{basis.metric}: {seeds_text(basis)}, validation rows, {basis.epoch} epoch; {better(basis)} is better. "
         f"Optimiser: {basis.optimizer}. Gain: over the conventional pair {basis.conventional} (ref.). "
-        f"{_honesty(basis)}"
+        f"{_caution(basis)}"
     )
 
 
@@ -87,7 +87,7 @@ def better(basis: Basis) -> str:
     return "higher" if basis.direction == "maximize" else "lower"
 
 
-def _honesty(basis: Basis) -> str:
+def _caution(basis: Basis) -> str:
     if basis.selected:
         why = (
             "run it with confirm_seeds above 0, and to its end, for one."

@@ -80,7 +80,7 @@ def against(verdict: Verdict, pair: str) -> list[Comparison]:
     return [verdict.between(r.pair, pair) for r in verdict.ranking if r.pair != pair]
 
 
-def honesty_picture(verdict: Verdict) -> Picture:
+def optimism_picture(verdict: Verdict) -> Picture:
     """Return each pair's score in the search, on fresh seeds' validation rows, and on the judged rows."""
     words = "; ".join(
         f"{r.pair} {' / '.join(number(v) for _, v, *_ in _stages(r, verdict))}" for r in verdict.ranking
@@ -90,7 +90,7 @@ def honesty_picture(verdict: Verdict) -> Picture:
     )
     draw = partial(_draw_stages, verdict=verdict)
     title = f"{verdict.metric}: search, confirmation, {verdict.part}"
-    return Picture("honesty", title, (Panel(title, alt, draw),), size=_size(len(verdict.ranking)))
+    return Picture("optimism", title, (Panel(title, alt, draw),), size=_size(len(verdict.ranking)))
 
 
 def _stages(ranked: Ranked, verdict: Verdict) -> list[tuple[str, float | None, str, str]]:

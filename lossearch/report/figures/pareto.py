@@ -115,8 +115,8 @@ def _draw_confirmed(axes: Sequence[Axes], *, pareto: Pareto, styles: Mapping[str
 
 
 def _bars(pareto: Pareto, axis: int, pair: str, middle: float) -> list[list[float]] | None:
-    span = pareto.spans[axis].get(pair)
-    return None if span is None else [[max(middle - span.low, 0)], [max(span.high - middle, 0)]]
+    interval = pareto.intervals[axis].get(pair)
+    return None if interval is None else [[max(middle - interval.low, 0)], [max(interval.high - middle, 0)]]
 
 
 def _front(ax: Axes, table: pd.DataFrame, two: Objectives) -> None:

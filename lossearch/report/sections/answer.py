@@ -1,4 +1,4 @@
-"""What was found: the verdict, the leaderboard, the differences, how honest the search's own scores were."""
+"""What was found: the verdict, the leaderboard, the differences, the optimism of the search's own scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lossearch.metrics.metric import SIGN
-from lossearch.report.figures.intervals import forest_picture, honesty_picture, scores_picture
+from lossearch.report.figures.intervals import forest_picture, optimism_picture, scores_picture
 from lossearch.report.formatting import MISSING, number, rate
 from lossearch.report.frames import confirmed_leaderboard
 from lossearch.report.layout import Column
@@ -167,7 +167,7 @@ def _comparisons_table(found: Sequence[Comparison], verdict: Verdict) -> Table:
     return Table(f"Every comparison in {verdict.metric}; positive is better", columns)
 
 
-def honesty(sources: Sources) -> Section:
+def optimism(sources: Sources) -> Section:
     """Return search, confirmation and test scores side by side, and the search's optimism."""
     verdict = sources.verdict
     if verdict is None or all(r.search is None for r in verdict.ranking):
@@ -177,7 +177,7 @@ def honesty(sources: Sources) -> Section:
             if sources.confirmed is None
             else "No pairs are compared here; what fresh seeds scored stands at the top."
         )
-        return Section("honesty", "Selection honesty", (why,))
+        return Section("optimism", "Optimism of the search", (why,))
     text = [
         "The score by which a point was chosen is too good: it is the best of many. What counts was measured again."
         if sources.basis.selected
@@ -196,7 +196,7 @@ def honesty(sources: Sources) -> Section:
             Column("fresh seeds, test rows", tuple(number(r.score, r.sd) for r in rows), numeric=True)
         )
     table = Table(f"{verdict.metric} at each stage", tuple(columns))
-    return Section("honesty", "Selection honesty", tuple(text), (honesty_picture(verdict),), (table,))
+    return Section("optimism", "Optimism of the search", tuple(text), (optimism_picture(verdict),), (table,))
 
 
 def _optimism(ranked: Ranked, verdict: Verdict) -> str:

@@ -12,7 +12,7 @@ def make_report(sources: Sources) -> Report:
     sections = (
         answer.leaderboard(sources),
         answer.differences(sources),
-        answer.honesty(sources),
+        answer.optimism(sources),
         metrics.metrics(sources),
         search.learning_rates(sources),
         search.learning_curves(sources),

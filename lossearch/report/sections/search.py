@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 
 from lossearch.diagnostics.effects import cover_effects, effects_sentence, replicate_scores, tuned_effects
-from lossearch.diagnostics.fairness import Effort, OwnRange, efforts
-from lossearch.diagnostics.inclusion import confirmed_shortfalls, containments, searched_shortfalls
-from lossearch.diagnostics.search_budget import budget_curves, crossings
+from lossearch.diagnostics.fairness import OwnRange, SearchSummary, search_summaries
+from lossearch.diagnostics.special_cases import confirmed_shortfalls, searched_shortfalls, special_cases
+from lossearch.diagnostics.tuning_curves import crossings, tuning_curves
 from lossearch.report import frames
-from lossearch.report.figures.effort import budget_picture
 from lossearch.report.figures.parallel import parallel_picture
 from lossearch.report.figures.training import curves_picture, sensitivity_picture
+from lossearch.report.figures.tuning_curves import tuning_picture
 from lossearch.report.formatting import MISSING, number, rate
 from lossearch.report.layout import Column
 from lossearch.report.sources import Section, Sources, Table
@@ -65,8 +65,8 @@ def trials(sources: Sources) -> Section:
 def budget(sources: Sources) -> Section:
     """Return what so many trials typically find."""
     basis = sources.basis
-    found = budget_curves(sources.records, direction=basis.direction)
-    picture = budget_picture(sorted(found, key=lambda c: sources.order.index(c.pair)), basis)
+    found = tuning_curves(sources.records, direction=basis.direction)
+    picture = tuning_picture(sorted(found, key=lambda c: sources.order.index(c.pair)), basis)
     if picture is None:
         why = "This needs five independent trials of a pair (those of the cover)."
         return Section("budget", "How many trials", (why,))
@@ -84,7 +84,7 @@ def budget(sources: Sources) -> Section:
 def fairness(sources: Sources) -> Section:
     """Return what each pair was given, and what it made of it."""
     space = sources.declared["identity"]["space"]
-    rows = efforts(
+    rows = search_summaries(
         sources.records,
         direction=sources.basis.direction,
         lr=tuple(space["lr"]),
@@ -105,17 +105,17 @@ def fairness(sources: Sources) -> Section:
     counts = {e.trials for e in rows}
     if len(counts) > 1:
         text.append(f"Not all pairs had the same number of trials ({min(counts)} to {max(counts)}).")
-    return Section("fairness", "Fairness", tuple(text), tables=(_effort_table(rows, sources),))
+    return Section("fairness", "Fairness", tuple(text), tables=(_fairness_table(rows, sources),))
 
 
 def _shortfalls(sources: Sources) -> list[str]:
-    """Return which families did worse than a member of their own, so that their search was too small."""
+    """Return which pairs did worse than a special case of their own, so that their search was too small."""
     basis = sources.basis
-    contained = containments(sources.declared["kind"], sources.searched)
+    cases = special_cases(sources.declared["kind"], sources.searched)
     best = frames.best_records(sources.records, direction=basis.direction)
-    found = list(searched_shortfalls(contained, best, direction=basis.direction, metric=basis.metric))
+    found = list(searched_shortfalls(cases, best, direction=basis.direction, metric=basis.metric))
     if sources.verdict is not None:
-        found += confirmed_shortfalls(contained, sources.verdict.comparisons)
+        found += confirmed_shortfalls(cases, sources.verdict.comparisons)
     return list(map(str, found))
 
 
@@ -140,7 +140,7 @@ def _defaults(sources: Sources, pair: str) -> dict[str, float]:
     return {} if loss is None else {p.name: p.default for p in loss.params}
 
 
-def _effort_table(rows: Sequence[Effort], sources: Sources) -> Table:
+def _fairness_table(rows: Sequence[SearchSummary], sources: Sources) -> Table:
     def shares(values: Sequence[float | None]) -> tuple[str, ...]:
         return tuple(MISSING if v is None else f"{100 * v:.0f} %" for v in values)
 

@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lossearch.errors import InputError, refuse
-from lossearch.verdict.across_tasks.comparison import ROPE, SURE, Duel, StudyScores, TaskComparison
+from lossearch.verdict.across_tasks.comparison import (
+    ROPE,
+    SURE,
+    PairwiseComparison,
+    StudyScores,
+    TaskComparison,
+)
 from lossearch.verdict.across_tasks.rank_tests import (
     critical_difference,
     friedman_p,
@@ -127,7 +133,7 @@ def _compare(group: Sequence[StudyScores], level: float, rope: float) -> TaskCom
         scale=scale,
         friedman=friedman_p(worth),
         critical=critical_difference(k, n, level),
-        duels=_duels(pairs, worth[:, order], level, rope),
+        pairwise=_pairwise(pairs, worth[:, order], level, rope),
         level=level,
         rope=rope,
         needed=math.ceil(math.log2(tests / level)) + 1,
@@ -136,16 +142,18 @@ def _compare(group: Sequence[StudyScores], level: float, rope: float) -> TaskCom
     )
 
 
-def _duels(pairs: Sequence[str], worth: NDArray[np.float64], level: float, rope: float) -> tuple[Duel, ...]:
+def _pairwise(
+    pairs: Sequence[str], worth: NDArray[np.float64], level: float, rope: float
+) -> tuple[PairwiseComparison, ...]:
     couples = list(combinations(range(len(pairs)), 2))
     p = [wilcoxon_p(worth[:, i] - worth[:, j]) for i, j in couples]
     return tuple(
-        _duel(pairs[i], pairs[j], worth[:, i], worth[:, j], found, adjusted, level, rope)
+        _compared(pairs[i], pairs[j], worth[:, i], worth[:, j], found, adjusted, level, rope)
         for (i, j), found, adjusted in zip(couples, p, holm(p), strict=True)
     )
 
 
-def _duel(
+def _compared(
     a: str,
     b: str,
     first: NDArray[np.float64],
@@ -154,7 +162,7 @@ def _duel(
     adjusted: float,
     level: float,
     rope: float,
-) -> Duel:
+) -> PairwiseComparison:
     difference = float(np.median(first - second))
     probabilities = practical(first, second, rope)
     if adjusted <= level:
@@ -164,7 +172,7 @@ def _duel(
         relation = Relation.EQUAL
     else:
         relation = Relation.UNDECIDED
-    return Duel(
+    return PairwiseComparison(
         a=a,
         b=b,
         wins=int((first > second).sum()),

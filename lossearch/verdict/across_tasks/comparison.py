@@ -35,7 +35,7 @@ class StudyScores:
 
 
 @dataclass(frozen=True)
-class Duel:
+class PairwiseComparison:
     """Pair ``a`` against pair ``b`` over the tasks.
 
     ``wins``, ``ties`` and ``losses`` count tasks, ties to the last digit. ``difference`` is the median by
@@ -76,7 +76,7 @@ class TaskComparison:
     scale: Scale
     friedman: float
     critical: float
-    duels: tuple[Duel, ...]
+    pairwise: tuple[PairwiseComparison, ...]
     level: float
     rope: float
     needed: int
@@ -117,7 +117,7 @@ class TaskComparison:
             "level": self.level,
             "rope": self.rope,
             "tasks_needed": self.needed,
-            "duels": [{**vars(d), "relation": str(d.relation)} for d in self.duels],
+            "pairwise": [{**vars(d), "relation": str(d.relation)} for d in self.pairwise],
             "left_out": {pair: list(names) for pair, names in self.left_out.items()},
             "notes": list(self.notes),
             "sentence": sentence(self),
@@ -131,7 +131,7 @@ def sentence(comparison: TaskComparison) -> str:
     leaders = [pair for pair, rank in c.ranks.items() if rank == best]
     have = "has the best average rank" if len(leaders) == 1 else "share the best average rank"
     head = f"Over {c.tasks} {c.kind} tasks {_listed(leaders)} {have} ({best:.2f} of {len(c.ranks)})"
-    beaten = [loser for d in c.duels if (loser := _beaten_by(d, leaders)) is not None]
+    beaten = [loser for d in c.pairwise if (loser := _beaten_by(d, leaders)) is not None]
     if beaten:
         verb = "beats" if len(leaders) == 1 else "beat between them"
         return f"{head} and {verb} {_listed(list(dict.fromkeys(beaten)))} (signed ranks, Holm)."
@@ -150,13 +150,13 @@ def sentence(comparison: TaskComparison) -> str:
 
 
 def _equal_to(comparison: TaskComparison, a: str, b: str) -> bool:
-    return any(d.relation is Relation.EQUAL for d in comparison.duels if {d.a, d.b} == {a, b})
+    return any(d.relation is Relation.EQUAL for d in comparison.pairwise if {d.a, d.b} == {a, b})
 
 
-def _beaten_by(duel: Duel, leaders: Sequence[str]) -> str | None:
-    if duel.relation is Relation.BETTER and duel.a in leaders:
-        return duel.b
-    return duel.a if duel.relation is Relation.WORSE and duel.b in leaders else None
+def _beaten_by(compared: PairwiseComparison, leaders: Sequence[str]) -> str | None:
+    if compared.relation is Relation.BETTER and compared.a in leaders:
+        return compared.b
+    return compared.a if compared.relation is Relation.WORSE and compared.b in leaders else None
 
 
 def _listed(names: Sequence[str]) -> str:

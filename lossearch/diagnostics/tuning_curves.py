@@ -19,7 +19,7 @@ _SMALLEST = 5
 
 
 @dataclass(frozen=True)
-class BudgetCurve:
+class TuningCurve:
     """The best score that a search of 1, 2, ... trials of one pair typically finds.
 
     ``typical[n - 1]`` is the median over searches of n trials: half of them find better. ``low`` and
@@ -57,14 +57,14 @@ class Crossing:
         return f"{self.late} overtakes {self.early} from {self.trials} trials on{doubt}."
 
 
-def budget_curves(
+def tuning_curves(
     records: Sequence[TrialRecord],
     *,
     direction: str,
     level: float = 0.95,
     bounds: tuple[float, float] = (-np.inf, np.inf),
     stages: Sequence[str] = INDEPENDENT,
-) -> tuple[BudgetCurve, ...]:
+) -> tuple[TuningCurve, ...]:
     """Return a tuning curve for each pair with at least five independent points.
 
     The bands are those of Lourie, Cho and He 2024 (``opda``): the distribution function of a random
@@ -103,7 +103,7 @@ def _curve(
     confidence: float,
     bounds: tuple[float, float],
     level: float,
-) -> BudgetCurve:
+) -> TuningCurve:
     sign = SIGN[direction]
     least, greatest = sorted(sign * b for b in bounds)
     tied = len(np.unique(values)) < len(values)
@@ -121,10 +121,10 @@ def _curve(
     budgets = np.arange(1, len(values) + 1)
     # the lower band of the distribution function is the upper one of its quantiles
     high, typical, low = (sign * np.asarray(c.quantile_tuning_curve(budgets, q=0.5)) for c in bands)
-    return BudgetCurve(pair, len(values), typical, np.minimum(low, high), np.maximum(low, high), level)
+    return TuningCurve(pair, len(values), typical, np.minimum(low, high), np.maximum(low, high), level)
 
 
-def crossings(curves: Sequence[BudgetCurve], *, direction: str) -> tuple[Crossing, ...]:
+def crossings(curves: Sequence[TuningCurve], *, direction: str) -> tuple[Crossing, ...]:
     """Return every pair that is typically behind another at few trials and ahead of it at more."""
     sign = SIGN[direction]
     found = []
@@ -142,7 +142,7 @@ def crossings(curves: Sequence[BudgetCurve], *, direction: str) -> tuple[Crossin
     return tuple(found)
 
 
-def _apart(ahead: BudgetCurve, behind: BudgetCurve, n: int, sign: int) -> NDArray[np.bool_]:
+def _apart(ahead: TuningCurve, behind: TuningCurve, n: int, sign: int) -> NDArray[np.bool_]:
     """Return at which budgets the whole band of one lies on the good side of the other's."""
     if sign > 0:
         return np.asarray(ahead.low[:n] > behind.high[:n])

@@ -9,14 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from lossearch.diagnostics.search_budget import BudgetCurve
+from lossearch.diagnostics.tuning_curves import TuningCurve
 from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.canvas import BLUE, FAINT, Panel, Picture
 from lossearch.report.formatting import number
 from lossearch.report.sentences import Basis
 
 
-def budget_picture(curves: Sequence[BudgetCurve], basis: Basis) -> Picture | None:
+def tuning_picture(curves: Sequence[TuningCurve], basis: Basis) -> Picture | None:
     """Return each pair's typical best score against the number of trials, with simultaneous bands."""
     if not curves:
         return None
@@ -36,7 +36,7 @@ def budget_picture(curves: Sequence[BudgetCurve], basis: Basis) -> Picture | Non
     return Picture("budget", f"{basis.metric} found by so many trials", panels, plain=True)
 
 
-def _alt(curve: BudgetCurve, basis: Basis) -> str:
+def _alt(curve: TuningCurve, basis: Basis) -> str:
     return (
         f"Typical best validation {basis.metric} of {curve.pair}: {number(curve.typical[0])} after 1 trial, "
         f"{number(curve.typical[-1])} after {curve.trials}; with {100 * curve.level:g} % bands."
@@ -44,7 +44,7 @@ def _alt(curve: BudgetCurve, basis: Basis) -> str:
 
 
 def _draw(
-    axes: Sequence[Axes], *, curve: BudgetCurve, basis: Basis, limits: tuple[float, float], best: float
+    axes: Sequence[Axes], *, curve: TuningCurve, basis: Basis, limits: tuple[float, float], best: float
 ) -> None:
     (ax,) = axes
     budgets = curve.budgets

@@ -1,4 +1,4 @@
-"""A family must not lose to its own member: where it does, the search was too small to find it."""
+"""A loss must not do worse than its own special case: where it does, the search was too small to find it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _ERRORS = 2.0
 
 
 @dataclass(frozen=True)
-class Containment:
-    """A searched pair that becomes another searched pair at some values inside its searched ranges."""
+class SpecialCase:
+    """A searched pair, ``special``, that another, ``general``, becomes at some values inside its searched ranges."""
 
-    family: str
-    member: str
+    general: str
+    special: str
     params: Mapping[str, float]
 
     @property
@@ -32,27 +32,26 @@ class Containment:
 
 @dataclass(frozen=True)
 class Shortfall:
-    """A family that did worse than a member of its own; ``by`` is positive, in the metric's units."""
+    """A pair that did worse than a special case of its own; ``by`` is positive, in the metric's units."""
 
-    containment: Containment
+    case: SpecialCase
     by: float
     confirmed: bool
 
     def __str__(self) -> str:
-        c = self.containment
+        c = self.case
         seen = "on fresh seeds" if self.confirmed else "in the search"
-        names = ", ".join(f"{c.family.partition('/')[0]}.{name}" for name in c.params)
+        names = ", ".join(f"{c.general.partition('/')[0]}.{name}" for name in c.params)
         return (
-            f"{c.family} becomes {c.member} at {c.where}, yet is {self.by:.3g} worse {seen}: its search was too "
+            f"{c.general} becomes {c.special} at {c.where}, yet is {self.by:.3g} worse {seen}: its search was too "
             f"small. Give more --trials, or narrow the range of {names}."
         )
 
 
-def containments(kind: str, ranges: Mapping[str, Mapping[str, Any]]) -> tuple[Containment, ...]:
-    """Return which searched pairs contain which others, by what their losses declare.
+def special_cases(kind: str, ranges: Mapping[str, Mapping[str, Any]]) -> tuple[SpecialCase, ...]:
+    """Return which searched pairs are special cases of which others, by what their losses declare.
 
-    A range that a study has narrowed past the limit contains nothing, nor does a parameter that it does
-    not search. Losses that are not in the catalogue (a user's own) are passed over.
+    There is none where a study has narrowed the range past the limit, or does not search the parameter. Losses that are not in the catalogue (a user's own) are passed over.
 
     Args:
         kind: the kind of task.
@@ -64,12 +63,12 @@ def containments(kind: str, ranges: Mapping[str, Mapping[str, Any]]) -> tuple[Co
     for pair, dimensions in ranges.items():
         loss, _, activation = pair.partition("/")
         for inner in known[loss].contains if loss in known else ():
-            member = f"{inner.loss}/{activation}"
+            special = f"{inner.loss}/{activation}"
             reached = all(
                 _holds(dimensions.get(f"{loss}.{name}"), value) for name, value in inner.params.items()
             )
-            if member in ranges and reached:
-                found.append(Containment(pair, member, dict(inner.params)))
+            if special in ranges and reached:
+                found.append(SpecialCase(pair, special, dict(inner.params)))
     return tuple(found)
 
 
@@ -78,9 +77,9 @@ def _holds(dimension: Mapping[str, Any] | None, value: float) -> bool:
 
 
 def confirmed_shortfalls(
-    contained: Iterable[Containment], comparisons: Iterable[Comparison]
+    cases: Iterable[SpecialCase], comparisons: Iterable[Comparison]
 ) -> tuple[Shortfall, ...]:
-    """Return the families that a verdict calls worse than a member of their own."""
+    """Return the pairs that a verdict calls worse than a special case of their own."""
     worse = {}
     for c in comparisons:
         if c.relation is Relation.WORSE:
@@ -88,31 +87,31 @@ def confirmed_shortfalls(
         elif c.relation is Relation.BETTER:
             worse[c.b, c.a] = c.difference
     return tuple(
-        Shortfall(c, worse[c.family, c.member], confirmed=True)
-        for c in contained
-        if (c.family, c.member) in worse
+        Shortfall(c, worse[c.general, c.special], confirmed=True)
+        for c in cases
+        if (c.general, c.special) in worse
     )
 
 
 def searched_shortfalls(
-    contained: Iterable[Containment], best: Mapping[str, TrialRecord], *, direction: str, metric: str
+    cases: Iterable[SpecialCase], best: Mapping[str, TrialRecord], *, direction: str, metric: str
 ) -> tuple[Shortfall, ...]:
-    """Return the families whose best trial is behind a member's by more than two standard errors.
+    """Return the pairs whose best trial is behind that of a special case by more than two standard errors.
 
     Args:
-        contained: what contains what.
+        cases: which pairs are special cases of which.
         best: each pair's best trial.
         direction: "maximize" or "minimize".
         metric: the metric that judged.
     """
     sign = SIGN[direction]
     found = []
-    for c in contained:
-        family, member = best.get(c.family), best.get(c.member)
-        if family is None or member is None or family.value is None or member.value is None:
+    for c in cases:
+        general, special = best.get(c.general), best.get(c.special)
+        if general is None or special is None or general.value is None or special.value is None:
             continue
-        by = sign * (member.value - family.value)
-        if by > _ERRORS * _standard_error((family, member), f"val_{metric}"):
+        by = sign * (special.value - general.value)
+        if by > _ERRORS * _standard_error((general, special), f"val_{metric}"):
             found.append(Shortfall(c, by, confirmed=False))
     return tuple(found)
 
