@@ -100,15 +100,15 @@ class World:
         apart = rng.normal(size=(len(lengths), self.seeds, FEATURES))
         weights = np.eye(FEATURES)[0] + own[:, None] + self.spread * (common + apart) / math.sqrt(2)
         said = torch.from_numpy(np.einsum("nd,ksd->ksn", x, weights))
-        target, kind, sheet = self._problem(rng, x)
+        target, kind, predicted = self._problem(rng, x)
         rows = [np.arange(self.rows)] * self.seeds
         if self.drawn:
             rows = [rng.permutation(self.rows)[: self.drawn] for _ in rows]
-        sheets = {
-            f"pair {i}": [sheet(row[at]) for row, at in zip(of_pair, rows, strict=True)]
+        predictions = {
+            f"pair {i}": [predicted(row[at]) for row, at in zip(of_pair, rows, strict=True)]
             for i, of_pair in enumerate(said)
         }
-        return replace(evidence(kind, self.metric, target, sheets), rows=rows)
+        return replace(evidence(kind, self.metric, target, predictions), rows=rows)
 
     def _problem(
         self, rng: np.random.Generator, x: Floats
@@ -138,7 +138,7 @@ class World:
         found = []
         for i in range(40):
             e = self.evidence(np.random.default_rng([1, i]), [self.bias])
-            scores = torch.cat([e.metric.fn(_one(s), e.target) for s in e.sheets["pair 0"]])
+            scores = torch.cat([e.metric.fn(_one(s), e.target) for s in e.predictions["pair 0"]])
             found.append(float(scores.var()))
         return math.sqrt(np.mean(found))
 
@@ -151,14 +151,19 @@ class World:
         return tuple(np.interp(np.array(self.gaps) * self.sd(), lost, lengths))
 
 
-def _one(sheet: Predictions) -> Predictions:
+def _one(predicted: Predictions) -> Predictions:
     return Predictions(
-        *(None if t is None else t[None] for t in (sheet.label, sheet.probability, sheet.score, sheet.value))
+        *(
+            None if t is None else t[None]
+            for t in (predicted.label, predicted.probability, predicted.score, predicted.value)
+        )
     )
 
 
-def evidence(kind: str, metric: str, target: torch.Tensor, sheets: dict[str, list[Predictions]]) -> Evidence:
-    seeds = len(next(iter(sheets.values())))
+def evidence(
+    kind: str, metric: str, target: torch.Tensor, predictions: dict[str, list[Predictions]]
+) -> Evidence:
+    seeds = len(next(iter(predictions.values())))
     return Evidence(
         kind=kind,
         metric=METRICS[metric],
@@ -166,8 +171,8 @@ def evidence(kind: str, metric: str, target: torch.Tensor, sheets: dict[str, lis
         seeds=tuple(range(seeds)),
         target=target,
         rows=[np.arange(len(target))] * seeds,
-        sheets=sheets,
-        diverged={pair: np.zeros(seeds, bool) for pair in sheets},
+        predictions=predictions,
+        diverged={pair: np.zeros(seeds, bool) for pair in predictions},
         constants=np.full(seeds, np.nan),
     )
 
@@ -240,10 +245,10 @@ def see_circles(cells: tuple[tuple[int, str], ...], seeds: int, index: int) -> l
     for done in train_population(task, space, replicates, SETTINGS, keep_weights=True, threads=1):
         part = task.test(done.replicate.seed)
         said.append(predictor(done.replicate, done.weights, part))
-    sheets = {f"pair {p}": said[p * seeds : (p + 1) * seeds] for p in range(k)}
+    predictions = {f"pair {p}": said[p * seeds : (p + 1) * seeds] for p in range(k)}
     return [
         seen(
-            evidence("binary", metric, part.y, {p: sheets[p] for p in list(sheets)[:pairs]}),
+            evidence("binary", metric, part.y, {p: predictions[p] for p in list(predictions)[:pairs]}),
             np.zeros(pairs),
             299 if metric == "auroc" else 999,
             index,

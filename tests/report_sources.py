@@ -155,8 +155,8 @@ def _evidence(study: Study) -> Evidence:
         target = torch.from_numpy(rng.integers(0, 2, (ROWS, 1))).double()
     else:
         target = torch.from_numpy(np.arange(ROWS) % count)
-    sheets = {
-        pair: [_sheet(study, pair, target, 0.8 + 0.3 * place, count, rng) for _ in range(FRESH)]
+    predictions = {
+        pair: [_predicted(study, pair, target, 0.8 + 0.3 * place, count, rng) for _ in range(FRESH)]
         for place, pair in enumerate(study.names)
     }
     return Evidence(
@@ -166,13 +166,13 @@ def _evidence(study: Study) -> Evidence:
         seeds=tuple(range(FRESH)),
         target=target,
         rows=[np.arange(ROWS)] * FRESH,
-        sheets=sheets,
+        predictions=predictions,
         diverged={p: np.array([i == 0 and p == study.names[-1] for i in range(FRESH)]) for p in study.names},
         constants=np.full(FRESH, 10.0 if study.kind == "regression" else 0.5),
     )
 
 
-def _sheet(study, pair, target, noise, count, rng):
+def _predicted(study, pair, target, noise, count, rng):
     if study.kind == "regression":
         return Predictions(value=target + torch.from_numpy(rng.normal(size=target.shape)) * 3 * noise)
     with_probability = "hinge" not in pair

@@ -25,7 +25,7 @@ from lossearch.records.trial import TrialRecord
 from lossearch.records.trial_attrs import to_attrs
 from lossearch.report.comparison import compared_table, findings, rank_columns, remarks, to_markdown
 from lossearch.report.figures.across_tasks import critical_picture, scores_picture, write_pictures
-from lossearch.report.figures.canvas import sheet
+from lossearch.report.figures.canvas import whole_figure
 from lossearch.space import Point
 from lossearch.training.contract import Outcome
 from lossearch.verdict.across_tasks.compare import compare_studies
@@ -362,7 +362,7 @@ def test_pictures_are_drawn_and_described(comparison, tmp_path):
 
 def test_the_diagram_joins_what_nemenyi_does_not_tell_apart(comparison):
     pytest.importorskip("scikit_posthocs")
-    figure = sheet(critical_picture(comparison))
+    figure = whole_figure(critical_picture(comparison))
     (ax,) = figure.axes
     bars = [line.get_xdata() for line in ax.lines if line.get_linewidth() == 4]
     p = nemenyi(comparison.ranks, comparison.tasks)
@@ -374,7 +374,7 @@ def test_the_diagram_joins_what_nemenyi_does_not_tell_apart(comparison):
 
 
 def test_the_heat_map_shows_every_score(comparison):
-    (ax,) = sheet(scores_picture(comparison)).axes
+    (ax,) = whole_figure(scores_picture(comparison)).axes
     shown = {t.get_text() for t in ax.texts}
     assert {f"{v:.3f}" for v in comparison.scores.to_numpy().flatten()} <= shown
 

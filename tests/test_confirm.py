@@ -287,7 +287,7 @@ def test_a_study_of_which_everything_diverges_still_has_its_records(tmp_path):
     study = prepared(CLASSES, ["cross_entropy"], ["softmax"])
     confirmed = confirm(study, tmp_path, train=Watched(way(study), diverging("cross_entropy/softmax")))
     evidence = read_evidence(tmp_path, {"kind": "multiclass", "metric": "accuracy"})
-    sheet = evidence.sheets["cross_entropy/softmax"][0]
+    sheet = evidence.predictions["cross_entropy/softmax"][0]
     assert sheet.probability.shape == (len(evidence.target), 3)
     assert confirmed.confirmations[0].n_diverged == SEEDS
     verdict = judge_study(tmp_path, study.plan, confirmed, searched(study.plan))

@@ -57,7 +57,7 @@ def test_every_recorded_score_follows_from_the_evidence(binary, part):
         giving = {c.point.pair for c in confirmed.confirmations if prefix + name in c.values}
         assert set(evidence.pairs) == giving
         for pair in evidence.pairs:
-            for i, (said, rows) in enumerate(zip(evidence.sheets[pair], evidence.rows, strict=True)):
+            for i, (said, rows) in enumerate(zip(evidence.predictions[pair], evidence.rows, strict=True)):
                 (score,) = scores([METRICS[name]], stacked(said), evidence.target[torch.from_numpy(rows)])[
                     name
                 ]
@@ -67,9 +67,9 @@ def test_every_recorded_score_follows_from_the_evidence(binary, part):
 def test_a_metric_that_reads_the_codes_finds_them(binary):
     _, folder, _ = binary
     evidence = read_evidence(folder, BINARY_DECLARED, metric="keras2_accuracy")
-    assert evidence.sheets["hinge/tanh"][0].codes == (-1.0, 1.0)
-    assert evidence.sheets["bce/sigmoid"][0].codes == (0.0, 1.0)
-    said = evidence.sheets["hinge/tanh"][0]
+    assert evidence.predictions["hinge/tanh"][0].codes == (-1.0, 1.0)
+    assert evidence.predictions["bce/sigmoid"][0].codes == (0.0, 1.0)
+    said = evidence.predictions["hinge/tanh"][0]
     assert said.output is not None
     torch.testing.assert_close(torch.tanh(said.score), said.output)
 
@@ -111,12 +111,12 @@ def test_several_targets_and_classes_keep_their_shape(tmp_path):
     confirm(study, tmp_path / "real")
     evidence = read_evidence(tmp_path / "real", {"kind": "regression", "metric": "rmse"})
     assert evidence.target.shape == (30, 2)
-    assert evidence.sheets["mse/identity"][0].value.shape == (30, 2)
+    assert evidence.predictions["mse/identity"][0].value.shape == (30, 2)
     study = prepared(CLASSES, ["cross_entropy"], ["softmax"])
     confirm(study, tmp_path / "classes")
     evidence = read_evidence(tmp_path / "classes", {"kind": "multiclass", "metric": "accuracy"})
     assert (evidence.target.shape, evidence.target.dtype) == ((30,), torch.int64)
-    said = evidence.sheets["cross_entropy/softmax"][0]
+    said = evidence.predictions["cross_entropy/softmax"][0]
     assert said.label.dtype == torch.int64
     torch.testing.assert_close(said.probability, torch.softmax(said.score, -1), atol=1e-6, rtol=1e-5)
 
@@ -125,7 +125,7 @@ def test_double_precision_is_kept(tmp_path):
     study = prepared(train={**prepared.__globals__["TABLES"]["train"], "precision": "64-true"})
     confirm(study, tmp_path, n=2)
     assert read_predictions(tmp_path)["score"].dtype == np.float64
-    assert read_evidence(tmp_path, BINARY_DECLARED).sheets["bce/sigmoid"][0].score.dtype == torch.float64
+    assert read_evidence(tmp_path, BINARY_DECLARED).predictions["bce/sigmoid"][0].score.dtype == torch.float64
 
 
 def own_metric(name="ours"):

@@ -19,7 +19,15 @@ from report_sources import FRESH, Study, sources
 import lossearch
 from lossearch import cli
 from lossearch.report.figures import plane
-from lossearch.report.figures.canvas import Panel, Picture, key, save, sheet, single, svg
+from lossearch.report.figures.canvas import (
+    Panel,
+    Picture,
+    legend_figure,
+    panel_figure,
+    save,
+    svg,
+    whole_figure,
+)
 from lossearch.report.html import SHOWN, to_html
 from lossearch.report.markdown import save_pictures, to_markdown
 from lossearch.report.sections import make_report
@@ -308,13 +316,13 @@ def test_the_plane_shows_what_is_predicted_and_the_rows():
     assert picture.panels[0].alt.startswith(
         "What bce/sigmoid predicts over the plane of Länge and 宽度, with 2 rows"
     )
-    (ax,) = single(picture, picture.panels[0]).axes
+    (ax,) = panel_figure(picture, picture.panels[0]).axes
     assert ax.get_xlabel() == "Länge"
     assert sorted(tuple(line.get_xydata()[0]) for line in ax.lines) == [(-0.5, 0.0), (0.5, 0.5)]
     bare = replace(surface, inputs=np.empty((0, 2)), target=np.empty(0), shows="value")
     (panel,) = plane.plane_picture([bare]).panels
     assert panel.alt == "What bce/sigmoid predicts over the plane of Länge and 宽度."
-    assert plane.plane_picture([replace(surface, kind="multiclass", grid=surface.grid + 6)]) is None
+    assert plane.plane_picture([replace(surface, shows="label", grid=surface.grid + 6)]) is None
     assert plane.plane_picture([]) is None
 
 
@@ -328,18 +336,18 @@ class TestCanvas:
 
     def test_one_sheet_and_single_panels_show_the_same_axes(self):
         picture = self.picture()
-        whole = sheet(picture)
-        alone = [single(picture, p) for p in picture.panels]
+        whole = whole_figure(picture)
+        alone = [panel_figure(picture, p) for p in picture.panels]
         assert [ax.get_title() for ax in whole.axes] == [f.axes[0].get_title() for f in alone]
         assert [t.get_text() for t in whole.legends[0].get_texts()] == ["line"]
-        assert [t.get_text() for t in key(alone).legends[0].get_texts()] == ["line"]
+        assert [t.get_text() for t in legend_figure(alone).legends[0].get_texts()] == ["line"]
 
     def test_a_sheet_has_its_title_once_and_its_legend_inside(self):
         def draw(axes):
             for i in range(5):
                 axes[0].plot([0, 1], [0, i], label=f"a rather long label of a line, number {i}")
 
-        figure = sheet(Picture("p", "Calibration on test rows", (Panel("Calibration", "alt", draw),)))
+        figure = whole_figure(Picture("p", "Calibration on test rows", (Panel("Calibration", "alt", draw),)))
         assert figure.axes[0].get_title() == ""
         figure.canvas.draw()
         inside = figure.legends[0].get_window_extent()
@@ -347,17 +355,17 @@ class TestCanvas:
         assert inside.x1 <= figure.bbox.x1
 
     def test_no_label_no_key(self):
-        assert key([]) is None
+        assert legend_figure([]) is None
 
     def test_state_is_left_as_it_was(self, tmp_path):
         before = dict(mpl.rcParams)
-        figure = single(self.picture(1), self.picture(1).panels[0])
+        figure = panel_figure(self.picture(1), self.picture(1).panels[0])
         svg(figure, "a", "b")
         save(figure, tmp_path / "a.png")
         assert dict(mpl.rcParams) == before
 
     def test_svg_has_its_words_as_text_and_its_own_names(self):
-        figure = single(self.picture(2), self.picture(2).panels[0])
+        figure = panel_figure(self.picture(2), self.picture(2).panels[0])
         one, other = svg(figure, "a", 'says "<hi>"'), svg(figure, "b", "other")
         assert "panel 0" in re.sub(r"<[^>]*>", " ", one)
         assert 'aria-label="says &#34;&lt;hi&gt;&#34;"' in one

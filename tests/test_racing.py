@@ -71,7 +71,7 @@ def of_errors(errors):
         seeds=tuple(range(seeds)),
         target=torch.zeros(rows, 1, dtype=torch.float64),
         rows=[np.arange(rows)] * seeds,
-        sheets={
+        predictions={
             pair: [Predictions(value=torch.from_numpy(row)[:, None]) for row in by_seed]
             for pair, by_seed in errors.items()
         },

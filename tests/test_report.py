@@ -24,7 +24,9 @@ from lossearch.cli.dry_run import rejects_table
 from lossearch.config import PublishedRow
 from lossearch.pairs import Rejection
 from lossearch.records.trial import TrialRecord
-from lossearch.report import figures, frames
+from lossearch.report import frames
+from lossearch.report.figures.canvas import save, whole_figure
+from lossearch.report.figures.training import curves_picture, sensitivity_picture
 from lossearch.report.formatting import as_published, number, plus_minus, rate
 from lossearch.report.layout import Column, Fitted, aligned
 from lossearch.report.leaderboard import make_leaderboard
@@ -409,17 +411,17 @@ class TestFigures:
             warnings.simplefilter("error")
             before = dict(mpl.rcParams)
             for name, figure in (
-                ("curves", figures.learning_curves(drawn.curves, BASIS)),
-                ("lr", figures.lr_sensitivity(drawn.sensitivity, BASIS)),
+                ("curves", whole_figure(curves_picture(drawn.curves, BASIS))),
+                ("lr", whole_figure(sensitivity_picture(drawn.sensitivity, BASIS))),
             ):
-                path = figures.save(figure, tmp_path / f"{name}.png")
+                path = save(figure, tmp_path / f"{name}.png")
                 image = imread(path)
                 assert image.shape[0] > 200
                 assert image.std() > 0.01
             assert dict(mpl.rcParams) == before
 
     def test_a_panel_a_pair_with_both_curves_and_bands(self, drawn):
-        figure = figures.learning_curves(drawn.curves, BASIS)
+        figure = whole_figure(curves_picture(drawn.curves, BASIS))
         assert len(figure.axes) == 2 * len(PAIRS)
         titles = [ax.get_title() for ax in figure.axes]
         assert [t.partition("\n")[0] for t in titles if t] == list(PAIRS)
@@ -431,7 +433,7 @@ class TestFigures:
         assert [t.get_text() for t in figure.legends[0].get_texts()] == ["training", "validation"]
 
     def test_the_best_and_the_diverged_are_marked(self, drawn):
-        figure = figures.lr_sensitivity(drawn.sensitivity, BASIS)
+        figure = whole_figure(sensitivity_picture(drawn.sensitivity, BASIS))
         panels = {ax.get_title(): ax for ax in figure.axes}
         assert list(panels) == ["mse/sigmoid", "focal/sigmoid", "bce/sigmoid", LONG]
         marks = {line.get_label(): line for line in panels["bce/sigmoid"].lines}
@@ -444,7 +446,7 @@ class TestFigures:
         recs = [record(i, "mse/identity", 10.0**-i, 10.0 + i) for i in range(8)]
         recs.append(record(8, "mse/identity", 1e-8, 1e9))
         basis = Basis("d", "rmse", "minimize", "adam", 5, "mse/identity")
-        (ax,) = figures.lr_sensitivity(frames.lr_sensitivity(recs, metric="rmse"), basis).axes
+        (ax,) = whole_figure(sensitivity_picture(frames.lr_sensitivity(recs, metric="rmse"), basis)).axes
         assert ax.get_ylim()[1] < 30
         assert "far outside" in ax.get_legend_handles_labels()[1]
 
@@ -453,14 +455,14 @@ class TestFigures:
         basis = Basis(name, name, "maximize", "sgd", 5, "bce/sigmoid")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            path = figures.save(figures.lr_sensitivity(drawn.sensitivity, basis), tmp_path / "x.png")
+            path = save(whole_figure(sensitivity_picture(drawn.sensitivity, basis)), tmp_path / "x.png")
         assert path.stat().st_size > 10_000
 
     def test_nothing_to_draw_is_an_empty_figure(self, tmp_path):
         empty = frames.lr_sensitivity([], metric="accuracy")
-        figures.save(figures.lr_sensitivity(empty, BASIS), tmp_path / "a.png")
-        figures.save(
-            figures.learning_curves(frames.curves(pd.DataFrame(columns=["trial", "epoch"]), {}), BASIS),
+        save(whole_figure(sensitivity_picture(empty, BASIS)), tmp_path / "a.png")
+        save(
+            whole_figure(curves_picture(frames.curves(pd.DataFrame(columns=["trial", "epoch"]), {}), BASIS)),
             tmp_path / "b.png",
         )
         assert (tmp_path / "b.png").exists()

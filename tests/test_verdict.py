@@ -29,9 +29,9 @@ SEEDS, ROWS = 12, 60
 
 
 def evidence(
-    metric, sheets, target, *, kind, rows=None, diverged=None, groups=None, part="test", constant=0.5
+    metric, predictions, target, *, kind, rows=None, diverged=None, groups=None, part="test", constant=0.5
 ):
-    seeds = len(next(iter(sheets.values()))) if sheets else SEEDS
+    seeds = len(next(iter(predictions.values()))) if predictions else SEEDS
     return Evidence(
         kind=kind,
         metric=metric,
@@ -39,8 +39,8 @@ def evidence(
         seeds=tuple(range(100, 100 + seeds)),
         target=target,
         rows=[np.arange(len(target))] * seeds if rows is None else rows,
-        sheets=sheets,
-        diverged={p: np.zeros(seeds, bool) for p in sheets} | (diverged or {}),
+        predictions=predictions,
+        diverged={p: np.zeros(seeds, bool) for p in predictions} | (diverged or {}),
         constants=np.full(seeds, constant),
         groups=groups,
     )
@@ -48,25 +48,25 @@ def evidence(
 
 def of_errors(errors, metric="mae", **more):
     """Regression pairs with these errors, pair -> (S, N), on targets that are all 0."""
-    sheets = {
+    predictions = {
         pair: [Predictions(value=torch.tensor(e, dtype=torch.float64)[:, None]) for e in by_seed]
         for pair, by_seed in errors.items()
     }
     size = 1 + max(r.max() for r in more["rows"]) if "rows" in more else next(iter(errors.values())).shape[1]
     target = torch.zeros(size, 1, dtype=torch.float64)
-    return evidence(METRICS[metric], sheets, target, kind="regression", **more)
+    return evidence(METRICS[metric], predictions, target, kind="regression", **more)
 
 
 def of_scores(scores, target, metric="accuracy", **more):
     """Binary pairs with these raw scores, pair -> (S, N)."""
 
-    def sheet(row):
+    def predicted(row):
         z = torch.tensor(row, dtype=torch.float64)
         p = torch.sigmoid(z)
         return Predictions((z > 0).long(), p, z, output=p, codes=(0.0, 1.0))
 
-    sheets = {pair: [sheet(row) for row in by_seed] for pair, by_seed in scores.items()}
-    return evidence(METRICS[metric], sheets, torch.tensor(target), kind="binary", **more)
+    predictions = {pair: [predicted(row) for row in by_seed] for pair, by_seed in scores.items()}
+    return evidence(METRICS[metric], predictions, torch.tensor(target), kind="binary", **more)
 
 
 def crossed(seed, pairs=4, seeds=SEEDS, rows=ROWS, gap=0.0, spread=1.0):
@@ -527,9 +527,9 @@ def test_what_cannot_be_judged_is_refused(change, words):
 def test_a_pair_without_what_the_metric_reads_is_named():
     scores, y = binary_problem(0)
     found = of_scores(scores, y, "log_loss")
-    sheets = {**found.sheets, "p1": [replace(s, probability=None) for s in found.sheets["p1"]]}
+    predictions = {**found.predictions, "p1": [replace(s, probability=None) for s in found.predictions["p1"]]}
     with pytest.raises(InputError) as caught:
-        verdict_of(replace(found, sheets=sheets))
+        verdict_of(replace(found, predictions=predictions))
     assert str(caught.value) == (
         "log_loss reads the probability, which these pairs do not have: p1. "
         "Judge by another metric, or leave them out."

@@ -31,7 +31,7 @@ class Evidence:
 
     ``target`` holds canonical targets of all distinct rows, (R,) or (R, T); ``rows[s]`` are the places in
     it that were scored under seed s, the same for every pair (the test part: the same under every seed).
-    ``sheets[pair][s]`` are the predictions for those rows, without leading axes. A replicate that
+    ``predictions[pair][s]`` are those for those rows, without leading axes. A replicate that
     diverged (``diverged[pair][s]``) scores ``constants[s]``, what a constant predictor scores. ``groups``
     numbers the group of each row, where rows of one group belong together. ``part`` is "test" or
     "validation".
@@ -43,7 +43,7 @@ class Evidence:
     seeds: tuple[int, ...]
     target: Tensor
     rows: Sequence[NDArray[np.int64]]
-    sheets: Mapping[str, Sequence[Predictions]]
+    predictions: Mapping[str, Sequence[Predictions]]
     diverged: Mapping[str, NDArray[np.bool_]]
     constants: NDArray[np.float64]
     groups: NDArray[np.int64] | None = None
@@ -51,7 +51,7 @@ class Evidence:
     @property
     def pairs(self) -> tuple[str, ...]:
         """The confirmed pairs."""
-        return tuple(self.sheets)
+        return tuple(self.predictions)
 
 
 def read_evidence(
@@ -137,7 +137,7 @@ def _evidence(
         seeds=seeds,
         target=_target(kind, distinct),
         rows=[np.searchsorted(ids, every[p]) for p in places],
-        sheets={c.point.pair: _sheets(c, frame, blocks, seeds) for c in giving},
+        predictions={c.point.pair: _predictions(c, frame, blocks, seeds) for c in giving},
         diverged={
             c.point.pair: np.array([o == "diverged" for o in c.outcomes[: len(seeds)]]) for c in giving
         },
@@ -168,7 +168,7 @@ def _target(kind: str, frame: pd.DataFrame) -> Tensor:
     return KINDS[kind].tensor(target)
 
 
-def _sheets(
+def _predictions(
     confirmation: Confirmation,
     frame: pd.DataFrame,
     blocks: Blocks,

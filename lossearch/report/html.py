@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from lossearch.report.figures import Picture, key, single, svg
+from lossearch.report.figures.canvas import Picture, legend_figure, panel_figure, svg
 from lossearch.report.sources import Report
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def breakable(text: str) -> Markup:
 
 
 def _drawn(picture: Picture) -> Drawn:
-    figures = [single(picture, panel) for panel in picture.panels]
-    legend = key(figures)
+    figures = [panel_figure(picture, panel) for panel in picture.panels]
+    legend = legend_figure(figures)
     panels = [
         Markup(svg(figure, f"{picture.name}{i}", panel.alt))  # noqa: S704 - svg escapes what it is given
         for i, (figure, panel) in enumerate(zip(figures, picture.panels, strict=True))

@@ -45,7 +45,7 @@ class Fitted:
 
     def __init__(self, columns: Sequence[Column], *, bold_row: int | None = None, leading: int = 0) -> None:
         self.columns = tuple(
-            c if c.wraps or c.splits else replace(c, cells=aligned(c.cells)) for c in columns
+            c if c.wraps or c.splits else replace(c, cells=tuple(aligned(c.cells))) for c in columns
         )
         self.bold_row = bold_row
         self.leading = leading
@@ -107,12 +107,12 @@ def _split(text: str) -> str:
     return f"{head}/\n  {tail}" if slash else text
 
 
-def aligned(texts: Sequence[str]) -> tuple[str, ...]:
+def aligned(texts: Sequence[str]) -> list[str]:
     """Return ``a ± b`` texts padded so that the signs stand under each other; other texts as they are."""
     parts = [t.partition(" ± ") for t in texts]
     left = max((len(a) for a, sign, _ in parts if sign), default=0)
     right = max((len(b) for _, sign, b in parts if sign), default=0)
-    return tuple(f"{a:>{left}} ± {b:<{right}}".rstrip() if sign else f"{a:>{left}}" for a, sign, b in parts)
+    return [f"{a:>{left}} ± {b:<{right}}".rstrip() if sign else f"{a:>{left}}" for a, sign, b in parts]
 
 
 def markdown_table(columns: Sequence[Column]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from lossearch.report.figures import save, sheet
+from lossearch.report.figures.canvas import save, whole_figure
 from lossearch.report.layout import escaped, markdown_table
 from lossearch.report.sources import Report, Section, Table
 
@@ -35,7 +35,7 @@ def save_pictures(report: Report, folder: Path, names: Collection[str] | None = 
     """
     folder.mkdir(parents=True, exist_ok=True)
     pictures = [p for s in report.sections for p in s.pictures if names is None or p.name in names]
-    return {p.name: save(sheet(p), folder / f"{p.name}.png") for p in pictures}
+    return {p.name: save(whole_figure(p), folder / f"{p.name}.png") for p in pictures}
 
 
 def _section(section: Section, images: Mapping[str, str]) -> Iterator[str]:

@@ -120,7 +120,9 @@ def _check(evidence: Evidence) -> None:
 
 
 def _alive(evidence: Evidence, pair: str) -> list[Predictions]:
-    return [s for s, ended in zip(evidence.sheets[pair], evidence.diverged[pair], strict=True) if not ended]
+    return [
+        s for s, ended in zip(evidence.predictions[pair], evidence.diverged[pair], strict=True) if not ended
+    ]
 
 
 def _undefined(evidence: Evidence) -> str:
@@ -146,23 +148,23 @@ def _bundles(evidence: Evidence) -> Iterator[_Bundle]:
         alike.setdefault(np.asarray(rows).tobytes(), []).append(s)
     for seeds in alike.values():
         rows = np.asarray(evidence.rows[seeds[0]])
-        places, sheets = [], []
+        places, several = [], []
         for p, pair in enumerate(evidence.pairs):
             alive = [s for s in seeds if not evidence.diverged[pair][s]]
             if alive:
                 places.append(np.array(alive) + p * len(evidence.seeds))
-                sheets.append(_stacked([evidence.sheets[pair][s] for s in alive]))
+                several.append(_stacked([evidence.predictions[pair][s] for s in alive]))
         stacks = [
             (np.concatenate([places[i] for i in group]), predictions)
-            for group, predictions in together(evidence.metric.needs, sheets, axis=0)
+            for group, predictions in together(evidence.metric.needs, several, axis=0)
         ]
         yield _Bundle(rows, evidence.target[torch.from_numpy(rows)], tuple(stacks))
 
 
-def _stacked(sheets: Sequence[Predictions]) -> Predictions:
+def _stacked(several: Sequence[Predictions]) -> Predictions:
     """Return one pair's predictions under several seeds, (seeds, N, ...)."""
-    alone = [_each(s, lambda t: t.unsqueeze(0)) for s in sheets]
-    return replace(joined(alone, axis=0), codes=sheets[0].codes)
+    alone = [_each(s, lambda t: t.unsqueeze(0)) for s in several]
+    return replace(joined(alone, axis=0), codes=several[0].codes)
 
 
 def _each(predictions: Predictions, change: Callable[[Tensor], Tensor]) -> Predictions:

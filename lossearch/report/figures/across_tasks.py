@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 
 from lossearch.errors import InputError
 from lossearch.metrics.metric import SIGN
-from lossearch.report.figures.canvas import BLUE, INK, PAPER, Panel, Picture, save, sheet
+from lossearch.report.figures.canvas import BLUE, INK, PAPER, Panel, Picture, save, whole_figure
 from lossearch.report.formatting import number
 from lossearch.verdict.across_tasks.comparison import TaskComparison
 from lossearch.verdict.across_tasks.rank_tests import nemenyi
@@ -127,4 +127,4 @@ def write_pictures(comparison: TaskComparison, folder: Path) -> list[Path]:
     """Write the pictures of one comparison as PNG, and return the files; without scikit-posthocs, scores alone."""
     ranks = [critical_picture(comparison)] if can_draw_ranks() else []
     pictures = [*ranks, scores_picture(comparison)]
-    return [save(sheet(p), folder / f"{p.name}.png") for p in pictures]
+    return [save(whole_figure(p), folder / f"{p.name}.png") for p in pictures]

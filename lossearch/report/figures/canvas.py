@@ -1,4 +1,4 @@
-"""What figures are drawn on: panels, sheets of panels, PNG and SVG; without pyplot, so without global state."""
+"""What figures are drawn on: panels, figures of several panels, PNG and SVG; without pyplot, so without global state."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Picture:
     plain: bool = False
 
 
-def sheet(picture: Picture) -> Figure:
+def whole_figure(picture: Picture) -> Figure:
     """Return all panels on one figure, in rows, with the legend below."""
     columns = min(max(len(picture.panels), 1), picture.columns)
     blocks = math.ceil(len(picture.panels) / columns) or 1
@@ -106,7 +106,7 @@ def _shared(picture: Picture) -> bool:
     return len(picture.panels) > picture.columns
 
 
-def single(picture: Picture, panel: Panel) -> Figure:
+def panel_figure(picture: Picture, panel: Panel) -> Figure:
     """Return one panel on a figure of its own, without the legend."""
     width, height = picture.size
     with drawing():
@@ -118,7 +118,7 @@ def single(picture: Picture, panel: Panel) -> Figure:
     return figure
 
 
-def key(figures: Sequence[Figure]) -> Figure | None:
+def legend_figure(figures: Sequence[Figure]) -> Figure | None:
     """Return the legend of figures as a figure of its own; None where nothing has a label."""
     found = _labelled([ax for figure in figures for ax in figure.axes])
     if not found:

@@ -15,7 +15,7 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, precision_
 from lossearch.kinds import KINDS, TargetForm
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import FAINT, Panel, Picture
-from lossearch.report.figures.predictions import STYLES, Sheet, as_array, sheets
+from lossearch.report.figures.predictions import STYLES, Predicted, as_array, predicted
 
 _GRID = np.linspace(0, 1, 101)
 _NAME = 14
@@ -33,7 +33,7 @@ def confusion_picture(evidence: Evidence, pairs: Sequence[str], classes: Sequenc
     names = [shortened(n) for n in (classes if len(classes) == count else map(str, range(count)))]
     panels = []
     for pair in pairs:
-        found = [_confusion(s, count) for s in sheets(evidence, pair)]
+        found = [_confusion(s, count) for s in predicted(evidence, pair)]
         if found:
             matrix = np.mean(found, axis=0)
             panels.append(
@@ -52,7 +52,7 @@ def confusion_picture(evidence: Evidence, pairs: Sequence[str], classes: Sequenc
 
 def ranking_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
     """Return ROC, and precision against recall, of the pairs that have scores; means over seeds, bands one sd."""
-    able = [p for p in pairs if any(s.said.score is not None for s in sheets(evidence, p))]
+    able = [p for p in pairs if any(s.predictions.score is not None for s in predicted(evidence, p))]
     if not able:
         return None
     each = (
@@ -83,7 +83,7 @@ def calibration_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | N
     """Return how often what was predicted with a probability came true, over all seeds."""
     curves = {}
     for pair in pairs:
-        kept = [s for s in sheets(evidence, pair) if s.said.probability is not None]
+        kept = [s for s in predicted(evidence, pair) if s.predictions.probability is not None]
         if kept:
             true, stated = (np.concatenate(parts) for parts in zip(*map(_stated, kept), strict=True))
             curves[pair] = calibration_curve(true, np.clip(stated, 0, 1), n_bins=_BINS, strategy="quantile")
@@ -109,19 +109,19 @@ def _count(evidence: Evidence) -> int:
     if KINDS[evidence.kind].form is TargetForm.ZERO_ONE:
         return 2
     labels = [
-        int(s.said.label.max())
-        for row in evidence.sheets
-        for s in sheets(evidence, row)
-        if s.said.label is not None
+        int(s.predictions.label.max())
+        for row in evidence.predictions
+        for s in predicted(evidence, row)
+        if s.predictions.label is not None
     ]
     return max([int(evidence.target.max()), *labels]) + 1
 
 
-def _confusion(sheet: Sheet, count: int) -> NDArray[np.float64]:
-    assert sheet.said.label is not None  # noqa: S101 - every pair of a task with classes has labels
-    label = as_array(sheet.said.label).ravel()
+def _confusion(replicate: Predicted, count: int) -> NDArray[np.float64]:
+    assert replicate.predictions.label is not None  # noqa: S101 - every pair of a task with classes has labels
+    label = as_array(replicate.predictions.label).ravel()
     found: NDArray[np.float64] = confusion_matrix(
-        sheet.target.ravel(), label, labels=range(count), normalize="true"
+        replicate.target.ravel(), label, labels=range(count), normalize="true"
     )
     return found
 
@@ -149,10 +149,10 @@ def _draw_confusion(axes: Sequence[Axes], *, matrix: NDArray[np.float64], names:
     ax.set_ylabel("true")
 
 
-def _one_against_rest(sheet: Sheet) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def _one_against_rest(replicate: Predicted) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Return truth and score for each class that occurs, or for class 1 of two."""
-    assert sheet.said.score is not None  # noqa: S101 - callers ask first
-    score, target = as_array(sheet.said.score), sheet.target.ravel()
+    assert replicate.predictions.score is not None  # noqa: S101 - callers ask first
+    score, target = as_array(replicate.predictions.score), replicate.target.ravel()
     columns = {1: score.ravel()} if score.size == target.size else dict(enumerate(score.T))
     pairs = [((target == c).astype(float), s) for c, s in columns.items()]
     return [(t, s) for t, s in pairs if 0 < t.sum() < len(t) and np.isfinite(s).all()]
@@ -162,8 +162,8 @@ def _bands(evidence: Evidence, pair: str, curve: Curve) -> tuple[NDArray[np.floa
     """Return mean and sd over seeds of a curve that is itself a mean over classes."""
     by_seed = [
         np.mean([curve(t, s) for t, s in found], axis=0)
-        for sheet in sheets(evidence, pair)
-        if sheet.said.score is not None and (found := _one_against_rest(sheet))
+        for replicate in predicted(evidence, pair)
+        if replicate.predictions.score is not None and (found := _one_against_rest(replicate))
     ]
     if not by_seed:
         return np.full(len(_GRID), math.nan), np.zeros(len(_GRID))
@@ -183,10 +183,10 @@ def _precision(truth: NDArray[np.float64], score: NDArray[np.float64]) -> NDArra
     return found
 
 
-def _stated(sheet: Sheet) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _stated(replicate: Predicted) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return 0 or 1 for each row, and the probability stated for 1."""
-    assert sheet.said.probability is not None  # noqa: S101 - callers ask first
-    p, target = as_array(sheet.said.probability), sheet.target.ravel()
+    assert replicate.predictions.probability is not None  # noqa: S101 - callers ask first
+    p, target = as_array(replicate.predictions.probability), replicate.target.ravel()
     if p.size == target.size:
         return target, p.ravel()
     return (p.argmax(axis=1) == target).astype(float), p.max(axis=1)

@@ -19,11 +19,11 @@ STYLES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PURPLE, ":"))
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Predicted:
     """What one replicate predicted: ``target`` (N,) or (N, T) and its predictions."""
 
     target: NDArray[np.float64]
-    said: Predictions
+    predictions: Predictions
 
 
 def shown_pairs(verdict: Verdict | None, evidence: Evidence) -> tuple[str, ...]:
@@ -31,15 +31,15 @@ def shown_pairs(verdict: Verdict | None, evidence: Evidence) -> tuple[str, ...]:
     if verdict is None:
         return evidence.pairs[:3]
     asked = dict.fromkeys([verdict.recommended, verdict.leader, verdict.conventional or ""])
-    return tuple(p for p in asked if p in evidence.sheets)
+    return tuple(p for p in asked if p in evidence.predictions)
 
 
-def sheets(evidence: Evidence, pair: str) -> Iterator[Sheet]:
+def predicted(evidence: Evidence, pair: str) -> Iterator[Predicted]:
     """Give what each replicate of a pair that did not diverge predicted."""
     target = as_array(evidence.target)
-    for i, said in enumerate(evidence.sheets[pair]):
+    for i, predictions in enumerate(evidence.predictions[pair]):
         if not evidence.diverged[pair][i]:
-            yield Sheet(target[evidence.rows[i]], said)
+            yield Predicted(target[evidence.rows[i]], predictions)
 
 
 def as_array(tensor: Tensor) -> NDArray[np.float64]:

@@ -8,10 +8,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from lossearch.report.figures.canvas import BLUE, FAINT, INK, ORANGE, VERMILLION, Panel, Picture, sheet
+from lossearch.report.figures.canvas import BLUE, FAINT, INK, ORANGE, VERMILLION, Panel, Picture
 from lossearch.report.figures.scales import limits, rate_axis
 from lossearch.report.formatting import number, rate
 from lossearch.report.sentences import Basis
@@ -19,8 +18,8 @@ from lossearch.report.sentences import Basis
 TRAIN, VALIDATION = ORANGE, BLUE
 
 
-def learning_curves(curves: pd.DataFrame, basis: Basis) -> Figure:
-    """Draw each pair's best trial: its loss above, the metric below, training and validation.
+def curves_picture(curves: pd.DataFrame, basis: Basis) -> Picture:
+    """Return each pair's best trial: its loss above, the metric below, training and validation.
 
     Lines are means over seeds, bands one sd. Losses of different pairs have different units, so each
     panel of the upper rows has its own scale; the metric's panels share one.
@@ -29,24 +28,6 @@ def learning_curves(curves: pd.DataFrame, basis: Basis) -> Figure:
         curves: what ``frames.curves`` gives, in the order to draw.
         basis: the metric's name, seeds and optimiser.
     """
-    return sheet(curves_picture(curves, basis))
-
-
-def lr_sensitivity(frame: pd.DataFrame, basis: Basis) -> Figure:
-    """Draw the score against the learning rate, one panel a pair, best pair first, all on the same axes.
-
-    Dots are trials with their sd over seeds, crosses diverged trials, the star the best trial; a
-    triangle at the edge stands for a score far outside. A dashed line marks the conventional pair's best.
-
-    Args:
-        frame: what ``frames.lr_sensitivity`` gives.
-        basis: the metric's name and direction, seeds, optimiser and conventional pair.
-    """
-    return sheet(sensitivity_picture(frame, basis))
-
-
-def curves_picture(curves: pd.DataFrame, basis: Basis) -> Picture:
-    """Return the panels of :func:`learning_curves`."""
     judged = curves[curves["curve"].isin([f"train_{basis.metric}", f"val_{basis.metric}"])]
     shared = limits(judged, basis, "mean")
     panels = []
@@ -66,7 +47,15 @@ def curves_picture(curves: pd.DataFrame, basis: Basis) -> Picture:
 
 
 def sensitivity_picture(frame: pd.DataFrame, basis: Basis) -> Picture:
-    """Return the panels of :func:`lr_sensitivity`."""
+    """Return the score against the learning rate, one panel a pair, best pair first, all on the same axes.
+
+    Dots are trials with their sd over seeds, crosses diverged trials, the star the best trial; a
+    triangle at the edge stands for a score far outside. A dashed line marks the conventional pair's best.
+
+    Args:
+        frame: what ``frames.lr_sensitivity`` gives.
+        basis: the metric's name and direction, seeds, optimiser and conventional pair.
+    """
     ascending = basis.direction == "minimize"
     usable = frame[np.isfinite(frame["value"])].sort_values("value", ascending=ascending, kind="stable")
     reference = usable.loc[usable["pair"] == basis.conventional, "value"].head(1)

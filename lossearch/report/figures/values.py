@@ -14,7 +14,7 @@ from sklearn.metrics import PredictionErrorDisplay
 
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import BLUE, INK, Panel, Picture
-from lossearch.report.figures.predictions import as_array, sheets
+from lossearch.report.figures.predictions import as_array, predicted
 from lossearch.report.formatting import number
 
 POINTS = 400
@@ -26,16 +26,18 @@ def errors_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
     """Return predictions of each pair's first sound replicate: against truth, residuals, normal quantiles."""
     panels = []
     for pair in pairs:
-        sheet = next((s for s in sheets(evidence, pair) if s.said.value is not None), None)
-        if sheet is None:
+        replicate = next((s for s in predicted(evidence, pair) if s.predictions.value is not None), None)
+        if replicate is None:
             continue
-        assert sheet.said.value is not None  # noqa: S101 - chosen so
-        target = sheet.target.reshape(len(sheet.target), -1)
-        value = as_array(sheet.said.value).reshape(target.shape)
+        assert replicate.predictions.value is not None  # noqa: S101 - chosen so
+        target = replicate.target.reshape(len(replicate.target), -1)
+        value = as_array(replicate.predictions.value).reshape(target.shape)
         for column in range(min(target.shape[1], _OUTPUTS)):
             name = pair if target.shape[1] == 1 else f"{pair}, output {column + 1}"
-            true, said = target[:, column], value[:, column]
-            panels.append(Panel(name, _alt(name, true, said), partial(_draw, true=true, said=said)))
+            true, prediction = target[:, column], value[:, column]
+            panels.append(
+                Panel(name, _alt(name, true, prediction), partial(_draw, true=true, prediction=prediction))
+            )
     if not panels:
         return None
     return Picture(
@@ -47,24 +49,24 @@ def errors_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
     )
 
 
-def _alt(name: str, true: NDArray[np.float64], said: NDArray[np.float64]) -> str:
-    residual = true - said
-    r = float(np.corrcoef(true, said)[0, 1]) if true.std() and said.std() else 0.0
+def _alt(name: str, true: NDArray[np.float64], prediction: NDArray[np.float64]) -> str:
+    residual = true - prediction
+    r = float(np.corrcoef(true, prediction)[0, 1]) if true.std() and prediction.std() else 0.0
     return (
         f"{name}: true against predicted values (correlation {r:.2f}), residuals against predictions (mean "
         f"{number(float(residual.mean()))}, sd {number(float(residual.std()))}), and residuals against normal quantiles."
     )
 
 
-def _thinned(true: NDArray[np.float64], said: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+def _thinned(true: NDArray[np.float64], prediction: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     if len(true) <= POINTS:
-        return true, said
+        return true, prediction
     kept = np.argsort(true, kind="stable")[np.linspace(0, len(true) - 1, POINTS).round().astype(int)]
-    return true[kept], said[kept]
+    return true[kept], prediction[kept]
 
 
-def _draw(axes: Sequence[Axes], *, true: NDArray[np.float64], said: NDArray[np.float64]) -> None:
-    x, y = _thinned(true, said)
+def _draw(axes: Sequence[Axes], *, true: NDArray[np.float64], prediction: NDArray[np.float64]) -> None:
+    x, y = _thinned(true, prediction)
     shown = PredictionErrorDisplay(y_true=x, y_pred=y)
     dots: dict[str, Any] = {"s": 9, "color": BLUE, "alpha": 0.6, "linewidths": 0}
     line: dict[str, Any] = {"color": INK, "lw": 0.8}

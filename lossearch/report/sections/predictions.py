@@ -34,7 +34,7 @@ def predictions(sources: Sources) -> Section:
     pictures = [FIGURES[name](evidence, pairs, sources.classes) for name in drawn]
     kept = tuple(p for p in (*pictures, plane_picture(sources.planes, sources.classes)) if p is not None)
     text = [f"On {evidence.part} rows, of {', '.join(pairs)}."]
-    without = [p for p in pairs if all(s.probability is None for s in evidence.sheets[p])]
+    without = [p for p in pairs if all(s.probability is None for s in evidence.predictions[p])]
     if without and "calibration" in drawn:
         text.append(f"No probabilities, so no calibration: {', '.join(without)}.")
     return Section("predictions", _TITLE, tuple(text), kept)
