@@ -17,6 +17,7 @@ from mlflow.tracking import MlflowClient
 import lossearch
 from lossearch import loss
 from lossearch._json import dumps
+from lossearch.cli.dry_run import _then
 from lossearch.cli.run import configure
 from lossearch.config import make_config
 from lossearch.confirm import early_stopping as race_module
@@ -34,31 +35,37 @@ from lossearch.records.predictions import read_predictions
 from lossearch.report.markdown import to_markdown
 from lossearch.training.contract import Outcome
 from lossearch.verdict.decision import judge
-from lossearch.verdict.early_stopping import joined, plan_looks, share_of, start, step
+from lossearch.verdict.early_stopping import (
+    combined,
+    first_analysis,
+    level_share,
+    next_analysis,
+    plan_analyses,
+)
 from lossearch.verdict.verdict import Relation, Verdict
 
 LEVEL = 0.05
 
 
-# --- looks, and what of the level they use up
+# --- interim analyses, and what of the level they use up
 
 
 @pytest.mark.parametrize(
-    ("seeds", "looks"),
+    ("seeds", "analyses"),
     [(2, (2,)), (9, (9,)), (10, (8, 10)), (14, (8, 14)), (20, (8, 12, 20)), (40, (8, 12, 18, 27, 40))],
 )
-def test_looks_are_planned_half_as_far_apart_again(seeds, looks):
-    assert plan_looks(seeds) == looks
+def test_analyses_are_planned_half_as_far_apart_again(seeds, analyses):
+    assert plan_analyses(seeds) == analyses
 
 
 @given(st.integers(1, 500))
-def test_looks_rise_to_the_end_and_use_up_the_level_and_no_more(seeds):
-    looks = plan_looks(seeds)
-    assert looks[-1] == seeds
-    assert list(looks) == sorted(set(looks))
-    assert sum(share_of(looks, at) for at in looks) == pytest.approx(1)
-    if len(looks) > 1:
-        assert share_of(looks, seeds) == 0.5
+def test_analyses_rise_to_the_end_and_use_up_the_level_and_no_more(seeds):
+    analyses = plan_analyses(seeds)
+    assert analyses[-1] == seeds
+    assert list(analyses) == sorted(set(analyses))
+    assert sum(level_share(analyses, at) for at in analyses) == pytest.approx(1)
+    if len(analyses) > 1:
+        assert level_share(analyses, seeds) == 0.5
 
 
 def of_errors(errors):
@@ -105,7 +112,7 @@ def judged(errors, raced, *, rope=0.0, draws=300, seed=0, conventional="p0"):
         direction="minimize",
         conventional=conventional,
         rope=rope,
-        share=share_of(raced.looks, raced.at),
+        share=level_share(raced.looks, raced.at),
         draws=draws,
         seed=seed,
     )
@@ -113,12 +120,12 @@ def judged(errors, raced, *, rope=0.0, draws=300, seed=0, conventional="p0"):
 
 def ran(errors, **how):
     """Run a race to its end: what is said of it, and how far it came."""
-    raced, said = start(len(next(iter(errors.values())))), {}
+    raced, said = first_analysis(len(next(iter(errors.values())))), {}
     while True:
         said[raced.at] = judged(errors, raced, **how)
-        onward = step(raced, said[raced.at])
+        onward = next_analysis(raced, said[raced.at])
         if onward is None:
-            return joined(said, raced.dropped), raced
+            return combined(said, raced.dropped), raced
         raced = onward
 
 
@@ -200,7 +207,7 @@ def stages():
 
 
 def test_every_two_pairs_are_compared_on_the_seeds_of_both(stages):
-    verdict = joined(stages, {"p3": 8, "p2": 12})
+    verdict = combined(stages, {"p3": 8, "p2": 12})
     assert {frozenset((c.a, c.b)) for c in verdict.comparisons} == {
         frozenset(two) for two in combinations(("p0", "p1", "p2", "p3"), 2)
     }
@@ -220,25 +227,25 @@ def test_a_dropped_pair_is_behind_the_leader_whatever_its_own_seeds_say(stages):
     lucky = {8: stages[8], 20: stages[20]}
     rows = tuple(replace(r, score=-1.0) if r.pair == "p3" else r for r in stages[8].ranking)
     lucky[8] = replace(stages[8], ranking=rows)
-    verdict = joined(lucky, {"p3": 8})
+    verdict = combined(lucky, {"p3": 8})
     assert verdict.leader == verdict.ranking[0].pair == stages[20].leader
     assert [(r.pair, r.rank, r.tied) for r in verdict.ranking][-1] == ("p3", 3, False)
 
 
 def test_where_nobody_was_dropped_the_last_look_is_the_verdict(stages):
-    assert joined({8: stages[8], 12: stages[12]}, {}) is stages[12]
+    assert combined({8: stages[8], 12: stages[12]}, {}) is stages[12]
 
 
 def test_a_margin_that_no_look_measured_is_not_stated():
     first = drawn(np.random.default_rng(5), (0.0, 3.0, 3.0))
     said = {8: judged(first, Raced((8, 20), 8)), 20: judged(first, Raced((8, 20), 20, {"p2": 8}))}
-    verdict = joined(said, {"p2": 8})
+    verdict = combined(said, {"p2": 8})
     assert "by at least" in verdict.sentences[0]
     close = tuple(
         replace(c, low=-0.1, relation=Relation.UNDECIDED) if {c.a, c.b} == {"p0", "p2"} else c
         for c in said[8].comparisons
     )
-    verdict = joined({**said, 8: replace(said[8], comparisons=close)}, {"p2": 8})
+    verdict = combined({**said, 8: replace(said[8], comparisons=close)}, {"p2": 8})
     assert verdict.sentences[0].endswith("it beats every other pair (95 % confidence).")
 
 
@@ -547,7 +554,7 @@ def test_the_command_line_asks_for_a_race():
 
 def test_a_race_is_foretold_at_its_most_and_is_no_part_of_the_study(study):
     other = three(race=True)
-    (said,) = other._then(study.cost())
+    (said,) = _then(other, study.cost())
     assert said.startswith(
         "then the best of every pair on up to 20 fresh seeds: at most 60 replicates, about "
     )

@@ -22,7 +22,7 @@ from lossearch.metrics.registry import METRICS
 from lossearch.records.evidence import Evidence
 from lossearch.verdict.bootstrap import resample
 from lossearch.verdict.decision import judge
-from lossearch.verdict.multiple_testing import Estimates, _by_largest, means, step_down
+from lossearch.verdict.multiple_testing import Estimates, _by_max_t, means, step_down
 from lossearch.verdict.verdict import Relation, Rule, Verdict
 
 SEEDS, ROWS = 12, 60
@@ -297,7 +297,7 @@ def test_independent_estimates_are_told_from_0_as_by_holm(method):
     if method == "holm":
         assert step_down(found, 0.05).p == pytest.approx(expected, abs=0.002)
     else:
-        p = np.maximum.accumulate(_by_largest(np.abs(OBSERVED), np.abs(found.z), 0.05)[0])
+        p = np.maximum.accumulate(_by_max_t(np.abs(OBSERVED), np.abs(found.z), 0.05)[0])
         assert p == pytest.approx(expected, abs=0.01)
 
 

@@ -7,7 +7,7 @@ from lossearch.confirm.judging import look
 from lossearch.confirm.selection import Finalists
 from lossearch.errors import InputError
 from lossearch.records.confirmations import Confirmed
-from lossearch.verdict.early_stopping import start, step
+from lossearch.verdict.early_stopping import first_analysis, next_analysis
 
 
 def race(confirm: Confirm, finalists: Finalists, n: int, rope: float | None = None) -> Confirmed | None:
@@ -32,7 +32,7 @@ def race(confirm: Confirm, finalists: Finalists, n: int, rope: float | None = No
     whole = before is not None and not before.raced.looks and not confirm.missing(finalists, n)
     if whole or len(finalists.trials) < 2:
         return confirm(finalists, n)
-    raced = start(n)
+    raced = first_analysis(n)
     while True:
         if confirm.missing(finalists, raced.at, raced.dropped):
             finalists = _finishers(confirm(finalists, raced.at, raced), finalists)
@@ -43,7 +43,7 @@ def race(confirm: Confirm, finalists: Finalists, n: int, rope: float | None = No
         except InputError:
             # what cannot be judged cannot be raced: the verdict will say why
             return confirm(finalists, n)
-        onward = step(raced, verdict)
+        onward = next_analysis(raced, verdict)
         if onward is None:
             break
         if out := [pair for pair in onward.dropped if pair not in raced.dropped]:

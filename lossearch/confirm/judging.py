@@ -17,7 +17,7 @@ from lossearch.study.loop import by_pair
 from lossearch.study.plan import Plan
 from lossearch.verdict import Verdict
 from lossearch.verdict.decision import judge
-from lossearch.verdict.early_stopping import joined, share_of
+from lossearch.verdict.early_stopping import combined, level_share
 
 
 class Known(TypedDict, total=False):
@@ -66,7 +66,7 @@ def judge_study(
             cost={c.point.pair: float(c.epoch) for c in confirmed.confirmations},
         )
         rope = said[at].rope
-    verdict = joined(said, confirmed.raced.dropped)
+    verdict = combined(said, confirmed.raced.dropped)
     write_json(folder / VERDICT, verdict.as_json())
     return verdict
 
@@ -99,7 +99,7 @@ def look(
         direction=metric.direction,
         conventional=plan.conventional,
         rope=rope,
-        share=share_of(raced.looks, raced.at),
+        share=level_share(raced.looks, raced.at),
         seed=plan.budget.seed,
         **known,
     )

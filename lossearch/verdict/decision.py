@@ -63,8 +63,8 @@ def judge(
         cost: pair -> what a training costs, in any unit.
         rope: differences up to this are equal for practical purposes; None for the metric's default.
         level: chance of calling any pair worse where all are equal; intervals hold with 1 - level.
-        share: of the level, what these comparisons may use up where growing evidence is looked at several
-            times; p and intervals are those of all looks together.
+        share: of the level, what these comparisons may use up where there are interim analyses; p and intervals
+            are those of all analyses together.
         draws: how many draws of seeds and rows.
         seed: of these draws.
 
@@ -140,7 +140,7 @@ def _compare(
     found = differences(drawn, *couples[:, ::sign].T)
     family = step_down(found, level * share)
     low, high = found.value - family.half, found.value + family.half
-    effect = _effects(found.value, drawn.scores[couples[:, 0]] - drawn.scores[couples[:, 1]])
+    effect = _effect_sizes(found.value, drawn.scores[couples[:, 0]] - drawn.scores[couples[:, 1]])
     better = (found.z > found.as_z(rope - found.value)).mean(axis=0)
     worse = (found.z < found.as_z(-rope - found.value)).mean(axis=0)
     comparisons = tuple(
@@ -162,7 +162,7 @@ def _compare(
     return comparisons, _detectable(found, family.half, couples[:, 0] == order[0])
 
 
-def _effects(value: Floats, by_seed: Floats) -> Floats:
+def _effect_sizes(value: Floats, by_seed: Floats) -> Floats:
     """Return differences over their standard deviation across seeds, NaN where that is rounding."""
     sd = by_seed.std(axis=1, ddof=1)
     varies = sd > ROUNDING * np.abs(value)

@@ -1,11 +1,12 @@
-"""A race: who is told worse early gets no more seeds, and what was said on the way stays in the verdict.
+"""Early stopping of a confirmation: pairs that are told worse at an interim analysis get no more seeds.
 
-Pairs are looked at several times, with more seeds each time, and each look may be wrong. So the level is
-spent look by look (Lan and DeMets 1983), without counting on how looks go together, which is careful: one
-half is for the last, so that close pairs lose little by the race, and the other half is for all earlier
-looks alike. Each look compares all pairs that are still in the race, as one family at its share of the
-level. So all that is said at any look holds at once but for the level, wherever the race ends, and it may
-end as soon as nothing is left to decide.
+A group-sequential design: pairs are compared after several numbers of seeds, and each analysis may be wrong. So
+the level is spent analysis by analysis (Lan and DeMets 1983), by Bonferroni, which counts on nothing about how
+analyses depend on each other: one half is for the last, so that close pairs lose little by stopping early, and
+the other half is for all interim analyses alike. Each compares all pairs that are left, as one family at its
+share of the level. So all that is said at any analysis holds at once but for the level, wherever the
+confirmation ends, and it may end as soon as nothing is left to decide. What was said on the way stays in the
+verdict.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from lossearch.verdict.sentences import sentences
 from lossearch.verdict.verdict import Comparison, Ranked, Relation, Verdict
 
 FIRST = 8
-"""Seeds before the first look: with fewer hardly any difference can be told."""
+"""Seeds at the first analysis: with fewer hardly any difference can be told."""
 GROWTH = 1.5
-"""How many times as many seeds the next look has."""
+"""How many times as many seeds the next analysis has."""
 LAST = 0.5
-"""The last look's share of the level."""
+"""The last analysis's share of the level."""
 
 
-def plan_looks(seeds: int) -> tuple[int, ...]:
-    """Return after how many seeds a race of so many is looked at; the last time after all of them.
+def plan_analyses(seeds: int) -> tuple[int, ...]:
+    """Return after how many seeds of so many there is an analysis; the last time after all of them.
 
-    A look that would be closer to the end than half a step is left out.
+    An interim analysis that would be closer to the end than half a step is left out.
     """
     found, at = [], FIRST
     while at * (1 + GROWTH) / 2 <= seeds:
@@ -39,29 +40,29 @@ def plan_looks(seeds: int) -> tuple[int, ...]:
     return (*found, seeds)
 
 
-def share_of(looks: Sequence[int], at: int) -> float:
-    """Return the share of the level that the look after ``at`` seeds has; all of it where it is the only one."""
-    if len(looks) <= 1:
+def level_share(analyses: Sequence[int], at: int) -> float:
+    """Return the share of the level that the analysis after ``at`` seeds has; all of it where it is the only one."""
+    if len(analyses) <= 1:
         return 1.0
-    return LAST if at == looks[-1] else (1 - LAST) / (len(looks) - 1)
+    return LAST if at == analyses[-1] else (1 - LAST) / (len(analyses) - 1)
 
 
-def start(seeds: int) -> Raced:
-    """Return a race over at most so many seeds, as it is at its first look."""
-    looks = plan_looks(seeds)
-    return Raced(looks, looks[0])
+def first_analysis(seeds: int) -> Raced:
+    """Return where a confirmation on at most so many seeds is at its first analysis."""
+    analyses = plan_analyses(seeds)
+    return Raced(analyses, analyses[0])
 
 
-def step(raced: Raced, verdict: Verdict) -> Raced | None:
-    """Return the race as it is at its next look, None where it has come to its end.
+def next_analysis(raced: Raced, verdict: Verdict) -> Raced | None:
+    """Return where a confirmation is at its next analysis, None where it has come to its end.
 
     Pairs that were told worse than the leader are dropped, all but the conventional one, as gains are
-    measured against it. The race ends where more seeds would tell nothing: one pair is the best, or
-    those tied with the best are equal for practical purposes.
+    measured against it. It ends where more seeds would tell nothing: one pair is the best, or those tied
+    with the best are equal for practical purposes.
 
     Args:
-        raced: the race as it was looked at.
-        verdict: what was said there, of the pairs still in it.
+        raced: where it is now.
+        verdict: what was said there, of the pairs that are left.
     """
     later = [n for n in raced.looks if n > raced.at]
     if not later or _decided(verdict):
@@ -75,15 +76,15 @@ def _decided(verdict: Verdict) -> bool:
     return all(c.relation is Relation.EQUAL for c in verdict.comparisons if {c.a, c.b} <= tied)
 
 
-def joined(said: Mapping[int, Verdict], dropped: Mapping[str, int]) -> Verdict:
-    """Return the last look's verdict, with the pairs that had been dropped as the looks before left them.
+def combined(said: Mapping[int, Verdict], dropped: Mapping[str, int]) -> Verdict:
+    """Return the last analysis's verdict, with the pairs that had been dropped as the ones before left them.
 
     Every two pairs are compared on all seeds that both have. A dropped pair has the score of its own
     seeds, and its rank by how far it was behind the leader on them. It is not tied with the best, since it
     was told worse than another pair.
 
     Args:
-        said: seeds at a look -> what was said there.
+        said: seeds of an analysis -> what was said there.
         dropped: pair -> after how many seeds it was dropped.
     """
     last = said[max(said)]
@@ -101,10 +102,10 @@ def joined(said: Mapping[int, Verdict], dropped: Mapping[str, int]) -> Verdict:
     return replace(whole, sentences=sentences(whole))
 
 
-def _left(look: Verdict, pair: str) -> Ranked:
-    """Return what a look said of a pair that was dropped after it."""
-    row = next(r for r in look.ranking if r.pair == pair)
-    return replace(row, tied=False, dropped=look.seeds)
+def _left(interim: Verdict, pair: str) -> Ranked:
+    """Return what an interim analysis said of a pair that was dropped after it."""
+    row = next(r for r in interim.ranking if r.pair == pair)
+    return replace(row, tied=False, dropped=interim.seeds)
 
 
 def _off(row: Ranked, last: Verdict, said: Mapping[int, Verdict]) -> float:

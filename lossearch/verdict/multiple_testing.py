@@ -148,9 +148,9 @@ def step_down(estimates: Estimates, level: float) -> Family:
     observed = np.abs(estimates.as_z(estimates.value))
     order = np.argsort(-observed, kind="stable")
     back = np.argsort(order, kind="stable")
-    p, critical = _by_count(observed[order], _left(estimates, order), level)
+    p, critical = _by_holm(observed[order], _left(estimates, order), level)
     if estimates.joint:
-        p_joint, critical_joint = _by_largest(observed[order], np.abs(estimates.z)[:, order], level)
+        p_joint, critical_joint = _by_max_t(observed[order], np.abs(estimates.z)[:, order], level)
         p, critical = np.maximum(p, p_joint), np.maximum(critical, critical_joint)
     p = np.maximum.accumulate(p)
     told = int((p <= level).sum())
@@ -167,15 +167,15 @@ def _left(estimates: Estimates, order: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.maximum(left, 1)
 
 
-def _by_largest(observed: Floats, errors: Floats, level: float) -> tuple[Floats, Floats]:
-    """Return p and critical value of each estimate among itself and those after it, by draws of the errors."""
+def _by_max_t(observed: Floats, errors: Floats, level: float) -> tuple[Floats, Floats]:
+    """Return p and critical value of each estimate among itself and those after it, by draws of the largest error (max-t)."""
     largest = np.maximum.accumulate(errors[:, ::-1], axis=1)[:, ::-1]
     p = (1 + (largest >= observed).sum(axis=0)) / (len(largest) + 1)
     return p, np.sort(largest, axis=0)[_place(len(largest), level)]
 
 
-def _by_count(observed: Floats, left: NDArray[np.int64], level: float) -> tuple[Floats, Floats]:
-    """Return p and critical value of each estimate by the number left of them."""
+def _by_holm(observed: Floats, left: NDArray[np.int64], level: float) -> tuple[Floats, Floats]:
+    """Return p and critical value of each estimate by the number left of them (Holm)."""
     return np.minimum(1, 2 * left * stats.norm.sf(observed)), stats.norm.isf(level / 2 / left)
 
 

@@ -33,7 +33,7 @@ def _answer(verdict: Verdict) -> str:
     if not alone:
         return f"{_listed(verdict.tied)} tie at {basis}."
     least = min(c.low for c in verdict.comparisons if c.a == verdict.leader)
-    # a pair dropped from a race was told from another leader, itself worse than this one
+    # a pair dropped early was told from another leader, itself worse than this one
     margin = f" by at least {least:.2g}" if least > 0 else ""
     others = verdict.ranking[1].pair if len(verdict.ranking) == 2 else "every other pair"
     return f"{first.pair} is best at {basis}; it beats {others}{margin} ({verdict.confidence} confidence)."

@@ -76,7 +76,7 @@ class Ranked:
 
     ``search`` is the score it was chosen by, ``validation`` the fresh seeds' score on validation rows at
     the same epoch, ``score`` the judged one. ``gain`` is over the conventional pair, positive is better.
-    ``dropped`` says after how many seeds a race left the pair behind, None where it has all of them.
+    ``dropped`` says after how many seeds the pair was dropped, None where it has all of them.
     """
 
     pair: str
