@@ -133,18 +133,18 @@ def _settings(epochs: int, *, compiled: bool = False) -> Any:
 def _trainer(of: Problem, replicates: int, chunk: int, *, compiled: bool = False) -> Any:
     """Return a function that trains so many replicates, ``chunk`` together, for the epochs it is given."""
     from lossearch.training.contract import Replicate
-    from lossearch.training.population import Populations
-    from lossearch.training.population.chunk_size import Sizing
+    from lossearch.training.population.chunks import ChunkSizer
+    from lossearch.training.population.method import Populations
 
-    class Fixed(Sizing):
-        def most(self, run: Any, whole: Any) -> int:  # noqa: ARG002 - Sizing's
+    class Fixed(ChunkSizer):
+        def most(self, call: Any, whole: Any) -> int:  # noqa: ARG002 - ChunkSizer's
             return chunk
 
     seeds, each = shape(replicates)
     space, points = _space(of, each)
     todo = [Replicate(p, s) for p in points for s in range(seeds)]
     task = _task(of)
-    train = Populations(threads=1, sizing=Fixed())
+    train = Populations(threads=1, sizer=Fixed())
     return lambda epochs: list(train(task, space, todo, _settings(epochs, compiled=compiled)))
 
 
@@ -189,6 +189,7 @@ def ours_compiled(name: str, replicates: int, changes: Mapping[str, int]) -> dic
 
 def ours_memory(name: str, replicates: int, changes: Mapping[str, int]) -> dict[str, Any]:
     """Return the process's peak resident bytes, and those that were computed beforehand, all and by part."""
+    from lossearch.training.contract import TrainingCall
     from lossearch.training.population.memory import footprint
 
     of = problem(name, **changes)
@@ -197,7 +198,9 @@ def ours_memory(name: str, replicates: int, changes: Mapping[str, int]) -> dict[
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     seeds, each = shape(replicates)
     space, points = _space(of, each)
-    found = footprint(_task(of), space, points, range(seeds), _settings(of.epochs), random=False)
+    found = footprint(
+        TrainingCall(_task(of), space, random=False), points, range(seeds), _settings(of.epochs)
+    )
     return {
         "peak": peak,
         "computed": found.of(seeds, replicates),
@@ -209,6 +212,6 @@ def ours_memory(name: str, replicates: int, changes: Mapping[str, int]) -> dict[
 
 def default_chunk() -> int:
     """Return how many replicates are trained together unless said otherwise."""
-    from lossearch.training.population.chunk_size import MOST
+    from lossearch.training.population.chunks import MOST
 
     return MOST

@@ -19,14 +19,14 @@ import torch
 from lossearch.kinds import KINDS
 from lossearch.testing.problems import NETWORKS, every_pair, network_problem, replicate, space_of
 from lossearch.testing.training_base import FIFTY_STEPS, VARIANTS, TrainingTests, variant_name
-from lossearch.training.contract import Trains
-from lossearch.training.plain.train import preflight
-from lossearch.training.population import train_population
-from lossearch.training.population.eligibility import unfit
+from lossearch.training.contract import TrainingMethod
+from lossearch.training.population.method import train_population
+from lossearch.training.preflight.batching import obstacle_to_batching
+from lossearch.training.preflight.preflight import preflight
 
 
 class Population(TrainingTests):
-    def trains(self) -> Trains:
+    def trains(self) -> TrainingMethod:
         return train_population
 
 
@@ -37,9 +37,9 @@ def row(network: str, variant: tuple[str, dict[str, object]], kinds: list[str]) 
         task = network_problem(kind, network)
         settings = replace(FIFTY_STEPS, optimizer=variant[0], options=variant[1])
         ours = [replicate(pair) for pair in every_pair(task)]
-        random = preflight(task, ours[:1], settings)
+        random = preflight(task, space_of(task), ours[:1], settings).random
         # how fast batching is does not matter here, only whether it is right
-        reason = unfit(task, space_of(task), [0, 1], settings, random=random)
+        reason = obstacle_to_batching(task, space_of(task), [0, 1], settings, random=random)
         if reason is not None and "saves too little" not in reason:
             found["plain"] += len(ours)
             continue

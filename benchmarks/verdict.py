@@ -41,7 +41,7 @@ from lossearch.records.evidence import Evidence
 from lossearch.space import Point, Space
 from lossearch.tasks.task import Fold, Part, Task
 from lossearch.training.contract import Replicate, TrainSettings
-from lossearch.training.population import train_population
+from lossearch.training.population.method import train_population
 from lossearch.training.prediction import Predictor
 from lossearch.verdict.decision import judge
 

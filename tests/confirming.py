@@ -14,8 +14,7 @@ from lossearch.records.trial import TrialRecord
 from lossearch.study.plan import Plan
 from lossearch.study.prepare import Prepared, prepare
 from lossearch.study.progress import Silent
-from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Trains
-from lossearch.training.plain.train import train_plain
+from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(150, 3))
@@ -91,16 +90,18 @@ def searched(plan: Plan, n: int = 5) -> list[TrialRecord]:
     ]
 
 
-def way(study: Prepared) -> Trains:
+def way(study: Prepared) -> TrainingMethod:
     """Return how this study's replicates are trained."""
-    return study.way(train_plain, lambda _: None)
+    return study.method(lambda _: None)
 
 
 class Watched:
     """A way of training that notes what it is asked for, and may change or stop what it gives."""
 
     def __init__(
-        self, train: Trains, change: Callable[[ReplicateResult], ReplicateResult] = lambda result: result
+        self,
+        train: TrainingMethod,
+        change: Callable[[ReplicateResult], ReplicateResult] = lambda result: result,
     ) -> None:
         self.train, self.change = train, change
         self.calls: list[list[Replicate]] = []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from lossearch.cli.dry_run import _how
 from lossearch.config import make_config
 from lossearch.errors import InputError
 from lossearch.study import cost as costs
 from lossearch.study.cost import Cost, _processes, foretell
-from lossearch.study.prepare import _how, prepare
+from lossearch.study.prepare import prepare
 from lossearch.training.plain.train import train_plain
 from lossearch.training.workers.group import START_UP_SECONDS
 

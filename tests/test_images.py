@@ -19,9 +19,10 @@ from lossearch.tasks.build import make_task
 from lossearch.testing.problems import replicate, space_of
 from lossearch.training.contract import TrainSettings
 from lossearch.training.plain.train import train_plain
-from lossearch.training.population import train_population
 from lossearch.training.population.batched_network import Vmapped
+from lossearch.training.population.method import train_population
 from lossearch.training.population.population import batched
+from lossearch.training.precision import PRECISIONS
 
 IMAGES = read_data("digit_images")
 ROWS = {"train": "0:600", "validation": "600:800", "test": "800:1000"}
@@ -80,7 +81,9 @@ def test_a_population_of_cnns_is_what_each_is_alone(model: Any) -> None:
     task = make_task(
         IMAGES, model=model, hidden=[4] if model == "cnn" else None, rows=ROWS, dtype=torch.float64
     )
-    assert isinstance(batched(task.network(10), task.fold(0).train.x[None], random=False), Vmapped)
+    assert isinstance(
+        batched(task.network(10), task.fold(0).train.x[None], PRECISIONS["32-true"], random=False), Vmapped
+    )
     pairs = [find_pair(n, "multiclass") for n in ("cross_entropy/softmax", "mse/softmax")]
     ours = [replicate(p, 0.01, s) for p in pairs for s in (0, 1)]
     both = (

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
+from lossearch._text import size as shown
 from lossearch.testing.problems import (
     NETWORKS,
     dropout_mlp,
@@ -28,16 +29,19 @@ from lossearch.testing.problems import (
     space_of,
 )
 from lossearch.testing.training_base import SETTINGS
-from lossearch.training.contract import Outcome, TrainSettings
-from lossearch.training.population import Populations, train_population
-from lossearch.training.population import chunk_size as sizes
-from lossearch.training.population.chunk_size import CACHE_BYTES, FEWEST, MOST, Sizing, shown
-from lossearch.training.population.chunks import Chunk
-from lossearch.training.population.memory import MARGIN, Footprint, available, footprint
+from lossearch.training.contract import Outcome, TrainingCall, TrainSettings
+from lossearch.training.population import chunks as sizes
+from lossearch.training.population.chunks import (
+    CACHE_BYTES,
+    FEWEST,
+    MOST,
+    Chunk,
+    ChunkSizer,
+    Configuration,
+)
+from lossearch.training.population.memory import MARGIN, Footprint, MemoryTracker, available, footprint
+from lossearch.training.population.method import Populations, train_population
 from lossearch.training.population.population import Population
-from lossearch.training.population.results import Arm
-from lossearch.training.population.tensor_memory import Ledger
-from lossearch.training.population.train_chunk import Run
 
 
 def allocated(work: Callable[[], object], trace: Path) -> int:
@@ -69,7 +73,9 @@ def given(task, arms=24, seeds=(0, 1)):
 
 def found(task, settings, **options):
     ours = given(task)
-    return footprint(task, space_of(task), [r.point for r in ours], (0, 1), settings, random=True, **options)
+    return footprint(
+        TrainingCall(task, space_of(task), random=True, **options), [r.point for r in ours], (0, 1), settings
+    )
 
 
 OPTIMIZERS = (("sgd", {"momentum": 0.9}), ("adam", {}), ("rmsprop", {"centered": True, "momentum": 0.9}))
@@ -163,50 +169,50 @@ def test_a_dry_run_leaves_no_trace():
     assert found(task, SETTINGS) == first
 
 
-# --- the ledger --------------------------------------------------------------------------------------
+# --- the tracker --------------------------------------------------------------------------------------
 
 
-def test_the_ledger_counts_storages_until_they_are_freed():
+def test_the_tracker_counts_storages_until_they_are_freed():
     outside = torch.ones(10)
-    with Ledger() as ledger:
+    with MemoryTracker() as tracker:
         a = torch.zeros(1000)
         views = [a.view(10, 100), a[5:], a.view(10, 100).t()]
-        assert (ledger.live, ledger.peak) == (4000, 4000)
+        assert (tracker.live, tracker.peak) == (4000, 4000)
         b = a.double()
-        assert (ledger.live, ledger.peak) == (12000, 12000)
+        assert (tracker.live, tracker.peak) == (12000, 12000)
         del b
-        assert (ledger.live, ledger.peak) == (4000, 12000)
+        assert (tracker.live, tracker.peak) == (4000, 12000)
         a.add_(1)
         outside.mul_(2)
         del a
-        assert ledger.live == 4000
+        assert tracker.live == 4000
         views.clear()
-        assert ledger.live == 0
-        ledger.peak = 0
+        assert tracker.live == 0
+        tracker.peak = 0
         torch.zeros(3)
-        assert (ledger.live, ledger.peak) == (0, 12)
+        assert (tracker.live, tracker.peak) == (0, 12)
     torch.zeros(7)
-    assert ledger.peak == 12
+    assert tracker.peak == 12
 
 
-def test_the_ledger_sees_into_vmap_and_backward():
+def test_the_tracker_sees_into_vmap_and_backward():
     w, x = torch.randn(4, 3, 5, requires_grad=True), torch.randn(7, 5)
-    with Ledger() as ledger:
+    with MemoryTracker() as tracker:
         torch.vmap(lambda own: torch.tanh(x @ own.t()).square().sum())(w).sum().backward()
-        assert ledger.peak >= 2 * 4 * 4 * 3 * 7
-        assert ledger.live >= w.grad.nbytes
+        assert tracker.peak >= 2 * 4 * 4 * 3 * 7
+        assert tracker.live >= w.grad.nbytes
 
 
 # --- sizes -------------------------------------------------------------------------------------------
 
 
 def run_of(task):
-    return Run(task, space_of(task), False, lambda: False, False, None, 1)
+    return TrainingCall(task, space_of(task), random=False)
 
 
 def whole_of(task, arms, seeds=(0, 1), settings=SETTINGS):
     ours = given(task, arms, seeds)
-    return Chunk(tuple(Arm(r.point) for r in ours if r.seed == seeds[0]), tuple(seeds), settings)
+    return Chunk(tuple(Configuration(r.point) for r in ours if r.seed == seeds[0]), tuple(seeds), settings)
 
 
 def fixed(monkeypatch, **changes):
@@ -227,8 +233,8 @@ LOTS = 2**40
 def test_the_cache_decides_where_memory_does_not(step, together, monkeypatch):
     fixed(monkeypatch, step=step)
     run = run_of(TASK)
-    assert Sizing(LOTS).most(run, whole_of(TASK, 300)) == together
-    assert Sizing(LOTS, cap=7).most(run, whole_of(TASK, 300)) == 7
+    assert ChunkSizer(LOTS).most(run, whole_of(TASK, 300)) == together
+    assert ChunkSizer(LOTS, cap=7).most(run, whole_of(TASK, 300)) == 7
 
 
 def test_memory_decides_where_it_is_short(monkeypatch):
@@ -236,19 +242,19 @@ def test_memory_decides_where_it_is_short(monkeypatch):
     run, whole = run_of(TASK), whole_of(TASK, 300)
     for wanted in (2, 11, 40):
         room = small.of(2, wanted)
-        assert Sizing(room + 10).most(run, whole) == wanted
-        assert Sizing(2 * room + 20, processes=2).most(run, whole) == wanted
-        assert Sizing(room - 10).most(run, whole) == wanted - 1
+        assert ChunkSizer(room + 10).most(run, whole) == wanted
+        assert ChunkSizer(2 * room + 20, processes=2).most(run, whole) == wanted
+        assert ChunkSizer(room - 10).most(run, whole) == wanted - 1
     assert small.of(2, 40) == int(MARGIN * (1000 + 200 + 40 * 2500))
 
 
 def test_a_trial_that_does_not_fit_is_said_once_and_trained_alone(monkeypatch):
     fixed(monkeypatch, replicate=2**30)
     notes = []
-    sizing = Sizing(2**30, note=notes.append)
+    sizing = ChunkSizer(2**30, note=notes.append)
     run, whole = run_of(TASK), whole_of(TASK, 5)
     for _ in range(2):
-        assert [len(c.arms) for c in whole.cut(sizing.most(run, whole))] == [1] * 5
+        assert [len(c.configurations) for c in whole.cut(sizing.most(run, whole))] == [1] * 5
     (line,) = notes
     assert line == (
         "One trial of 2 replicates takes about 2.5 GiB, more than the 1.0 GiB there are for it; one is trained at "
@@ -258,7 +264,7 @@ def test_a_trial_that_does_not_fit_is_said_once_and_trained_alone(monkeypatch):
 
 def test_too_small_a_budget_changes_no_result():
     ours, notes = given(TASK, 5), []
-    tight = Populations(1, sizing=Sizing(1, note=notes.append))
+    tight = Populations(1, sizer=ChunkSizer(1, note=notes.append))
     results = list(tight(TASK, space_of(TASK), ours, SETTINGS, keep_weights=True))
     assert len(notes) == 1
     assert [len(p) for p in tight.parts(TASK, space_of(TASK), ours, SETTINGS)] == [2] * 5
@@ -277,20 +283,23 @@ def test_a_long_study_is_cut_finer_whatever_the_number_of_processes(monkeypatch)
     long = replace(SETTINGS, epochs=1000)
     run = run_of(TASK)
     for processes in (1, 2, 8):
-        found_by = Sizing(LOTS, processes)
+        found_by = ChunkSizer(LOTS, processes)
         assert found_by.most(run, whole_of(TASK, 300, settings=long)) == 150
         assert found_by.most(run, whole_of(TASK, 60, settings=long)) == FEWEST
         assert found_by.most(run, whole_of(TASK, 300, settings=replace(long, epochs=1))) == MOST
-    assert Sizing(LOTS, work=10**6).most(run, whole_of(TASK, 100, settings=replace(long, epochs=1))) == FEWEST
+    assert (
+        ChunkSizer(LOTS, work=10**6).most(run, whole_of(TASK, 100, settings=replace(long, epochs=1)))
+        == FEWEST
+    )
 
 
 def test_parts_of_a_chunk_are_as_equal_as_can_be():
     whole = whole_of(TASK, 26)
-    assert [len(c.arms) for c in whole.cut(50)] == [13, 13]
-    assert [len(c.arms) for c in whole.cut(17)] == [7, 7, 6, 6]
-    assert [len(c.arms) for c in whole.cut(52)] == [26]
-    assert [len(c.arms) for c in whole.cut(0)] == [1] * 26
-    assert tuple(a for c in whole.cut(17) for a in c.arms) == whole.arms
+    assert [len(c.configurations) for c in whole.cut(50)] == [13, 13]
+    assert [len(c.configurations) for c in whole.cut(17)] == [7, 7, 6, 6]
+    assert [len(c.configurations) for c in whole.cut(52)] == [26]
+    assert [len(c.configurations) for c in whole.cut(0)] == [1] * 26
+    assert tuple(a for c in whole.cut(17) for a in c.configurations) == whole.configurations
 
 
 def test_a_task_whose_dry_run_fails_is_cut_as_usual():
@@ -307,7 +316,7 @@ def test_a_task_whose_dry_run_fails_is_cut_as_usual():
             return self.layer(x)
 
     task = problem("binary", network=Moody, rows=90)
-    assert Sizing(LOTS).most(run_of(task), whole_of(task, 300)) == MOST
+    assert ChunkSizer(LOTS).most(run_of(task), whole_of(task, 300)) == MOST
 
 
 def test_the_share_of_free_memory_heeds_a_container(monkeypatch, tmp_path):
@@ -365,8 +374,8 @@ from functools import partial
 sys.path.insert(0, {tests!r})
 from test_memory import wide
 from lossearch.testing.problems import every_pair, problem, replicate, space_of
-from lossearch.training.contract import TrainSettings
-from lossearch.training.population import train_population
+from lossearch.training.contract import TrainingCall, TrainSettings
+from lossearch.training.population.method import train_population
 from lossearch.training.population.memory import footprint
 
 task = problem("binary", network=wide, rows=300, train=100)
@@ -378,7 +387,7 @@ def train(n):
     assert all(r.outcome == "completed" for r in results)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 few, many = train(8), train(200)
-found = footprint(task, space, [replicate(pair).point], (0, 1), settings, random=False)
+found = footprint(TrainingCall(task, space, random=False), [replicate(pair).point], (0, 1), settings)
 print((many - few) / 384, found.replicate + found.kept)
 """
 

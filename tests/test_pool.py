@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,10 +21,11 @@ from lossearch.testing.problems import dropout_mlp, problem, replicate, space_of
 from lossearch.testing.training_base import SETTINGS
 from lossearch.training.contract import Outcome
 from lossearch.training.plain.train import train_plain
-from lossearch.training.workers.pool import PlainPool, Recipe, train_plain_parallel
+from lossearch.training.workers.group import WorkerGroup
+from lossearch.training.workers.pool import PlainPool
 
-RECIPE = Recipe(partial(problem, "regression", network=dropout_mlp))
-TASK = RECIPE.make()
+MAKE_TASK = partial(problem, "regression", network=dropout_mlp)
+TASK = MAKE_TASK()
 MSE = find_pair("mse/identity", "regression", TASK.facts)
 SPACE = space_of(TASK)
 
@@ -76,8 +78,14 @@ def same(a, b):
         assert all(torch.equal(a.weights[k], b.weights[k]) for k in a.weights)
 
 
+@contextmanager
+def pool_of(make_task, **options):
+    with WorkerGroup(make_task, **options) as group:
+        yield PlainPool(group)
+
+
 def running(pool):
-    return [w.process.pid for w in pool.crew.workers]
+    return [w.process.pid for w in pool.group.workers]
 
 
 @pytest.fixture
@@ -93,7 +101,7 @@ def test_results_are_those_of_one_process_and_workers_are_kept():
     ours[0] = replace(ours[0], until=7)
     longer = replace(SETTINGS, epochs=30)
     expected = list(train_plain(TASK, SPACE, ours, longer, keep_weights=True))
-    with PlainPool(RECIPE, workers=2, start_up=0) as pool:
+    with pool_of(MAKE_TASK, workers=2, start_up=0) as pool:
         first = list(pool(TASK, SPACE, ours, longer, keep_weights=True))
         pids = running(pool)
         second = list(pool(TASK, SPACE, ours[::-1], longer, keep_weights=True))[::-1]
@@ -109,7 +117,7 @@ def test_results_are_those_of_one_process_and_workers_are_kept():
 
 def test_short_work_stays_in_this_process():
     ours = [replicate(MSE, seed=s) for s in range(3)]
-    with PlainPool(RECIPE, workers=2, start_up=600.0) as pool:
+    with pool_of(MAKE_TASK, workers=2, start_up=600.0) as pool:
         results = list(pool(TASK, SPACE, ours, SETTINGS))
         assert running(pool) == []
     for a, b in zip(train_plain(TASK, SPACE, ours, SETTINGS), results, strict=True):
@@ -117,11 +125,11 @@ def test_short_work_stays_in_this_process():
 
 
 @pytest.mark.parametrize(
-    ("recipe", "pair", "words"),
+    ("make_task", "pair", "words"),
     [
-        (Recipe(lambda: TASK), MSE, "the data or network cannot be sent to another process ("),
+        (lambda: TASK, MSE, "the data or network cannot be sent to another process ("),
         (
-            RECIPE,
+            MAKE_TASK,
             bare(
                 loss(task="regression", encoding="raw", source="-", name="mine")(
                     lambda f, y: (f - y).square()
@@ -131,10 +139,10 @@ def test_short_work_stays_in_this_process():
         ),
     ],
 )
-def test_what_cannot_be_sent_is_trained_here(recipe, pair, words):
+def test_what_cannot_be_sent_is_trained_here(make_task, pair, words):
     notes = []
     ours = [replicate(pair, seed=s) for s in range(2)]
-    with PlainPool(recipe, workers=2, start_up=0, note=notes.append) as pool:
+    with pool_of(make_task, workers=2, start_up=0, note=notes.append) as pool:
         results = [*pool(TASK, SPACE, ours, SETTINGS), *pool(TASK, SPACE, ours, SETTINGS)]
         assert running(pool) == []
     assert len(notes) == 1
@@ -148,10 +156,10 @@ def test_a_task_that_differs_in_the_worker_is_trained_here():
     notes = []
     other = problem("binary")
     pair = find_pair("bce/sigmoid", "binary")
-    with PlainPool(RECIPE, workers=2, start_up=0, note=notes.append) as pool:
+    with pool_of(MAKE_TASK, workers=2, start_up=0, note=notes.append) as pool:
         (result,) = pool(other, space_of(other), [replicate(pair)], SETTINGS)
         assert running(pool) == []
-    assert notes == ["Training in one process: workers make another task than this one from its recipe."]
+    assert notes == ["Training in one process: the task that workers make is not this one."]
     same(next(train_plain(other, space_of(other), [replicate(pair)], SETTINGS)), result)
 
 
@@ -159,7 +167,7 @@ def test_a_task_that_differs_in_the_worker_is_trained_here():
 def test_a_killed_worker_costs_its_replicate_one_retry(marker):
     ours = [replicate(MSE), replicate(bare(deadly_once)), replicate(bare(deadly)), replicate(MSE, seed=1)]
     notes = []
-    with PlainPool(RECIPE, workers=2, start_up=0, note=notes.append) as pool:
+    with pool_of(MAKE_TASK, workers=2, start_up=0, note=notes.append) as pool:
         a, once, twice, b = pool(TASK, SPACE, ours, SETTINGS)
     assert notes == []
     assert marker.exists()
@@ -174,8 +182,8 @@ def test_a_killed_worker_costs_its_replicate_one_retry(marker):
 @pytest.mark.slow
 def test_stop_and_an_early_end_leave_no_process():
     ours = [replicate(bare(sleepy), seed=s) for s in range(4)]
-    with PlainPool(RECIPE, workers=2, start_up=0) as pool:
-        while not (pool.crew.workers and all(w.ready for w in pool.crew.workers)):
+    with pool_of(MAKE_TASK, workers=2, start_up=0) as pool:
+        while not (pool.group.workers and all(w.ready for w in pool.group.workers)):
             list(pool(TASK, SPACE, [replicate(MSE, seed=s) for s in range(2)], SETTINGS))
         pids, start = running(pool), time.perf_counter()
         assert list(pool(TASK, SPACE, ours, SETTINGS, stop=lambda: time.perf_counter() - start > 0.5)) == []
@@ -184,7 +192,7 @@ def test_stop_and_an_early_end_leave_no_process():
         results = pool(TASK, SPACE, [replicate(MSE), *ours], SETTINGS)
         next(results)
         results.close()
-        assert all(worker.index is None for worker in pool.crew.workers)
+        assert all(worker.job is None for worker in pool.group.workers)
         pids = running(pool)
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
@@ -195,7 +203,7 @@ sys.path.insert(0, {tests!r})
 from test_pool import *
 if __name__ == "__main__":
     ours = [replicate(bare(sleepy), seed=s) for s in range(8)]
-    with PlainPool(RECIPE, workers=2, start_up=0) as pool:
+    with pool_of(MAKE_TASK, workers=2, start_up=0) as pool:
         results = pool(TASK, SPACE, [replicate(MSE, seed=s) for s in range(2)] + ours, SETTINGS)
         next(results)
         print(*running(pool), flush=True)
@@ -223,14 +231,3 @@ def test_however_the_parent_goes_its_workers_go_too(how, tmp_path):
     assert errors.count("Traceback") == (1 if how == signal.SIGINT else 0)
     if how == signal.SIGINT:
         assert errors.strip().endswith("KeyboardInterrupt")
-
-
-@pytest.mark.slow
-def test_a_pool_for_one_call():
-    ours = [replicate(MSE, seed=s) for s in range(2)]
-    for a, b in zip(
-        train_plain(TASK, SPACE, ours, SETTINGS),
-        train_plain_parallel(RECIPE, TASK, SPACE, ours, SETTINGS, workers=2),
-        strict=True,
-    ):
-        same(a, b)

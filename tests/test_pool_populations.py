@@ -17,15 +17,14 @@ from lossearch.space import Point
 from lossearch.testing.problems import problem, replicate, space_of
 from lossearch.testing.training_base import SETTINGS
 from lossearch.training.contract import Outcome
-from lossearch.training.population import Populations, train_population
-from lossearch.training.workers.group import Crew
-from lossearch.training.workers.process import UnableError
-from lossearch.training.workers.worker import Recipe
+from lossearch.training.population.method import Populations, train_population
+from lossearch.training.workers.group import WorkerGroup
+from lossearch.training.workers.process import WorkersUnavailableError
 
 __all__ = ["marker"]
 
-RECIPE = Recipe(partial(problem, "regression"))
-TASK = RECIPE.make()
+MAKE_TASK = partial(problem, "regression")
+TASK = MAKE_TASK()
 SPACE = space_of(TASK)
 LONG = replace(SETTINGS, epochs=40, options={"momentum": 0.9})
 OURS = [
@@ -36,24 +35,24 @@ OURS = [
 ]
 
 
-def crew(recipe=RECIPE, workers=2, **options):
-    return Crew(recipe, workers=workers, start_up=0, **options)
+def group_of(make_task=MAKE_TASK, workers=2, **options):
+    return WorkerGroup(make_task, workers=workers, start_up=0, **options)
 
 
-def ready(team, task=TASK):
+def ready(group, task=TASK):
     """Start the workers and wait until they have the task."""
-    team.check()
-    team.staff(team.size - 1)
+    group.check()
+    group.start(group.size - 1)
     deadline = time.monotonic() + 60
-    while not all(w.ready for w in team.workers) and time.monotonic() < deadline:
-        list(team.heard(task))
-    assert team.idle
+    while not all(w.ready for w in group.workers) and time.monotonic() < deadline:
+        list(group.receive(task))
+    assert group.idle
 
 
 def test_no_worker_is_started_where_it_does_not_pay():
-    with Crew(RECIPE, workers=2, start_up=600.0) as team:
-        results = list(Populations(1, team, chunk=4)(TASK, SPACE, OURS, LONG, keep_weights=True))
-        assert team.workers == []
+    with WorkerGroup(MAKE_TASK, workers=2, start_up=600.0) as group:
+        results = list(Populations(1, group, chunk=4)(TASK, SPACE, OURS, LONG, keep_weights=True))
+        assert group.workers == []
     for ours, alone in zip(
         results, train_population(TASK, SPACE, OURS, LONG, keep_weights=True, chunk=4, threads=1), strict=True
     ):
@@ -65,16 +64,16 @@ def test_results_are_the_same_to_the_last_bit_by_however_many_processes():
     expected = list(train_population(TASK, SPACE, OURS, LONG, keep_weights=True, chunk=2, threads=1))
     assert {r.outcome for r in expected} == {Outcome.COMPLETED, Outcome.DIVERGED}
     for workers in (2, 3):
-        with crew(workers=workers) as team:
-            ready(team)
-            pids = [w.process.pid for w in team.workers]
+        with group_of(workers=workers) as group:
+            ready(group)
+            pids = [w.process.pid for w in group.workers]
             assert len(pids) == workers - 1
-            way = Populations(1, team, chunk=2)
+            method = Populations(1, group, chunk=2)
             for _ in range(2):
-                results = list(way(TASK, SPACE, OURS, LONG, keep_weights=True))
+                results = list(method(TASK, SPACE, OURS, LONG, keep_weights=True))
                 for ours, theirs in zip(results, expected, strict=True):
                     same(ours, theirs)
-            assert [w.process.pid for w in team.workers] == pids
+            assert [w.process.pid for w in group.workers] == pids
         assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
@@ -110,10 +109,10 @@ def test_a_killed_worker_costs_its_chunk_one_more_training_here():
     """Here the loss does not kill: what is tried again is tried in this process."""
     ours = [replicate(bare(deadly), lr, s) for lr in (0.01, 0.02, 0.03, 0.04) for s in (0, 1)]
     notes = []
-    with crew(note=notes.append) as team:
-        ready(team)
-        (pid,) = (w.process.pid for w in team.workers)
-        results = list(Populations(1, team, chunk=2)(TASK, SPACE, ours, LONG))
+    with group_of(note=notes.append) as group:
+        ready(group)
+        (pid,) = (w.process.pid for w in group.workers)
+        results = list(Populations(1, group, chunk=2)(TASK, SPACE, ours, LONG))
         assert not psutil.pid_exists(pid)
     assert notes == []
     expected = list(train_population(TASK, SPACE, ours, LONG, chunk=2, threads=1))
@@ -126,14 +125,14 @@ def test_a_killed_worker_costs_its_chunk_one_more_training_here():
 @pytest.mark.usefixtures("marker")
 def test_what_fails_in_a_worker_is_halved_as_here():
     ours = [replicate(bare(starving), lr, 0) for lr in np.linspace(0.01, 0.05, 16)]
-    with crew() as team:
-        ready(team)
-        way = Populations(1, team, chunk=4)
-        results = list(way(TASK, SPACE, ours, LONG))
-        assert team.workers
+    with group_of() as group:
+        ready(group)
+        method = Populations(1, group, chunk=4)
+        results = list(method(TASK, SPACE, ours, LONG))
+        assert group.workers
     assert [r.replicate for r in results] == ours
     assert {r.outcome for r in results} == {Outcome.COMPLETED}
-    assert way.sizing.cap == 2
+    assert method.sizer.cap == 2
 
 
 @pytest.mark.slow
@@ -142,9 +141,9 @@ def test_a_rule_of_pruning_goes_along_and_one_that_cannot_stays_here():
     expected = list(train_population(TASK, SPACE, OURS, LONG, chunk=2, threads=1, prune=Above(limit)))
     assert Outcome.PRUNED in {r.outcome for r in expected}
     for rule in (Above(limit), lambda _, epoch, score: epoch >= 3 and score > limit):
-        with crew() as team:
-            ready(team)
-            results = list(Populations(1, team, chunk=2)(TASK, SPACE, OURS, LONG, prune=rule))
+        with group_of() as group:
+            ready(group)
+            results = list(Populations(1, group, chunk=2)(TASK, SPACE, OURS, LONG, prune=rule))
         for ours, theirs in zip(results, expected, strict=True):
             same(ours, theirs)
 
@@ -152,29 +151,29 @@ def test_a_rule_of_pruning_goes_along_and_one_that_cannot_stays_here():
 @pytest.mark.slow
 def test_stop_and_an_early_end_leave_no_busy_process():
     ours = [replicate(bare(dragging), lr, s) for lr in (0.01, 0.02, 0.03) for s in (0, 1)]
-    with crew() as team:
-        ready(team)
-        (pid,) = (w.process.pid for w in team.workers)
-        way, start = Populations(1, team, chunk=2), time.perf_counter()
-        assert list(way(TASK, SPACE, ours, LONG, stop=lambda: time.perf_counter() - start > 0.5)) == []
+    with group_of() as group:
+        ready(group)
+        (pid,) = (w.process.pid for w in group.workers)
+        method, start = Populations(1, group, chunk=2), time.perf_counter()
+        assert list(method(TASK, SPACE, ours, LONG, stop=lambda: time.perf_counter() - start > 0.5)) == []
         assert time.perf_counter() - start < 5
-        assert team.workers == []
+        assert group.workers == []
         assert not psutil.pid_exists(pid)
-        ready(team)
-        results = way(TASK, SPACE, [replicate(MSE), *ours], LONG)
+        ready(group)
+        results = method(TASK, SPACE, [replicate(MSE), *ours], LONG)
         next(results)
         results.close()
-        assert team.busy == []
+        assert group.busy == []
 
 
 def test_what_another_process_cannot_have_is_trained_here_and_said_once():
     own = loss(task="regression", encoding="raw", source="-", name="mine")(lambda f, y: (f - y).square())
     ours = [replicate(bare(own), lr, s) for lr in (0.01, 0.02) for s in (0, 1)]
     notes = []
-    with crew(note=notes.append) as team:
-        way = Populations(1, team, chunk=2)
-        results = [*way(TASK, SPACE, ours, LONG), *way(TASK, SPACE, ours, LONG)]
-        assert team.workers == []
+    with group_of(note=notes.append) as group:
+        method = Populations(1, group, chunk=2)
+        results = [*method(TASK, SPACE, ours, LONG), *method(TASK, SPACE, ours, LONG)]
+        assert group.workers == []
     assert notes == [
         "Training in one process: loss mine is not a function of an importable module; move it to one."
     ]
@@ -186,29 +185,29 @@ def test_what_another_process_cannot_have_is_trained_here_and_said_once():
 @pytest.mark.slow
 def test_a_worker_with_another_task_is_refused():
     other = problem("binary")
-    with crew() as team:
-        team.staff(1)
+    with group_of() as group:
+        group.start(1)
         deadline = time.monotonic() + 120
 
         def listen():
             while time.monotonic() < deadline:
-                list(team.heard(other))
+                list(group.receive(other))
 
-        with pytest.raises(UnableError, match="workers make another task than this one from its recipe"):
+        with pytest.raises(WorkersUnavailableError, match="the task that workers make is not this one"):
             listen()
 
 
 @pytest.mark.slow
 def test_a_call_while_another_is_under_way_leaves_its_workers_alone():
     slow = [replicate(bare(dragging), lr, s) for lr in (0.01, 0.02, 0.03) for s in (0, 1)]
-    with crew() as team:
-        ready(team)
-        way = Populations(1, team, chunk=2)
-        outer = way(TASK, SPACE, slow, LONG)
+    with group_of() as group:
+        ready(group)
+        method = Populations(1, group, chunk=2)
+        outer = method(TASK, SPACE, slow, LONG)
         first = next(outer)
-        busy = team.busy
-        inner = list(way(TASK, SPACE, OURS[:2], LONG))
-        assert team.busy == busy
+        busy = group.busy
+        inner = list(method(TASK, SPACE, OURS[:2], LONG))
+        assert group.busy == busy
         results = [first, *outer]
     for mine, theirs in zip(
         [*inner, *results],

@@ -32,12 +32,11 @@ from lossearch.testing.training_base import (
 )
 from lossearch.training.contract import Outcome, Replicate
 from lossearch.training.plain.train import train_plain
-from lossearch.training.population import Populations, train_population
 from lossearch.training.population import train_chunk as engine
 from lossearch.training.population.batched_optimizers import supported
-from lossearch.training.population.chunk_size import Sizing
-from lossearch.training.population.chunks import chunks
-from lossearch.training.population.divergence_monitor import Place, Watch
+from lossearch.training.population.chunks import ChunkSizer, chunks
+from lossearch.training.population.divergence_monitor import DivergedReplicate, DivergenceMonitor
+from lossearch.training.population.method import Populations, train_population
 from lossearch.training.population.module import PopulationModule
 from lossearch.training.population.population import Population
 from lossearch.training.population.weights import Layout
@@ -138,17 +137,19 @@ def test_divergence_has_the_place_that_the_plain_path_gives(name, lr):
 
 
 def test_where_steps_are_not_waited_for_the_loss_is_the_place():
-    watch = Watch(np.ones((1, 2), dtype=bool))
-    watch.note_late(torch.tensor([[[1.0, 1.0]], [[1.0, torch.inf]], [[1.0, torch.nan]]]), first=8)
-    assert watch.lost == [Place(0, 1, "loss", 9, float("inf"))]
-    assert watch.alive.tolist() == [[True, False]]
+    monitor = DivergenceMonitor(np.ones((1, 2), dtype=bool))
+    monitor.note_late(torch.tensor([[[1.0, 1.0]], [[1.0, torch.inf]], [[1.0, torch.nan]]]), first=8)
+    assert monitor.lost == [DivergedReplicate(0, 1, "loss", 9, float("inf"))]
+    assert monitor.alive.tolist() == [[True, False]]
 
 
 @pytest.mark.parametrize("name", ["rmse/identity", "mse/identity"])
 def test_what_has_diverged_is_not_asked_about_again(name, monkeypatch):
     asked = []
-    note = Population._note
-    monkeypatch.setattr(Population, "_note", lambda self, raw: (asked.append(self.steps), note(self, raw)))
+    note = Population._note_lost
+    monkeypatch.setattr(
+        Population, "_note_lost", lambda self, raw: (asked.append(self.steps), note(self, raw))
+    )
     task = problem("regression", rows=400, train=360)
     given = [replicate(find_pair(name, "regression"), lr, s) for lr in (1e-3, 1e200) for s in (0, 1)]
     results = train(task, given, replace(SETTINGS, epochs=2, batch_size=4))
@@ -237,7 +238,7 @@ def test_an_arm_that_has_diverged_leaves(variant, seen):
         np.testing.assert_allclose(result.curves["val_loss"], expected.val_loss, rtol=1e-8)
     for module in seen:
         left = module.population
-        assert left.arms == len(module.arms) == len(left.points) == 2
+        assert left.n_configurations == len(module.remaining) == len(left.points) == 2
         assert left.weights.flat.numel() == left.optimizer.rates.numel() == left.weights.grad.numel()
         assert all(v.shape[0] == 4 for v in left.weights.views.values())
 
@@ -372,7 +373,7 @@ def test_a_chunk_holds_whole_trials_of_one_setting():
         replicate(pair, lr, s, batch_size=b) for lr in (0.1, 0.2, 0.3) for b in (8, 5) for s in (0, 1, 2)
     ]
     cut = chunks([*given, given[0]], SETTINGS, lambda _: 7)
-    assert [(len(c.arms), c.seeds, c.settings.batch_size) for c in cut] == [
+    assert [(len(c.configurations), c.seeds, c.settings.batch_size) for c in cut] == [
         (2, (0, 1, 2), 8),
         (2, (0, 1, 2), 5),
         (1, (0, 1, 2), 8),
@@ -448,7 +449,7 @@ class Lonely(nn.Module):
 def test_what_cannot_be_trained_together_after_all_is_said_once():
     task, notes = problem("binary", network=Lonely), []
     given = grid(task, 3, (1e-2, 2e-2), seeds=(0,))
-    way = Populations(sizing=Sizing(note=notes.append))
+    way = Populations(sizer=ChunkSizer(note=notes.append))
     results = list(way(task, space_of(task, [r.point.definition for r in given]), given, SETTINGS))
     assert {r.outcome for r in results} == {Outcome.COMPLETED}
     assert notes == ["Trained one by one, for as a population it fails: RuntimeError: I train alone."]

@@ -19,15 +19,15 @@ from lossearch.pairs import find_pair
 from lossearch.space import Point
 from lossearch.testing.problems import problem, space_of
 from lossearch.training.contract import Replicate, TrainSettings
-from lossearch.training.population import Populations, train_population
 from lossearch.training.population import minibatches as feeding
 from lossearch.training.population import population as engine
 from lossearch.training.population import thin_network as thin_layers
-from lossearch.training.population.batched_network import LayerStack
-from lossearch.training.population.chunk_size import Sizing
+from lossearch.training.population.chunks import ChunkSizer
 from lossearch.training.population.compiled import CompiledCriteria, _copied, compiled
 from lossearch.training.population.criteria import Criteria, pair_slices
+from lossearch.training.population.layer_stack import LayerStack
 from lossearch.training.population.manual_backward import FusedStack
+from lossearch.training.population.method import Populations, train_population
 from lossearch.training.population.population import Population
 from lossearch.training.population.thin_network import ThinStack
 from lossearch.training.population.weights import Weights
@@ -92,7 +92,7 @@ def test_curves_and_divergences_are_the_same(together: int, monkeypatch: pytest.
     space = space_of(task, pairs)
     eager = list(train_population(task, space, todo, settings))
     notes: list[str] = []
-    way = Populations(sizing=Sizing(note=notes.append))
+    way = Populations(sizer=ChunkSizer(note=notes.append))
     compiled = list(way(task, space, todo, replace(settings, compile=True)))
     assert not notes
     assert any(r.divergence for r in eager)
@@ -214,19 +214,20 @@ from lossearch.pairs import find_pair
 from lossearch.space import Point
 from lossearch.testing.problems import problem, space_of
 from lossearch.training.contract import Replicate, TrainSettings
-from lossearch.training.population import Populations, population
-from lossearch.training.population.eligibility import unfit
-from lossearch.training.population.chunk_size import Sizing
+from lossearch.training.population import population
+from lossearch.training.population.method import Populations
+from lossearch.training.preflight.batching import obstacle_to_batching
+from lossearch.training.population.chunks import ChunkSizer
 population.COMPILED_STEPS = 0
 pair, notes = find_pair("bce/sigmoid", "binary"), []
 settings = TrainSettings(2, 16, compile=True)
 for layers in ([nn.ReLU()], [nn.LayerNorm(7), nn.ReLU()]):
     task = problem("binary", network=lambda n: nn.Sequential(nn.Linear(3, 7), *layers, nn.Linear(7, n)))
     todo = [Replicate(Point(pair.name, 0.1, (), (), pair), s) for s in (0, 1)]
-    way, space = Populations(sizing=Sizing(note=notes.append)), space_of(task, [pair])
+    way, space = Populations(sizer=ChunkSizer(note=notes.append)), space_of(task, [pair])
     for _ in range(2):
         results = list(way(task, space, todo, settings))
-        print([str(r.outcome) for r in results], "Inductor" in str(unfit(task, space, (0, 1), settings, random=False)))
+        print([str(r.outcome) for r in results], "Inductor" in str(obstacle_to_batching(task, space, (0, 1), settings, random=False)))
     print(*notes, sep="|")
 """
     nowhere = {"CXX": str(tmp_path / "g++"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lossearch.testing.training import TrainingContract
-from lossearch.training.population import train_population
+from lossearch.training.population.method import train_population
 
 
 class TestPopulation(TrainingContract):

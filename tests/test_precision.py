@@ -11,7 +11,7 @@ import torch
 from lossearch.testing.problems import batchnorm_mlp, every_pair, problem, replicate, space_of
 from lossearch.training.contract import Outcome, TrainSettings
 from lossearch.training.plain.train import train_plain
-from lossearch.training.population import train_population
+from lossearch.training.population.method import train_population
 
 SETTINGS = TrainSettings(8, 16, "adam", precision="bf16-mixed", epoch="last")
 

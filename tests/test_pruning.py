@@ -32,7 +32,7 @@ from lossearch.study.schedule import Budget, earlier_rounds
 from lossearch.study.trial_value import Attempt, summarise, told
 from lossearch.testing.problems import problem
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainSettings
-from lossearch.training.population import train_population
+from lossearch.training.population.method import train_population
 
 SETTINGS = TrainSettings(40, 8, "sgd")
 AHEAD = Point("bce/sigmoid", 0.5)

@@ -15,9 +15,9 @@ from lossearch.data.sources import read_data
 from lossearch.pairs import find_pair
 from lossearch.space import Space
 from lossearch.tasks.build import make_task
-from lossearch.training.contract import Replicate, Trains, TrainSettings
+from lossearch.training.contract import Replicate, TrainingMethod, TrainSettings
 from lossearch.training.plain.train import train_plain
-from lossearch.training.population import train_population
+from lossearch.training.population.method import train_population
 from lossearch.training.schedules import SCHEDULES, WARM_UP
 
 
@@ -68,7 +68,7 @@ def test_together_and_alone_follow_the_same_schedule(name: str, optimizer: str) 
     points = [space.point("bce/sigmoid", {"lr": lr}) for lr in (0.003, 0.1)]
     replicates = [Replicate(p, s) for p in points for s in (0, 1)]
 
-    def curves(schedule: str, train: Trains) -> list[list[float]]:
+    def curves(schedule: str, train: TrainingMethod) -> list[list[float]]:
         settings = TrainSettings(6, 16, optimizer, schedule=schedule, precision="64-true")
         return [list(r.curves["val_loss"]) for r in train(task, space, replicates, settings)]
 

@@ -37,8 +37,8 @@ from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import Replicate, ReplicateResult, TrainSettings
 from lossearch.training.plain.train import train_plain
 from lossearch.training.population import minibatches as feeding
-from lossearch.training.population import train_population
-from lossearch.training.population.tensor_memory import Ledger
+from lossearch.training.population.memory import MemoryTracker
+from lossearch.training.population.method import train_population
 
 N = 300
 _DRAW = np.random.default_rng(0)
@@ -346,9 +346,9 @@ def test_a_few_batches_at_most_are_held() -> None:
         task.fold(0), gc.collect()
         heavy.most = heavy.live
         ours = [replicate(find_pair("bce/sigmoid", "binary"), lr, s) for lr in (0.01, 0.1) for s in range(4)]
-        with Ledger() as ledger:
+        with MemoryTracker() as tracker:
             list(train_population(task, space_of(task), ours, TrainSettings(1, 32)))
-        return heavy.most, ledger.peak
+        return heavy.most, tracker.peak
 
     items, bytes_ = peaks(256)
     few_items, few_bytes = peaks(128)

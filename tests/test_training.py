@@ -11,21 +11,20 @@ import warnings
 from dataclasses import replace
 
 import pytest
-import pytorch_lightning as pl
 import torch
 from torch import nn
 from torch.nn import functional
 
 from lossearch.errors import InputError, UnknownNameError
 from lossearch.losses import loss
-from lossearch.testing.problems import mlp, problem, reference_run, replicate, space_of
+from lossearch.testing.problems import mlp, problem, replicate, space_of
 from lossearch.testing.training import TrainingContract
 from lossearch.testing.training_base import SETTINGS, conventional, with_identity
 from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import Outcome
 from lossearch.training.optimizers import OPTIMIZERS, make_optimizer
-from lossearch.training.plain.train import LossModule, train_plain
-from lossearch.training.scope import quiet, threads
+from lossearch.training.plain.train import train_plain
+from lossearch.training.trainer import quiet, threads
 
 
 class TestPlain(TrainingContract):
@@ -140,28 +139,6 @@ def test_large_parts_are_gathered_and_scored_in_blocks(monkeypatch):
     assert whole.curves.keys() == blocks.curves.keys()
     for name, curve in whole.curves.items():
         assert curve.tolist() == pytest.approx(blocks.curves[name].tolist(), rel=1e-12), name
-
-
-# --- LossModule under another Trainer ----------------------------------------------------------------
-
-
-def test_a_loss_module_trains_under_any_trainer():
-    task = problem("regression")
-    given = replicate(conventional(task), lr=0.05)
-    expected = reference_run(task, given, replace(SETTINGS, batch_size=64))
-    start = reference_run(task, replicate(conventional(task), lr=1e-300), replace(SETTINGS, epochs=1))
-    fold, criterion = task.fold(0), expected.criterion
-    module = LossModule(start.network, criterion, 0.05, "sgd", {"momentum": 0.9})
-    data = torch.utils.data.TensorDataset(fold.train.x, criterion.encode(fold.train.y, 1))
-    loader = torch.utils.data.DataLoader(data, batch_size=64)
-    with quiet():
-        trainer = pl.Trainer(
-            max_epochs=3, logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator="cpu",
-            enable_model_summary=False, precision="64-true",
-        )  # fmt: skip
-        trainer.fit(module, loader, loader)
-    for name, tensor in expected.network.state_dict().items():
-        torch.testing.assert_close(module.network.state_dict()[name], tensor, rtol=1e-9, atol=1e-9)
 
 
 # --- optimisers -----------------------------------------------------------------------------------------

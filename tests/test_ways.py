@@ -27,9 +27,10 @@ from lossearch.testing.problems import (
 )
 from lossearch.testing.training_base import SETTINGS, conventional, equal, with_identity
 from lossearch.training.contract import Outcome
-from lossearch.training.methods import choose
+from lossearch.training.methods import choose_method
 from lossearch.training.plain.train import train_plain
-from lossearch.training.population import eligibility as fitness
+from lossearch.training.preflight import batching
+from lossearch.training.preflight.preflight import preflight_study
 
 
 class Net(nn.Module):
@@ -197,13 +198,13 @@ SETTING = replace(SETTINGS, options={"momentum": 0.9, "weight_decay": 0.01})
 @pytest.fixture
 def patient(monkeypatch):
     """Right or wrong is the question, not how fast: that depends on what else the machine does."""
-    monkeypatch.setattr(fitness._Probe, "slowness", lambda _: None)
+    monkeypatch.setattr(batching._Comparison, "slowness", lambda _: None)
 
 
 def chosen(task, settings=SETTING, space=None, seeds=(0, 1)):
     notes = []
-    way = choose(task, space or space_of(task), seeds, settings, plain=train_plain, note=notes.append)
-    return way, notes
+    found = preflight_study(task, space or space_of(task), seeds, settings)
+    return choose_method(found, plain=train_plain, note=notes.append), notes
 
 
 @pytest.mark.usefixtures("patient")
@@ -212,8 +213,8 @@ def chosen(task, settings=SETTING, space=None, seeds=(0, 1)):
 def test_what_cannot_be_batched_is_said_in_a_line(name, precision):
     network, words = UNFIT[name]
     before = torch.random.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
-    way, notes = chosen(problem("binary", network=network), replace(SETTING, precision=precision))
-    assert way is train_plain
+    method, notes = chosen(problem("binary", network=network), replace(SETTING, precision=precision))
+    assert method is train_plain
     (line,) = notes
     assert re.fullmatch(rf"Replicates are trained one by one: {words}\.", line), line
     assert torch.equal(before[0], torch.random.get_rng_state())
@@ -224,12 +225,12 @@ def test_what_cannot_be_batched_is_said_in_a_line(name, precision):
 @pytest.mark.parametrize("name", FIT)
 def test_what_can_be_batched_trains_as_alone(name):
     task = network_problem("binary", name) if name in NETWORKS else problem("binary", network=FIT[name])
-    way, notes = chosen(task)
+    method, notes = chosen(task)
     assert notes == []
-    assert way is not train_plain
+    assert method is not train_plain
     given = [replicate(p, lr, s) for p in every_pair(task)[:2] for lr in (0.01, 0.1) for s in (0, 1)]
     space = space_of(task)
-    together = list(way(task, space, given, SETTING, keep_weights=True))
+    together = list(method(task, space, given, SETTING, keep_weights=True))
     alone = list(train_plain(task, space, given, SETTING, keep_weights=True))
     for ours, theirs in zip(together, alone, strict=True):
         equal(ours, theirs, 1e-9)
@@ -250,7 +251,7 @@ def test_a_bias_before_a_normalisation_is_no_reason(kind):
 
 def test_a_network_that_is_no_faster_together_is_trained_alone(monkeypatch):
     seconds = iter((1.0, 0.05))
-    monkeypatch.setattr(fitness, "_least_seconds", lambda _: next(seconds))
+    monkeypatch.setattr(batching, "_least_seconds", lambda _: next(seconds))
     _, notes = chosen(problem("binary", network=Net))
     assert notes == ["Replicates are trained one by one: batching saves too little (1.6 times)."]
 
@@ -269,8 +270,8 @@ def test_the_probe_is_quick():
     [("nadam", {}), ("adam", {"amsgrad": True}), ("radam", {"decoupled_weight_decay": True})],
 )
 def test_optimisers_without_a_batched_form(name, options):
-    way, notes = chosen(problem("binary"), replace(SETTINGS, optimizer=name, options=options))
-    assert way is train_plain
+    method, notes = chosen(problem("binary"), replace(SETTINGS, optimizer=name, options=options))
+    assert method is train_plain
     assert notes == [
         f"Replicates are trained one by one: optimiser {name} with these options has no batched form."
     ]
@@ -312,9 +313,9 @@ def two_axes(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 def test_losses_that_a_stack_of_models_breaks(slip, words):
     task = problem("binary")
     pairs = [conventional(task), find_pair("hinge/tanh", "binary"), with_identity(slip)]
-    way, notes = chosen(task, space=space_of(task, pairs))
+    method, notes = chosen(task, space=space_of(task, pairs))
     assert notes == [f"Replicates are trained one by one: {words}."]
-    results = list(way(task, space_of(task, pairs), [replicate(pairs[2])], SETTINGS))
+    results = list(method(task, space_of(task, pairs), [replicate(pairs[2])], SETTINGS))
     assert [r.outcome for r in results] == [Outcome.COMPLETED]
 
 
@@ -323,9 +324,9 @@ def test_searched_settings_are_probed():
     batch = Dimension("batch_size", choices=(5, 8))
     decay = Dimension("weight_decay", 1e-4, 1e-2, log=True)
     space = Space(task.kind, tuple(every_pair(task)), (0.01, 0.1), settings=(batch, decay))
-    way, notes = chosen(task, SETTINGS, space)
+    method, notes = chosen(task, SETTINGS, space)
     assert notes == []
     point = space.point("bce/sigmoid", {"lr": 0.05, "batch_size": 5, "weight_decay": 1e-3})
     given = replace(replicate(conventional(task)), point=point)
-    (ours,), (theirs,) = (list(w(task, space, [given], SETTINGS)) for w in (way, train_plain))
+    (ours,), (theirs,) = (list(w(task, space, [given], SETTINGS)) for w in (method, train_plain))
     equal(ours, theirs, 1e-12)

@@ -35,8 +35,8 @@ from lossearch.study.prepare import Prepared, declaration, prepare
 from lossearch.study.progress import Listener, Silent
 from lossearch.study.recorder import StudyBook
 from lossearch.tasks.build import Judging
-from lossearch.training.contract import Trains
-from lossearch.training.workers.pool import PlainPool
+from lossearch.training.contract import TrainingMethod
+from lossearch.training.workers.group import WorkerGroup
 
 if TYPE_CHECKING:
     from torch import nn
@@ -129,24 +129,31 @@ def run(
     with ExitStack() as stack:
         stack.enter_context(quiet_optuna())
         stack.enter_context(no_autolog())
-        pool = stack.enter_context(PlainPool(prepared.recipe, workers=config.train.workers, note=heard.note))
-        way = prepared.way(pool, heard.note)
+        group = stack.enter_context(
+            WorkerGroup(prepared.make_task, workers=config.train.workers, note=heard.note)
+        )
+        method = prepared.method(heard.note, group)
         _reach(config.records)
         store = Store.open(config.records.store)
         stack.enter_context(claim(store, prepared.plan.name))
         with opening(store, prepared.plan.name):
             book = _open_book(store, prepared, heard)
-        return replace(_search(prepared, way, pool, store, book, heard), prepared=prepared)
+        return replace(_search(prepared, method, group, store, book, heard), prepared=prepared)
 
 
 def _search(
-    prepared: Prepared, way: Trains, plain: Trains, store: Store, book: StudyBook, heard: Listener
+    prepared: Prepared,
+    method: TrainingMethod,
+    group: WorkerGroup,
+    store: Store,
+    book: StudyBook,
+    heard: Listener,
 ) -> Result:
     name = prepared.plan.name
     try:
-        searched = way if book.weights is None else partial(way, keep_weights=True)
+        searched = method if book.weights is None else partial(method, keep_weights=True)
         heard.finished(Search(prepared.plan, searched, book, heard)())
-        confirm_and_judge(prepared, plain, store.study_dir(name), book, heard)
+        confirm_and_judge(prepared, group, store.study_dir(name), book, heard)
     except KeyboardInterrupt:
         _finish(store, name, book.view, "killed")
         raise

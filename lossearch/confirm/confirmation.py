@@ -35,7 +35,7 @@ from lossearch.study.fitting import keep_model
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.seeds import confirm_seeds
-from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Trains
+from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
 
 VERDICT = "verdict.json"
 """What is said of a confirmation; it goes with it."""
@@ -52,7 +52,7 @@ class Confirm:
     """The confirmation of one study, written into its directory."""
 
     plan: Plan
-    train: Trains
+    train: TrainingMethod
     folder: Path
     listener: Listener
 

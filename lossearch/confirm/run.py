@@ -16,17 +16,17 @@ from lossearch.study.prepare import Prepared
 from lossearch.study.progress import Listener
 from lossearch.study.recorder import StudyBook
 from lossearch.study.seeds import confirm_seeds
-from lossearch.training.contract import Trains
+from lossearch.training.workers.group import WorkerGroup
 
 
 def confirm_and_judge(
-    prepared: Prepared, plain: Trains, folder: Path, book: StudyBook, heard: Listener
+    prepared: Prepared, group: WorkerGroup | None, folder: Path, book: StudyBook, heard: Listener
 ) -> None:
     """Confirm what a search has found and judge it; a confirmation that is there already is not repeated.
 
     Args:
         prepared: the study.
-        plain: trains one replicate after another, where they cannot be trained together.
+        group: other processes that may train too.
         folder: the study's directory.
         book: its records.
         heard: hears of the progress, and why there is no verdict where there is none.
@@ -41,8 +41,7 @@ def confirm_and_judge(
         for pair, why in finalists.left_out.items():
             heard.note(f"Not confirmed: {pair} ({why}).")
     fresh = confirm_seeds(plan.budget.seed, n, plan.budget.seeds) or plan.budget.seeds
-    way = prepared.way(plain, lambda _: None, fresh)
-    confirm = Confirm(plan, way, folder, heard)
+    confirm = Confirm(plan, prepared.method(lambda _: None, group, fresh), folder, heard)
     budget = prepared.config.budget
     confirmed = race(confirm, finalists, n, budget.rope) if budget.race else confirm(finalists, n)
     if book.view is not None:

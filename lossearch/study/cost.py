@@ -11,9 +11,9 @@ from itertools import pairwise
 from lossearch.study.plan import Plan
 from lossearch.study.schedule import next_round
 from lossearch.training.batches import batch_sizes
-from lossearch.training.contract import SCORED_EPOCHS, Replicate, Trains
-from lossearch.training.population import Populations
+from lossearch.training.contract import SCORED_EPOCHS, Replicate, TrainingMethod
 from lossearch.training.population.chunks import Chunk
+from lossearch.training.population.method import Populations
 from lossearch.training.workers.group import START_UP_SECONDS
 
 PROBE_SECONDS = 2.0
@@ -61,12 +61,12 @@ class Cost:
     memory: int | None
 
 
-def foretell(plan: Plan, way: Trains, workers: int) -> Cost:
+def foretell(plan: Plan, method: TrainingMethod, workers: int) -> Cost:
     """Return what a whole study takes.
 
     Args:
         plan: the study's.
-        way: how its replicates are trained, in this process.
+        method: how its replicates are trained, in this process.
         workers: how many processes there may be.
     """
     n = plan.total * len(plan.budget.seeds)
@@ -74,11 +74,11 @@ def foretell(plan: Plan, way: Trains, workers: int) -> Cost:
     replicates = [Replicate(item.point, seed) for item in first for seed in plan.budget.seeds]
     parts: list[Chunk] = []
     memory = None
-    if isinstance(way, Populations):
-        parts = way.parts(plan.task, plan.space, replicates, plan.settings)
-        memory = way.memory(plan.task, plan.space, parts[0])
+    if isinstance(method, Populations):
+        parts = method.parts(plan.task, plan.space, replicates, plan.settings)
+        memory = method.memory(plan.task, plan.space, parts[0])
     probe = parts[0].replicates if parts else replicates[:1]
-    alone = n / len(probe) * _seconds(plan, way, probe, whole=not parts)
+    alone = n / len(probe) * _seconds(plan, method, probe, whole=not parts)
     processes = _processes(alone, workers, len(parts) or n)
     seconds = alone if processes == 1 else START_UP_SECONDS + (alone - START_UP_SECONDS) / processes
     curves = 3 + len(plan.task.metrics)
@@ -86,10 +86,10 @@ def foretell(plan: Plan, way: Trains, workers: int) -> Cost:
     return Cost(n, seconds, disk, len(probe), processes, memory)
 
 
-def _seconds(plan: Plan, way: Trains, probe: Sequence[Replicate], *, whole: bool) -> float:
+def _seconds(plan: Plan, method: TrainingMethod, probe: Sequence[Replicate], *, whole: bool) -> float:
     """Return the seconds of training these together; ``whole``: with every metric at every epoch."""
     clock = _Clock(PROBE_SECONDS)
-    list(way(plan.task, plan.space, probe, plan.settings, stop=clock))
+    list(method(plan.task, plan.space, probe, plan.settings, stop=clock))
     settings = plan.settings
     rows = plan.task.fold(plan.budget.seeds[0]).train_rows
     steps = len(batch_sizes(rows, int(settings.batch_size)))

@@ -19,7 +19,7 @@ from lossearch.study.plan import Plan
 from lossearch.study.seeds import confirm_seeds
 from lossearch.tasks.blueprint import Blueprint
 from lossearch.tasks.task import Fold
-from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Trains
+from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
 
 FOLDER = "models"
 PARTS = ("train", "train+validation")
@@ -95,7 +95,7 @@ class Fitting:
             versions=versions(),
         )
 
-    def train(self, train: Trains, point: Point, epoch: int) -> FittedModel:
+    def train(self, train: TrainingMethod, point: Point, epoch: int) -> FittedModel:
         """Return a model trained now, to the end of ``epoch``, under the first fresh seed that does not diverge.
 
         Raises:

@@ -18,7 +18,7 @@ from lossearch.study.pruning import Pruning
 from lossearch.study.schedule import History, Next, earlier_rounds, next_round
 from lossearch.study.trial_value import Attempt, Objective, best_of, counted, summarise
 from lossearch.tasks.task import Fold, Task
-from lossearch.training.contract import Outcome, Prune, Replicate, ReplicateResult, Trains
+from lossearch.training.contract import Outcome, Prune, Replicate, ReplicateResult, TrainingMethod
 
 GIVE_UP = 3
 """Trials in a row that fail in one way before the study stops: the fault is not the trial's."""
@@ -71,7 +71,7 @@ def by_pair(records: Sequence[TrialRecord]) -> History:
 
 
 def _trials(
-    plan: Plan, train: Trains, batch: Sequence[Next], stop: Callable[[], bool], prune: Prune | None
+    plan: Plan, train: TrainingMethod, batch: Sequence[Next], stop: Callable[[], bool], prune: Prune | None
 ) -> Iterator[tuple[Next, list[ReplicateResult], float]]:
     """Train a batch and give each trial's results with its start, as each is done."""
     seeds = plan.budget.seeds
@@ -89,7 +89,7 @@ class Search:
     """One run of a study's search."""
 
     plan: Plan
-    train: Trains
+    train: TrainingMethod
     book: Book
     listener: Listener
 

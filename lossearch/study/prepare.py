@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from lossearch.config import StudyConfig, config_toml
 from lossearch.data.sources import Dataset, read_data
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
 from lossearch.losses import ACTIVATIONS, Loss, losses_for
-from lossearch.pairs import Criterion, Rejection, pair_up
+from lossearch.pairs import Rejection, pair_up
 from lossearch.records.store import hide_password
 from lossearch.study.cost import Cost, foretell
 from lossearch.study.plan import Plan
@@ -22,12 +20,14 @@ from lossearch.study.resolve import resolve_budget, resolve_settings, resolve_sp
 from lossearch.study.schedule import MINIMUM
 from lossearch.tasks.build import Judging, make_task
 from lossearch.tasks.task import Task
-from lossearch.training.contract import Trains
-from lossearch.training.methods import choose
-from lossearch.training.plain.train import initial_network, train_plain
+from lossearch.training.contract import TrainingMethod
+from lossearch.training.methods import choose_method
+from lossearch.training.plain.train import train_plain
 from lossearch.training.precision import PRECISIONS
-from lossearch.training.workers.group import cores
-from lossearch.training.workers.pool import PlainPool, Recipe
+from lossearch.training.preflight.preflight import Preflight, preflight_study
+from lossearch.training.workers.group import WorkerGroup, cores
+from lossearch.training.workers.pool import PlainPool
+from lossearch.training.workers.worker import MakeTask
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,42 +35,49 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A study ready to run: its plan, and how another process makes its task again."""
+    """A study ready to run: its plan, how another process makes its task again, what was found beforehand."""
 
     plan: Plan
-    recipe: Recipe
+    make_task: MakeTask
     config: StudyConfig
+    preflight: Preflight
 
     @property
     def min_trials(self) -> int:
         """Finished trials a pair needs for a rank: fewer only where it has no more points."""
         return MINIMUM if self.plan.budget.per_pair >= MINIMUM else 1
 
-    def way(self, plain: Trains, note: Callable[[str], None], seeds: Sequence[int] | None = None) -> Trains:
-        """Return how replicates are trained: as populations where they can be, else by ``plain``.
+    def method(
+        self,
+        note: Callable[[str], None],
+        group: WorkerGroup | None = None,
+        seeds: Sequence[int] | None = None,
+    ) -> TrainingMethod:
+        """Return how replicates are trained: as populations where they can be, else one after another.
 
         Args:
-            plain: trains one replicate after another; where it is a pool, its processes help with populations.
             note: takes the line that says why.
+            group: other processes that may train too.
             seeds: of the replicates; the search's by default.
         """
-        plan = self.plan
-        way = choose(
-            plan.task,
-            plan.space,
-            plan.budget.seeds if seeds is None else seeds,
-            plan.settings,
+        plan, found = self.plan, self.preflight
+        plain: TrainingMethod = (
+            partial(train_plain, preflight=found) if group is None else PlainPool(group, preflight=found)
+        )
+        method = choose_method(
+            found,
             plain=plain,
             note=note,
-            crew=plain.crew if isinstance(plain, PlainPool) else None,
+            seeds=seeds,
+            group=group,
             memory=self.config.train.memory_bytes,
-            work=self.plan.total * len(plan.budget.seeds) if seeds is None else self.confirmed,
+            work=plan.total * len(plan.budget.seeds) if seeds is None else self.confirmed,
         )
-        if way is plain and plan.budget.prune and seeds is None:
+        if method is plain and plan.budget.prune and seeds is None:
             note(
                 "No trial is pruned: where seeds are trained one by one, there is no mean to judge a trial by."
             )
-        return way
+        return method
 
     @property
     def confirmed(self) -> int:
@@ -85,7 +92,7 @@ class Prepared:
 
     def cost(self) -> Cost:
         """Foretell what a whole study takes, from a few epochs of its first trials."""
-        return foretell(self.plan, self.way(train_plain, lambda _: None), self.workers)
+        return foretell(self.plan, self.method(lambda _: None), self.workers)
 
     def as_json(self) -> dict[str, Any]:
         """Return what would be done, as plain values."""
@@ -199,37 +206,7 @@ def prepare(
     if config.train.epochs is None or config.train.batch_size is None:
         notes.append(f"{settings.epochs} epochs in batches of {settings.batch_size}.")
     plan = Plan(config.name, task, space, settings, budget, tuple(notes))
-    _try_every_pair(plan)
-    return Prepared(plan, Recipe(make), config)
-
-
-def _try_every_pair(plan: Plan) -> None:
-    """Take one batch forward and backward with every pair, so that a faulty one is told before the first trial.
-
-    Raises:
-        InputError: a pair fails, or gives a loss or gradient that is not finite.
-    """
-    task = plan.task
-    fold = task.fold(plan.budget.seeds[0])
-    x, y = fold.train.x[:32], fold.train.y[:32]
-    network = initial_network(task, plan.budget.seeds[0], x.dtype if x.is_floating_point() else torch.float32)
-    network.eval()
-    raw = network(x).detach()
-    raw = raw.unsqueeze(-1) if raw.ndim == 1 else raw
-    problems = []
-    for pair in plan.space.pairs:
-        output = raw.clone().requires_grad_()
-        criterion = Criterion(pair, None, fold.statistics).to(raw.dtype)
-        try:
-            value = criterion.mean(output, criterion.encode(y, task.n_out))
-            (gradient,) = torch.autograd.grad(value, output)
-        except Exception as error:  # noqa: BLE001 - a user's loss may raise anything; it is told by name
-            problems.append(f"{pair.name} cannot be computed: {type(error).__name__}: {error}")
-            continue
-        if not (torch.isfinite(value) and torch.isfinite(gradient).all()):
-            problems.append(f"{pair.name} gives a loss or gradient that is not finite on the first batch.")
-    if problems:
-        raise InputError("\n".join(problems))
+    return Prepared(plan, make, config, preflight_study(task, space, budget.seeds, settings))
 
 
 def declaration(prepared: Prepared, extra: Mapping[str, Any]) -> dict[str, Any]:

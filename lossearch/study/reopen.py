@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,8 +27,8 @@ from lossearch.study.plan import differences
 from lossearch.study.prepare import Prepared, prepare
 from lossearch.study.rerun import Rerun, rerun
 from lossearch.study.schedule import round_of
-from lossearch.training.contract import Trains
-from lossearch.training.workers.pool import PlainPool
+from lossearch.training.contract import TrainingMethod
+from lossearch.training.workers.group import WorkerGroup
 
 AGAIN = (
     "Call lossearch.search with the same arguments again: it trains no finished trial anew, and its result has "
@@ -78,12 +78,11 @@ class Reopened:
         return prepared
 
     @contextmanager
-    def trained(self) -> Iterator[tuple[Prepared, Trains]]:
+    def trained(self) -> Iterator[tuple[Prepared, TrainingMethod]]:
         """Give the study and how its replicates are trained."""
         prepared = self.ready()
-        with ExitStack() as stack:
-            pool = PlainPool(prepared.recipe, workers=self.config.train.workers, note=lambda _: None)
-            yield prepared, prepared.way(stack.enter_context(pool), lambda _: None)
+        with WorkerGroup(prepared.make_task, workers=self.config.train.workers) as group:
+            yield prepared, prepared.method(lambda _: None, group)
 
     def model(self, point: Point, epoch: int, parts: str = "train") -> FittedModel:
         """Return the model of a point trained to the end of an epoch: the one kept, or one trained now.
@@ -102,8 +101,8 @@ class Reopened:
         found = self._kept(point, epoch) if parts == "train" else None
         if found is not None:
             return found
-        with self.trained() as (prepared, way):
-            return Fitting(prepared.plan, whole=parts != "train").train(way, point, epoch)
+        with self.trained() as (prepared, method):
+            return Fitting(prepared.plan, whole=parts != "train").train(method, point, epoch)
 
     def _kept(self, point: Point, epoch: int) -> FittedModel | None:
         folder = self.store.study_dir(self.name)
@@ -144,11 +143,11 @@ class Reopened:
             RunFailedError: training failed.
         """
         folder = self.store.study_dir(self.name)
-        with self.trained() as (prepared, way):
+        with self.trained() as (prepared, method):
             metric = prepared.plan.task.metric.name
             curves = self._curves(record, f"val_{metric}")
             ran_under = (self.declared.get("header") or {}).get("versions")
-            again = partial(rerun, prepared.plan, way, record, curves=curves, ran_under=ran_under)
+            again = partial(rerun, prepared.plan, method, record, curves=curves, ran_under=ran_under)
             found, results = again()
             if not found.reproduced and (beside := self._round(prepared, record)):
                 found, results = again(beside=beside)

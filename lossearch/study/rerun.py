@@ -16,7 +16,7 @@ from lossearch.study.fitting import defined
 from lossearch.study.loop import Constants
 from lossearch.study.plan import Plan
 from lossearch.study.trial_value import Attempt, summarise
-from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Trains
+from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
 
 NEAR = 1e-6
 """A difference from the recorded value that rounding may make, relative to the larger of it and 1."""
@@ -89,7 +89,7 @@ class Rerun:
 
 def rerun(
     plan: Plan,
-    train: Trains,
+    train: TrainingMethod,
     record: TrialRecord,
     *,
     curves: Mapping[int, Sequence[float]] | None = None,
@@ -148,7 +148,7 @@ def rerun(
 
 
 def _trained(
-    plan: Plan, train: Trains, record: TrialRecord, until: int | None, beside: Sequence[TrialRecord]
+    plan: Plan, train: TrainingMethod, record: TrialRecord, until: int | None, beside: Sequence[TrialRecord]
 ) -> list[ReplicateResult]:
     own = [Replicate(defined(record.point, plan), seed, until) for seed in record.seeds]
     asked = [

@@ -21,7 +21,7 @@ from lossearch.pairs import Pair, find_pair, pair_up
 from lossearch.space import Space
 from lossearch.tasks.task import Task
 from lossearch.testing.problems import Reference, reference_run, space_of
-from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Trains, TrainSettings
+from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod, TrainSettings
 
 SETTINGS = TrainSettings(3, 8, "sgd", {"momentum": 0.9}, precision="64-true", epoch="last")
 FIFTY_STEPS = replace(SETTINGS, epochs=10)
@@ -136,7 +136,7 @@ class TrainingTests:
 
     tolerance = 0.0
 
-    def trains(self) -> Trains:
+    def trains(self) -> TrainingMethod:
         """Return the way of training under test."""
         raise NotImplementedError
 

@@ -1,4 +1,9 @@
-"""Rows ready for one replicate, and the order in which it sees them."""
+"""What a replicate starts from and sees: its first weights, its rows, and their order.
+
+Random streams of a replicate (``lossearch._random``), all from its seed: ``weights`` (initial weights,
+drawn in the default type and cast), ``batches`` and the epoch from 0 (row order), ``step`` and the global
+step from 0 (random layers; set only where the network draws at all).
+"""
 
 from __future__ import annotations
 
@@ -6,16 +11,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from lossearch._random import generator
-from lossearch.errors import refuse
+from lossearch._random import generator, seeded_build
 from lossearch.pairs import Criterion
-from lossearch.tasks.task import Fold, Part, Stream
+from lossearch.tasks.task import Part, Stream, Task
 
 Batch = tuple[Tensor, Tensor]
 _GATHER = 2**22
 """Numbers copied at a time into batch order: bounds the extra memory."""
+
+
+def initial_network(task: Task, seed: int, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """Return the network of a task as every replicate of this seed starts from it."""
+    return seeded_build(lambda: task.network(task.n_out), seed).to(dtype)
 
 
 @dataclass(frozen=True)
@@ -38,26 +47,6 @@ def prepare(part: Part, criterion: Criterion, n_out: int, dtype: torch.dtype, de
     """Return a part's rows with targets encoded once, all on ``device`` (the criterion's too)."""
     y = part.y.to(device)
     return Rows(_cast(part.x, dtype, device), y, _cast(criterion.encode(y, n_out), dtype, device))
-
-
-def check_finite(fold: Fold) -> None:
-    """Refuse a fold that holds NaN or infinite numbers.
-
-    Raises:
-        InputError: it does; the message says where and in how many rows.
-    """
-    problems = []
-    for words, part in (("training", fold.train), ("validation", fold.validation)):
-        if len(part) == 0:
-            problems.append(f"The {words} part has no rows; give more data or other shares.")
-        for name, tensor in (("features", part.x), ("targets", part.y)):
-            bad = int((~torch.isfinite(tensor.reshape(len(part), -1))).any(dim=1).sum()) if len(part) else 0
-            if bad:
-                problems.append(
-                    f"{bad} of {len(part)} {words} rows hold NaN or infinite {name}; "
-                    "fill them in or leave these rows out."
-                )
-    refuse(problems)
 
 
 def batch_sizes(rows: int, batch_size: int) -> list[int]:
@@ -137,7 +126,7 @@ class StreamedBatches:
             yield _cast(part.x, self.dtype, self.device), _cast(encoded, self.dtype, self.device)
 
 
-class Once:
+class SingleBatch:
     """A loader of one batch: the whole validation part."""
 
     def __init__(self, batch: Batch) -> None:

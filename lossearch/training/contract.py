@@ -1,6 +1,6 @@
-"""What training promises to a study, whichever way the replicates are trained.
+"""What training promises to a study, whichever method trains the replicates.
 
-A way of training takes replicates and gives one result for each, in order, as each is done.
+A method takes replicates and gives one result for each, in order, as each is done.
 
 - It owns every random draw: data order and random layers come from the replicate's seed and the step
   (the order of rows that are streamed from the epoch alone),
@@ -18,7 +18,7 @@ A way of training takes replicates and gives one result for each, in order, as e
 - A replicate with ``until`` ends after that epoch, with curves of that length, every metric scored there
   and its weights kept, whatever the policy. Up to there it is what it would have been without: schedules
   count on all of ``settings.epochs``.
-- Replicates trained together may be pruned: see :class:`Trains`.
+- Replicates trained together may be pruned: see :class:`TrainingMethod`.
 - A non-finite loss, gradient, parameter or output ends a replicate as DIVERGED, with the place; this is
   a result, not an error. Any other exception of one replicate is its FAILED result; bad input that
   would fail every replicate is raised as InputError before the first.
@@ -36,6 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lossearch.pairs import Pair
 from lossearch.space import Point, Space
 from lossearch.tasks.task import Task
 
@@ -133,8 +134,29 @@ class ReplicateResult:
     kept_epoch: int | None = None
 
 
-class Trains(Protocol):
-    """A way of training."""
+@dataclass(frozen=True)
+class TrainingCall:
+    """What all replicates of one call share; as :meth:`TrainingMethod.__call__` takes it.
+
+    ``random`` says whether the network draws at random; ``threads`` is how many the arithmetic uses, None
+    for what torch has.
+    """
+
+    task: Task
+    space: Space
+    random: bool
+    stop: Callable[[], bool] = lambda: False
+    keep_weights: bool = False
+    prune: Prune | None = None
+    threads: int | None = 1
+
+    def pair(self, point: Point) -> Pair:
+        """Return a point's pair."""
+        return point.definition or self.space[point.pair]
+
+
+class TrainingMethod(Protocol):
+    """A method of training replicates."""
 
     def __call__(
         self,
@@ -159,6 +181,6 @@ class Trains(Protocol):
             prune: asked after each epoch but a point's last, with the point, the epoch and the judge's mean
                 over the point's replicates there (one that has diverged counts as a constant predictor);
                 where true, all of them that are still alive end as PRUNED, with the curves so far and no
-                weights. A way that trains replicates one after another has no such mean, and does not ask.
+                weights. A method that trains replicates one after another has no such mean, and does not ask.
         """
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def all_finite(tensors: Iterable[Tensor]) -> bool:
@@ -13,7 +13,7 @@ def all_finite(tensors: Iterable[Tensor]) -> bool:
     return all(bool(torch.isfinite(t).all()) for t in tensors)
 
 
-def first_bad(tensors: Iterable[Tensor]) -> float | None:
+def first_non_finite(tensors: Iterable[Tensor]) -> float | None:
     """Return the first number that is not finite, None where all are."""
     for tensor in tensors:
         bad = tensor[~torch.isfinite(tensor)]
@@ -22,15 +22,17 @@ def first_bad(tensors: Iterable[Tensor]) -> float | None:
     return None
 
 
-def blame(network: nn.Module, output: Tensor, loss: float) -> tuple[str, float]:
+def first_cause(
+    weights: Iterable[Tensor], gradients: Iterable[Tensor], output: Tensor, loss: float
+) -> tuple[str, float]:
     """Return what stopped being finite first, and its value, once a loss or an output is not.
 
     To be called before gradients are cleared: those of the last step are then still at hand, so a loss
     that is NaN because the step before it had an infinite gradient is reported as that gradient.
     """
-    weights = first_bad(p.detach() for p in network.parameters())
-    if weights is not None:
-        gradient = first_bad(p.grad for p in network.parameters() if p.grad is not None)
-        return ("weights", weights) if gradient is None else ("gradient", gradient)
-    bad_output = first_bad([output.detach()])
+    bad_weight = first_non_finite(weights)
+    if bad_weight is not None:
+        gradient = first_non_finite(gradients)
+        return ("weights", bad_weight) if gradient is None else ("gradient", gradient)
+    bad_output = first_non_finite([output])
     return ("loss", loss) if bad_output is None else ("output", bad_output)

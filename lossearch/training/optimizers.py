@@ -22,7 +22,7 @@ class Optimizer:
     """A torch optimiser.
 
     ``lr`` is the range its learning rate is searched over. ``linear`` says that a step is proportional
-    to the learning rate, so that a stack of replicates can step at 1 and scale by each one's rate.
+    to the learning rate: a population can then step at rate 1 and scale by each replicate's rate.
     """
 
     name: str

@@ -13,12 +13,11 @@ from lossearch.kinds import Predictions
 from lossearch.pairs import Criterion, Pair
 from lossearch.space import Space
 from lossearch.tasks.task import Part, Task
+from lossearch.training.batches import initial_network
 from lossearch.training.contract import Replicate, TrainSettings
-from lossearch.training.plain.train import initial_network
 from lossearch.training.precision import PRECISIONS
-from lossearch.training.scope import threads
 from lossearch.training.scoring import outputs
-from lossearch.training.trainer import device_of
+from lossearch.training.trainer import device_of, threads
 
 
 @dataclass(frozen=True)

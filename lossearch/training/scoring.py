@@ -29,7 +29,7 @@ def outputs(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return torch.cat([network(part) for part in torch.split(x, block)])
 
 
-class ScoreBook:
+class CurveRecorder:
     """Collects an epoch's outputs and losses, and turns them into curves.
 
     Metrics work on a stack of predictions, so epochs are kept until they are worth a call together.

@@ -1,23 +1,103 @@
-"""The Trainer that every way of training uses: one process, one device, nothing logged or printed."""
+"""The Trainer that every method of training uses, and what a training must not leave behind.
+
+One process, one device, nothing logged or printed; log levels, warning filters, thread count and signal
+handlers are as before.
+"""
 
 from __future__ import annotations
+
+import gc
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
+from lossearch._random import isolated
 from lossearch.training.contract import TrainSettings
-from lossearch.training.scope import quiet
+from lossearch.training.precision import PRECISIONS
+
+_CHATTY = ("pytorch_lightning", "lightning", "lightning_fabric", "lightning_utilities")
 
 
-def make_trainer(settings: TrainSettings, *, clip: float | None = None, double: bool = False) -> pl.Trainer:
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence the training library inside; turn shape broadcasting from a warning into an error.
+
+    An (N, 1) output against an (N,) target is otherwise trained on as an N x N table. Warnings of the
+    user's own code are shown as ever.
+    """
+    loggers = [logging.getLogger(name) for name in _CHATTY]
+    levels = [logger.level for logger in loggers]
+    try:
+        with warnings.catch_warnings():
+            for package in _CHATTY:
+                warnings.filterwarnings("ignore", module=rf"{package}(\.|$)")
+            warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
+            warnings.filterwarnings("error", message="Using a target size", category=UserWarning)
+            for logger in loggers:
+                logger.setLevel(logging.ERROR)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """Compute on ``count`` threads inside; None leaves the number as it is."""
+    before = torch.get_num_threads()
+    if count is None or count == before:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Give Ctrl-C back as KeyboardInterrupt, where a Trainer has made it a SystemExit."""
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT) if main else None
+    try:
+        yield
+    except SystemExit as ending:
+        if isinstance(ending.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def contained(seed: int, thread_count: int | None) -> Iterator[None]:
+    """Put all of these around one replicate, with its own random state."""
+    with ExitStack() as stack:
+        stack.enter_context(threads(thread_count))
+        stack.enter_context(quiet())
+        stack.enter_context(interruptible())
+        stack.enter_context(isolated(seed))
+        yield
+
+
+def make_trainer(settings: TrainSettings, *, automatic: bool = True) -> pl.Trainer:
     """Return a Trainer for these settings.
 
     Args:
-        settings: give accelerator and epochs.
-        clip: the norm that gradients are clipped to, where the Trainer is to do it.
-        double: whether it is to train in float64.
+        settings: how replicates are trained.
+        automatic: whether it steps the optimiser, and then clips gradients and trains in float64 where asked
+            to. A lower precision is taken care of where the network is applied, which leaves losses alone.
     """
+    double = automatic and PRECISIONS[settings.precision].weights == torch.float64
     return pl.Trainer(
         accelerator=settings.accelerator,
         devices=1,
@@ -25,7 +105,7 @@ def make_trainer(settings: TrainSettings, *, clip: float | None = None, double: 
         plugins=[LightningEnvironment()],
         precision="64-true" if double else "32-true",
         max_epochs=int(settings.epochs),
-        gradient_clip_val=clip,
+        gradient_clip_val=settings.clip if automatic else None,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -40,4 +120,25 @@ def device_of(settings: TrainSettings) -> torch.device:
     if settings.accelerator == "cpu":
         return torch.device("cpu")
     with quiet():
-        return make_trainer(settings).strategy.root_device
+        return make_trainer(settings, automatic=False).strategy.root_device
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Return whether an error says that memory ran out, on whatever device."""
+    words = str(error).lower()
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+        sign in words for sign in ("out of memory", "can't allocate memory")
+    )
+
+
+def free_memory() -> None:
+    """Give back what a failed training held, so that the next one finds room."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def first_sentence(error: Exception) -> str:
+    """Return the first sentence of an error's message."""
+    line = (str(error).strip() or "no message").splitlines()[0]
+    return line.split(". ")[0].rstrip(".")[:200]

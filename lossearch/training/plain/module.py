@@ -16,69 +16,18 @@ from torch.optim.lr_scheduler import LambdaLR
 from lossearch._random import seed_draws, stream
 from lossearch.metrics.metric import Metric
 from lossearch.pairs import Criterion
-from lossearch.training.batches import Batch, Rows
-from lossearch.training.contract import Divergence
-from lossearch.training.finiteness import all_finite, blame
+from lossearch.training.batches import Batch, Rows, batch_sizes, initial_network, prepare
+from lossearch.training.contract import Divergence, Replicate, TrainingCall, TrainSettings
+from lossearch.training.finiteness import all_finite, first_cause
 from lossearch.training.optimizers import make_optimizer
-from lossearch.training.precision import PRECISIONS, Precision
+from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES
-from lossearch.training.scoring import ScoreBook, outputs
-
-
-class LossModule(pl.LightningModule):
-    """A network trained with one criterion by any Trainer.
-
-    Batches are (inputs (N, ...), *encoded* targets); the network gives raw output (N, n_out).
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        criterion: Criterion,
-        lr: float,
-        optimizer: str = "adam",
-        options: Mapping[str, Any] | None = None,
-        schedule: str = "constant",
-        precision: Precision = PRECISIONS["32-true"],
-    ) -> None:
-        super().__init__()
-        self.schedule = SCHEDULES[schedule]
-        self.lowered = precision
-        self.network = network
-        self.criterion = criterion
-        self.lr = lr
-        self.optimizer_name = optimizer
-        self.optimizer_options = dict(options or {})
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return raw output."""
-        return self.lowered.applied(self.network, x)
-
-    def training_step(self, batch: Batch) -> Tensor:
-        """Return the batch's loss."""
-        x, encoded = batch
-        return self.criterion.mean(self(x), encoded)
-
-    def validation_step(self, batch: Batch) -> Tensor:
-        """Return the batch's loss."""
-        x, encoded = batch
-        return self.criterion.mean(outputs(self, x), encoded)
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return the optimiser over the network's parameters, and the schedule of its learning rate."""
-        optimizer = make_optimizer(
-            self.optimizer_name, self.network.parameters(), self.lr, self.optimizer_options
-        )
-        if self.schedule.name == "constant":
-            return optimizer
-        total = int(self.trainer.estimated_stepping_batches)
-        stepped = LambdaLR(optimizer, lambda step: self.schedule(step, total))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": stepped, "interval": "step"}}
+from lossearch.training.scoring import CurveRecorder, outputs
 
 
 @dataclass
-class Keeper:
-    """Sets the weights of the epoch aside that ``judge`` says is best, the last one's without a judge.
+class KeptWeights:
+    """Keeps the weights of the epoch that ``judge`` says is best, the last one's without a judge.
 
     ``best`` is that epoch's score, more is better; ``epoch`` its number, from 1.
     """
@@ -88,11 +37,11 @@ class Keeper:
     epoch: int | None = None
     weights: Mapping[str, Tensor] | None = None
 
-    def look(self, network: nn.Module, book: ScoreBook, val_raw: Tensor, epoch: int) -> None:
+    def update(self, network: nn.Module, recorder: CurveRecorder, val_raw: Tensor, epoch: int) -> None:
         """Take the weights of an epoch just scored if they are to be kept."""
         score = math.inf
         if self.judge is not None:
-            score = self.judge.sign * book.score(self.judge, val_raw)
+            score = self.judge.sign * recorder.score(self.judge, val_raw)
             if self.epoch is not None and not score > self.best:
                 return
         self.best, self.epoch = -math.inf if math.isnan(score) else score, epoch
@@ -100,14 +49,14 @@ class Keeper:
 
 
 @dataclass
-class Progress:
+class ReplicateState:
     """The state of one replicate while a Trainer runs it. ``random`` says whether its network draws."""
 
     seed: int
     random: bool
     train: Rows
     validation: Rows
-    book: ScoreBook
+    recorder: CurveRecorder
     steps_an_epoch: int
     stop: Callable[[], bool]
     steps: int = 0
@@ -115,7 +64,7 @@ class Progress:
     rows: int = 0
     divergence: Divergence | None = None
     stopped: bool = False
-    keeper: Keeper | None = None
+    kept: KeptWeights | None = None
     until: int | None = None
 
     @property
@@ -124,13 +73,15 @@ class Progress:
         return self.stopped or self.divergence is not None
 
 
-class ReplicateModule(LossModule):
-    """A LossModule that keeps the training contract: random draws by step, guard, curves, stopping.
+class ReplicateModule(pl.LightningModule):
+    """A network trained with one criterion, as the contract has it: random draws by step, guard, curves, stopping.
+
+    Batches are (inputs (N, ...), *encoded* targets); the network gives raw output (N, n_out).
 
     The loss is read as a number at every step. On a CPU that is free; on an accelerator it waits for
     the step to finish, which costs little beside what a Trainer spends between steps and names the very
     step at which a replicate diverged. Gradients and weights are not tested at every step: either
-    makes the next loss or the epoch's output non-finite, and :func:`blame` then finds which came first.
+    makes the next loss or the epoch's output non-finite, and :func:`first_cause` then finds which came first.
     """
 
     def __init__(
@@ -138,63 +89,99 @@ class ReplicateModule(LossModule):
         network: nn.Module,
         criterion: Criterion,
         lr: float,
-        optimizer: str,
-        options: Mapping[str, Any],
-        progress: Progress,
-        *,
-        schedule: str = "constant",
-        precision: Precision = PRECISIONS["32-true"],
+        settings: TrainSettings,
+        state: ReplicateState,
     ) -> None:
-        super().__init__(network, criterion, lr, optimizer, options, schedule, precision)
-        self.progress = progress
+        super().__init__()
+        self.network, self.criterion, self.lr = network, criterion, lr
+        self.settings = settings
+        self.precision = PRECISIONS[settings.precision]
+        self.state = state
+
+    @classmethod
+    def of(
+        cls, call: TrainingCall, replicate: Replicate, settings: TrainSettings, device: torch.device
+    ) -> ReplicateModule:
+        """Return the module of a replicate, whose own settings these are, before its first step."""
+        task, point, seed, until = call.task, replicate.point, replicate.seed, replicate.until
+        dtype, fold = PRECISIONS[settings.precision].weights, task.fold(seed)
+        criterion = Criterion(call.pair(point), point.params, fold.statistics).to(device, dtype)
+        train, validation = (
+            prepare(part, criterion, task.n_out, dtype, device) for part in (fold.train, fold.validation)
+        )
+        recorder = CurveRecorder(criterion, task.train_metrics, task.metrics, train, validation)
+        steps = len(batch_sizes(fold.train_rows, int(settings.batch_size)))
+        state = ReplicateState(seed, call.random, train, validation, recorder, steps, call.stop, until=until)
+        if call.keep_weights:
+            last = settings.epoch == "last" or until is not None
+            state.kept = KeptWeights(None if last else task.metric)
+        return cls(initial_network(task, seed, dtype), criterion, point.lr, settings, state)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return raw output."""
+        return self.precision.applied(self.network, x)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return the optimiser over the network's parameters, and the schedule of its learning rate."""
+        optimizer = make_optimizer(
+            self.settings.optimizer, self.network.parameters(), self.lr, self.settings.options
+        )
+        schedule = SCHEDULES[self.settings.schedule]
+        if schedule.name == "constant":
+            return optimizer
+        total = int(self.trainer.estimated_stepping_batches)
+        stepped = LambdaLR(optimizer, lambda step: schedule(step, total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": stepped, "interval": "step"}}
 
     def training_step(self, batch: Batch) -> Tensor:
         """Return the batch's loss; note where it is not finite."""
         x, encoded = batch
-        progress = self.progress
-        if progress.random:
-            seed_draws(stream(progress.seed, "step", progress.steps))
+        state = self.state
+        if state.random:
+            seed_draws(stream(state.seed, "step", state.steps))
         raw = self(x)
         loss = self.criterion.mean(raw, encoded)
         value = loss.item()
         if not math.isfinite(value):
-            self._diverge(raw, value, progress.steps + 1)
-        progress.steps += 1
-        progress.loss_sum += value * len(x)
-        progress.rows += len(x)
+            self._diverge(raw, value, state.steps + 1)
+        state.steps += 1
+        state.loss_sum += value * len(x)
+        state.rows += len(x)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 - the hook's
         """Ask whether to go on."""
-        if self.progress.stop():
-            self.progress.stopped = True
+        self.state.stopped = self.state.stop()
+        if self.state.ended:
             self.trainer.should_stop = True
 
-    def validation_step(self, batch: Batch) -> None:  # type: ignore[override]  # curves are kept, not logged
+    def validation_step(self, batch: Batch) -> None:
         """Close the epoch: score the whole validation part, and the training part in evaluation mode."""
-        progress = self.progress
-        if progress.ended:
+        state = self.state
+        if state.ended:
             return
         x, encoded = batch
-        raw, train_raw = outputs(self, x), outputs(self, progress.train.x)
+        raw, train_raw = outputs(self, x), outputs(self, state.train.x)
         value = self.criterion.mean(raw, encoded).item()
         activation = self.criterion.pair.activation
         seen = (raw, train_raw, activation(raw), activation(train_raw), *self.network.parameters())
         if not (math.isfinite(value) and all_finite(seen)):
-            self._diverge(torch.cat([activation(raw), raw, train_raw]), value, progress.steps)
+            self._diverge(torch.cat([activation(raw), raw, train_raw]), value, state.steps)
+            self.trainer.should_stop = True
             return
-        progress.book.add(progress.loss_sum / progress.rows, value, train_raw, raw)
-        progress.loss_sum, progress.rows = 0.0, 0
-        epoch = progress.steps // progress.steps_an_epoch
-        if progress.keeper is not None:
-            progress.keeper.look(self.network, progress.book, raw, epoch)
-        if epoch == progress.until:
+        state.recorder.add(state.loss_sum / state.rows, value, train_raw, raw)
+        state.loss_sum, state.rows = 0.0, 0
+        epoch = state.steps // state.steps_an_epoch
+        if state.kept is not None:
+            state.kept.update(self.network, state.recorder, raw, epoch)
+        if epoch == state.until:
             self.trainer.should_stop = True
 
     def _diverge(self, raw: Tensor, loss: float, step: int) -> None:
-        what, value = blame(self.network, raw, loss)
+        weights = (p.detach() for p in self.network.parameters())
+        gradients = (p.grad for p in self.network.parameters() if p.grad is not None)
+        what, value = first_cause(weights, gradients, raw.detach(), loss)
         if what in ("gradient", "weights"):
-            step = self.progress.steps
-        epoch = max(0, step - 1) // self.progress.steps_an_epoch + 1
-        self.progress.divergence = Divergence(what, step, epoch, value, self.lr)
-        self.trainer.should_stop = True
+            step = self.state.steps
+        epoch = max(0, step - 1) // self.state.steps_an_epoch + 1
+        self.state.divergence = Divergence(what, step, epoch, value, self.lr)

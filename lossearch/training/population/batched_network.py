@@ -1,42 +1,50 @@
-"""A network applied to a whole population: layer by layer where they are known, by vmap elsewhere.
+"""A network applied to a whole population: what each form of it does, and the one for any network, by vmap.
 
-Replicates are ordered seed by seed, A arms a seed. Arms of a seed see the same rows, so that what
+Replicates are ordered seed by seed, C configurations a seed. Configurations of a seed see the same rows, so that what
 depends on the rows alone is computed once a seed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional
 
 from lossearch._random import seed_draws, stream
-
-ELEMENTWISE = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.Sigmoid,
-    nn.Softplus, nn.Softsign, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Tanhshrink, nn.LogSigmoid,
-)  # fmt: skip
-"""Layers without parameters that act on every number alone, whatever the layout."""
+from lossearch.pairs.shapes import lifted
+from lossearch.training.population.criteria import Criteria
+from lossearch.training.population.weights import Weights
+from lossearch.training.precision import PRECISIONS, Precision
 
 Tensors = Mapping[str, Tensor]
+Observe = Callable[[Tensor, Tensor | None, Sequence[Tensor | None]], bool]
+"""Takes a step's raw output (S, C, B, n_out), its sum where that is known, and each slice's losses where they
+are known, while the gradients of the step before are at hand; returns whether replicates have been lost."""
 
 
-class Batched(Protocol):
-    """A network for a population."""
+class BatchedNetwork:
+    """A network for a population: applied to all its replicates at once, and differentiated.
+
+    ``precision`` is that of its products. Parameters and buffers of K = S * C replicates are tensors (K, ...).
+    """
+
+    row_axis: ClassVar[int]
+    """The axis of rows in the layout of its inputs."""
+    known_layers: ClassVar[bool] = True
+    """Whether it is written out layer by layer; what it gives is otherwise compared before training."""
+    across: ClassVar[bool] = False
+    """Whether weights are to lie across replicates; see ``weights.Layout``."""
+    keeps_activations: ClassVar[bool] = True
+    """Whether memory grows with the rows that are scored at a time."""
+    precision: Precision
 
     def rows(self, x: Tensor) -> Tensor:
         """Return inputs (S, N, ...) in the layout that :meth:`__call__` reads, rows on axis ``row_axis``."""
-        ...
-
-    @property
-    def row_axis(self) -> int:
-        """The axis of rows in that layout."""
-        ...
+        raise NotImplementedError
 
     def __call__(
         self,
@@ -47,157 +55,63 @@ class Batched(Protocol):
         training: bool,
         step_seeds: Sequence[int] | None = None,
     ) -> Tensor:
-        """Return raw output (S, A, B, n_out) of K = S * A replicates, whose tensors are (K, ...).
+        """Return raw output (S, C, B, n_out).
 
         ``step_seeds`` are the seeds of this step's random layers, one a seed; None where nothing is drawn.
         """
-        ...
+        raise NotImplementedError
 
+    def evaluate(self, parameters: Tensors, buffers: Tensors, x: Tensor) -> Tensor:
+        """Return raw output (S, C, B, n_out) in evaluation mode."""
+        with self.precision.context(x.device):
+            return lifted(self(parameters, buffers, x, training=False))
 
-def flattened(network: nn.Module) -> list[tuple[str, nn.Module]] | None:
-    """Return the layers of a plain stack with their qualified names; None where it is not one.
+    def differentiate(
+        self,
+        criteria: Criteria,
+        weights: Weights,
+        x: Tensor,
+        encoded: Tensors,
+        step_seeds: Sequence[int] | None,
+        observe: Observe,
+    ) -> bool:
+        """Write the gradients of one batch where ``weights`` keeps them; return what ``observe`` does."""
+        with self.precision.context(x.device):
+            raw = self(weights.views, weights.buffers, x, training=True, step_seeds=step_seeds)
+        raw = lifted(raw)
+        derivatives, losses = criteria.derivatives(raw.detach(), encoded)
+        lost = observe(raw.detach(), None, losses)
+        self._propagate(raw, derivatives, weights)
+        return lost
 
-    A layer without parameters that stands at several places is there at each.
-    """
-    if _hooked(network):
-        return None
-    if type(network) is nn.Sequential:
-        found = []
-        # named_children would give a layer that is used twice only once
-        for name, child in network._modules.items():  # noqa: SLF001
-            inner = None if child is None else flattened(child)
-            if inner is None:
-                return None
-            found += [(f"{name}.{n}" if n else name, m) for n, m in inner]
-        return found
-    return [("", network)] if _known(network) else None
+    def _propagate(self, raw: Tensor, derivatives: Sequence[Tensor], weights: Weights) -> None:
+        """Write the gradients of all parameters, given the losses' derivatives in the raw output."""
+        weights.grad.zero_()
+        raw.backward(torch.cat(list(derivatives), dim=1))
 
+    def forget(self) -> None:
+        """Free what is kept for populations of this size."""
 
-def _known(layer: nn.Module) -> bool:
-    if isinstance(layer, nn.Flatten):
-        return type(layer) is nn.Flatten and (layer.start_dim, layer.end_dim) == (1, -1)
-    if type(layer) is nn.Linear:
-        return all(p.requires_grad and not p._backward_hooks for p in layer.parameters())  # noqa: SLF001
-    return type(layer) in (nn.Identity, nn.Dropout, *ELEMENTWISE)
-
-
-def _hooked(module: nn.Module) -> bool:
-    """Whether a call does more than the layer's own arithmetic."""
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return any(getattr(module, name, None) for name in hooks) or "forward" in vars(module)
-
-
-def drops(layer: nn.Module) -> bool:
-    """Return whether a layer is a dropout that drops anything."""
-    return isinstance(layer, nn.Dropout) and layer.p > 0
-
-
-def _applied(layer: nn.Module, h: Tensor) -> Tensor:
-    """Return an activation of ``h``, which is left as it is."""
-    return layer(h.clone() if getattr(layer, "inplace", False) else h)  # type: ignore[no-any-return]
+    def resized(self, *, compiled: bool) -> BatchedNetwork:
+        """Return the network for a population of another size, which may be compiled anew or not."""
+        del compiled
+        self.forget()
+        return self
 
 
 @dataclass
-class LayerStack:
-    """A stack of linear and element-wise layers, as batched matrix products.
+class Vmapped(BatchedNetwork):
+    """Any network that ``torch.func`` can batch: one call over seeds, within it one over configurations.
 
-    Activations lie as (replicate, feature, row): bias and weights then apply from the left, the first
-    layer is one product a seed, and the products with thin outputs stay fast.
+    ``random`` says whether it draws at random.
     """
 
-    row_axis: ClassVar[int] = 2
+    row_axis: ClassVar[int] = 1
+    known_layers: ClassVar[bool] = False
 
-    layers: Sequence[tuple[str, nn.Module]]
-
-    def __post_init__(self) -> None:
-        self.random = [m for _, m in self.layers if isinstance(m, nn.Dropout) and m.p > 0]
-
-    @classmethod
-    def made_of(cls, network: nn.Module, x: Tensor) -> LayerStack | None:
-        """Return the stack of a network, None where it holds anything else."""
-        layers = flattened(network)
-        linear = [m for _, m in layers or () if isinstance(m, nn.Linear)]
-        if layers is None or not linear or len(set(linear)) < len(linear):
-            return None
-        if x.ndim > 3 and not isinstance(layers[0][1], nn.Flatten):
-            return None
-        return cls(layers)
-
-    def rows(self, x: Tensor) -> Tensor:
-        """Return inputs (S, N, ...) as (S, F, N)."""
-        return x.flatten(2).transpose(1, 2).contiguous()
-
-    def _masks(self, widths: Sequence[int], rows: int, seeds: Sequence[int], like: Tensor) -> list[Tensor]:
-        """Return each dropout layer's scaled mask (S, 1, H, B), the very bits nn.Dropout would draw."""
-        drawn: list[list[Tensor]] = [[] for _ in self.random]
-        for seed in seeds:
-            seed_draws(seed)
-            for masks, layer, width in zip(drawn, self.random, widths, strict=True):
-                ones = torch.ones(rows, width, dtype=like.dtype, device=like.device)
-                masks.append(functional.dropout(ones, layer.p).t())
-        return [torch.stack(masks).unsqueeze(1) for masks in drawn]
-
-    def __call__(
-        self,
-        parameters: Tensors,
-        buffers: Tensors,
-        x: Tensor,
-        *,
-        training: bool,
-        step_seeds: Sequence[int] | None = None,
-    ) -> Tensor:
-        """Return raw output (S, A, B, n_out) from inputs (S, F, B)."""
-        del buffers
-        seeds, rows = x.shape[0], x.shape[2]
-        arms = next(iter(parameters.values())).shape[0] // seeds
-        masks: Iterator[Tensor] = iter(())
-        if training and self.random and step_seeds is not None:
-            masks = iter(self._masks(self._widths(x.shape[1], parameters), rows, step_seeds, x))
-        h, shared, fresh = x, True, False
-        for name, layer in self.layers:
-            if isinstance(layer, nn.Linear):
-                h = self._linear(parameters, name, h, seeds, shared=shared)
-                shared, fresh = False, True
-            elif drops(layer):
-                mask = next(masks, None)
-                if mask is not None:
-                    wide = h.view(seeds, 1 if shared else arms, -1, rows)
-                    h = (wide * mask).view(h.shape)
-            elif isinstance(layer, ELEMENTWISE):
-                # in place only on a product, whose gradient does not need it
-                h = functional.relu_(h) if fresh and type(layer) is nn.ReLU else _applied(layer, h)
-                fresh = False
-        return h.view(seeds, arms, -1, rows).transpose(2, 3)
-
-    def _widths(self, features: int, parameters: Tensors) -> list[int]:
-        widths, width = [], features
-        for name, layer in self.layers:
-            if isinstance(layer, nn.Linear):
-                width = parameters[f"{name}.weight" if name else "weight"].shape[1]
-            elif drops(layer):
-                widths.append(width)
-        return widths
-
-    def _linear(self, parameters: Tensors, name: str, h: Tensor, seeds: int, *, shared: bool) -> Tensor:
-        prefix = f"{name}." if name else ""
-        w = parameters[f"{prefix}weight"]
-        b = parameters.get(f"{prefix}bias")
-        k, out, _ = w.shape
-        if shared:
-            w = w.view(seeds, -1, w.shape[2])
-            product = torch.bmm(w, h) if b is None else torch.baddbmm(b.view(seeds, -1, 1), w, h)
-            return product.view(k, out, -1)
-        return torch.bmm(w, h) if b is None else torch.baddbmm(b.unsqueeze(2), w, h)
-
-
-class Vmapped:
-    """Any network that ``torch.func`` can batch: one call over seeds, within it one over arms."""
-
-    row_axis = 1
-
-    def __init__(self, network: nn.Module, *, random: bool) -> None:
-        self.network = network
-        self.random = random
+    network: nn.Module
+    random: bool
+    precision: Precision = PRECISIONS["32-true"]
 
     def rows(self, x: Tensor) -> Tensor:
         """Return inputs (S, N, ...) as they are."""
@@ -212,7 +126,7 @@ class Vmapped:
         training: bool,
         step_seeds: Sequence[int] | None = None,
     ) -> Tensor:
-        """Return raw output (S, A, B, n_out) from inputs (S, B, ...)."""
+        """Return raw output (S, C, B, n_out) from inputs (S, B, ...)."""
         if self.network.training is not training:
             self.network.train(training)
         seeds = x.shape[0]
@@ -221,15 +135,17 @@ class Vmapped:
             return {n: t.view(seeds, -1, *t.shape[1:]) for n, t in tensors.items()}
 
         parameters, buffers = split(parameters), split(buffers)
-        over_arms = torch.vmap(self._one, in_dims=(0, 0, None), randomness="same")
+        over_configurations = torch.vmap(self._one, in_dims=(0, 0, None), randomness="same")
         if training and self.random and step_seeds is not None:
-            return torch.stack(self._seed_by_seed(over_arms, parameters, buffers, x, step_seeds))
-        found: Tensor = torch.vmap(over_arms, in_dims=(0, 0, 0), randomness="error")(parameters, buffers, x)
+            return torch.stack(self._seed_by_seed(over_configurations, parameters, buffers, x, step_seeds))
+        found: Tensor = torch.vmap(over_configurations, in_dims=(0, 0, 0), randomness="error")(
+            parameters, buffers, x
+        )
         return found
 
     def _seed_by_seed(
         self,
-        over_arms: Callable[..., Tensor],
+        over_configurations: Callable[..., Tensor],
         parameters: Mapping[str, Tensor],
         buffers: Mapping[str, Tensor],
         x: Tensor,
@@ -240,7 +156,7 @@ class Vmapped:
         for s, seed in enumerate(step_seeds):
             seed_draws(seed)
             found.append(
-                over_arms(
+                over_configurations(
                     {n: p[s] for n, p in parameters.items()}, {n: b[s] for n, b in buffers.items()}, x[s]
                 )
             )
@@ -248,7 +164,7 @@ class Vmapped:
 
     def _one(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
         raw: Tensor = functional_call(self.network, (parameters, buffers), (x,))
-        return raw.unsqueeze(-1) if raw.ndim == 1 else raw
+        return raw
 
 
 def step_seeds(seeds: Sequence[int], step: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -117,11 +118,13 @@ class Scaled(PerReplicate):
 
     laid_out = ("direction",)
 
-    def __init__(self, flat: Tensor, rates: Tensor, options: Mapping[str, Any], name: str) -> None:
+    def __init__(
+        self, flat: Tensor, rates: Tensor, options: Mapping[str, Any], *, make: type[torch.optim.Optimizer]
+    ) -> None:
         super().__init__(flat, rates, options)
         self.direction = torch.zeros_like(flat)
         inner = {k: v for k, v in options.items() if k != "weight_decay"}
-        self.inner = OPTIMIZERS[name].make([self.direction], lr=1.0, **inner)  # type: ignore[call-arg]
+        self.inner = make([self.direction], lr=1.0, **inner)  # type: ignore[call-arg]  # every subclass takes lr
 
     def select(self, pick: Callable[[Tensor], Tensor]) -> None:
         """Keep some replicates' state only, the inner optimiser's too."""
@@ -143,7 +146,6 @@ class Scaled(PerReplicate):
         self.direction.zero_()
 
 
-SCALED = ("rmsprop", "adagrad", "adadelta", "adamax", "radam")
 UNSUPPORTED_OPTIONS = (
     "amsgrad",
     "decoupled_weight_decay",
@@ -156,14 +158,18 @@ UNSUPPORTED_OPTIONS = (
 
 def supported(name: str, options: Mapping[str, Any]) -> bool:
     """Return whether a population can use an optimiser with these options."""
-    plain = not any(options.get(o) for o in UNSUPPORTED_OPTIONS)
-    return plain and name in ("sgd", "adam", "adamw", *SCALED)
+    return OPTIMIZERS[name].linear and not any(options.get(o) for o in UNSUPPORTED_OPTIONS)
+
+
+WRITTEN_OUT: Mapping[type[torch.optim.Optimizer], Callable[..., PerReplicate]] = {
+    torch.optim.SGD: SGD,
+    torch.optim.Adam: partial(Adam, decoupled=False),
+    torch.optim.AdamW: partial(Adam, decoupled=True),
+}
+"""Optimisers with a form of their own here, because it is faster; any other takes the form of :class:`Scaled`."""
 
 
 def per_replicate(name: str, flat: Tensor, rates: Tensor, options: Mapping[str, Any]) -> PerReplicate:
     """Return the optimiser of that name over a population's weights."""
-    if name == "sgd":
-        return SGD(flat, rates, options)
-    if name in ("adam", "adamw"):
-        return Adam(flat, rates, options, decoupled=name == "adamw")
-    return Scaled(flat, rates, options, name)
+    make = OPTIMIZERS[name].make
+    return WRITTEN_OUT.get(make, partial(Scaled, make=make))(flat, rates, options)

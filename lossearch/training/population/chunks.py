@@ -1,39 +1,72 @@
-"""Replicates cut into what is trained together: whole trials of the same settings, seeds and size."""
+"""Chunks: replicates that are trained together, as many as fit into memory and the cache likes.
+
+Whole trials of the same settings, seeds and size.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from lossearch.training.contract import Replicate, TrainSettings
-from lossearch.training.population.results import Arm
+import torch
+
+from lossearch._text import size
+from lossearch.space import Point
+from lossearch.training.batches import batch_sizes
+from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
+from lossearch.training.population.memory import BLOCK_BYTES, Footprint, available, footprint
+from lossearch.training.trainer import device_of, free_memory
+
+CACHE_BYTES = 32 * 2**20
+"""What all replicates together use in a step where the arithmetic is fastest: it stays near the processor."""
+FEWEST = 64
+"""Replicates below which a chunk is not cut for the cache's sake: calls would cost more than is won."""
+MOST = 768
+"""Replicates trained together on a processor: more gain nothing."""
+MOST_GPU = 4096
+LONG_SECONDS = 20.0
+"""Work of a whole study from which on its rounds are cut finer, for several processes."""
+BYTES_A_SECOND = 2e9
+"""What a step uses, in bytes, by the seconds it takes: rough, but the same on every machine."""
+PIECES = 4
+"""Parts that a round of a long study is cut into, so that processes end together."""
+PIECE, PIECE_BYTES = 256, 16 * 2**20
+"""Replicates, and what they use in a step, below which such a part costs clearly more a replicate."""
+
+
+class Configuration(NamedTuple):
+    """A point that is trained under several seeds, and the epoch it is trained until where that is not the last."""
+
+    point: Point
+    until: int | None = None
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Arms that are trained together under all seeds, with the settings they share."""
+    """Configurations that are trained together under all seeds, with the settings they share."""
 
-    arms: tuple[Arm, ...]
+    configurations: tuple[Configuration, ...]
     seeds: tuple[int, ...]
     settings: TrainSettings
 
     @property
     def replicates(self) -> list[Replicate]:
-        """Every arm under every seed."""
-        return [Replicate(a.point, s, a.until) for a in self.arms for s in self.seeds]
+        """Every configuration under every seed."""
+        return [Replicate(c.point, s, c.until) for c in self.configurations for s in self.seeds]
 
     def __len__(self) -> int:
-        return len(self.arms) * len(self.seeds)
+        return len(self.configurations) * len(self.seeds)
 
     def cut(self, most: int) -> Iterator[Chunk]:
-        """Give parts of at most so many replicates, one arm at least, that are as equal as can be."""
-        pieces = -(-len(self.arms) // max(1, most // len(self.seeds)))
-        size, longer = divmod(len(self.arms), pieces)
+        """Give parts of at most so many replicates, one configuration at least, that are as equal as can be."""
+        pieces = -(-len(self.configurations) // max(1, most // len(self.seeds)))
+        size, longer = divmod(len(self.configurations), pieces)
         start = 0
         for i in range(pieces):
             end = start + size + (i < longer)
-            yield replace(self, arms=self.arms[start:end])
+            yield replace(self, configurations=self.configurations[start:end])
             start = end
 
 
@@ -47,27 +80,116 @@ def chunks(
         settings: how, but for what points set themselves.
         most: how many replicates to train together at most, given all that could be.
     """
-    seeds: dict[Arm, list[int]] = {}
+    seeds: dict[Configuration, list[int]] = {}
     for replicate in dict.fromkeys(replicates):
-        seeds.setdefault(Arm(replicate.point, replicate.until), []).append(replicate.seed)
-    groups: dict[tuple[object, ...], list[Arm]] = {}
-    for arm, own in seeds.items():
-        groups.setdefault((tuple(sorted(own)), arm.point.other), []).append(arm)
+        seeds.setdefault(Configuration(replicate.point, replicate.until), []).append(replicate.seed)
+    groups: dict[tuple[object, ...], list[Configuration]] = {}
+    for configuration, own in seeds.items():
+        groups.setdefault((tuple(sorted(own)), configuration.point.other), []).append(configuration)
     found: list[Chunk] = []
     for group in groups.values():
-        # arms that end together fill a chunk to its end
-        arms = sorted(group, key=lambda a: math.inf if a.until is None else a.until)
-        whole = Chunk(tuple(arms), tuple(seeds[group[0]]), settings.of(group[0].point))
+        # those that end together fill a chunk to its end
+        together = sorted(group, key=lambda c: math.inf if c.until is None else c.until)
+        whole = Chunk(tuple(together), tuple(seeds[group[0]]), settings.of(group[0].point))
         found += whole.cut(most(whole))
-    place = {arm: i for i, arm in enumerate(seeds)}
-    return sorted(found, key=lambda c: min(place[a] for a in c.arms))
+    place = {configuration: i for i, configuration in enumerate(seeds)}
+    return sorted(found, key=lambda c: min(place[own] for own in c.configurations))
 
 
 def divided(part: Chunk, others: Iterable[Chunk], *, memory: bool) -> Iterator[Chunk]:
     """Give a chunk's halves, then the others, cut to the same size where memory ran out."""
     # by pair: most errors are one pair's
-    whole = replace(part, arms=tuple(sorted(part.arms, key=lambda a: a.point.pair)))
-    size = (len(whole.arms) + 1) // 2
+    whole = replace(part, configurations=tuple(sorted(part.configurations, key=lambda c: c.point.pair)))
+    size = (len(whole.configurations) + 1) // 2
     yield from whole.cut(size * len(whole.seeds))
     for other in others:
-        yield from other.cut(min(size, len(other.arms)) * len(other.seeds) if memory else len(other))
+        yield from other.cut(
+            min(size, len(other.configurations)) * len(other.seeds) if memory else len(other)
+        )
+
+
+@dataclass
+class ChunkSizer:
+    """Chooses the size of chunks by what a dry run finds, once for each training setting.
+
+    Args:
+        memory: bytes that may be used; None takes a share of what is free.
+        processes: how many share the memory.
+        work: replicates of the whole study.
+        note: takes one line where replicates cannot be trained together.
+    """
+
+    memory: int | None = None
+    processes: int = 1
+    work: int = 0
+    note: Callable[[str], None] = lambda _: None
+    cap: int | None = None
+    """Replicates together at most, once memory has run out."""
+    said: set[str] = field(default_factory=set)
+    known: dict[tuple[object, ...], Footprint | None] = field(default_factory=dict)
+
+    def footprint(self, call: TrainingCall, chunk: Chunk) -> Footprint | None:
+        """Return what a population of a chunk's settings takes, None where that cannot be found out."""
+        key = (
+            call.task.digest,
+            call.task.name,
+            chunk.configurations[0].point.other,
+            len(chunk.seeds),
+            call.keep_weights,
+        )
+        if key not in self.known:
+            points = [c.point for c in chunk.configurations]
+            try:
+                self.known[key] = footprint(call, points, chunk.seeds, chunk.settings)
+            except Exception:  # noqa: BLE001 - whatever is raised is raised again, and dealt with, in training
+                free_memory()
+                self.known[key] = None
+        return self.known[key]
+
+    def most(self, call: TrainingCall, whole: Chunk) -> int:
+        """Return how many of these replicates to train together at most."""
+        found, device = self.footprint(call, whole), device_of(whole.settings)
+        best = MOST if device.type == "cpu" else MOST_GPU
+        if self.cap is not None:
+            best = min(best, self.cap)
+        if found is None:
+            return best
+        if device.type == "cpu":
+            best = min(best, max(FEWEST, CACHE_BYTES // max(1, found.step)))
+            if self._long(call, whole, found):
+                least = max(FEWEST, min(PIECE, PIECE_BYTES // max(1, found.step)))
+                best = min(best, max(least, -(-len(whole) // PIECES)))
+        return min(best, self._fitting(found, whole, device))
+
+    def _long(self, call: TrainingCall, whole: Chunk, found: Footprint) -> bool:
+        """Return whether the study is long enough for several processes, by no clock: sizes decide last bits."""
+        settings = whole.settings
+        rows = call.task.fold(whole.seeds[0]).train_rows
+        steps = int(settings.epochs) * len(batch_sizes(rows, int(settings.batch_size)))
+        return max(self.work, len(whole)) * steps * found.step > LONG_SECONDS * BYTES_A_SECOND
+
+    def _fitting(self, found: Footprint, whole: Chunk, device: torch.device) -> int:
+        seeds = len(whole.seeds)
+        processes = self.processes if device.type == "cpu" else 1
+        memory = (available(device) if self.memory is None else self.memory) // processes
+        fitting = found.most(memory, seeds)
+        if fitting < seeds:
+            self.say(
+                f"One trial of {seeds} replicates takes about {size(found.of(seeds, seeds))}, more than the "
+                f"{size(memory)} there are for it; one is trained at a time. Fewer seeds, smaller batches or a "
+                "smaller network take less."
+            )
+        return fitting
+
+    def say(self, line: str) -> None:
+        """Note a line, once however often it is said."""
+        if line not in self.said:
+            self.note(line)
+        self.said.add(line)
+
+    def block(self, call: TrainingCall, chunk: Chunk) -> int | None:
+        """Return how many replicates times rows are scored at a time, None for all."""
+        found = self.footprint(call, chunk)
+        if found is None:
+            return None
+        return max(1, BLOCK_BYTES // max(1, found.row))

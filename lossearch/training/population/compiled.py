@@ -23,21 +23,21 @@ OPTIONS: dict[str, Any] = {
 }
 """Options under which cheap intermediates are computed where they are used, however often, and not stored,
 and processors take a product and a sum as one operation, rounded once."""
-FORMS = 128
+CACHED = 128
 """Compiled functions that a process keeps."""
 
 
 @dataclass(frozen=True)
-class _Form:
+class _Signature:
     """What a compiled function depends on: what it does, and type, layout and device of what it takes."""
 
-    does: Hashable
+    identity: Hashable
     inputs: tuple[object, ...]
     work: list[tuple[Function, Sequence[Tensor]]] = field(compare=False)
     """The function and what it is tried with, until it is compiled: kept, they would keep a population."""
 
 
-def compiled(function: Function, does: Hashable, given: Sequence[Tensor]) -> Function:
+def compiled(function: Function, identity: Hashable, given: Sequence[Tensor]) -> Function:
     """Return a function of tensors compiled for tensors of these shapes, types, layouts and devices.
 
     Compiling takes seconds the first time, less where the compiler's own cache on disk has it, and nothing
@@ -45,18 +45,18 @@ def compiled(function: Function, does: Hashable, given: Sequence[Tensor]) -> Fun
 
     Args:
         function: takes tensors and nothing else; returns a tensor or a list of them.
-        does: all that it depends on but for the tensors: what is equal in this is the same function.
+        identity: all that it depends on but for the tensors: what is equal in this is the same function.
         given: tensors like those it will be called with.
     """
     # processor code is made for so many threads
     threads = torch.get_num_threads()
     inputs = (threads, *((t.shape, t.stride(), t.dtype, t.device) for t in given))
-    return _compiled(_Form(does, inputs, [(function, given)]))
+    return _compiled(_Signature(identity, inputs, [(function, given)]))
 
 
-@lru_cache(FORMS)
-def _compiled(form: _Form) -> Function:
-    function, given = form.work.pop()
+@lru_cache(CACHED)
+def _compiled(signature: _Signature) -> Function:
+    function, given = signature.work.pop()
     graph = make_fx(function)(*given)
     if captured(given[0].device):
         fast = torch.compile(graph, dynamic=False, options={**OPTIONS, "triton.cudagraphs": True})
@@ -79,7 +79,7 @@ def _copied(found: Any) -> Any:
 class CompiledCriteria(Criteria):
     """The same, compiled once for each shape: one pass over all pairs. All derivatives are one piece."""
 
-    forms: dict[tuple[object, ...], Function] = field(default_factory=dict)
+    cache: dict[tuple[object, ...], Function] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.held = [t for s in self.slices for t in (*s.params.values(), *s.fitted.values())]
@@ -112,7 +112,7 @@ class CompiledCriteria(Criteria):
     def run(
         self,
         function: Function,
-        does: tuple[object, ...],
+        identity: tuple[object, ...],
         given: Sequence[Tensor],
         always: Sequence[Tensor] = (),
     ) -> list[Tensor]:
@@ -120,23 +120,23 @@ class CompiledCriteria(Criteria):
 
         Args:
             function: takes criteria and the tensors given, ``always`` last; returns a list of tensors.
-            does: all that it depends on but for these, as in :func:`compiled`.
+            identity: all that it depends on but for these, as in :func:`compiled`.
             given: tensors.
             always: more of them, of shapes that are those of these criteria's population.
         """
         # batches that are copied together have strides in common with no others
-        key = (does, *((t.shape, t.stride()) for t in given))
+        key = (identity, *((t.shape, t.stride()) for t in given))
         every = [*given, *always, *self.held]
-        if key not in self.forms:
+        if key not in self.cache:
             count = len(given) + len(always)
 
             def of_flat(*tensors: Tensor) -> list[Tensor]:
                 criteria = Criteria(_holding(self.slices, tensors[count:]))
                 return function(criteria, *tensors[:count])  # type: ignore[no-any-return]
 
-            arms = tuple((s.pair, s.start, s.end, *s.params, *s.fitted) for s in self.slices)
-            self.forms[key] = compiled(of_flat, (does, arms), every)
-        found: list[Tensor] = self.forms[key](*every)
+            slices = tuple((s.pair, s.start, s.end, *s.params, *s.fitted) for s in self.slices)
+            self.cache[key] = compiled(of_flat, (identity, slices), every)
+        found: list[Tensor] = self.cache[key](*every)
         return found
 
 

@@ -1,4 +1,4 @@
-"""The criteria of a population: each pair on its own slice of the arms, all means summed."""
+"""The criteria of a population: each pair on its own slice of the configurations, all means summed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from lossearch.space import Point
 
 @dataclass(frozen=True)
 class PairSlice:
-    """The arms of one pair, ``start`` to ``end``, with what their criterion needs.
+    """The ``c`` configurations of one pair, ``start`` to ``end``, with what their criterion needs.
 
-    ``params`` are the loss's own parameters, one value an arm, shaped to broadcast; ``fitted`` the
+    ``params`` are the loss's own parameters, one value a configuration, shaped to broadcast; ``fitted`` the
     training statistics it asks for, and ``shift`` and ``scale`` the encoding's, one a seed: (S, 1, 1, T),
     statistics of a multiclass loss (S, 1, 1).
     """
@@ -49,9 +49,9 @@ class PairSlice:
         return is_given(metric, self.predictions(raw))
 
     def losses(self, raw: Tensor, encoded: Tensor, batches: int = 1) -> Tensor:
-        """Return one mean loss a replicate for each of so many batches of equal size, (batches, S, arms).
+        """Return one mean loss a replicate for each of so many batches of equal size, (batches, S, c).
 
-        ``raw`` are these arms' outputs (S, arms, N, n_out), batch after batch; ``encoded`` (S, 1, N[, T])
+        ``raw`` are these configurations' outputs (S, c, N, n_out), batch after batch; ``encoded`` (S, 1, N[, T])
         is shared by them.
         """
         wide = encoded.expand(-1, raw.shape[1], *encoded.shape[2:])
@@ -59,9 +59,9 @@ class PairSlice:
         return self.pair.reduce(values.unflatten(2, (batches, -1))).movedim(2, 0)
 
     def derivative(self, raw: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the derivative of one batch's loss in its outputs (S, arms, B, n_out), shaped like them.
+        """Return the derivative of one batch's loss in its outputs (S, c, B, n_out), shaped like them.
 
-        With it the losses (S, arms) where it is not known without them.
+        With it the losses (S, c) where it is not known without them.
         """
         if not self.pair.has_derivative:
             own = raw.detach().requires_grad_()
@@ -80,7 +80,7 @@ class PairSlice:
         return own if math.isfinite(span.low) and math.isfinite(span.high) else self.pair.activation(own)
 
     def predictions(self, raw: Tensor, wanted: Collection[str] = EVERY_FIELD) -> Predictions:
-        """Return what the outputs of this pair's arms, (S, arms, N, n_out), say of each row."""
+        """Return what the outputs of this pair's configurations, (S, c, N, n_out), say of each row."""
         return self.pair.predictions(raw, self.shift, self.scale, wanted, **self.params, **self.fitted)
 
 
@@ -120,10 +120,10 @@ def _slice(
 def pair_slices(
     points: Sequence[Point], pairs: Sequence[Pair], statistics: Sequence[TargetStatistics], like: Tensor
 ) -> list[PairSlice]:
-    """Return the slices of arms that are sorted by pair.
+    """Return the slices of configurations that are sorted by pair.
 
     Args:
-        points: one an arm, points of one pair next to each other.
+        points: one a configuration, points of one pair next to each other.
         pairs: the pair of each.
         statistics: one a seed.
         like: gives type and device.
@@ -139,12 +139,12 @@ def pair_slices(
     return found
 
 
-def picked(slices: Sequence[PairSlice], arms: Sequence[int]) -> list[PairSlice]:
-    """Return the slices of some of the arms, which are sorted; they are numbered anew from 0."""
+def picked(slices: Sequence[PairSlice], places: Sequence[int]) -> list[PairSlice]:
+    """Return the slices of the configurations at these places, which are sorted; they are numbered anew from 0."""
     found: list[PairSlice] = []
     start = 0
     for s in slices:
-        own = [a - s.start for a in arms if s.start <= a < s.end]
+        own = [c - s.start for c in places if s.start <= c < s.end]
         if own:
             params = {name: p[own] for name, p in s.params.items()}
             found.append(replace(s, start=start, end=start + len(own), params=params))
@@ -157,14 +157,14 @@ Derivatives = tuple[list[Tensor], list[Tensor | None]]
 
 @dataclass
 class Criteria:
-    """The criteria of all arms, each pair's on its own slice."""
+    """The criteria of all configurations, each pair's on its own slice."""
 
     slices: Sequence[PairSlice]
 
     def derivatives(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Derivatives:
-        """Return the losses' derivatives in raw output (S, A, B, n_out), pieces (S, arms, B, n_out) arms after arms.
+        """Return the losses' derivatives in raw output (S, C, B, n_out), a piece (S, c, B, n_out) for each slice.
 
-        With them each slice's losses (S, arms), None where the derivative is known without them.
+        With them each slice's losses (S, c), None where the derivative is known without them.
         """
         each = [s.derivative(raw[:, s.start : s.end], encoded[s.encoding]) for s in self.slices]
         return [derivative for derivative, _ in each], [losses for _, losses in each]
@@ -172,7 +172,7 @@ class Criteria:
     def losses(
         self, raw: Tensor, encoded: Mapping[str, Tensor], batches: int = 1, *, unknown: bool = False
     ) -> list[Tensor]:
-        """Return each slice's losses (batches, S, arms) of batches of equal size, lying one after another.
+        """Return each slice's losses (batches, S, c) of batches of equal size, lying one after another.
 
         ``unknown`` leaves out the slices whose losses come with their derivatives.
         """

@@ -11,43 +11,43 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossearch.training.finiteness import first_bad
+from lossearch.training.finiteness import first_cause, first_non_finite
 from lossearch.training.population.criteria import PairSlice
 from lossearch.training.population.weights import Weights
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a replicate, (seed, arm), left the finite numbers; as ``contract.Divergence``, step from 1."""
+class DivergedReplicate:
+    """Where a replicate, (seed, configuration), left the finite numbers; as ``contract.Divergence``, step from 1."""
 
     seed: int
-    arm: int
+    configuration: int
     what: str
     step: int
     value: float
 
 
 @dataclass
-class Watch:
+class DivergenceMonitor:
     """Looks for numbers that are not finite.
 
-    ``alive`` says which replicates, (S, A), are still finite; the others' numbers mean nothing.
+    ``alive`` says which replicates, (S, C), are still finite; the others' numbers mean nothing.
     ``lost`` are those found since it was last cleared.
     """
 
     alive: NDArray[np.bool_]
-    lost: list[Place] = field(default_factory=list)
+    lost: list[DivergedReplicate] = field(default_factory=list)
 
-    def doubts(
+    def may_have_diverged(
         self, raw: Tensor, total: Tensor, slices: Sequence[PairSlice], losses: Sequence[Tensor | None]
     ) -> bool:
         """Return whether an output of a replicate alive, or its loss, may not be finite.
 
         Args:
-            raw: outputs (S, A, B, n_out).
+            raw: outputs (S, C, B, n_out).
             total: their sum.
-            slices: the pairs' arms.
-            losses: those known of each slice, (S, arms).
+            slices: the pairs' configurations.
+            losses: those known of each slice, (S, c).
         """
         for own, known in zip(slices, losses, strict=True):
             if known is not None and not math.isfinite(float(known.sum())):
@@ -74,31 +74,33 @@ class Watch:
         To be called before gradients are written again: those of the step before are then still at hand.
 
         Args:
-            bad: which, (S, A).
-            raw: outputs (S, A, N, n_out).
-            losses: (S, A).
+            bad: which, (S, C).
+            raw: outputs (S, C, N, n_out).
+            losses: (S, C).
             weights: those that gave the outputs.
             step: the number, from 1, of the step that these are of.
             taken: how many steps the weights have taken.
         """
-        for s, a in np.argwhere(bad & self.alive).tolist():
-            self.alive[s, a] = False
-            place = s * self.alive.shape[1] + a
-            what, value = _blame(weights, place, raw[s, a], float(losses[s, a]))
+        for s, c in np.argwhere(bad & self.alive).tolist():
+            self.alive[s, c] = False
+            place = s * self.alive.shape[1] + c
+            views = (v[place].detach() for v in weights.views.values())
+            gradients = (g[place] for g in weights.gradients.values())
+            what, value = first_cause(views, gradients, raw[s, c], float(losses[s, c]))
             at = taken if what in ("gradient", "weights") else step
-            self.lost.append(Place(s, a, what, at, value))
+            self.lost.append(DivergedReplicate(s, c, what, at, value))
 
     def note_late(self, losses: Tensor, first: int) -> bool:
-        """Note each replicate's first loss that is not finite, of steps (steps, S, A) from number ``first``.
+        """Note each replicate's first loss that is not finite, of steps (steps, S, C) from number ``first``.
 
         Return whether there was any.
         """
         before = len(self.lost)
         bad = ~torch.isfinite(losses).cpu().numpy()
-        for s, a in np.argwhere(bad.any(axis=0) & self.alive).tolist():
-            self.alive[s, a] = False
-            step = int(bad[:, s, a].argmax())
-            self.lost.append(Place(s, a, "loss", first + step, float(losses[step, s, a])))
+        for s, c in np.argwhere(bad.any(axis=0) & self.alive).tolist():
+            self.alive[s, c] = False
+            step = int(bad[:, s, c].argmax())
+            self.lost.append(DivergedReplicate(s, c, "loss", first + step, float(losses[step, s, c])))
         return len(self.lost) > before
 
     def guard(
@@ -114,9 +116,9 @@ class Watch:
         Return whether there were any.
 
         Args:
-            slices: the pairs' arms.
-            losses: of the validation part, (S, A).
-            outputs: raw outputs (S, A, N, n_out) of a part each.
+            slices: the pairs' configurations.
+            losses: of the validation part, (S, C).
+            outputs: raw outputs (S, C, N, n_out) of a part each.
             weights: those that gave them.
             taken: how many steps they have taken.
         """
@@ -130,25 +132,15 @@ class Watch:
         sums += [
             v.reshape(self.alive.size, -1).sum(dim=1).view(self.alive.shape) for v in weights.views.values()
         ]
-        doubtful = ~torch.isfinite(torch.stack([s.to(losses.dtype) for s in sums])).all(dim=0)
-        bad = doubtful.cpu().numpy() & self.alive
+        suspect = ~torch.isfinite(torch.stack([s.to(losses.dtype) for s in sums])).all(dim=0)
+        bad = suspect.cpu().numpy() & self.alive
         if not bad.any():
             return False
         activated = [torch.cat([s.activated(raw) for s in slices], dim=1) for raw in outputs]
         every = torch.cat([t for pair in zip(activated, outputs, strict=True) for t in pair], dim=2)
-        for s, a in np.argwhere(bad).tolist():
-            k = s * self.alive.shape[1] + a
-            own = [losses[s, a], every[s, a], *(v[k] for v in weights.views.values())]
-            bad[s, a] = first_bad(own) is not None
+        for s, c in np.argwhere(bad).tolist():
+            k = s * self.alive.shape[1] + c
+            own = [losses[s, c], every[s, c], *(v[k] for v in weights.views.values())]
+            bad[s, c] = first_non_finite(own) is not None
         self.note(bad, every, losses, weights, step=taken, taken=taken)
         return bool(bad.any())
-
-
-def _blame(weights: Weights, replicate: int, output: Tensor, loss: float) -> tuple[str, float]:
-    """Return what stopped being finite first, and its value; see ``guard.blame``."""
-    value = first_bad(v[replicate].detach() for v in weights.views.values())
-    if value is not None:
-        gradient = first_bad(g[replicate] for g in weights.gradients.values())
-        return ("weights", value) if gradient is None else ("gradient", gradient)
-    bad = first_bad([output])
-    return ("loss", loss) if bad is None else ("output", bad)

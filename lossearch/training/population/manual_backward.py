@@ -15,13 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lossearch.training.population.batched_network import LayerStack, Tensors, drops
+from lossearch.training.population.batched_network import Tensors
+from lossearch.training.population.layer_stack import LayerStack, drops
+from lossearch.training.population.weights import Weights
 
 _ATEN = torch.ops.aten
 
 
 @dataclass(frozen=True)
-class Bend:
+class HiddenActivation:
     """An activation whose backward pass follows from its output.
 
     ``forward`` overwrites what it is given; ``backward`` takes gradient and output, then ``extra``.
@@ -41,10 +43,10 @@ class Bend:
         self.backward.grad_input(gradient, output, *self.extra, grad_input=gradient)
 
 
-BENDS: Mapping[type[nn.Module], Bend] = {
-    nn.ReLU: Bend(torch.relu_, _ATEN.threshold_backward, (0,)),
-    nn.Tanh: Bend(torch.tanh_, _ATEN.tanh_backward),
-    nn.Sigmoid: Bend(torch.sigmoid_, _ATEN.sigmoid_backward),
+HIDDEN_ACTIVATIONS: Mapping[type[nn.Module], HiddenActivation] = {
+    nn.ReLU: HiddenActivation(torch.relu_, _ATEN.threshold_backward, (0,)),
+    nn.Tanh: HiddenActivation(torch.tanh_, _ATEN.tanh_backward),
+    nn.Sigmoid: HiddenActivation(torch.sigmoid_, _ATEN.sigmoid_backward),
 }
 _IDLE = (nn.Identity, nn.Flatten, nn.Dropout)
 THIN = 8
@@ -52,8 +54,8 @@ THIN = 8
 
 
 @dataclass(frozen=True)
-class Linear:
-    """A linear layer as it was applied: to rows that all arms of a seed share, or to each arm's own."""
+class AppliedLinear:
+    """A linear layer as it was applied: to rows that all configurations of a seed share, or to each one's own."""
 
     prefix: str
     inputs: Tensor
@@ -61,7 +63,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Bent:
+class AppliedActivation:
     """An activation as it was applied, with its output."""
 
     kind: type[nn.Module]
@@ -69,7 +71,7 @@ class Bent:
 
 
 @dataclass(frozen=True)
-class Dropped:
+class AppliedDropout:
     """A dropout layer as it was applied, with its scaled mask (S, 1, H, B)."""
 
     mask: Tensor
@@ -80,7 +82,7 @@ class FusedStack(LayerStack):
     """A :class:`LayerStack` that also computes gradients by itself."""
 
     buffers: dict[tuple[object, ...], Tensor] = field(default_factory=dict)
-    tape: list[Linear | Bent | Dropped] = field(default_factory=list)
+    tape: list[AppliedLinear | AppliedActivation | AppliedDropout] = field(default_factory=list)
 
     @classmethod
     def fits(cls, stack: LayerStack) -> bool:
@@ -88,10 +90,12 @@ class FusedStack(LayerStack):
         kinds = [type(m) for _, m in stack.layers if drops(m) or not isinstance(m, _IDLE)]
         first = kinds.index(nn.Linear)
         known = all(k is nn.Dropout for k in kinds[:first]) and all(
-            k in (nn.Linear, nn.Dropout, *BENDS) for k in kinds[first:]
+            k in (nn.Linear, nn.Dropout, *HIDDEN_ACTIVATIONS) for k in kinds[first:]
         )
         # an activation overwrites what it is given, which a second one after it must not do
-        return known and not any(a in BENDS and b in BENDS for a, b in pairwise(kinds))
+        return known and not any(
+            a in HIDDEN_ACTIVATIONS and b in HIDDEN_ACTIVATIONS for a, b in pairwise(kinds)
+        )
 
     def forget(self) -> None:
         """Free what was kept for populations of another size."""
@@ -104,9 +108,26 @@ class FusedStack(LayerStack):
             self.buffers[key] = torch.empty(shape, dtype=like.dtype, device=like.device)
         return self.buffers[key]
 
+    def __call__(
+        self,
+        parameters: Tensors,
+        buffers: Tensors,
+        x: Tensor,
+        *,
+        training: bool,
+        step_seeds: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Return raw output (S, C, B, n_out) from inputs (S, F, B); the next call overwrites it."""
+        del buffers
+        return self.forward(parameters, x, step_seeds if training else None)
+
+    def _propagate(self, raw: Tensor, derivatives: Sequence[Tensor], weights: Weights) -> None:
+        del raw
+        self.backward(derivatives, weights.views, weights.gradients)
+
     @torch.no_grad()
     def forward(self, parameters: Tensors, x: Tensor, step_seeds: Sequence[int] | None) -> Tensor:
-        """Return raw output (S, A, B, n_out), keeping what :meth:`backward` needs.
+        """Return raw output (S, C, B, n_out), keeping what :meth:`backward` needs.
 
         The next call overwrites it. Without ``step_seeds`` nothing is dropped.
         """
@@ -123,13 +144,13 @@ class FusedStack(LayerStack):
                 shared = False
             elif drops(layer) and (mask := next(masks, None)) is not None:
                 h = h * mask[:, 0] if shared else self._drop(i, h, mask)
-            elif kind in BENDS:
-                h = BENDS[kind].forward(h)
-                self.tape.append(Bent(kind, h))
+            elif kind in HIDDEN_ACTIVATIONS:
+                h = HIDDEN_ACTIVATIONS[kind].forward(h)
+                self.tape.append(AppliedActivation(kind, h))
         return h.view(seeds, -1, h.shape[1], rows).transpose(2, 3)
 
     def _apply(self, i: int, prefix: str, parameters: Tensors, h: Tensor, *, shared: bool) -> Tensor:
-        self.tape.append(Linear(prefix, h, shared))
+        self.tape.append(AppliedLinear(prefix, h, shared))
         w, b = parameters[f"{prefix}weight"], parameters.get(f"{prefix}bias")
         k, width, inputs = w.shape
         out = self._buffer(("h", i), (k, width, h.shape[2]), h)
@@ -146,30 +167,30 @@ class FusedStack(LayerStack):
         out = self._buffer(("d", i), h.shape, h)
         shape = (seeds, -1, h.shape[1], rows)
         torch.mul(h.view(shape), mask, out=out.view(shape))
-        self.tape.append(Dropped(mask))
+        self.tape.append(AppliedDropout(mask))
         return out
 
     @torch.no_grad()
     def backward(
         self, derivatives: Sequence[Tensor], parameters: Tensors, gradients: Mapping[str, Tensor]
     ) -> None:
-        """Write the gradients of all parameters, given the losses' derivatives in the raw output, arms after arms."""
+        """Write the gradients of all parameters, given the losses' derivatives in the raw output, piece by piece."""
         seeds, _, rows, n_out = derivatives[0].shape
-        arms = sum(s.shape[1] for s in derivatives)
-        g = self._buffer("derivative", (seeds * arms, n_out, rows), derivatives[0])
-        torch.cat([s.transpose(2, 3) for s in derivatives], dim=1, out=g.view(seeds, arms, n_out, rows))
+        count = sum(s.shape[1] for s in derivatives)
+        g = self._buffer("derivative", (seeds * count, n_out, rows), derivatives[0])
+        torch.cat([s.transpose(2, 3) for s in derivatives], dim=1, out=g.view(seeds, count, n_out, rows))
         for done in reversed(self.tape):
-            if isinstance(done, Bent):
-                BENDS[done.kind].derivative_(g, done.output)
-            elif isinstance(done, Dropped):
-                wide = g.view(seeds, arms, -1, rows)
+            if isinstance(done, AppliedActivation):
+                HIDDEN_ACTIVATIONS[done.kind].derivative_(g, done.output)
+            elif isinstance(done, AppliedDropout):
+                wide = g.view(seeds, count, -1, rows)
                 wide.mul_(done.mask)
             else:
                 self._gradients(done, g, gradients)
                 if not done.shared:
                     g = self._back(done, g, parameters[f"{done.prefix}weight"])
 
-    def _gradients(self, done: Linear, g: Tensor, gradients: Mapping[str, Tensor]) -> None:
+    def _gradients(self, done: AppliedLinear, g: Tensor, gradients: Mapping[str, Tensor]) -> None:
         weight, bias = gradients[f"{done.prefix}weight"], gradients.get(f"{done.prefix}bias")
         h, rows = done.inputs, g.shape[2]
         left = g.view(h.shape[0], -1, rows) if done.shared else g
@@ -189,7 +210,7 @@ class FusedStack(LayerStack):
             ones = self._buffer(("ones", rows), (rows,), g).fill_(1)
             torch.mv(g.view(-1, rows), ones, out=bias.view(-1))
 
-    def _back(self, done: Linear, g: Tensor, weight: Tensor) -> Tensor:
+    def _back(self, done: AppliedLinear, g: Tensor, weight: Tensor) -> Tensor:
         out = self._buffer(("g", done.prefix), done.inputs.shape, g)
         if weight.shape[1] == 1:
             return torch.mul(weight.transpose(1, 2), g, out=out)

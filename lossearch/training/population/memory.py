@@ -1,28 +1,31 @@
 """How much memory a population takes, found by a dry run.
 
-Two very small populations take one step and are scored while a ledger counts every tensor. What the
+Two very small populations take one step and are scored while a tracker counts every tensor. What the
 larger takes more, a replicate takes, whatever its network, optimiser and losses are.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from lossearch._random import stream
-from lossearch.space import Point, Space
+from lossearch.space import Point
 from lossearch.tasks.task import Fold, Task
-from lossearch.training.contract import TrainSettings
-from lossearch.training.population.manual_backward import FusedStack
-from lossearch.training.population.minibatches import GATHER_BYTES
-from lossearch.training.population.population import PartTensors, Population
-from lossearch.training.population.tensor_memory import Ledger
+from lossearch.training.contract import TrainingCall, TrainSettings
+from lossearch.training.population.minibatches import GATHER_BYTES, PartTensors
+from lossearch.training.population.population import Population
 from lossearch.training.population.train_losses import KEPT_BYTES
-from lossearch.training.scope import contained
+from lossearch.training.trainer import contained
 
 MARGIN = 1.25
 """By how much all that the dry run finds is taken larger, for what kernels take for themselves."""
@@ -51,7 +54,7 @@ class Footprint:
         replicate: of each replicate at the peak, with its best epoch's weights and what it says of all
             rows that are scored.
         kept: of each replicate's result, until it is given: curves, and weights where they are kept.
-        row: of each arm and row while outputs are computed for scoring, one seed at a time.
+        row: of each configuration and row while outputs are computed for scoring, one seed at a time.
         rows: how many are scored.
         epoch: of each replicate's outputs in an epoch, kept until their losses are computed.
     """
@@ -84,32 +87,22 @@ class Footprint:
 
 
 def footprint(
-    task: Task,
-    space: Space,
-    points: Sequence[Point],
-    seeds: Sequence[int],
-    settings: TrainSettings,
-    *,
-    random: bool,
-    keep_weights: bool = False,
+    call: TrainingCall, points: Sequence[Point], seeds: Sequence[int], settings: TrainSettings
 ) -> Footprint:
     """Return what a population of this task takes, by a dry run on the CPU.
 
     Args:
-        task: data, network and metrics.
-        space: where the points' pairs are found.
+        call: task, space, and whether results carry weights.
         points: some that will be trained; one for each encoding of targets is tried.
         seeds: the population's.
         settings: how the points are trained.
-        random: whether the network draws at random.
-        keep_weights: whether results carry weights.
     """
-    few = _one_an_encoding(space, points)
+    task, few = call.task, _one_an_encoding(call, points)
     fold = task.fold(seeds[0])
     size = min(int(settings.batch_size), fold.train_rows, len(fold.train))
     # what is compiled takes other things, and less: no activations, but a second gradient
     tried = replace(task, fold=lambda seed: _cut(task.fold(seed), size))
-    dry = _DryRun(tried, space, seeds[0], replace(settings, schedule="constant", compile=False), random)
+    dry = _DryRun(replace(call, task=tried), seeds[0], replace(settings, schedule="constant", compile=False))
     with contained(stream(seeds[0], "memory"), 1):
         small, large = dry(few), dry([p for p in few for _ in range(2)])
     more = large.less(small).each(len(few))
@@ -129,7 +122,7 @@ def footprint(
         seed=epoch if shared else epoch + train + validation,
         step=more.step,
         replicate=max(more.step + more.weights, more.state + max(more.weights, said)),
-        kept=_curve_bytes(task, settings) + (more.weights if keep_weights else 0),
+        kept=_curve_bytes(task, settings) + (more.weights if call.keep_weights else 0),
         row=more.forward,
         rows=sum(scored),
         epoch=more.raw * len(fold.train),
@@ -146,11 +139,50 @@ def _curve_bytes(task: Task, settings: TrainSettings) -> int:
     return 8 * int(settings.epochs) * (2 * curves + 1)
 
 
-def _one_an_encoding(space: Space, points: Sequence[Point]) -> list[Point]:
+def _one_an_encoding(call: TrainingCall, points: Sequence[Point]) -> list[Point]:
     """Return a point for each encoding of targets, two at least, in a population's order."""
-    found = {(p.definition or space[p.pair]).encoding.name: p for p in points}
+    found = {call.pair(p).encoding.name: p for p in points}
     few = list(found.values())
     return sorted(few if len(few) > 1 else few * 2, key=lambda p: p.pair)
+
+
+class MemoryTracker(TorchDispatchMode):
+    """Counts the bytes of every tensor that torch makes inside, on whatever device, until it is freed.
+
+    Views count once, with what they are views of. What a kernel takes for itself and gives back is not
+    seen. ``live`` is what is alive now, ``peak`` the most since it was last set.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.live = 0
+        self.peak = 0
+        self._sizes: dict[weakref.ref[torch.UntypedStorage], int] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Compute, and enter what is new."""
+        found = func(*args, **(kwargs or {}))
+        new = [s for s in _storages(found) if weakref.ref(s) not in self._sizes]
+        if new:
+            # what is given back as it was, changed in place or not, is none of ours
+            given = set(_storages((args, kwargs)))
+            for storage in new:
+                self._enter(storage, 0 if storage in given else storage.nbytes())
+        return found
+
+    def _enter(self, storage: torch.UntypedStorage, size: int) -> None:
+        self._sizes[weakref.ref(storage, self._forget)] = size
+        self.live += size
+        self.peak = max(self.peak, self.live)
+
+    def _forget(self, reference: weakref.ref[torch.UntypedStorage]) -> None:
+        self.live -= self._sizes.pop(reference)
+
+
+def _storages(tree: Any) -> list[torch.UntypedStorage]:
+    return [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 
 @dataclass(frozen=True)
@@ -181,28 +213,26 @@ class _Found:
 
 @dataclass(frozen=True)
 class _DryRun:
-    """Trains a population of a few replicates for one step, and scores it, in a ledger."""
+    """Trains a population of a few replicates for one step, and scores it, under a memory tracker."""
 
-    task: Task
-    space: Space
+    call: TrainingCall
     seed: int
     settings: TrainSettings
-    random: bool
 
     def __call__(self, points: Sequence[Point]) -> _Found:
         """Return what so many points take."""
-        pairs = [p.definition or self.space[p.pair] for p in points]
+        call, pairs = self.call, [self.call.pair(p) for p in points]
         cpu = torch.device("cpu")
-        with Ledger() as ledger:
+        with MemoryTracker() as tracker:
             population = Population(
-                self.task, points, pairs, [self.seed], self.settings, random=self.random, device=cpu
+                call.task, points, pairs, [self.seed], self.settings, random=call.random, device=cpu
             )
-            ledger.peak = ledger.live
+            tracker.peak = tracker.live
             population.train_epoch(0, population.optimizer.step, lambda: False)
-            step = ledger.peak
+            step = tracker.peak
             best = population.weights.snapshot()
-            state = ledger.live
-            forward, raw, judging = self._scored(population, ledger)
+            state = tracker.live
+            forward, raw, judging = self._scored(population, tracker)
         validation = population.validation
         return _Found(
             step,
@@ -215,19 +245,18 @@ class _DryRun:
             _bytes(validation),
         )
 
-    def _scored(self, population: Population, ledger: Ledger) -> tuple[int, int, int]:
+    def _scored(self, population: Population, tracker: MemoryTracker) -> tuple[int, int, int]:
         """Return the peak of computing outputs for the validation rows, the outputs, the peak of judging them."""
-        if isinstance(population.network, FusedStack):
-            # what was kept for a batch of as many rows would be used again
-            population.network.forget()
-        before = ledger.peak = ledger.live
+        # what was kept for a batch of as many rows would be used again
+        population.network.forget()
+        before = tracker.peak = tracker.live
         part = population.validation
         raw = population.outputs(part)
-        forward = ledger.peak - before
-        before = ledger.peak = ledger.live
+        forward = tracker.peak - before
+        before = tracker.peak = tracker.live
         population.guard(population.losses(raw, part), raw)
-        population.scores(raw, part, self.task.metrics)
-        return forward, raw.nbytes, ledger.peak - before
+        population.scores(raw, part, self.call.task.metrics)
+        return forward, raw.nbytes, tracker.peak - before
 
 
 def _bytes(part: PartTensors) -> int:

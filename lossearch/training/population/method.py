@@ -1,4 +1,4 @@
-"""A way of training: replicates as populations, in chunks that fit, on as many processes as pays."""
+"""A training method: replicates as populations, in chunks that fit, on as many processes as pays."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from multiprocessing.reduction import ForkingPickler
 
 from lossearch.space import Space
 from lossearch.tasks.task import Task
-from lossearch.training.contract import Outcome, Prune, Replicate, ReplicateResult, TrainSettings
-from lossearch.training.plain.train import free_memory, out_of_memory, preflight
-from lossearch.training.population.batchable_losses import first_sentence
+from lossearch.training.contract import (
+    Outcome,
+    Prune,
+    Replicate,
+    ReplicateResult,
+    TrainingCall,
+    TrainSettings,
+)
 from lossearch.training.population.batched_optimizers import supported
-from lossearch.training.population.chunk_size import MOST, Sizing
-from lossearch.training.population.chunks import Chunk, chunks, divided
-from lossearch.training.population.results import Results
-from lossearch.training.population.throughput import Pace
-from lossearch.training.population.train_chunk import Run
-from lossearch.training.trainer import device_of
-from lossearch.training.workers.group import Crew, Heard, references
-from lossearch.training.workers.process import UnableError
-from lossearch.training.workers.worker import ChunkJob, Terms
+from lossearch.training.population.chunks import MOST, Chunk, ChunkSizer, chunks, divided
+from lossearch.training.population.throughput import Throughput
+from lossearch.training.population.train_chunk import Results, train_one_by_one, train_together
+from lossearch.training.preflight.preflight import Preflight, known_or_checked
+from lossearch.training.trainer import device_of, first_sentence, free_memory, out_of_memory
+from lossearch.training.workers.group import JobEnd, WorkerGroup, references
+from lossearch.training.workers.process import WorkersUnavailableError
+from lossearch.training.workers.worker import ChunkJob, JobSettings
 
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 """How often workers are looked after while this process trains."""
 
 
@@ -44,13 +48,13 @@ def train_population(
 
     See ``training.contract``, and :class:`Populations`, which chooses how many itself.
     """
-    way = Populations(threads=threads, chunk=chunk)
-    yield from way(task, space, replicates, settings, stop=stop, keep_weights=keep_weights, prune=prune)
+    method = Populations(threads=threads, chunk=chunk)
+    yield from method(task, space, replicates, settings, stop=stop, keep_weights=keep_weights, prune=prune)
 
 
 @dataclass
 class Populations:
-    """Trains replicates many at a time; implements ``contract.Trains``.
+    """Trains replicates many at a time; implements ``contract.TrainingMethod``.
 
     Where a chunk runs out of memory, or anything else is raised in it, its halves are tried; what fails
     alone, or has an optimiser without a batched form, is trained by ``train_plain``. Results are the same
@@ -58,19 +62,20 @@ class Populations:
 
     Args:
         threads: of the arithmetic; None takes what torch has.
-        crew: other processes, asked to help once that pays.
-        sizing: how many replicates are trained together.
+        group: other processes, asked to help once that pays.
+        sizer: how many replicates are trained together.
         chunk: that number, instead.
         work: replicates of the whole study, by which it is seen what pays.
+        preflight: what was found before.
     """
 
     threads: int | None = None
-    crew: Crew | None = None
-    sizing: Sizing = field(default_factory=Sizing)
+    group: WorkerGroup | None = None
+    sizer: ChunkSizer = field(default_factory=ChunkSizer)
     chunk: int | None = None
     work: int = 0
-    uncompiled: bool = False
-    """Whether compiling was asked for and has failed."""
+    preflight: Preflight | None = None
+    compile_failed: bool = False
 
     def __call__(
         self,
@@ -86,18 +91,18 @@ class Populations:
         """Train each replicate and give its result, in order. See ``training.contract``."""
         if not replicates:
             return
-        random = preflight(task, replicates, settings)
-        if self.uncompiled:
+        call = self._call(task, space, replicates, settings)
+        call = replace(call, stop=stop, keep_weights=keep_weights, prune=prune)
+        if self.compile_failed:
             settings = replace(settings, compile=False)
-        run = Run(task, space, random, stop, keep_weights, prune, self.threads)
-        parts = chunks(replicates, settings, lambda whole: self._most(run, whole))
-        crew = self.crew if device_of(settings).type == "cpu" else None
-        if crew is not None and crew.busy:
+        parts = chunks(replicates, settings, lambda whole: self._most(call, whole))
+        group = self.group if device_of(settings).type == "cpu" else None
+        if group is not None and group.busy:
             # a trial that is tried again while the round that it failed in is under way
-            crew = None
+            group = None
         waiting, left = deque(replicates), Counter(replicates)
         found: dict[Replicate, ReplicateResult] = {}
-        for results in _Round(self, run, parts, crew):
+        for results in _Round(self, call, parts, group):
             found.update(results)
             self.work -= len(results)
             while waiting and waiting[0] in found:
@@ -105,175 +110,181 @@ class Populations:
                 left[replicate] -= 1
                 yield found[replicate] if left[replicate] else found.pop(replicate)
 
-    def _most(self, run: Run, whole: Chunk) -> int:
-        return self.sizing.most(run, whole) if self.chunk is None else self.chunk
+    def _call(
+        self, task: Task, space: Space, replicates: Sequence[Replicate], settings: TrainSettings
+    ) -> TrainingCall:
+        found = known_or_checked(self.preflight, task, space, replicates, settings)
+        return TrainingCall(task, space, found.random, threads=self.threads)
+
+    def _most(self, call: TrainingCall, whole: Chunk) -> int:
+        return self.sizer.most(call, whole) if self.chunk is None else self.chunk
 
     def parts(
         self, task: Task, space: Space, replicates: Sequence[Replicate], settings: TrainSettings
     ) -> list[Chunk]:
         """Return the chunks in which these would be trained. Nothing is trained."""
-        run = self._dry(task, space, replicates, settings)
-        return chunks(replicates, settings, lambda whole: self._most(run, whole))
+        call = self._call(task, space, replicates, settings)
+        return chunks(replicates, settings, lambda whole: self._most(call, whole))
 
     def memory(self, task: Task, space: Space, part: Chunk) -> int | None:
         """Return the bytes that training a chunk takes, None where that cannot be found out."""
-        found = self.sizing.footprint(self._dry(task, space, part.replicates, part.settings), part)
+        found = self.sizer.footprint(self._call(task, space, part.replicates, part.settings), part)
         return None if found is None else found.of(len(part.seeds), len(part))
-
-    def _dry(self, task: Task, space: Space, replicates: Sequence[Replicate], settings: TrainSettings) -> Run:
-        random = preflight(task, replicates, settings)
-        return Run(task, space, random, lambda: True, keep_weights=False, prune=None, threads=self.threads)
 
 
 class _Round:
     """The chunks of one call, trained here and by workers; gives each chunk's results as they are there."""
 
-    def __init__(self, way: Populations, run: Run, parts: Sequence[Chunk], crew: Crew | None) -> None:
-        self.way, self.crew = way, crew
-        self.asked = run.stop
-        self.run = run.stopped_by(self._glance)
+    def __init__(
+        self, method: Populations, call: TrainingCall, parts: Sequence[Chunk], group: WorkerGroup | None
+    ) -> None:
+        self.method, self.group = method, group
+        self.stop = call.stop
+        self.call = replace(call, stop=self._after_batch)
         self.todo = deque(parts)
-        self.here: deque[Chunk] = deque()
-        """Chunks that are not to be sent away: one was lost with its process."""
+        self.local: deque[Chunk] = deque()
+        """Chunks that are not to be sent to a worker: one was lost with its process."""
         self.alone: deque[tuple[Chunk, str]] = deque()
         """Single trials that failed as a population, to be trained one by one, and how they failed."""
-        self.away: dict[int, Chunk] = {}
+        self.sent: dict[int, Chunk] = {}
         self.arrived: list[Results] = []
-        self.sent = 0
-        self.terms: Terms | None = None
-        self.pace = Pace(sum(map(len, parts)))
-        self.next_look = 0.0
+        self.jobs = 0
+        self.job_settings: JobSettings | None = None
+        self.throughput = Throughput(sum(map(len, parts)))
+        self.next_poll = 0.0
 
     def __iter__(self) -> Iterator[Results]:
         try:
-            while self.todo or self.here or self.alone or self.away:
-                if self.todo or self.here or self.alone:
+            while self.todo or self.local or self.alone or self.sent:
+                if self.todo or self.local or self.alone:
                     if not self._train():
                         return
                 else:
-                    self._look()
-                    if self.asked():
+                    self._poll()
+                    if self.stop():
                         return
                 while self.arrived:
                     yield self.arrived.pop(0)
         finally:
-            if self.crew is not None:
-                self.crew.dismiss(self.crew.busy)
+            if self.group is not None:
+                self.group.end(self.group.busy)
 
     def _train(self) -> bool:
         """Train a chunk in this process; return whether it was not told to stop."""
-        part, why = self.alone.popleft() if self.alone else ((self.here or self.todo).popleft(), "")
-        self.pace.begin(self.run.task, part)
+        part, why = self.alone.popleft() if self.alone else ((self.local or self.todo).popleft(), "")
+        self.throughput.begin(self.call.task, part)
         try:
-            fits = not why and supported(part.settings.optimizer, part.settings.options)
-            found = self.run.together(part, self._block(part)) if fits else self.run.alone(part)
+            if why or not supported(part.settings.optimizer, part.settings.options):
+                found = train_one_by_one(self.call, part)
+            else:
+                found = train_together(self.call, part, self._block(part))
         except Exception as error:  # noqa: BLE001 - whatever a chunk raises, its parts are tried
             free_memory()
-            self._failed(
-                part, f"{type(error).__name__}: {first_sentence(error)}", memory=out_of_memory(error)
-            )
+            reason = f"{type(error).__name__}: {first_sentence(error)}"
+            self._divide(part, reason, memory=out_of_memory(error))
             return True
         if found is None:
             return False
         if why and any(r.outcome is not Outcome.FAILED for r in found.values()):
-            self.way.sizing.say(f"Trained one by one, for as a population it fails: {why}.")
-        self.pace.done(len(found))
+            self.method.sizer.say(f"Trained one by one, for as a population it fails: {why}.")
+        self.throughput.done(len(found))
         self.arrived.append(found)
         return True
 
     def _block(self, part: Chunk) -> int | None:
-        return self.way.sizing.block(self.run, part) if self.way.chunk is None else None
+        return self.method.sizer.block(self.call, part) if self.method.chunk is None else None
 
-    def _failed(self, part: Chunk, why: str, *, memory: bool) -> None:
+    def _divide(self, part: Chunk, why: str, *, memory: bool) -> None:
         """Divide a chunk that failed, the others too where memory ran out; but first do without compiling."""
         if part.settings.compile and not memory:
-            self.way.sizing.say(f"Trained without compiling, for compiled it fails: {why}.")
-            self.way.uncompiled = True
+            self.method.sizer.say(f"Trained without compiling, for compiled it fails: {why}.")
+            self.method.compile_failed = True
             plainly = (replace(c, settings=replace(c.settings, compile=False)) for c in (part, *self.todo))
             self.todo = deque(plainly)
-            self.terms = None
+            self.job_settings = None
             return
-        if len(part.arms) == 1:
+        if len(part.configurations) == 1:
             self.alone.append((part, why))
             return
         self.todo = deque(divided(part, self.todo, memory=memory))
         if memory:
-            self.way.sizing.cap = len(self.todo[0])
+            self.method.sizer.cap = len(self.todo[0])
 
-    def _glance(self) -> bool:
-        """Look after the workers now and then; return whether to stop. Asked after every batch."""
-        self.pace.step()
-        if self.crew is not None and time.perf_counter() > self.next_look:
-            self._look(0.0)
-            self.next_look = time.perf_counter() + LOOK_SECONDS
-        return self.asked()
+    def _after_batch(self) -> bool:
+        """Look after the workers now and then; return whether to stop."""
+        self.throughput.step()
+        if self.group is not None and time.perf_counter() > self.next_poll:
+            self._poll(0.0)
+            self.next_poll = time.perf_counter() + POLL_SECONDS
+        return self.stop()
 
-    def _look(self, seconds: float = LOOK_SECONDS) -> None:
-        """Hear what workers say within so many seconds, and give the idle ones more to do."""
-        if self.crew is None or not self.crew.able:
+    def _poll(self, seconds: float = POLL_SECONDS) -> None:
+        """Take what workers send within so many seconds, and give the idle ones more to do."""
+        if self.group is None or not self.group.usable:
             return
         try:
-            self._hire(self.crew)
-            for heard in self.crew.heard(self.run.task, seconds):
-                self._take(heard)
-            self.crew.hand_out(self._jobs())
-        except UnableError as reason:
-            self.crew.decline(str(reason))
-            self.here.extend(self.away.values())
-            self.away.clear()
+            self._start_workers(self.group)
+            for end in self.group.receive(self.call.task, seconds):
+                self._take(end)
+            self.group.assign(self._next_jobs())
+        except WorkersUnavailableError as reason:
+            self.group.disable(str(reason))
+            self.local.extend(self.sent.values())
+            self.sent.clear()
 
-    def _hire(self, crew: Crew) -> None:
+    def _start_workers(self, group: WorkerGroup) -> None:
         """Have as many workers as there is work for, if they pay."""
-        wanted = min(crew.size - 1, len(self.todo) + len(self.away))
-        if wanted <= len(crew.workers) or not self.todo:
+        wanted = min(group.size - 1, len(self.todo) + len(self.sent))
+        if wanted <= len(group.workers) or not self.todo:
             return
-        ahead = self.pace.ahead(self.way.work)
-        if crew.start_up and ahead * (1 - 1 / (wanted + 1)) < crew.start_up:
+        ahead = self.throughput.seconds_left(self.method.work)
+        if group.start_up and ahead * (1 - 1 / (wanted + 1)) < group.start_up:
             return
-        crew.check()
-        if self._terms() is not None:
-            crew.staff(wanted)
+        group.check()
+        if self._job_settings() is not None:
+            group.start(wanted)
 
-    def _terms(self) -> Terms | None:
-        """Return how workers are to train, None where this round cannot be told to another process.
+    def _job_settings(self) -> JobSettings | None:
+        """Return how workers are to train, None where this round cannot be sent to another process.
 
         Raises:
-            UnableError: a loss cannot be found by another process.
+            WorkersUnavailableError: a loss cannot be found by another process.
         """
-        if self.terms is None:
-            run, part = self.run, self.todo[0]
+        if self.job_settings is None:
+            call, part = self.call, self.todo[0]
             try:
-                ForkingPickler.dumps(run.prune)
+                ForkingPickler.dumps(call.prune)
             except Exception:  # noqa: BLE001 - a rule that lives in this process alone is asked here
-                self.crew = None
+                self.group = None
                 return None
-            known = {a.point.pair: a.point for c in self.todo for a in c.arms}
-            pairs = [p.definition or run.space[p.pair] for p in known.values()]
-            losses = references(pairs, run.task)
-            self.terms = Terms(part.settings, losses, run.random, run.keep_weights, run.threads)
-        return self.terms
+            points = {c.point.pair: c.point for chunk in self.todo for c in chunk.configurations}
+            losses = references(map(call.pair, points.values()), call.task)
+            self.job_settings = JobSettings(
+                part.settings, losses, call.random, call.keep_weights, call.threads
+            )
+        return self.job_settings
 
-    def _jobs(self) -> Iterator[tuple[int, ChunkJob]]:
+    def _next_jobs(self) -> Iterator[tuple[int, ChunkJob]]:
         """Give what is next to be done, as it is taken."""
-        while self.todo and (terms := self._terms()) is not None:
+        while self.todo and (how := self._job_settings()) is not None:
             part = self.todo.popleft()
-            self.sent += 1
-            self.away[self.sent] = part
-            arms = [(a.point.as_json(), a.until) for a in part.arms]
-            own = terms.under(part.settings)
-            yield self.sent, ChunkJob(arms, part.seeds, own, self.run.prune, self._block(part))
+            self.jobs += 1
+            self.sent[self.jobs] = part
+            values = [(c.point.as_json(), c.until) for c in part.configurations]
+            own = replace(how, settings=part.settings)
+            yield self.jobs, ChunkJob(values, part.seeds, own, self.call.prune, self._block(part))
 
-    def _take(self, heard: Heard) -> None:
-        """Take what a worker has brought, or note that it is lost."""
-        answer = heard.answer
-        if answer is not None and answer.cannot:
-            raise UnableError(answer.cannot)
-        part = self.away.pop(heard.work)
-        if answer is None:
-            self.here.append(part)
-        elif answer.error:
-            self._failed(part, answer.error, memory=answer.memory)
+    def _take(self, end: JobEnd) -> None:
+        """Take what a worker has sent, or note that its chunk is lost."""
+        response = end.response
+        if response is not None and response.unable:
+            raise WorkersUnavailableError(response.unable)
+        part = self.sent.pop(end.job)
+        if response is None:
+            self.local.append(part)
+        elif response.error:
+            self._divide(part, response.error, memory=response.out_of_memory)
         else:
-            results = answer.restored(part.replicates)
-            self.pace.helped(len(results))
+            results = response.restored(part.replicates)
+            self.throughput.by_others(len(results))
             self.arrived.append({r.replicate: r for r in results})

@@ -1,4 +1,4 @@
-"""The mini-batches of a population: each seed's rows in its own order, or one stream for all seeds."""
+"""The rows of a population, and its mini-batches: each seed's rows in its own order, or one stream for all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,32 @@ GATHER_BYTES = 64 * 2**20
 """Bytes copied at a time into batch order."""
 
 
-class Feeding(Protocol):
+@dataclass(frozen=True)
+class PartTensors:
+    """One part of every seed's data: inputs in the network's layout, canonical and encoded targets.
+
+    ``y`` is (S, N[, T]); ``encoded[name]`` is (S, 1, N[, T]).
+    """
+
+    x: Tensor
+    y: Tensor
+    encoded: Mapping[str, Tensor]
+
+    @property
+    def rows(self) -> int:
+        """How many rows a seed has."""
+        return self.y.shape[1]
+
+
+def stacked(parts: Sequence[Tensor], device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+    """Return one part a seed as (S, ...), floating numbers as ``dtype``; what all seeds share is held once."""
+    shared = all(part is parts[0] for part in parts)
+    rows = (parts[0] if shared else torch.stack(list(parts))).to(device)
+    rows = rows.to(dtype) if dtype is not None and rows.is_floating_point() else rows
+    return rows.expand(len(parts), *rows.shape) if shared else rows
+
+
+class MiniBatches(Protocol):
     """Gives an epoch's batches, of the same ``sizes`` for every seed."""
 
     @property
@@ -32,7 +57,7 @@ class Feeding(Protocol):
 
 
 @dataclass(frozen=True)
-class SeedFeeding:
+class InMemoryMiniBatches:
     """Rows in memory, drawn by index: each seed sees its own in its own order.
 
     ``x`` and ``encoded`` hold all training rows; rows are on ``axis`` of ``x``.
@@ -68,7 +93,7 @@ def _in_order(x: Tensor, orders: Tensor, axis: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class StreamFeeding:
+class StreamedMiniBatches:
     """Rows read from a stream: every batch is read once, and shared by all seeds.
 
     ``rows`` brings inputs (1, B, ...) into the network's layout; ``encode`` gives targets (S, B[, T]) in

@@ -17,7 +17,8 @@ from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import constant_score
 from lossearch.training.contract import SCORED_EPOCHS, Divergence, Outcome, Prune
 from lossearch.training.population.batched_optimizers import PerReplicate
-from lossearch.training.population.population import PartTensors, Population
+from lossearch.training.population.minibatches import PartTensors
+from lossearch.training.population.population import Population
 from lossearch.training.population.scoring import Floats, without
 
 
@@ -25,17 +26,17 @@ class PopulationModule(pl.LightningModule):
     """Trains a population by hand-stepped optimisation, a whole epoch a ``training_step``.
 
     Each training batch is the number of an epoch. What is kept by replicate: losses and the judge at
-    every epoch, the other metrics at the epochs a plot can show and at each arm's best epoch (the best
-    of the mean over seeds, the first of equals), whose weights are kept too. An arm leaves the population,
+    every epoch, the other metrics at the epochs a plot can show and at each configuration's best epoch (the best
+    of the mean over seeds, the first of equals), whose weights are kept too. A configuration leaves the population,
     so that later epochs cost less, when its replicates have all diverged, when it is pruned, or after the
-    epoch that it was to be trained until: ``arms`` are the places of those still there among the arms of
-    the start, by which all arrays here are numbered.
+    epoch that it was to be trained until: ``remaining`` are the places of those still there among the
+    configurations of the start, by which all arrays here are numbered.
 
     Args:
         population: the replicates.
-        until: by arm, the epoch (from 1) after which it ends and whose weights are kept; None for all.
+        until: by configuration, the epoch (from 1) after which it ends and whose weights are kept; None for all.
         stop: asked after every batch.
-        prune: asked after every epoch about each arm that goes on; see ``contract.Trains``.
+        prune: asked after every epoch about each configuration that goes on; see ``contract.TrainingMethod``.
         keep_weights: whether weights are asked for.
     """
 
@@ -58,36 +59,36 @@ class PopulationModule(pl.LightningModule):
         self.epochs = int(population.settings.epochs)
         self.until = np.array([self.epochs if u is None else u for u in until])
         self.fixed = np.array([population.settings.epoch == "last" or u is not None for u in until])
-        """Whether the weights to be kept are those of the arm's last epoch."""
+        """Whether the weights to be kept are those of the configuration's last epoch."""
         self.pruned: set[int] = set()
-        self.left: dict[tuple[int, int], dict[str, Tensor]] = {}
-        """Weights of replicates, (seed, arm), that have left at the epoch they were trained until."""
+        self.ended_weights: dict[tuple[int, int], dict[str, Tensor]] = {}
+        """Weights of replicates, (seed, configuration), that have left at the epoch they were trained until."""
         self.points = population.points
         self.lacking = self._lacking()
         self.shape = population.shape
-        self.arms = np.arange(population.arms)
+        self.remaining = np.arange(population.n_configurations)
         self.curves: dict[str, Floats] = {}
         self.divergence: dict[tuple[int, int], Divergence] = {}
         self.done = np.zeros(self.shape, dtype=int)
         self.best = population.weights.snapshot()
-        self.best_mean = np.full(population.arms, -np.inf)
-        self.best_epoch = np.zeros(population.arms, dtype=int)
-        self.kept = np.zeros(population.arms, dtype=bool)
+        self.best_mean = np.full(population.n_configurations, -np.inf)
+        self.best_epoch = np.zeros(population.n_configurations, dtype=int)
+        self.kept = np.zeros(population.n_configurations, dtype=bool)
         """Whether the weights set aside are those of the best epoch: not where a seed that diverged
         later had a part in choosing it."""
         self.constants = self._constants()
-        self.judged = np.repeat(self.constants[:, None, None], population.arms, axis=1)
+        self.judged = np.repeat(self.constants[:, None, None], population.n_configurations, axis=1)
         self.judged = np.repeat(self.judged, self.epochs, axis=2)
         self._scored = set(thin(self.epochs, SCORED_EPOCHS))
 
     def _lacking(self) -> dict[str, set[int]]:
-        """Return for each curve the arms whose pair does not give it."""
+        """Return for each curve the configurations whose pair does not give it."""
         task, slices = self.population.task, self.population.slices
         lacking: dict[str, set[int]] = {"train_loss": set(), "val_loss": set()}
         for part, metrics in (("train", task.train_metrics), ("val", task.metrics)):
             for metric in metrics:
                 without = [s for s in slices if not s.gives(metric, task.n_out)]
-                lacking[f"{part}_{metric.name}"] = {a for s in without for a in range(s.start, s.end)}
+                lacking[f"{part}_{metric.name}"] = {c for s in without for c in range(s.start, s.end)}
         return lacking
 
     def _constants(self) -> Floats:
@@ -121,7 +122,7 @@ class PopulationModule(pl.LightningModule):
             return
         epoch = int(self.trainer.current_epoch)
         population = self.population
-        whole = self.until[self.arms] == epoch + 1
+        whole = self.until[self.remaining] == epoch + 1
         if epoch + 1 in self._scored:
             whole[:] = True
         raw = {"val": population.outputs(population.validation)}
@@ -129,7 +130,7 @@ class PopulationModule(pl.LightningModule):
             raw["train"] = self._only(whole, population.outputs(population.train))
         losses = population.losses(raw["val"], population.validation)
         population.guard(losses, *raw.values())
-        lost = self._note_lost()
+        lost = self._note_diverged()
         self._put("val_loss", epoch, losses.double().cpu().numpy())
         self._score("val", population.validation, raw["val"], population.task.objectives, epoch)
         if "train" in raw:
@@ -137,29 +138,29 @@ class PopulationModule(pl.LightningModule):
             others = [m for m in population.task.metrics if m.name not in dense]
             self._score("val", population.validation, raw["val"], others, epoch, whole)
             self._score("train", population.train, raw["train"], population.task.train_metrics, epoch, whole)
-        self.done[:, self.arms] += population.watch.alive
+        self.done[:, self.remaining] += population.monitor.alive
         self._judge(epoch, lost)
-        self._let_go(epoch)
+        self._remove_ended(epoch)
 
-    def _only(self, arms: NDArray[np.bool_], raw: Tensor) -> Tensor:
-        """Return output with nothing of other arms, so that what is seen of these depends on no neighbour."""
-        if arms.all():
+    def _only(self, configurations: NDArray[np.bool_], raw: Tensor) -> Tensor:
+        """Return output with nothing of other configurations, so that what is seen of these depends on no neighbour."""
+        if configurations.all():
             return raw
-        return without(raw, np.tile(~arms, (len(raw), 1)))
+        return without(raw, np.tile(~configurations, (len(raw), 1)))
 
-    def _note_lost(self) -> list[int]:
-        """Note divergences since the last epoch; return the arms of the start that they are of."""
+    def _note_diverged(self) -> list[int]:
+        """Note divergences since the last epoch; return the configurations of the start that they are of."""
         found = []
-        for place in self.population.watch.lost:
-            arm = int(self.arms[place.arm])
+        for place in self.population.monitor.lost:
+            configuration = int(self.remaining[place.configuration])
             epoch = (place.step - 1) // len(self.population.sizes) + 1
-            self.divergence[place.seed, arm] = Divergence(
-                place.what, place.step, epoch, place.value, self.points[arm].lr
+            self.divergence[place.seed, configuration] = Divergence(
+                place.what, place.step, epoch, place.value, self.points[configuration].lr
             )
             # a diverged replicate counts as a constant predictor, from the start
-            self.judged[place.seed, arm] = self.constants[place.seed]
-            found.append(arm)
-        self.population.watch.lost.clear()
+            self.judged[place.seed, configuration] = self.constants[place.seed]
+            found.append(configuration)
+        self.population.monitor.lost.clear()
         return found
 
     def _score(
@@ -169,99 +170,105 @@ class PopulationModule(pl.LightningModule):
         raw: Tensor,
         metrics: Sequence[Metric],
         epoch: int,
-        arms: NDArray[np.bool_] | None = None,
+        configurations: NDArray[np.bool_] | None = None,
     ) -> None:
         for name, values in self.population.scores(raw, data, metrics).items():
-            self._put(f"{part}_{name}", epoch, values if arms is None else np.where(arms, values, np.nan))
+            self._put(
+                f"{part}_{name}",
+                epoch,
+                values if configurations is None else np.where(configurations, values, np.nan),
+            )
 
     def _put(self, name: str, epoch: int | NDArray[np.int_], values: Floats) -> None:
-        """Write the values (S, arms still there) of one epoch, or of one for each arm."""
+        """Write the values (S, remaining) of one epoch, or of one for each configuration."""
         if name not in self.curves:
             self.curves[name] = np.full((*self.shape, self.epochs), np.nan)
-        self.curves[name][:, self.arms, epoch] = values
+        self.curves[name][:, self.remaining, epoch] = values
 
     def _judge(self, epoch: int, lost: Sequence[int]) -> None:
         judge = self.population.task.metric
-        values = self.curves[f"val_{judge.name}"][:, self.arms, epoch]
-        usable = np.isfinite(values) & self.population.watch.alive
-        self.judged[:, self.arms, epoch] = np.where(usable, values, self.constants[:, None])
-        self._reconsider(epoch, lost)
-        mean = judge.sign * _mean(self.judged[:, self.arms, epoch])
-        better = (mean > self.best_mean[self.arms]) | (epoch == 0)
-        self.best_mean[self.arms] = np.where(better, mean, self.best_mean[self.arms])
-        better = np.where(self.fixed[self.arms], self.until[self.arms] == epoch + 1, better)
+        values = self.curves[f"val_{judge.name}"][:, self.remaining, epoch]
+        usable = np.isfinite(values) & self.population.monitor.alive
+        self.judged[:, self.remaining, epoch] = np.where(usable, values, self.constants[:, None])
+        self._choose_again(epoch, lost)
+        mean = judge.sign * _mean(self.judged[:, self.remaining, epoch])
+        better = (mean > self.best_mean[self.remaining]) | (epoch == 0)
+        self.best_mean[self.remaining] = np.where(better, mean, self.best_mean[self.remaining])
+        better = np.where(self.fixed[self.remaining], self.until[self.remaining] == epoch + 1, better)
         if better.any():
-            self.best_epoch[self.arms[better]] = epoch
-            self.kept[self.arms[better]] = True
+            self.best_epoch[self.remaining[better]] = epoch
+            self.kept[self.remaining[better]] = True
             chosen = torch.from_numpy(better).repeat(len(self.population.seeds))
             self.population.weights.store(self.best, chosen.to(self.population.device))
 
-    def _reconsider(self, epoch: int, lost: Sequence[int]) -> None:
-        """Choose again among the epochs before this one, for arms of which a seed has diverged."""
+    def _choose_again(self, epoch: int, lost: Sequence[int]) -> None:
+        """Choose again among the epochs before this one, for configurations of which a seed has diverged."""
         if epoch == 0:
             return
-        for arm in {a for a in lost if not self.fixed[a]}:
-            means = self.population.task.metric.sign * _mean(self.judged[:, arm, :epoch])
+        for configuration in {c for c in lost if not self.fixed[c]}:
+            means = self.population.task.metric.sign * _mean(self.judged[:, configuration, :epoch])
             best = int(np.argmax(means))
-            self.kept[arm] &= best == self.best_epoch[arm]
-            self.best_epoch[arm], self.best_mean[arm] = best, means[best]
+            self.kept[configuration] &= best == self.best_epoch[configuration]
+            self.best_epoch[configuration], self.best_mean[configuration] = best, means[best]
 
-    def _let_go(self, epoch: int) -> None:
-        """Take arms that have ended out of the population, whose weights are set aside where they are done."""
-        alive = self.population.watch.alive.any(axis=0)
-        done = self.until[self.arms] == epoch + 1
+    def _remove_ended(self, epoch: int) -> None:
+        """Take configurations that have ended out of the population, whose weights are set aside where they are done."""
+        alive = self.population.monitor.alive.any(axis=0)
+        done = self.until[self.remaining] == epoch + 1
         going = alive & ~done
-        going[going] = [not self._give_up(arm, epoch) for arm in self.arms[going].tolist()]
+        going[going] = [
+            not self._pruned_now(configuration, epoch) for configuration in self.remaining[going].tolist()
+        ]
         if not going.any():
             self.trainer.should_stop = True
-        elif not going.all() and ((alive & ~going).any() or self._worth_leaving(going)):
+        elif not going.all() and ((alive & ~going).any() or self._worth_removing(going)):
             if self.keep_weights:
-                for s, place in np.argwhere(self.population.watch.alive & done).tolist():
-                    self.left[s, int(self.arms[place])] = self._state(s, place)
+                for s, place in np.argwhere(self.population.monitor.alive & done).tolist():
+                    self.ended_weights[s, int(self.remaining[place])] = self._state(s, place)
             stayed = np.flatnonzero(going)
             self.best = self.population.select(stayed.tolist())(self.best)
-            self.arms = self.arms[stayed]
+            self.remaining = self.remaining[stayed]
 
-    def _worth_leaving(self, going: NDArray[np.bool_]) -> bool:
+    def _worth_removing(self, going: NDArray[np.bool_]) -> bool:
         """Return whether the diverged should be let go now: what is compiled is compiled anew for the others."""
         return not self.population.repays_compiling or 2 * int(going.sum()) <= len(going)
 
-    def _give_up(self, arm: int, epoch: int) -> bool:
-        """Return whether an arm is pruned after this epoch, and note it."""
+    def _pruned_now(self, configuration: int, epoch: int) -> bool:
+        """Return whether a configuration is pruned after this epoch, and note it."""
         if self.prune is None:
             return False
-        mean = float(_mean(self.judged[:, arm, epoch]))
-        if self.prune(self.points[arm], epoch + 1, mean):
-            self.pruned.add(arm)
-        return arm in self.pruned
+        mean = float(_mean(self.judged[:, configuration, epoch]))
+        if self.prune(self.points[configuration], epoch + 1, mean):
+            self.pruned.add(configuration)
+        return configuration in self.pruned
 
     def _state(self, seed: int, place: int) -> dict[str, Tensor]:
-        return self.population.weights.state(seed * self.population.arms + place, self.best)
+        return self.population.weights.state(seed * self.population.n_configurations + place, self.best)
 
-    def end(self, seed: int, arm: int) -> tuple[Outcome, str]:
+    def outcome_of(self, seed: int, configuration: int) -> tuple[Outcome, str]:
         """Return how a replicate, numbered as at the start, has ended, and a sentence where it is needed."""
-        if (seed, arm) in self.divergence:
-            return Outcome.DIVERGED, str(self.divergence[seed, arm])
-        if arm in self.pruned:
-            return Outcome.PRUNED, f"pruned after epoch {self.done[seed, arm]}"
+        if (seed, configuration) in self.divergence:
+            return Outcome.DIVERGED, str(self.divergence[seed, configuration])
+        if configuration in self.pruned:
+            return Outcome.PRUNED, f"pruned after epoch {self.done[seed, configuration]}"
         return Outcome.COMPLETED, ""
 
-    def weights_of(self, seed: int, arm: int) -> dict[str, Tensor] | None:
+    def weights_of(self, seed: int, configuration: int) -> dict[str, Tensor] | None:
         """Return the weights set aside of a replicate, numbered as at the start; None where there are none."""
-        ended = (seed, arm) in self.divergence or arm in self.pruned
-        if ended or not self.keep_weights or not self.kept[arm]:
+        ended = (seed, configuration) in self.divergence or configuration in self.pruned
+        if ended or not self.keep_weights or not self.kept[configuration]:
             return None
-        if (seed, arm) in self.left:
-            return self.left[seed, arm]
-        return self._state(seed, int(np.flatnonzero(self.arms == arm)[0]))
+        if (seed, configuration) in self.ended_weights:
+            return self.ended_weights[seed, configuration]
+        return self._state(seed, int(np.flatnonzero(self.remaining == configuration)[0]))
 
     def score_best(self) -> None:
-        """Score every metric at each arm's best epoch, with its weights."""
+        """Score every metric at each configuration's best epoch, with its weights."""
         population = self.population
-        if self.fixed[self.arms].all():
+        if self.fixed[self.remaining].all():
             return
-        pruned = np.isin(self.arms, list(self.pruned))
-        usable = population.watch.alive & self.kept[self.arms] & ~pruned
+        pruned = np.isin(self.remaining, list(self.pruned))
+        usable = population.monitor.alive & self.kept[self.remaining] & ~pruned
         dense = {"val_loss", *(f"val_{m.name}" for m in population.task.objectives)}
         for part, data, metrics in (
             ("val", population.validation, population.task.metrics),
@@ -271,8 +278,8 @@ class PopulationModule(pl.LightningModule):
             for name, values in population.scores(raw, data, metrics).items():
                 full = f"{part}_{name}"
                 if full not in dense:
-                    at = self.best_epoch[self.arms]
-                    before = self.curves[full][:, self.arms, at]
+                    at = self.best_epoch[self.remaining]
+                    before = self.curves[full][:, self.remaining, at]
                     self._put(full, at, np.where(usable, values, before))
 
 

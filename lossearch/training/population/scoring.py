@@ -23,11 +23,11 @@ TOGETHER = 2**17
 def stacked_scores(
     slices: Sequence[PairSlice], raw: Tensor, target: Tensor, metrics: Sequence[Metric]
 ) -> dict[str, Floats]:
-    """Return name -> each replicate's score, (S, A); NaN where a pair has none.
+    """Return name -> each replicate's score, (S, C); NaN where a pair has none.
 
     Args:
-        slices: the pairs' arms.
-        raw: finite output (S, A, N, n_out).
+        slices: the pairs' configurations.
+        raw: finite output (S, C, N, n_out).
         target: canonical targets (S, N[, T]); seeds that share them are scored together.
         metrics: what to score.
     """
@@ -36,18 +36,18 @@ def stacked_scores(
     wanted = read_by(metrics)
     said = [s.predictions(raw[:, s.start : s.end], wanted) for s in slices]
     for needs in dict.fromkeys(m.needs for m in metrics):
-        own = [m for m in metrics if m.needs == needs]
+        alike = [m for m in metrics if m.needs == needs]
         for places, predictions in together(needs, said, axis=1):
-            arms = [a for i in places for a in range(slices[i].start, slices[i].end)]
+            own = [c for i in places for c in range(slices[i].start, slices[i].end)]
             for start in range(0, len(target), count):
                 seeds = slice(start, start + count)
-                for name, value in scores(own, _of_seeds(predictions, seeds), target[start]).items():
-                    found[name][seeds, arms] = value.double().cpu().numpy().reshape(-1, len(arms))
+                for name, value in scores(alike, _of_seeds(predictions, seeds), target[start]).items():
+                    found[name][seeds, own] = value.double().cpu().numpy().reshape(-1, len(own))
     return found
 
 
 def without(raw: Tensor, replicates: NDArray[np.bool_]) -> Tensor:
-    """Return output (S, A, N, n_out) with zeros for some replicates, (S, A).
+    """Return output (S, C, N, n_out) with zeros for some replicates, (S, C).
 
     In the layout that it has: in another, arithmetic rounds otherwise.
     """
@@ -57,6 +57,6 @@ def without(raw: Tensor, replicates: NDArray[np.bool_]) -> Tensor:
 
 
 def _of_seeds(predictions: Predictions, seeds: slice) -> Predictions:
-    """Return the predictions of some seeds, (seeds * arms, ...)."""
+    """Return the predictions of some seeds, (seeds * c, ...)."""
     given = {f: t[seeds].flatten(0, 1) for f in FIELDS if (t := getattr(predictions, f)) is not None}
     return Predictions(**given, codes=predictions.codes)

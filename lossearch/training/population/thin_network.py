@@ -13,22 +13,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from lossearch.training.population.batched_network import LayerStack, Tensors
+from lossearch.training.population.batched_network import Observe, Tensors
 from lossearch.training.population.compiled import CompiledCriteria, captured, compiled
 from lossearch.training.population.criteria import Criteria
-from lossearch.training.population.manual_backward import BENDS
+from lossearch.training.population.layer_stack import LayerStack
+from lossearch.training.population.manual_backward import HIDDEN_ACTIVATIONS, FusedStack
+from lossearch.training.population.weights import Weights
 
 MOST_INPUTS, MOST_OUTPUTS = 8, 4
 """Sizes up to which sums are written out: beyond, matrix products are faster."""
 
 
 class Layers(NamedTuple):
-    """The tensors of two layers, seeds and arms in front; without a bias None."""
+    """The tensors of two layers, seeds and configurations in front; without a bias None."""
 
     inner: Tensor
     inner_bias: Tensor | None
@@ -36,7 +38,7 @@ class Layers(NamedTuple):
     outer_bias: Tensor | None
 
     def behind(self) -> Layers:
-        """Return the same with seeds and arms behind."""
+        """Return the same with seeds and configurations behind."""
         bias, last = self.inner_bias, self.outer_bias
         return Layers(
             self.inner.movedim((0, 1), (-2, -1)),
@@ -46,7 +48,7 @@ class Layers(NamedTuple):
         )
 
     def pieces(self) -> list[Tensor]:
-        """Return all numbers of a hidden unit apart, (H, S, A), and of an output's bias, (S, A).
+        """Return all numbers of a hidden unit apart, (H, S, C), and of an output's bias, (S, C).
 
         First the outer weights, an output each, then the inner, an input each, then the biases.
         """
@@ -66,11 +68,11 @@ def _hidden(
     kind: type[nn.Module], weights: Sequence[Tensor], bias: Tensor | None, x: Sequence[Tensor]
 ) -> Tensor:
     """Return the hidden units from one tensor an input each, broadcast against each other."""
-    return BENDS[kind].forward(_total(weights, x, bias))
+    return HIDDEN_ACTIVATIONS[kind].forward(_total(weights, x, bias))
 
 
 def forward(kind: type[nn.Module], layers: Layers, x: Tensor) -> Tensor:
-    """Return raw output (S, A, O, B) from inputs (S, I, B), weights (S, A, H, I) and (S, A, O, H)."""
+    """Return raw output (S, C, O, B) from inputs (S, I, B), weights (S, C, H, I) and (S, C, O, H)."""
     bias = None if layers.inner_bias is None else layers.inner_bias.unsqueeze(3)
     h = _hidden(kind, layers.inner.unsqueeze(3).unbind(4), bias, x[:, None, None].unbind(3))
     raw = torch.stack([(h * w.unsqueeze(3)).sum(2) for w in layers.outer.unbind(2)], dim=2)
@@ -84,7 +86,7 @@ def backward(kind: type[nn.Module], layers: Layers, x: Tensor, derivatives: Sequ
         kind: the activation.
         layers: the weights.
         x: inputs (S, I, B).
-        derivatives: of the losses in raw output, one a piece of the arms, (S, arms, B, O).
+        derivatives: of the losses in raw output, one a piece of the configurations, (S, c, B, O).
     """
     behind = layers.behind()
     # (S, B, 1) an input, (S, B, A) an output, (H, S, 1, A) a hidden unit's weights
@@ -99,7 +101,7 @@ def backward(kind: type[nn.Module], layers: Layers, x: Tensor, derivatives: Sequ
     found = [(g * h).sum(2) for g in said]
     # a single output's weight is a factor of all sums over rows
     factor: Tensor | float = outer[0].squeeze(2) if len(outer) == 1 else 1.0
-    back = BENDS[kind].derivative(said[0] if len(outer) == 1 else _total(said, outer), h)
+    back = HIDDEN_ACTIVATIONS[kind].derivative(said[0] if len(outer) == 1 else _total(said, outer), h)
     found += [(back * one).sum(2) * factor for one in rows]
     if layers.inner_bias is not None:
         found.append(back.sum(2) * factor)
@@ -112,21 +114,24 @@ def backward(kind: type[nn.Module], layers: Layers, x: Tensor, derivatives: Sequ
 class ThinStack(LayerStack):
     """Two thin layers, compiled once for each shape of input."""
 
-    forms: dict[tuple[object, ...], Callable[..., Any]] = field(default_factory=dict)
+    across: ClassVar[bool] = True
+    keeps_activations: ClassVar[bool] = False
+
+    compiled: dict[tuple[object, ...], Callable[..., Any]] = field(default_factory=dict)
     recent: list[tuple[Tensors, Sequence[Tensor]]] = field(default_factory=list)
     """Weights, and gradients, that were given last, as the compiled functions take them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         linear = [m for _, m in self.layers if isinstance(m, nn.Linear)]
-        self.kind = next(type(m) for _, m in self.layers if type(m) in BENDS)
+        self.kind = next(type(m) for _, m in self.layers if type(m) in HIDDEN_ACTIVATIONS)
         self.biases = tuple(m.bias is not None for m in linear)
 
     @classmethod
     def fits(cls, stack: LayerStack) -> bool:
         """Return whether a stack is one linear layer, one activation, one linear layer, with few ends."""
         busy = [m for _, m in stack.layers if not isinstance(m, (nn.Identity, nn.Flatten))]
-        if [type(m) in BENDS for m in busy] != [False, True, False]:
+        if [type(m) in HIDDEN_ACTIVATIONS for m in busy] != [False, True, False]:
             return False
         first, last = busy[0], busy[2]
         if not (isinstance(first, nn.Linear) and isinstance(last, nn.Linear)):
@@ -135,12 +140,41 @@ class ThinStack(LayerStack):
 
     def forget(self) -> None:
         """Free what was kept for populations of another size."""
-        self.forms.clear()
+        self.compiled.clear()
         self.recent.clear()
+
+    def resized(self, *, compiled: bool) -> LayerStack:
+        """Return the network for a population of another size, uncompiled where that identity not repay."""
+        if not compiled:
+            return FusedStack(self.layers, self.precision)
+        self.forget()
+        return self
+
+    def evaluate(self, parameters: Tensors, buffers: Tensors, x: Tensor) -> Tensor:
+        """Return raw output (S, C, B, n_out) in evaluation mode."""
+        del buffers
+        return self.outputs(parameters, x)
+
+    def differentiate(
+        self,
+        criteria: Criteria,
+        weights: Weights,
+        x: Tensor,
+        encoded: Tensors,
+        step_seeds: Sequence[int] | None,
+        observe: Observe,
+    ) -> bool:
+        """Write the gradients of one batch; the criteria are compiled too, where compiling repays."""
+        del step_seeds
+        assert isinstance(criteria, CompiledCriteria)  # noqa: S101 - both where compiling repays
+        raw, total, losses = self.gradients(criteria, weights.views, x, encoded, weights.next_gradients)
+        lost = observe(raw, total, losses)
+        weights.advance()
+        return lost
 
     @torch.no_grad()
     def outputs(self, parameters: Tensors, x: Tensor) -> Tensor:
-        """Return raw output (S, A, B, n_out) from inputs (S, F, B)."""
+        """Return raw output (S, C, B, n_out) from inputs (S, F, B)."""
         kind, biases = self.kind, self.biases
 
         def function(*given: Tensor) -> Tensor:
@@ -148,9 +182,9 @@ class ThinStack(LayerStack):
 
         given = [*self._tensors(parameters, len(x)), x]
         key = (x.shape, x.stride())
-        if key not in self.forms:
-            self.forms[key] = compiled(function, ("forward", kind, biases), given)
-        raw: Tensor = self.forms[key](*given)
+        if key not in self.compiled:
+            self.compiled[key] = compiled(function, ("forward", kind, biases), given)
+        raw: Tensor = self.compiled[key](*given)
         return raw.transpose(2, 3)
 
     @torch.no_grad()
@@ -165,14 +199,14 @@ class ThinStack(LayerStack):
         """Write the gradients of all parameters for one batch.
 
         Args:
-            criteria: those of all arms.
+            criteria: those of all configurations.
             parameters: the weights.
             x: inputs (S, F, B).
             encoded: targets.
             into: where gradients are written.
 
         Returns:
-            Raw output (S, A, B, n_out), its sum, and the losses known of each slice as
+            Raw output (S, C, B, n_out), its sum, and the losses known of each slice as
             :meth:`Criteria.derivatives` gives them.
         """
         kind, biases, apart = self.kind, self.biases, captured(x.device)
@@ -192,9 +226,9 @@ class ThinStack(LayerStack):
             _write(found, _layers(layers[n:], biases))
             return said
 
-        does = ("gradients", kind, biases, *encoded)
+        identity = ("gradients", kind, biases, *encoded)
         always = weights if apart else [*weights, *places]
-        raw, total, *known = criteria.run(function, does, [x, *encoded.values()], always)
+        raw, total, *known = criteria.run(function, identity, [x, *encoded.values()], always)
         if apart:
             count = sum(not s.pair.has_derivative for s in criteria.slices)
             known, found = known[:count], known[count:]

@@ -10,11 +10,11 @@ from lossearch.training.batches import batch_sizes
 from lossearch.training.population.chunks import Chunk
 
 KNOWN_SECONDS = 1.0
-"""Seconds of training by which the time of what is left is foretold."""
+"""Seconds of training by which the time of what is left can be estimated."""
 
 
 @dataclass
-class Pace:
+class Throughput:
     """Counts what this process has trained of a round of ``left`` replicates, and by when."""
 
     left: int
@@ -28,7 +28,9 @@ class Pace:
     def begin(self, task: Task, part: Chunk) -> None:
         """Note that a chunk is begun."""
         rows = task.fold(part.seeds[0]).train_rows
-        epochs = sum(a.until or int(part.settings.epochs) for a in part.arms) / len(part.arms)
+        epochs = sum(c.until or int(part.settings.epochs) for c in part.configurations) / len(
+            part.configurations
+        )
         self._of = max(1, round(epochs * len(batch_sizes(rows, int(part.settings.batch_size)))))
         self._begun, self._steps, self._replicates = time.perf_counter(), 0, len(part)
 
@@ -44,11 +46,11 @@ class Pace:
         self.left -= replicates
         self._begun = None
 
-    def helped(self, replicates: int) -> None:
+    def by_others(self, replicates: int) -> None:
         """Note that others have trained so many."""
         self.left -= replicates
 
-    def ahead(self, study: int) -> float:
+    def seconds_left(self, study: int) -> float:
         """Return the seconds that what is left will take this process alone; 0 while that is not known.
 
         ``study`` is how many replicates the study has left, where that is more than the round.

@@ -1,95 +1,79 @@
-"""Training a chunk of replicates, as one population or one by one."""
+"""Training a chunk of replicates, as one population or one by one, and what each has come to."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 
 from lossearch._random import stream
-from lossearch.space import Space
-from lossearch.tasks.task import Task
-from lossearch.training.contract import Prune
-from lossearch.training.plain.train import train_plain
-from lossearch.training.population.chunks import Chunk
+from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingCall
+from lossearch.training.plain.train import train_one
+from lossearch.training.population.chunks import Chunk, Configuration
 from lossearch.training.population.module import PopulationModule
 from lossearch.training.population.population import Population
-from lossearch.training.population.results import Results, mended, results, unkept
-from lossearch.training.scope import contained
-from lossearch.training.trainer import make_trainer
+from lossearch.training.trainer import contained, make_trainer
+
+Results = Mapping[Replicate, ReplicateResult]
 
 
-@dataclass(frozen=True)
-class Run:
-    """What the chunks of one call share."""
+def train_one_by_one(call: TrainingCall, chunk: Chunk) -> Results | None:
+    """Return the results of a chunk trained one by one, None where told to stop."""
+    found = {}
+    for replicate in chunk.replicates:
+        result = train_one(replace(call, threads=1), replicate, chunk.settings)
+        if result is None:
+            return None
+        found[replicate] = result
+    return found
 
-    task: Task
-    space: Space
-    random: bool
-    stop: Callable[[], bool]
-    keep_weights: bool
-    prune: Prune | None
-    threads: int | None
 
-    def stopped_by(self, stop: Callable[[], bool]) -> Run:
-        """Return the same with something else to be asked whether to stop."""
-        return replace(self, stop=stop)
+def train_together(call: TrainingCall, chunk: Chunk, block: int | None = None) -> Results | None:
+    """Return the results of a chunk trained as one population, None where told to stop.
 
-    def alone(self, chunk: Chunk) -> Results | None:
-        """Return the results of a chunk trained one by one, None where told to stop."""
-        given = train_plain(
-            self.task,
-            self.space,
-            chunk.replicates,
+    ``block`` is how many replicates times rows are scored at a time, None for all.
+    """
+    begun = time.perf_counter()
+    # one order whatever was asked, so that it changes no bit
+    configurations = sorted(
+        chunk.configurations, key=lambda c: (c.point.pair, c.point.lr, c.point.own, c.until or math.inf)
+    )
+    points = [c.point for c in configurations]
+    with contained(stream(chunk.seeds[0], "population"), call.threads):
+        trainer = make_trainer(chunk.settings, automatic=False)
+        population = Population(
+            call.task,
+            points,
+            [call.pair(p) for p in points],
+            chunk.seeds,
             chunk.settings,
-            stop=self.stop,
-            keep_weights=self.keep_weights,
+            random=call.random,
+            device=trainer.strategy.root_device,
         )
-        found = {r.replicate: r for r in given}
-        return found if len(found) == len(chunk.replicates) else None
-
-    def together(self, chunk: Chunk, block: int | None = None) -> Results | None:
-        """Return the results of a chunk trained as one population, None where told to stop.
-
-        ``block`` is how many replicates times rows are scored at a time, None for all.
-        """
-        begun = time.perf_counter()
-        # one order whatever was asked, so that it changes no bit
-        arms = sorted(chunk.arms, key=lambda a: (a.point.pair, a.point.lr, a.point.own, a.until or math.inf))
-        points = [a.point for a in arms]
-        pairs = [p.definition or self.space[p.pair] for p in points]
-        with contained(stream(chunk.seeds[0], "population"), self.threads):
-            trainer = make_trainer(chunk.settings)
-            population = Population(
-                self.task,
-                points,
-                pairs,
-                chunk.seeds,
-                chunk.settings,
-                random=self.random,
-                device=trainer.strategy.root_device,
-            )
-            population.block = block
-            module = PopulationModule(
-                population,
-                [a.until for a in arms],
-                self.stop,
-                prune=self.prune,
-                keep_weights=self.keep_weights,
-            )
-            # without a loop of the Trainer's own for validation, which takes as long as a small population's
-            trainer.fit(module, _Epochs(trainer))
-            if module.stopped:
-                return None
-            module.score_best()
-        found = {r.replicate: r for r in results(module, arms, time.perf_counter() - begun)}
-        late = unkept(module, arms)
-        again = replace(self, prune=None).together(replace(chunk, arms=late), block) if late else None
-        return mended(found, again, f"val_{self.task.metric.name}") if again else found
+        population.block = block
+        module = PopulationModule(
+            population,
+            [c.until for c in configurations],
+            call.stop,
+            prune=call.prune,
+            keep_weights=call.keep_weights,
+        )
+        # without a loop of the Trainer's own for validation, which takes as long as a small population's
+        trainer.fit(module, _Epochs(trainer))
+        if module.stopped:
+            return None
+        module.score_best()
+    found = {r.replicate: r for r in _results(module, configurations, time.perf_counter() - begun)}
+    late = _unkept(module, configurations)
+    if not late:
+        return found
+    again = train_together(replace(call, prune=None), replace(chunk, configurations=late), block)
+    return _mended(found, again, f"val_{call.task.metric.name}") if again else found
 
 
 class _Epochs:
@@ -103,3 +87,66 @@ class _Epochs:
 
     def __iter__(self) -> Iterator[torch.Tensor]:
         yield torch.tensor(self._trainer.current_epoch)
+
+
+def _results(
+    module: PopulationModule, configurations: Sequence[Configuration], seconds: float
+) -> Iterator[ReplicateResult]:
+    """Give the result of every replicate, which share the ``seconds`` by the epochs each has done."""
+    # one more: of an epoch that is not finished some is done too
+    share = seconds / float((module.done + 1).sum())
+    for s, seed in enumerate(module.population.seeds):
+        for c, (point, until) in enumerate(configurations):
+            done = int(module.done[s, c])
+            given = [name for name in module.curves if done and c not in module.lacking[name]]
+            weights = module.weights_of(s, c)
+            outcome, reason = module.outcome_of(s, c)
+            yield ReplicateResult(
+                Replicate(point, seed, until),
+                outcome,
+                {name: module.curves[name][s, c, :done].copy() for name in given},
+                share * (done + 1),
+                reason=reason,
+                divergence=module.divergence.get((s, c)),
+                weights=weights,
+                kept_epoch=None if weights is None else int(module.best_epoch[c]) + 1,
+            )
+
+
+def _unkept(module: PopulationModule, configurations: Sequence[Configuration]) -> tuple[Configuration, ...]:
+    """Return configurations of whose best epoch neither weights nor all scores are known, to be trained until there.
+
+    A replicate had a part in the choice of another epoch and diverged after it.
+    """
+    return tuple(
+        Configuration(point, int(module.best_epoch[c]) + 1)
+        for c, (point, _) in enumerate(configurations)
+        if not (module.kept[c] or module.fixed[c] or c in module.pruned)
+        and any((s, c) not in module.divergence for s in range(module.shape[0]))
+    )
+
+
+def _mended(found: Results, again: Results, judge: str) -> Results:
+    """Return results with the weights and scores of their best epoch, from configurations trained again until there.
+
+    A replicate that does not score the same again, by the curve ``judge``, is left as it is.
+    """
+    changed = {}
+    for replicate, late in again.items():
+        whole = replace(replicate, until=None)
+        first = found[whole]
+        if first.outcome is not Outcome.COMPLETED or late.outcome is not Outcome.COMPLETED:
+            continue
+        at = len(late.curves[judge]) - 1
+        if np.isclose(first.curves[judge][at], late.curves[judge][at], rtol=1e-6, atol=0.0, equal_nan=True):
+            curves = {name: curve.copy() for name, curve in first.curves.items()}
+            for name, curve in curves.items():
+                curve[at] = late.curves[name][at] if np.isnan(curve[at]) else curve[at]
+            changed[whole] = replace(
+                first,
+                curves=curves,
+                seconds=first.seconds + late.seconds,
+                weights=late.weights,
+                kept_epoch=None if late.weights is None else late.kept_epoch,
+            )
+    return {**found, **changed}

@@ -26,9 +26,9 @@ class TrainLosses:
     raw: list[Tensor] = field(default_factory=list)
     encoded: list[Mapping[str, Tensor]] = field(default_factory=list)
     known: list[Sequence[Tensor | None]] = field(default_factory=list)
-    settled: list[Tensor] = field(default_factory=list)
-    told: int = 0
-    """How many entries of ``settled`` have been told as news."""
+    computed: list[Tensor] = field(default_factory=list)
+    reported: int = 0
+    """How many entries of ``computed`` have been given as new."""
 
     def add(
         self,
@@ -36,13 +36,13 @@ class TrainLosses:
         encoded: Mapping[str, Tensor],
         known: Sequence[Tensor | None],
     ) -> None:
-        """Keep one step's outputs (S, A, B, n_out), which may then be overwritten, and its targets.
+        """Keep one step's outputs (S, C, B, n_out), which may then be overwritten, and its targets.
 
         ``known`` are the losses of each slice that has them already.
         """
         whole = [k for k in known if k is not None]
         if len(whole) == len(known):
-            self.settled.append(torch.cat(whole, dim=1).unsqueeze(0))
+            self.computed.append(torch.cat(whole, dim=1).unsqueeze(0))
             return
         # rows innermost where the network has them so
         across = raw.stride(3) != 1
@@ -50,27 +50,27 @@ class TrainLosses:
         self.encoded.append(encoded)
         self.known.append(known)
         if len(self.raw) * raw.nbytes > KEPT_BYTES:
-            self._settle()
+            self._compute()
 
-    def so_far(self) -> Tensor:
-        """Return the losses (steps, S, A) of all steps since the start of the epoch."""
-        self._settle()
-        return torch.cat(self.settled)
+    def all(self) -> Tensor:
+        """Return the losses (steps, S, C) of all steps since the start of the epoch."""
+        self._compute()
+        return torch.cat(self.computed)
 
-    def news(self) -> Tensor:
-        """Return the losses (steps, S, A) of the steps since this was last called."""
-        self._settle()
-        fresh = self.settled[self.told :]
-        self.told = len(self.settled)
+    def new(self) -> Tensor:
+        """Return the losses (steps, S, C) of the steps since this was last called."""
+        self._compute()
+        fresh = self.computed[self.reported :]
+        self.reported = len(self.computed)
         return torch.cat(fresh)
 
-    def _settle(self) -> None:
+    def _compute(self) -> None:
         start = 0
         while start < len(self.raw):
             end = start
             while end < len(self.raw) and self.raw[end].shape == self.raw[start].shape:
                 end += 1
-            self.settled.append(self._losses(slice(start, end)))
+            self.computed.append(self._losses(slice(start, end)))
             start = end
         self.raw, self.encoded, self.known = [], [], []
 

@@ -100,12 +100,12 @@ class Weights:
             view.grad = None if self.layout.across else grad
 
     @classmethod
-    def of(cls, networks: Sequence[nn.Module], arms: int, *, across: bool = False) -> Weights:
-        """Return the weights of S networks, each repeated for ``arms`` replicates: seed by seed."""
+    def of(cls, networks: Sequence[nn.Module], copies: int, *, across: bool = False) -> Weights:
+        """Return the weights of S networks, each repeated for so many replicates: seed by seed."""
         trained = {n for n, p in networks[0].named_parameters() if p.requires_grad}
         every = [dict([*n.named_parameters(), *n.named_buffers()]) for n in networks]
         stacked = {
-            name: torch.stack([own[name].detach() for own in every]).repeat_interleave(arms, dim=0)
+            name: torch.stack([own[name].detach() for own in every]).repeat_interleave(copies, dim=0)
             for name in every[0]
         }
         names = {id(tensor): name for name, tensor in every[0].items()}

@@ -17,19 +17,19 @@ from typing import NamedTuple, Self
 from lossearch.losses import Loss, losses_for
 from lossearch.pairs import Pair, find_pair
 from lossearch.tasks.task import Task
-from lossearch.training.workers.process import UnableError, Worker
-from lossearch.training.workers.worker import Answer, Recipe, Work, find_loss
+from lossearch.training.workers.process import Worker, WorkersUnavailableError
+from lossearch.training.workers.worker import Job, MakeTask, Response, find_loss
 
 START_UP_SECONDS = 6.0
 """What starting workers costs before they train anything."""
 _POLL_SECONDS = 0.1
 
 
-class Heard(NamedTuple):
-    """What became of some work: an answer, or None and how its process died."""
+class JobEnd(NamedTuple):
+    """How a job ended: with a response, or with None and how its process died."""
 
-    work: int
-    answer: Answer | None
+    job: int
+    response: Response | None
     death: str = ""
 
 
@@ -38,14 +38,14 @@ def _end_all(workers: list[Worker]) -> None:
         workers.pop().end()
 
 
-class Crew:
+class WorkerGroup:
     """Processes that train for this one. They live until :meth:`close`.
 
     Where processes cannot be used (a loss, network or data defined in the script itself, another
     operating system) ``note`` is told why, once, and from then on nothing is asked of them.
 
     Args:
-        recipe: makes the task again in a worker.
+        make_task: makes the task again in a worker.
         workers: how many processes may train at once; all cores by default.
         note: takes one line for the user.
         start_up: seconds that must be saved for workers to be started; 0 starts them at once.
@@ -53,18 +53,18 @@ class Crew:
 
     def __init__(
         self,
-        recipe: Recipe,
+        make_task: MakeTask,
         *,
         workers: int | None = None,
         note: Callable[[str], None] = lambda _: None,
         start_up: float = START_UP_SECONDS,
     ) -> None:
-        self.recipe = recipe
+        self.make_task = make_task
         self.size = workers or cores()
         self.note = note
         self.start_up = start_up
         self.workers: list[Worker] = []
-        self._unable = "" if self.size > 1 else "one worker asked for"
+        self._unusable = "" if self.size > 1 else "one worker asked for"
         self._sendable = False
         weakref.finalize(self, _end_all, self.workers)
 
@@ -81,81 +81,83 @@ class Crew:
         self.close()
 
     @property
-    def able(self) -> bool:
+    def usable(self) -> bool:
         """Whether workers can be used as far as is known."""
-        return not self._unable
+        return not self._unusable
 
     @property
     def busy(self) -> list[Worker]:
         """Workers that have something to do."""
-        return [w for w in self.workers if w.index is not None]
+        return [w for w in self.workers if w.job is not None]
 
     @property
     def idle(self) -> list[Worker]:
         """Workers that are ready for more."""
-        return [w for w in self.workers if w.ready and w.index is None]
+        return [w for w in self.workers if w.ready and w.job is None]
 
-    def decline(self, reason: str) -> None:
+    def disable(self, reason: str) -> None:
         """End the workers for good, and say why."""
         self.close()
-        if self.able:
+        if self.usable:
             self.note(f"Training in one process: {reason}.")
-        self._unable = reason
+        self._unusable = reason
 
     def check(self) -> None:
-        """Raise UnableError where workers could not train this task."""
-        if self._unable:
-            raise UnableError(self._unable)
+        """Raise WorkersUnavailableError where workers could not train this task."""
+        if self._unusable:
+            raise WorkersUnavailableError(self._unusable)
         if os.name != "posix":
-            raise UnableError("workers need a POSIX system")
+            raise WorkersUnavailableError("workers need a POSIX system")
         if self._sendable:
             return
         try:
-            recipe = bytes(ForkingPickler.dumps(self.recipe))
+            sent = bytes(ForkingPickler.dumps(self.make_task))
         except Exception as error:
-            raise UnableError(f"the data or network cannot be sent to another process ({error})") from error
-        if b"__main__" in recipe:
-            raise UnableError(
+            raise WorkersUnavailableError(
+                f"the data or network cannot be sent to another process ({error})"
+            ) from error
+        if b"__main__" in sent:
+            raise WorkersUnavailableError(
                 "the data or network is defined in the script itself; move it to a module of its own"
             )
         self._sendable = True
 
-    def staff(self, count: int) -> None:
+    def start(self, count: int) -> None:
         """Start workers until there are so many. They make the task while this process goes on."""
         for _ in range(min(self.size, count) - len(self.workers)):
             self.workers.append(Worker.start())
 
-    def hand_out(self, work: Iterator[tuple[int, Work]]) -> None:
-        """Give every idle worker its next piece of work."""
-        for worker, (index, job) in zip(self.idle, work, strict=False):
-            worker.take(index, job)
+    def assign(self, jobs: Iterator[tuple[int, Job]]) -> None:
+        """Give every idle worker its next job."""
+        for worker, (number, job) in zip(self.idle, jobs, strict=False):
+            worker.assign(number, job)
 
-    def heard(self, task: Task, seconds: float = _POLL_SECONDS) -> Iterator[Heard]:
-        """Give what workers have to say within so many seconds.
+    def receive(self, task: Task, seconds: float = _POLL_SECONDS) -> Iterator[JobEnd]:
+        """Give the jobs that end within so many seconds.
 
         Raises:
-            UnableError: one cannot make the task, or died before it had.
+            WorkersUnavailableError: one cannot make the task, or died before it had.
         """
-        spoke = wait([w.connection for w in self.workers], timeout=seconds)
-        for worker in [w for w in self.workers if w.connection in spoke]:
-            index, answer = worker.index, worker.hear()
-            if answer is None:
-                death = self._bury(worker)
-                if index is not None:
-                    yield Heard(index, None, death)
-            elif index is None:
-                worker.welcome(answer, self.recipe, task)
+        readable = wait([w.connection for w in self.workers], timeout=seconds)
+        for worker in [w for w in self.workers if w.connection in readable]:
+            job, response = worker.job, worker.receive()
+            if response is None:
+                death = self._remove_dead(worker)
+                if job is not None:
+                    yield JobEnd(job, None, death)
+            elif job is None:
+                worker.set_up(response, self.make_task, task)
             else:
-                yield Heard(index, answer)
+                yield JobEnd(job, response)
 
-    def _bury(self, worker: Worker) -> str:
-        reason = worker.obituary()
-        self.dismiss([worker])
+    def _remove_dead(self, worker: Worker) -> str:
+        reason = worker.exit_reason()
+        self.end([worker])
         if not worker.ready:
-            raise UnableError(f"a worker {reason} before it could train")
+            raise WorkersUnavailableError(f"a worker {reason} before it could train")
         return reason
 
-    def dismiss(self, workers: Iterable[Worker]) -> None:
+    def end(self, workers: Iterable[Worker]) -> None:
         """End these workers, whatever they do."""
         for worker in list(workers):
             worker.end()
@@ -171,14 +173,14 @@ def references(pairs: Iterable[Pair], task: Task) -> tuple[str, ...]:
     """Return ``module:name`` of each of these pairs' losses that is the user's own.
 
     Raises:
-        UnableError: one cannot be found again by another process.
+        WorkersUnavailableError: one cannot be found again by another process.
     """
     found = {}
     for pair in pairs:
         reference = _reference(pair.loss, task.kind)
         table = losses_for(task.kind) if reference is None else {pair.loss.name: pair.loss}
         if find_pair(pair.name, task.kind, task.facts, table) != pair:
-            raise UnableError(f"{pair.name} is not the pair of that name in the catalogue")
+            raise WorkersUnavailableError(f"{pair.name} is not the pair of that name in the catalogue")
         if reference is not None:
             found[pair.loss.name] = reference
     return tuple(found.values())
@@ -191,11 +193,11 @@ def _reference(loss: Loss, kind: str) -> str | None:
     module, name = loss.fn.__module__, getattr(loss.fn, "__qualname__", "")
     advice = f"loss {loss.name} is not a function of an importable module; move it to one"
     if module == "__main__":
-        raise UnableError(advice)
+        raise WorkersUnavailableError(advice)
     try:
         found = find_loss(f"{module}:{name}")
     except (ImportError, AttributeError) as error:
-        raise UnableError(advice) from error
+        raise WorkersUnavailableError(advice) from error
     if found is not loss:
-        raise UnableError(advice)
+        raise WorkersUnavailableError(advice)
     return f"{module}:{name}"

@@ -1,4 +1,4 @@
-"""The process of one worker, as the pool sees it."""
+"""The process of one worker, as its group sees it."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from multiprocessing.connection import Connection
 from typing import IO
 
 from lossearch.tasks.task import Task
-from lossearch.training.workers.worker import Answer, Recipe, Work
+from lossearch.training.workers.worker import Job, MakeTask, Response
 
 _CODE = "import sys; sys.path[:] = {!r}; from lossearch.training.workers.worker import main; main({})"
 
 
-class UnableError(Exception):
+class WorkersUnavailableError(Exception):
     """Workers cannot do this; the message says why."""
 
 
 @dataclass(eq=False)
 class Worker:
-    """A process and the connection to it. ``index`` is the job it has, if any."""
+    """A process and the connection to it. ``job`` is the number of the one it has, if any."""
 
     process: subprocess.Popen[bytes]
     connection: Connection
     errors: IO[bytes]
-    told: bool = False
+    asked_for_task: bool = False
     ready: bool = False
-    index: int | None = None
+    job: int | None = None
 
     @classmethod
     def start(cls) -> Worker:
@@ -49,38 +49,38 @@ class Worker:
         theirs.close()
         return cls(process, ours, errors)
 
-    def take(self, index: int, work: Work) -> None:
-        """Begin some work; a worker that has died is noticed when it is next heard."""
-        self.index = index
-        self._say(work)
+    def assign(self, number: int, job: Job) -> None:
+        """Begin a job; that a worker has died is noticed when it is next received from."""
+        self.job = number
+        self._send(job)
 
-    def _say(self, words: Work | Recipe) -> None:
+    def _send(self, message: Job | MakeTask) -> None:
         with suppress(OSError):
-            self.connection.send(words)
+            self.connection.send(message)
 
-    def hear(self) -> Answer | None:
-        """Return what it says, None where it has died."""
+    def receive(self) -> Response | None:
+        """Return what it has sent, None where it has died."""
         try:
-            answer: Answer = self.connection.recv()
+            response: Response = self.connection.recv()
         except (EOFError, OSError):
             return None
-        self.index = None
-        return answer
+        self.job = None
+        return response
 
-    def welcome(self, answer: Answer, recipe: Recipe, task: Task) -> None:
+    def set_up(self, response: Response, make_task: MakeTask, task: Task) -> None:
         """Tell a worker what the task is, then check that it made the same.
 
         Raises:
-            UnableError: it did not.
+            WorkersUnavailableError: it did not.
         """
-        if answer.cannot:
-            raise UnableError(f"a worker cannot make the task ({answer.cannot})")
-        if not self.told:
-            self._say(recipe)
-            self.told = True
+        if response.unable:
+            raise WorkersUnavailableError(f"a worker cannot make the task ({response.unable})")
+        if not self.asked_for_task:
+            self._send(make_task)
+            self.asked_for_task = True
             return
-        if answer.digest != task.digest:
-            raise UnableError("workers make another task than this one from its recipe")
+        if response.digest != task.digest:
+            raise WorkersUnavailableError("the task that workers make is not this one")
         self.ready = True
 
     def end(self) -> None:
@@ -92,7 +92,7 @@ class Worker:
         self.connection.close()
         self.errors.close()
 
-    def obituary(self) -> str:
+    def exit_reason(self) -> str:
         """Return how it died, from its exit code and the last line it wrote."""
         try:
             code = self.process.wait(timeout=5)

@@ -1,4 +1,4 @@
-"""A process that trains replicates for a pool in another process.
+"""A process that trains replicates for another process.
 
 Started as ``python -c``, not by the start methods of multiprocessing: those run the caller's main
 script again in every worker.
@@ -19,24 +19,18 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from lossearch.losses import Loss
-    from lossearch.space import Point, Space
+    from lossearch.space import Point
     from lossearch.tasks.task import Task
-    from lossearch.training.contract import Prune, Replicate, ReplicateResult, TrainSettings
+    from lossearch.training.contract import Prune, Replicate, ReplicateResult, TrainingCall, TrainSettings
+
+MakeTask = Callable[[], "Task"]
+"""Makes a task again in another process: a function of a module, or a ``functools.partial`` of one with plain
+arguments."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How to make a task again in another process.
-
-    ``make`` is a function of a module, or a ``functools.partial`` of one with plain arguments.
-    """
-
-    make: Callable[[], Task]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a worker says of its work: results, or what was raised, or why it cannot take any.
+class Response:
+    """What a worker sends back: results, or what was raised, or why it cannot take any job.
 
     Weights travel apart, as arrays.
     """
@@ -44,16 +38,17 @@ class Answer:
     results: Sequence[ReplicateResult] = ()
     weights: Sequence[Mapping[str, NDArray[Any]] | None] = ()
     error: str = ""
-    memory: bool = False
+    out_of_memory: bool = False
     digest: str = ""
-    cannot: str = ""
+    unable: str = ""
 
     @classmethod
-    def of(cls, results: Iterable[ReplicateResult]) -> Answer:
+    def of(cls, results: Iterable[ReplicateResult]) -> Response:
         """Return results as they travel: without what the other side has already."""
         found = list(results)
         weights = [None if r.weights is None else {k: v.numpy() for k, v in r.weights.items()} for r in found]
-        return cls([replace(r, replicate=_bare(r.replicate), weights=None) for r in found], weights)
+        bare = [replace(r.replicate, point=replace(r.replicate.point, definition=None)) for r in found]
+        return cls([replace(r, replicate=b, weights=None) for r, b in zip(found, bare, strict=True)], weights)
 
     def restored(self, replicates: Iterable[Replicate]) -> list[ReplicateResult]:
         """Return the results of these replicates, as they were before they travelled."""
@@ -70,20 +65,16 @@ class Answer:
         ]
 
 
-def _bare(replicate: Replicate) -> Replicate:
-    return replace(replicate, point=replace(replicate.point, definition=None))
-
-
-class Work(Protocol):
+class Job(Protocol):
     """What a worker can be given to do, as plain values."""
 
-    def answer(self, task: Task) -> Answer:
+    def run(self, task: Task) -> Response:
         """Do it."""
         ...
 
 
 @dataclass(frozen=True)
-class Terms:
+class JobSettings:
     """How a worker is to train. ``losses`` are the user's own, as ``module:name``."""
 
     settings: TrainSettings
@@ -91,10 +82,6 @@ class Terms:
     random: bool
     keep_weights: bool
     threads: int | None
-
-    def under(self, settings: TrainSettings) -> Terms:
-        """Return the same under other settings."""
-        return replace(self, settings=settings)
 
     def point(self, values: Mapping[str, Any], task: Task) -> Point:
         """Return a point from its plain values, with its pair."""
@@ -107,85 +94,67 @@ class Terms:
         table = own if name.partition("/")[0] in own else losses_for(task.kind)
         return Point.from_json(values, find_pair(name, task.kind, task.facts, table))
 
+    def call(self, task: Task, points: Sequence[Point], prune: Prune | None = None) -> TrainingCall:
+        """Return the call that trains these points, with a space as far as training reads it."""
+        from lossearch.space import Space
+        from lossearch.training.contract import TrainingCall
+
+        known = {p.pair: p.definition for p in points}
+        pairs = tuple(pair for pair in known.values() if pair is not None)
+        space = Space(task.kind, pairs, (points[0].lr, points[0].lr))
+        return TrainingCall(
+            task, space, self.random, keep_weights=self.keep_weights, prune=prune, threads=self.threads
+        )
+
 
 @dataclass(frozen=True)
-class Job:
+class ReplicateJob:
     """One replicate, trained alone."""
 
     point: Mapping[str, Any]
     seed: int
     until: int | None
-    terms: Terms
+    how: JobSettings
 
-    def answer(self, task: Task) -> Answer:
+    def run(self, task: Task) -> Response:
         """Train it."""
         from lossearch.training.contract import Replicate
-        from lossearch.training.plain.train import Assignment, train_one
+        from lossearch.training.plain.train import train_one
 
-        terms = self.terms
-        replicate = Replicate(terms.point(self.point, task), self.seed, self.until)
-        never = Assignment(
-            task,
-            _space_of(task, [replicate.point]),
-            replicate,
-            terms.settings,
-            terms.random,
-            lambda: False,
-            terms.keep_weights,
-        )
-        result = train_one(never, terms.threads)
+        replicate = Replicate(self.how.point(self.point, task), self.seed, self.until)
+        result = train_one(self.how.call(task, [replicate.point]), replicate, self.how.settings)
         assert result is not None  # noqa: S101 - it was never told to stop
-        return Answer.of([result])
+        return Response.of([result])
 
 
 @dataclass(frozen=True)
 class ChunkJob:
     """Replicates trained together: points and the epochs they are trained until, under all seeds."""
 
-    arms: Sequence[tuple[Mapping[str, Any], int | None]]
+    configurations: Sequence[tuple[Mapping[str, Any], int | None]]
     seeds: Sequence[int]
-    terms: Terms
+    how: JobSettings
     prune: Prune | None
     block: int | None
 
-    def answer(self, task: Task) -> Answer:
+    def run(self, task: Task) -> Response:
         """Train them; what is raised is told, for the other side to decide."""
-        from lossearch.training.plain.train import free_memory, out_of_memory
-        from lossearch.training.population.batchable_losses import first_sentence
-        from lossearch.training.population.chunks import Chunk
-        from lossearch.training.population.results import Arm
-        from lossearch.training.population.train_chunk import Run
+        from lossearch.training.population.chunks import Chunk, Configuration
+        from lossearch.training.population.train_chunk import train_together
+        from lossearch.training.trainer import first_sentence, free_memory, out_of_memory
 
-        terms = self.terms
-        arms = tuple(Arm(terms.point(values, task), until) for values, until in self.arms)
-        chunk = Chunk(arms, tuple(self.seeds), terms.settings)
-        run = Run(
-            task,
-            _space_of(task, [a.point for a in arms]),
-            terms.random,
-            lambda: False,
-            terms.keep_weights,
-            self.prune,
-            terms.threads,
-        )
+        points = [self.how.point(values, task) for values, _ in self.configurations]
+        ends = (until for _, until in self.configurations)
+        configurations = tuple(map(Configuration, points, ends))
+        chunk = Chunk(configurations, tuple(self.seeds), self.how.settings)
         try:
-            found = run.together(chunk, self.block)
+            found = train_together(self.how.call(task, points, self.prune), chunk, self.block)
         except Exception as error:  # noqa: BLE001 - whatever a chunk raises, its parts are tried
             free_memory()
             why = f"{type(error).__name__}: {first_sentence(error)}"
-            return Answer(error=why, memory=out_of_memory(error))
+            return Response(error=why, out_of_memory=out_of_memory(error))
         assert found is not None  # noqa: S101 - it was never told to stop
-        return Answer.of(found[r] for r in chunk.replicates)
-
-
-def _space_of(task: Task, points: Iterable[Point]) -> Space:
-    """Return the space of some points, as far as training reads it."""
-    from lossearch.space import Space
-
-    known = {p.pair: p for p in points}
-    pairs = tuple(p.definition for p in known.values() if p.definition is not None)
-    rate = next(iter(known.values())).lr
-    return Space(task.kind, pairs, (rate, rate))
+        return Response.of(found[r] for r in chunk.replicates)
 
 
 def find_loss(reference: str) -> Loss:
@@ -197,7 +166,7 @@ def find_loss(reference: str) -> Loss:
     return found  # type: ignore[no-any-return]  # checked where the reference is made
 
 
-def _die_with_parent() -> None:
+def _exit_with_parent() -> None:
     """Leave at once when the parent's end of standard input closes, however the parent went."""
 
     def wait() -> None:
@@ -207,27 +176,27 @@ def _die_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _open(connection: Connection) -> Task:
-    # a first word, so that what is long to send is sent to one who listens
-    connection.send(Answer())
-    recipe: Recipe = connection.recv()
-    task = recipe.make()
+def _make_task(connection: Connection) -> Task:
+    # a first message, so that what is long to send is sent to one who listens
+    connection.send(Response())
+    make: MakeTask = connection.recv()
+    task = make()
     # what takes long to import, before it says that it is ready
-    import_module("lossearch.training.population")
-    connection.send(Answer(digest=task.digest))
+    import_module("lossearch.training.population.train_chunk")
+    connection.send(Response(digest=task.digest))
     return task
 
 
 def main(descriptor: int) -> None:
-    """Make the task, then train jobs as they come until the connection closes."""
-    _die_with_parent()
+    """Make the task, then run jobs as they come until the connection closes."""
+    _exit_with_parent()
     connection = Connection(descriptor)
     try:
-        task = _open(connection)
+        task = _make_task(connection)
         while True:
-            job: Work = connection.recv()
-            connection.send(job.answer(task))
+            job: Job = connection.recv()
+            connection.send(job.run(task))
     except (EOFError, ConnectionError):
         return
     except Exception as error:  # noqa: BLE001 - told to the parent, which then trains by itself
-        connection.send(Answer(cannot=f"{type(error).__name__}: {error}"))
+        connection.send(Response(unable=f"{type(error).__name__}: {error}"))

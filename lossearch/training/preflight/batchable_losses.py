@@ -14,9 +14,10 @@ from lossearch.pairs import Criterion, Pair
 from lossearch.space import Point, Space
 from lossearch.tasks.task import Fold
 from lossearch.training.population.criteria import pair_slices
+from lossearch.training.trainer import first_sentence
 
 
-def stray(space: Space, folds: Sequence[Fold], n_out: int) -> str | None:
+def unbatchable_pair(space: Space, folds: Sequence[Fold], n_out: int) -> str | None:
     """Return which pair of a space cannot be computed for a stack of models, and why; None where all can.
 
     Args:
@@ -40,16 +41,10 @@ def stray(space: Space, folds: Sequence[Fold], n_out: int) -> str | None:
     return None
 
 
-def first_sentence(error: Exception) -> str:
-    """Return the first sentence of a message."""
-    line = (str(error).strip() or "no message").splitlines()[0]
-    return line.split(". ")[0].rstrip(".")[:200]
-
-
 def _agrees(pair: Pair, points: Sequence[Point], folds: Sequence[Fold], n_out: int) -> bool:
     rows = min(len(f.train) for f in folds)
     raw = torch.randn(
-        len(folds), len(points), rows, n_out, generator=generator(0, "strays"), dtype=torch.float64
+        len(folds), len(points), rows, n_out, generator=generator(0, "batchable"), dtype=torch.float64
     ).requires_grad_()
     (whole,) = pair_slices(points, [pair] * len(points), [f.statistics for f in folds], raw)
     y = torch.stack([f.train.y[:rows] for f in folds])
@@ -57,16 +52,16 @@ def _agrees(pair: Pair, points: Sequence[Point], folds: Sequence[Fold], n_out: i
     (derivatives,) = torch.autograd.grad(losses.sum(), raw)
     said = whole.predictions(raw.detach())
     for s, fold in enumerate(folds):
-        for a, point in enumerate(points):
+        for c, point in enumerate(points):
             criterion = Criterion(pair, point.params, fold.statistics).double()
-            alone = raw[s, a].detach().requires_grad_()
+            alone = raw[s, c].detach().requires_grad_()
             loss = criterion.mean(
                 alone, criterion.encode(fold.train.y[:rows], n_out).to(whole.encode(y, n_out).dtype)
             )
             (derivative,) = torch.autograd.grad(loss, alone)
-            if not (_close(losses[s, a], loss) and _close(derivatives[s, a], derivative)):
+            if not (_close(losses[s, c], loss) and _close(derivatives[s, c], derivative)):
                 return False
-            if not _same(said, (s, a), criterion.predictions(alone.detach())):
+            if not _same(said, (s, c), criterion.predictions(alone.detach())):
                 return False
     return True
 
