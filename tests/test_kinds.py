@@ -67,7 +67,7 @@ def test_every_file_here_is_a_kind() -> None:
     files = {f.stem for f in (PACKAGE / "kinds").glob("*.py") if not f.name.startswith("_")}
     assert files == set(KINDS)
     with pytest.raises(
-        UnknownNameError, match="No kind of task named 'regresion'. Did you mean 'regression'?"
+        UnknownNameError, match=r"No kind of task named 'regresion'. Did you mean 'regression'?"
     ):
         KINDS["regresion"]
 

@@ -30,7 +30,7 @@ from lossearch.testing.training_base import (
     variant_name,
     with_identity,
 )
-from lossearch.training.contract import Outcome, Replicate
+from lossearch.training.contract import Outcome, Replicate, TrainingCall
 from lossearch.training.plain.train import train_plain
 from lossearch.training.population import train_chunk as engine
 from lossearch.training.population.batched_optimizers import supported
@@ -372,7 +372,8 @@ def test_a_chunk_holds_whole_trials_of_one_setting():
     given = [
         replicate(pair, lr, s, batch_size=b) for lr in (0.1, 0.2, 0.3) for b in (8, 5) for s in (0, 1, 2)
     ]
-    cut = chunks([*given, given[0]], SETTINGS, lambda _: 7)
+    call = TrainingCall(task, space_of(task), random=False)
+    cut = chunks(call, SETTINGS, [*given, given[0]], lambda _: 7)
     assert [(len(c.configurations), c.seeds, c.settings.batch_size) for c in cut] == [
         (2, (0, 1, 2), 8),
         (2, (0, 1, 2), 5),

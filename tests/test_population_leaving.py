@@ -13,7 +13,7 @@ from lossearch.metrics.registry import constant_score
 from lossearch.pairs import find_pair
 from lossearch.testing.problems import batchnorm_mlp, problem, reference_run, replicate, space_of
 from lossearch.testing.training_base import SETTINGS, conventional
-from lossearch.training.contract import Outcome
+from lossearch.training.contract import Outcome, TrainingCall
 from lossearch.training.population.chunks import chunks
 from lossearch.training.population.method import train_population
 from lossearch.training.population.module import PopulationModule
@@ -68,7 +68,10 @@ def test_pruned_arms_cost_no_more(trained):
 def test_chunks_hold_arms_that_end_together():
     task = problem("binary")
     given = [replace(r, until=(9, None, 2, 8)[i // 2]) for i, r in enumerate(grid(task))]
-    assert [[a.until for a in c.configurations] for c in chunks(given, BEST, lambda _: 4)] == [
+    assert [
+        [a.until for a in c.configurations]
+        for c in chunks(TrainingCall(task, space_of(task), random=False), BEST, given, lambda _: 4)
+    ] == [
         [9, None],
         [2, 8],
     ]

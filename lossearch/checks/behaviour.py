@@ -87,6 +87,13 @@ def derivatives(loss: Loss) -> list[str]:
 def _extremes(pair: Pair, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Return raw outputs far out, with every target."""
     z = torch.tensor(EXTREME, dtype=dtype)
+    if pair.loss.head is not None:
+        sample = draw(pair, 4)
+        raw = z.repeat_interleave(4)[:, None] * torch.randn(
+            1, sample.raw.shape[-1], generator=torch.Generator().manual_seed(0), dtype=dtype
+        )
+        target = sample.encoded.to(dtype) if sample.encoded.is_floating_point() else sample.encoded
+        return raw, target.repeat(len(z), *(1,) * (target.ndim - 1))
     if not pair.loss.elementwise:
         corners = torch.cat([z[:, None, None] * torch.eye(CLASSES, dtype=dtype) * s for s in (1, -1)])
         spread = z[:, None] * torch.tensor([1.0, -1.0, 0.0], dtype=dtype)
@@ -120,7 +127,7 @@ def finite(loss: Loss) -> list[str]:
 
 
 def _finite_at_zero_error(loss: Loss) -> list[str]:
-    if loss.form is not TargetForm.REAL:
+    if loss.form is not TargetForm.REAL or loss.head is not None:
         return []
     problems = []
     for pair in pairs_of(loss):
@@ -195,7 +202,30 @@ def _apart(family: Pair, member: Pair, inner: Contained) -> list[str]:
 
 def right_side(loss: Loss) -> list[str]:
     """Say where the minimum is elsewhere than at the target."""
-    return [s for pair in pairs_of(loss) for s in _LEAST[loss.form](pair)]
+    least = _LEAST[loss.form] if loss.head is None else _least_at_what_is_read
+    return [s for pair in pairs_of(loss) for s in least(pair)]
+
+
+def _least_at_what_is_read(pair: Pair) -> list[str]:
+    """Say where a loss with a head is least elsewhere than at what most targets are."""
+    problems = []
+    zero, one = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    classes = torch.tensor([0, 0, 0, 1] if pair.loss.elementwise else [1, 1, 1, 0])
+    for few in (classes, classes.flip(0)):
+        target = few[:, None] if pair.loss.elementwise else few
+        given = target.double() if pair.loss.form is TargetForm.REAL else encoded(pair, target)
+
+        def risk(raw: Tensor, given: Tensor = given) -> Tensor:
+            rows = raw.unsqueeze(-2).expand(*raw.shape[:-1], len(given), raw.shape[-1])
+            return pair.values(rows, given, **keywords(pair.loss)).mean(dim=-1)
+
+        best = minimised(risk, pair.width(outputs(pair.loss)))
+        said = pair.predictions(best[None], zero, one, **keywords(pair.loss))
+        found = said.value if said.label is None else said.label
+        wanted = float(given.median())
+        if found is None or abs(float(found.squeeze()) - wanted) > 0.5:
+            problems.append(f"{pair.name}: where most targets are {wanted:g} it is least at {found}")
+    return problems
 
 
 def _least_at_target(pair: Pair) -> list[str]:

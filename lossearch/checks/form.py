@@ -147,7 +147,7 @@ def edges(loss: Loss) -> list[str]:
             if loss.form is TargetForm.REAL
             else torch.tensor([0, 1, 1, 0])
         )
-        raw = torch.linspace(-1, 1, 4 * outputs(loss)).reshape(4, -1)
+        raw = torch.linspace(-1, 1, 4 * pair.width(outputs(loss))).reshape(4, -1)
         value = criterion.per_sample(raw, target)
         if value.shape != (4,):
             problems.append(f"{pair.name}: the criterion gives {tuple(value.shape)} for four rows")

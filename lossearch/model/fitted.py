@@ -52,7 +52,7 @@ class FittedModel:
     """A trained network that takes raw rows and gives classes or values in their own units.
 
     ``labels`` are the classes as they stood in y, none for regression; ``statistics`` are those of the
-    training targets, by which values come back to their own units.
+    training targets, by which values come back to their own units; ``n_out`` is how many numbers a row are predicted.
     """
 
     point: Point
@@ -61,6 +61,7 @@ class FittedModel:
     statistics: TargetStatistics
     inputs: Inputs
     labels: tuple[Any, ...]
+    n_out: int
     origin: Origin
 
     @cached_property

@@ -62,6 +62,7 @@ def describe(model: FittedModel) -> dict[str, Any]:
         "loss": _reference(pair),
         "statistics": {name: list(values) for name, values in asdict(model.statistics).items()},
         "classes": list(model.labels),
+        "n_out": model.n_out,
         "network": model.architecture.as_json(),
         "inputs": model.inputs.as_json(),
         "origin": asdict(model.origin),
@@ -120,7 +121,8 @@ def _assembled(
     point = Point.from_json(card["point"], pair)
     architecture = Architecture.from_json(card["network"])
     statistics = TargetStatistics(**{k: tuple(v) for k, v in card["statistics"].items()})
-    network = architecture.build(factory)
+    n_out = card.get("n_out", architecture.n_out)  # cards of before there were heads have none
+    network = pair.ended(architecture.build(factory), n_out)
     weights = folder / card["weights"]["file"]
     tensors, _ = read_tensors(weights)
     if _digest(weights) != card["weights"]["blake2b"]:
@@ -139,6 +141,7 @@ def _assembled(
         statistics,
         Inputs.from_json(card["inputs"]),
         tuple(card["classes"]),
+        n_out,
         Origin(**card["origin"]),
     )
 

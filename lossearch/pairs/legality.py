@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from lossearch._registry import unknown_name
 from lossearch.errors import IllegalPairError, InputError, UnknownNameError
@@ -60,6 +60,19 @@ class Pair:
     def __repr__(self) -> str:
         return f"Pair({self.name!r})"
 
+    def width(self, n_out: int) -> int:
+        """Return how many outputs it reads where so many numbers a row are predicted."""
+        return n_out if self.loss.head is None else self.loss.head.width(n_out)
+
+    def body_width(self, n_out: int) -> int:
+        """Return how many numbers a network gives before what learnable numbers its loss adds."""
+        head = self.loss.head
+        return n_out if head is None else (head.inner or head.width)(n_out)
+
+    def ended(self, body: nn.Module, n_out: int) -> nn.Module:
+        """Return a network of :meth:`body_width` outputs with what its loss adds."""
+        return body if self.loss.head is None else self.loss.head.network(lambda _: body, n_out)
+
     def n_out(self, width: int) -> int | None:
         """Return how many numbers a row are predicted from ``width`` outputs, None where that cannot be."""
         return width if self.loss.head is None else self.loss.head.n_out(width)
@@ -99,7 +112,7 @@ class Pair:
             found = self.activation.derivative(loss.derivative(output, encoded, **params), output)
         else:
             raise TypeError(f"the derivative of {self.name} is not declared")
-        return found / (raw.shape[-2] * raw.shape[-1] if loss.elementwise else raw.shape[-2])
+        return found / (raw.shape[-2] * encoded.shape[-1] if loss.elementwise else raw.shape[-2])
 
     def reduce(self, values: Tensor) -> Tensor:
         """Return the batch's loss, (...), from one value a row (..., N)."""
@@ -142,6 +155,10 @@ class Rejection:
 
 def _out_of_domain(loss: Loss, activation: Activation) -> str | None:
     domain, given = loss.domain, activation.range
+    if loss.head is not None and given.bounded:
+        return (
+            f"{loss.name} reads a {loss.head.name} off the output as it is; {activation.name} gives {given}."
+        )
     if domain.simplex and not given.simplex:
         return f"{loss.name} takes {domain}; {activation.name} gives {given}."
     if domain.margins and given.bounded:

@@ -61,8 +61,10 @@ class Fitting:
         """
         plan, blueprint, seed = self.plan, self._blueprint, result.replicate.seed
         point = defined(result.replicate.point, plan)
-        architecture = Architecture.of(blueprint.network, plan.task.n_out, seed)
-        network = architecture.build(blueprint.network.factory)
+        pair = plan.space[point.pair] if point.definition is None else point.definition
+        n_out = plan.task.n_out
+        architecture = Architecture.of(blueprint.network, pair.body_width(n_out), seed)
+        network = pair.ended(architecture.build(blueprint.network.factory), n_out)
         network.load_state_dict(dict(result.weights or {}))
         fold = self._fold(seed)
         return FittedModel(
@@ -72,6 +74,7 @@ class Fitting:
             fold.statistics,
             blueprint.inputs(seed, self.whole),
             blueprint.labels,
+            n_out,
             self._origin(result, len(fold.train)),
         )
 

@@ -125,6 +125,10 @@ class Task:
         """How many numbers a row the network gives."""
         return self.n_out if self.head is None else self.head.width(self.n_out)
 
+    def with_head(self, head: Head | None) -> Task:
+        """Return this task with networks that end in a head; itself where they do already."""
+        return self if head == self.head else replace(self, head=head)
+
     def build(self) -> nn.Module:
         """Return a fresh network under torch's global random state, with the head of the losses it is for."""
         return self.network(self.n_out) if self.head is None else self.head.network(self.network, self.n_out)

@@ -220,7 +220,7 @@ def reference_run(task: Task, given: Replicate, settings: TrainSettings, nudge: 
     if pair is None:
         raise ValueError("a replicate needs its pair here")
     criterion = Criterion(pair, given.point.params, fold.statistics).to(dtype)
-    network = seeded_build(lambda: task.network(task.n_out), given.seed).to(dtype)
+    network = seeded_build(task.with_head(pair.loss.head).build, given.seed).to(dtype)
     with torch.no_grad():
         for weight in network.parameters():
             weight.mul_(1 + nudge * torch.linspace(-1, 1, weight.numel(), dtype=dtype).view_as(weight))

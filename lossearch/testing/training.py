@@ -67,7 +67,7 @@ class TrainingContract(NumbersTests, EndsTests, UntilTests):
         given = replicate(conventional(task), lr=0.1)
         (result,) = self.run(task, [given], keep_weights=True)
         assert result.weights is not None
-        rebuilt = seeded_build(lambda: task.network(task.n_out), 99).double()
+        rebuilt = seeded_build(task.build, 99).double()
         rebuilt.load_state_dict(dict(result.weights))
         fold = task.fold(given.seed)
         criterion = Criterion(conventional(task), None, fold.statistics).double()
@@ -130,7 +130,7 @@ class TrainingContract(NumbersTests, EndsTests, UntilTests):
         assert result.kept_epoch == (40 if epoch == "last" else int(np.argmax(judge)) + 1)
         assert epoch == "last" or result.kept_epoch < 40
         assert result.weights is not None
-        rebuilt = seeded_build(lambda: task.network(task.n_out), 99).double()
+        rebuilt = seeded_build(task.build, 99).double()
         rebuilt.load_state_dict(dict(result.weights))
         fold = task.fold(given.seed)
         criterion = Criterion(conventional(task), None, fold.statistics).double()

@@ -24,7 +24,7 @@ _GATHER = 2**22
 
 def initial_network(task: Task, seed: int, dtype: torch.dtype = torch.float32) -> nn.Module:
     """Return the network of a task as every replicate of this seed starts from it."""
-    return seeded_build(lambda: task.network(task.n_out), seed).to(dtype)
+    return seeded_build(task.build, seed).to(dtype)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lossearch.kinds import Predictions
+from lossearch.losses import Head
 from lossearch.pairs import Criterion, Pair
 from lossearch.space import Space
 from lossearch.tasks.task import Part, Task
@@ -47,21 +48,24 @@ class Predictor:
         statistics = self.task.fold(replicate.seed).statistics
         return Criterion(self.pair(replicate), replicate.point.params, statistics).to(self.dtype)
 
-    def _network(self, seed: int) -> nn.Module:
-        network = self._first
+    def _network(self, seed: int, head: Head | None) -> nn.Module:
+        task = self.task.with_head(head)
+        if head not in self._first:
+            self._first[head] = initial_network(task, 0, self.dtype)
+        network = self._first[head]
         if not {name for name, _ in network.named_buffers()} <= network.state_dict().keys():
             # it holds numbers drawn by the seed that its state_dict does not
-            network = initial_network(self.task, seed, self.dtype)
+            network = initial_network(task, seed, self.dtype)
         return network.to(self.device).eval()
 
     @cached_property
-    def _first(self) -> nn.Module:
-        return initial_network(self.task, 0, self.dtype)
+    def _first(self) -> dict[Head | None, nn.Module]:
+        return {}
 
     @torch.no_grad()
     def raw(self, replicate: Replicate, weights: Mapping[str, Tensor], part: Part) -> Tensor:
         """Return the network's raw output (N, n_out), on the CPU, in evaluation mode."""
-        network = self._network(replicate.seed)
+        network = self._network(replicate.seed, self.pair(replicate).loss.head)
         network.load_state_dict(dict(weights))
         x = part.x.to(self.device)
         x = x.to(self.dtype) if x.is_floating_point() else x
@@ -71,7 +75,9 @@ class Predictor:
     def blank(self, replicate: Replicate, rows: int) -> Predictions:
         """Return predictions of the right form that say nothing: those of a network that gives zeros."""
         with torch.no_grad():
-            return self.criterion(replicate).predictions(torch.zeros(rows, self.task.n_out, dtype=self.dtype))
+            return self.criterion(replicate).predictions(
+                torch.zeros(rows, self.pair(replicate).width(self.task.n_out), dtype=self.dtype)
+            )
 
     def __call__(self, replicate: Replicate, weights: Mapping[str, Tensor], part: Part) -> Predictions | None:
         """Return what the weights say of each row, None where their output is not finite."""

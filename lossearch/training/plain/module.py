@@ -103,9 +103,15 @@ class ReplicateModule(pl.LightningModule):
         cls, call: TrainingCall, replicate: Replicate, settings: TrainSettings, device: torch.device
     ) -> ReplicateModule:
         """Return the module of a replicate, whose own settings these are, before its first step."""
-        task, point, seed, until = call.task, replicate.point, replicate.seed, replicate.until
+        point, seed, until, pair = (
+            replicate.point,
+            replicate.seed,
+            replicate.until,
+            call.pair(replicate.point),
+        )
+        task = call.task.with_head(pair.loss.head)
         dtype, fold = PRECISIONS[settings.precision].weights, task.fold(seed)
-        criterion = Criterion(call.pair(point), point.params, fold.statistics).to(device, dtype)
+        criterion = Criterion(pair, point.params, fold.statistics).to(device, dtype)
         train, validation = (
             prepare(part, criterion, task.n_out, dtype, device) for part in (fold.train, fold.validation)
         )

@@ -1,6 +1,6 @@
 """Chunks: replicates that are trained together, as many as fit into memory and the cache likes.
 
-Whole trials of the same settings, seeds and size.
+Whole trials of the same settings, seeds, size and end of the network.
 """
 
 from __future__ import annotations
@@ -71,13 +71,14 @@ class Chunk:
 
 
 def chunks(
-    replicates: Sequence[Replicate], settings: TrainSettings, most: Callable[[Chunk], int]
+    call: TrainingCall, settings: TrainSettings, replicates: Sequence[Replicate], most: Callable[[Chunk], int]
 ) -> list[Chunk]:
     """Return replicates as chunks of whole trials, by the order of their first; a trial's seeds stay together.
 
     Args:
+        call: says which pairs points are of, and so what their networks end in.
+        settings: how they are trained, but for what points set themselves.
         replicates: what is trained.
-        settings: how, but for what points set themselves.
         most: how many replicates to train together at most, given all that could be.
     """
     seeds: dict[Configuration, list[int]] = {}
@@ -85,7 +86,9 @@ def chunks(
         seeds.setdefault(Configuration(replicate.point, replicate.until), []).append(replicate.seed)
     groups: dict[tuple[object, ...], list[Configuration]] = {}
     for configuration, own in seeds.items():
-        groups.setdefault((tuple(sorted(own)), configuration.point.other), []).append(configuration)
+        point = configuration.point
+        key = (tuple(sorted(own)), point.other, call.pair(point).loss.head)
+        groups.setdefault(key, []).append(configuration)
     found: list[Chunk] = []
     for group in groups.values():
         # those that end together fill a chunk to its end
@@ -134,6 +137,7 @@ class ChunkSizer:
             call.task.digest,
             call.task.name,
             chunk.configurations[0].point.other,
+            call.pair(chunk.configurations[0].point).loss.head,
             len(chunk.seeds),
             call.keep_weights,
         )

@@ -45,7 +45,7 @@ class PairSlice:
 
     def gives(self, metric: Metric, n_out: int) -> bool:
         """Return whether predictions of this pair hold what a metric reads."""
-        raw = self.shift.new_zeros(self.shift.shape[0], self.end - self.start, 1, n_out)
+        raw = self.shift.new_zeros(self.shift.shape[0], self.end - self.start, 1, self.pair.width(n_out))
         return is_given(metric, self.predictions(raw))
 
     def losses(self, raw: Tensor, encoded: Tensor, batches: int = 1) -> Tensor:

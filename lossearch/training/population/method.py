@@ -95,7 +95,7 @@ class Populations:
         call = replace(call, stop=stop, keep_weights=keep_weights, prune=prune)
         if self.compile_failed:
             settings = replace(settings, compile=False)
-        parts = chunks(replicates, settings, lambda whole: self._most(call, whole))
+        parts = chunks(call, settings, replicates, lambda whole: self._most(call, whole))
         group = self.group if device_of(settings).type == "cpu" else None
         if group is not None and group.busy:
             # a trial that is tried again while the round that it failed in is under way
@@ -124,7 +124,7 @@ class Populations:
     ) -> list[Chunk]:
         """Return the chunks in which these would be trained. Nothing is trained."""
         call = self._call(task, space, replicates, settings)
-        return chunks(replicates, settings, lambda whole: self._most(call, whole))
+        return chunks(call, settings, replicates, lambda whole: self._most(call, whole))
 
     def memory(self, task: Task, space: Space, part: Chunk) -> int | None:
         """Return the bytes that training a chunk takes, None where that cannot be found out."""

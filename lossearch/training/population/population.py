@@ -59,7 +59,9 @@ class Population:
         random: bool,
         device: torch.device,
     ) -> None:
-        self.task, self.points, self.seeds, self.settings = task, tuple(points), tuple(seeds), settings
+        # those of a chunk have one
+        self.task = task = task.with_head(pairs[0].loss.head)
+        self.points, self.seeds, self.settings = tuple(points), tuple(seeds), settings
         precision = PRECISIONS[settings.precision]
         self.dtype, self.device, self.random = precision.weights, device, random
         folds = [task.fold(seed) for seed in seeds]

@@ -17,15 +17,16 @@ from lossearch.training.population.criteria import pair_slices
 from lossearch.training.trainer import first_sentence
 
 
-def unbatchable_pair(space: Space, folds: Sequence[Fold], n_out: int) -> str | None:
-    """Return which pair of a space cannot be computed for a stack of models, and why; None where all can.
+def unbatchable_pair(space: Space, names: Sequence[str], folds: Sequence[Fold], n_out: int) -> str | None:
+    """Return which of these pairs cannot be computed for a stack of models, and why; None where all can.
 
     Args:
         space: pairs and ranges.
+        names: of the pairs.
         folds: a few rows of one or more seeds.
-        n_out: how many numbers the network gives a row.
+        n_out: how many numbers a row are predicted.
     """
-    for name in space.names:
+    for name in names:
         points = [
             space.point(
                 name,
@@ -44,7 +45,12 @@ def unbatchable_pair(space: Space, folds: Sequence[Fold], n_out: int) -> str | N
 def _agrees(pair: Pair, points: Sequence[Point], folds: Sequence[Fold], n_out: int) -> bool:
     rows = min(len(f.train) for f in folds)
     raw = torch.randn(
-        len(folds), len(points), rows, n_out, generator=generator(0, "batchable"), dtype=torch.float64
+        len(folds),
+        len(points),
+        rows,
+        pair.width(n_out),
+        generator=generator(0, "batchable"),
+        dtype=torch.float64,
     ).requires_grad_()
     (whole,) = pair_slices(points, [pair] * len(points), [f.statistics for f in folds], raw)
     y = torch.stack([f.train.y[:rows] for f in folds])

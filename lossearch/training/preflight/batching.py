@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from lossearch._random import stream
+from lossearch.losses import Head
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.tasks.task import Task
 from lossearch.training.batches import Batches
@@ -52,15 +53,27 @@ def obstacle_to_batching(
         return f"optimiser {settings.optimizer} with these options has no batched form"
     if unequal := unequal_parts(task, seeds):
         return unequal
-    points = [space.point(p, {d.name: _middle(d) for d in space.dimensions(p)}) for p in space.names[:2]]
+    by_head: dict[Head | None, list[str]] = {}
+    for pair in space.pairs:
+        by_head.setdefault(pair.loss.head, []).append(pair.name)
+    call = TrainingCall(task, space, random)
+    return next((r for names in by_head.values() if (r := _obstacle(call, names, seeds[:2], settings))), None)
+
+
+def _obstacle(
+    call: TrainingCall, names: Sequence[str], seeds: Sequence[int], settings: TrainSettings
+) -> str | None:
+    """Return why replicates of these pairs, whose networks end alike, cannot be trained together."""
+    space = call.space
+    points = [space.point(p, {d.name: _middle(d) for d in space.dimensions(p)}) for p in names[:2]]
     # a schedule changes rates, not whether a network can be batched
     alike = replace(settings.of(points[0]), schedule="constant", compile=False)
-    trial = _Comparison.of(TrainingCall(task, space, random), points, seeds[:2], alike)
+    trial = _Comparison.of(call, points, seeds, alike)
     with contained(stream(seeds[0], "fitness"), 1), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             return (
-                unbatchable_pair(space, [trial.call.task.fold(s) for s in trial.seeds], task.n_out)
+                unbatchable_pair(space, names, [trial.call.task.fold(s) for s in seeds], call.task.n_out)
                 or trial.in_doubles().disagreement()
                 or _slow_fallback(caught)
                 or trial.slowness()

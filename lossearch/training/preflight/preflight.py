@@ -88,7 +88,9 @@ def preflight(
     found = Preflight(task, space, settings, tuple(dict.fromkeys(r.seed for r in replicates)))
     found.check(replicates)
     _check_data(task.fold(replicates[0].seed))
-    return replace(found, random=_check_network(task, replicates[0], settings))
+    heads = dict.fromkeys(pair.loss.head for pair in space.pairs)
+    at_random = [_check_network(task.with_head(head), replicates[0], settings) for head in heads]
+    return replace(found, random=any(at_random))
 
 
 def preflight_study(task: Task, space: Space, seeds: Sequence[int], settings: TrainSettings) -> Preflight:
@@ -174,11 +176,11 @@ def _check_network(task: Task, replicate: Replicate, settings: TrainSettings) ->
     found: list[Tensor] = []
     with torch.no_grad(), isolated(0):
         random = draws_at_random(lambda: found.append(network(x)))
-    if not isinstance(found[0], Tensor) or found[0].shape != (len(x), task.n_out):
+    if not isinstance(found[0], Tensor) or found[0].shape != (len(x), task.width):
         got = tuple(found[0].shape) if isinstance(found[0], Tensor) else type(found[0]).__name__
         raise InputError(
-            f"The network gives {got} for {len(x)} rows; this task needs ({len(x)}, {task.n_out}): end it with a "
-            f"linear layer of {task.n_out} output{'s' * (task.n_out > 1)} and no activation."
+            f"The network gives {got} for {len(x)} rows; this task needs ({len(x)}, {task.width}): end it with a "
+            f"linear layer of {task.width} output{'s' * (task.width > 1)} and no activation."
         )
     return random
 
@@ -187,11 +189,14 @@ def _check_pairs(task: Task, space: Space, seed: int) -> None:
     """Refuse pairs that fail on the first batch, or give a loss or gradient there that is not finite."""
     fold = task.fold(seed)
     x, y = fold.train.x[:32], fold.train.y[:32]
-    network = initial_network(task, seed, x.dtype if x.is_floating_point() else torch.float32).eval()
-    with torch.no_grad(), isolated(0):
-        raw = network(x)
+    dtype = x.dtype if x.is_floating_point() else torch.float32
+    raws = {
+        head: _output(initial_network(task.with_head(head), seed, dtype), x)
+        for head in dict.fromkeys(pair.loss.head for pair in space.pairs)
+    }
     problems = []
     for pair in space.pairs:
+        raw = raws[pair.loss.head]
         output = raw.clone().requires_grad_()
         criterion = Criterion(pair, None, fold.statistics).to(raw.dtype)
         try:
@@ -204,3 +209,10 @@ def _check_pairs(task: Task, space: Space, seed: int) -> None:
             problems.append(f"{pair.name} gives a loss or gradient that is not finite on the first batch.")
     if problems:
         raise InputError("\n".join(problems))
+
+
+@torch.no_grad()
+def _output(network: nn.Module, x: Tensor) -> Tensor:
+    with isolated(0):
+        found: Tensor = network.eval()(x)
+        return found
