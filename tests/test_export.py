@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -29,6 +30,7 @@ from lossearch.data.inputs import Inputs
 from lossearch.data.sources import from_arrays
 from lossearch.errors import InputError, StoreError, UnknownNameError
 from lossearch.model import FittedModel
+from lossearch.networks.architecture import NETWORKS, Architecture
 from lossearch.records.tensors import read_tensors
 from lossearch.study.progress import Silent
 from lossearch.tasks.build import make_task
@@ -44,6 +46,8 @@ TABLE = pd.DataFrame(
     }
 )
 TEXT = np.where(TABLE["age"] + RNG.normal(0, 6, N) > 40, "ja", "nein")
+
+SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
 def search(store: Path, *data: Any, **changed: Any) -> Result:
@@ -134,9 +138,7 @@ def test_an_exported_model_and_its_readme_work_in_a_process_without_data_or_pick
     table: Result, exported: Path, tmp_path: Path
 ) -> None:
     TABLE.to_csv(tmp_path / "new.csv", index=False)
-    snippets = re.findall(
-        r"```python\n(.*?)```", (exported / "README.md").read_text(encoding="utf-8"), re.DOTALL
-    )
+    snippets = SNIPPET.findall((exported / "README.md").read_text(encoding="utf-8"))
     assert len(snippets) == 2
     assert all(len(snippet.strip().splitlines()) <= 10 for snippet in snippets)
     mine = f"""
@@ -314,7 +316,7 @@ def test_what_is_wrong_with_a_directory_is_told(exported: Path, tmp_path: Path, 
     card = json.loads((copy / "model.json").read_text())
     (copy / "model.json").write_text(json.dumps({**card, "format": 99}))
     with pytest.raises(
-        StoreError, match=r"has format 99; this lossearch reads up to 1\. Upgrade lossearch\.$"
+        StoreError, match=r"has format 99; this lossearch reads up to 2\. Upgrade lossearch\.$"
     ):
         lossearch.load_model(copy)
     (copy / "model.json").write_text(json.dumps({k: v for k, v in card.items() if k != "inputs"}))
@@ -474,6 +476,63 @@ def test_images_keep_their_shape(tmp_path: Path) -> None:
     assert model.example().shape == (2, 1, 4, 4)
     with pytest.raises(InputError, match=r"^This model takes X of shape \(N, 1, 4, 4\); got \(60, 16\)\."):
         model.predict(x.reshape(60, 16))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_built_in_network_is_trained_exported_and_loaded_in_a_fresh_process(
+    tmp_path: Path, name: str
+) -> None:
+    rng = np.random.default_rng(1)
+    tables = (rng.normal(size=(60, *shape)).astype(np.float32) for shape in ((16,), (1, 4, 4)))
+    x = next(x for x in tables if NETWORKS[name].takes(x.shape[1:]))
+    y = x.reshape(60, -1).mean(axis=1) > 0
+    result = search(tmp_path, x, y, model=name, pairs=["bce/sigmoid"], name=name, epochs=3)
+    folder = result.model.save(tmp_path / "out")
+    card = json.loads((folder / "model.json").read_text())["network"]
+    assert (card["name"], [*card["arguments"]]) == (name, NETWORKS[name].arguments())
+    np.save(tmp_path / "x.npy", x)
+    mine = """
+    import json, numpy as np
+    x = np.load("../x.npy")
+    prepared = torch.as_tensor(model.inputs(x), dtype=torch.float32)
+    print(json.dumps([model.predict_proba(x).tolist(), model.raw(x).tolist(), network(prepared).tolist()]))
+    """
+    printed = in_fresh_process([*SNIPPET.findall((folder / "README.md").read_text()), mine], folder)
+    probabilities, raw, with_torch_alone = json.loads(printed[-1])
+    assert probabilities == result.model.predict_proba(x).tolist()
+    assert raw == result.model.raw(x).tolist() == with_torch_alone
+
+
+@pytest.mark.parametrize(
+    ("stored", "name", "arguments"),
+    [
+        ({"factory": "mlp", "hidden": [5, 4], "init": "torch"}, "mlp", {"hidden": [5, 4], "init": "torch"}),
+        ({"factory": "mlp(5-4, relu, init he_uniform)"}, "mlp", {"hidden": [5, 4], "init": "he_uniform"}),
+        ({"factory": "mlp(, relu, init torch)"}, "mlp", {"hidden": [], "init": "torch"}),
+        ({"factory": "cnn(5-4, relu)"}, "cnn", {"hidden": [5, 4]}),
+        ({"factory": "torch.nn:Linear"}, "torch.nn:Linear", {}),
+    ],
+)
+def test_networks_of_the_first_format_are_built_again(
+    stored: dict[str, Any], name: str, arguments: dict[str, Any]
+) -> None:
+    rest = {"input_shape": [1, 4, 4], "n_out": 1, "dtype": "float32", "seed": 3}
+    found = Architecture.from_json({"hidden": [], "init": "torch", **stored, **rest})
+    assert (found.name, found.arguments) == (name, arguments)
+    again = Architecture.from_json(json.loads(json.dumps(found.as_json())))
+    assert again == found
+    if not found.own:
+        assert again.build()(torch.zeros(2, 1, 4, 4)).shape == (2, 1)
+
+
+def test_a_model_of_the_first_format_is_loaded(exported: Path, table: Result, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(exported, tmp_path / "first"))
+    card = json.loads((folder / "model.json").read_text())
+    network = card["network"]
+    arguments = network.pop("arguments")
+    first = {**card, "format": 1, "network": {**network, "factory": network.pop("name"), **arguments}}
+    (folder / "model.json").write_text(json.dumps(first))
+    np.testing.assert_array_equal(lossearch.load_model(folder).raw(TABLE), table.model.raw(TABLE))
 
 
 def test_export_on_the_command_line(table: Result, tmp_path: Path, capsys, monkeypatch) -> None:

@@ -64,7 +64,7 @@ def test_the_channels_of_a_cnn_are_set_by_hidden() -> None:
             "digits",
             {},
             (
-                "model 'cnn' is for images (C, H, W), and a row here has shape (61,): give X as (N, C, H, W), or take "
+                "model 'cnn' takes rows of shape (C, H, W), and a row here has shape (61,): give X as (N, C, H, W), or take "
                 "model = 'mlp'."
             ),
         ),

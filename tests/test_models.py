@@ -15,7 +15,7 @@ from torch import nn
 from lossearch._random import seeded_build
 from lossearch.data.sources import from_arrays, read_data
 from lossearch.errors import InputError
-from lossearch.networks.factories import MLP, default_hidden
+from lossearch.networks.mlp import MLP, default_hidden
 from lossearch.tasks.build import make_task
 
 X = np.random.default_rng(0).normal(size=(60, 3))
@@ -75,7 +75,7 @@ def test_hidden_sizes() -> None:
 
 
 def test_he_uniform_is_keras() -> None:
-    network = seeded_build(lambda: MLP((2000,), "he_uniform")(20, 3, (20,)), 0)
+    network = seeded_build(lambda: MLP((2000,), "he_uniform")(3, (20,)), 0)
     hidden, head = (m for m in network if isinstance(m, nn.Linear))
     for layer, bound in ((hidden, math.sqrt(6 / 20)), (head, math.sqrt(6 / (2000 + 3)))):
         assert not layer.bias.any()
@@ -86,7 +86,7 @@ def test_he_uniform_is_keras() -> None:
 
 @pytest.mark.parametrize("init", ["torch", "he_uniform"])
 def test_layers_of_equal_shape_have_equal_weights_whatever_the_head(init: str) -> None:
-    one, three = (seeded_build(lambda n=n: MLP((8, 8), init)(4, n, (4,)), 5) for n in (1, 3))
+    one, three = (seeded_build(lambda n=n: MLP((8, 8), init)(n, (4,)), 5) for n in (1, 3))
     for a, b in zip(list(one)[:-1], list(three)[:-1], strict=True):
         assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
 
@@ -274,7 +274,7 @@ def test_a_network_that_ends_in_softmax_is_refused() -> None:
         ({"init": "he"}, "No init named 'he'. Known: torch, he_uniform."),
         (
             {"model": plain, "hidden": (4,)},
-            "hidden and init size the default network; leave them out where model is your own.",
+            "hidden and init are for built-in networks; leave them out where model is your own.",
         ),
     ],
 )

@@ -153,6 +153,6 @@ class FittedModel:
     def __repr__(self) -> str:
         o = self.origin
         return (
-            f"FittedModel({self.point.pair} at lr {self.point.lr:.3g}, {self.architecture.factory}, "
+            f"FittedModel({self.point.pair} at lr {self.point.lr:.3g}, {self.architecture.name}, "
             f"epoch {o.epoch} on {o.rows} rows of {o.trained_on})"
         )

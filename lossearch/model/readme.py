@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ def readme(model: FittedModel) -> str:
         "Task": f"{o.task} ({model.kind}), target `{o.target}`",
         "Trained": f"{o.epoch} epochs of {o.optimizer} on {o.rows} rows ({o.trained_on}), seed {o.seed}",
         "Study": f"`{o.study}`, digest `{o.digest}`" + (f"; {scores}" if scores else ""),
-        "Network": f"`{model.architecture.factory}`, {_shape(model)}",
+        "Network": f"`{model.architecture}`, {_shape(model)}",
         "Versions": ", ".join(
             f"{k} {v}" for k, v in o.versions.items() if k in {"lossearch", "torch", "python"}
         ),
@@ -47,8 +45,7 @@ def _own(model: FittedModel) -> str:
 
 def _shape(model: FittedModel) -> str:
     a = model.architecture
-    hidden = f"hidden {'-'.join(map(str, a.hidden))}, " if a.hidden else ""
-    return f"input {'x'.join(map(str, a.input_shape))}, {hidden}{a.n_out} output{'s' * (a.n_out > 1)}"
+    return f"input {'x'.join(map(str, a.input_shape))}, {a.n_out} output{'s' * (a.n_out > 1)}"
 
 
 def _snippet(lines: Sequence[str]) -> str:
@@ -57,8 +54,8 @@ def _snippet(lines: Sequence[str]) -> str:
 
 def _with_lossearch(model: FittedModel) -> list[str]:
     proba = model.labels and model.gives_probabilities
-    factory = model.architecture.factory
-    own = [f"# {factory} must be importable, or be given as model=..."] if model.architecture.own else []
+    network = model.architecture
+    own = [f"# {network} must be importable, or be given as model=..."] if network.own else []
     return [
         "import lossearch",
         "",
@@ -72,16 +69,14 @@ def _with_lossearch(model: FittedModel) -> list[str]:
 
 def _with_torch(model: FittedModel) -> list[str]:
     a = model.architecture
-    layers = [f"nn.Linear({i}, {o})" for i, o in pairwise([math.prod(a.input_shape), *a.hidden, a.n_out])]
-    body = ", nn.ReLU(), ".join(layers)
-    flat = "nn.Flatten(), " if len(a.input_shape) > 1 else ""
+    layers = ", ".join(f"nn.{layer!r}" for layer in model.network.children())
     shape = ", ".join(map(str, a.input_shape))
     return [
         "import torch",
         "from safetensors.torch import load_file",
         "from torch import nn",
         "",
-        f"network = nn.Sequential({flat}{body}){'.double()' if a.dtype == 'float64' else ''}",
+        f"network = nn.Sequential({layers}){'.double()' if a.dtype == 'float64' else ''}",
         'network.load_state_dict(load_file("weights.safetensors"))',
         f'inputs = torch.zeros(1, {shape}, dtype=torch.{a.dtype})  # prepared as model.json\'s "inputs" say',
         "raw = network.eval()(inputs)  # before the output activation",

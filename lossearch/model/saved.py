@@ -23,8 +23,8 @@ from lossearch.pairs import Pair
 from lossearch.records.tensors import read_tensors, write_tensors
 from lossearch.space import Point
 
-FORMAT = 1
-"""Version of the directory's layout; a later one is refused."""
+FORMAT = 2
+"""Version of the directory's layout; earlier ones are read, a later one is refused."""
 
 CARD = "model.json"
 WEIGHTS = "weights.safetensors"
@@ -131,7 +131,7 @@ def _assembled(
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise InputError(
-            f"The network that {architecture.factory} builds does not fit the weights: it has changed since. "
+            f"The network that {architecture} builds does not fit the weights: it has changed since. "
             f"{str(error).strip().splitlines()[-1].strip()}"
         ) from error
     return FittedModel(

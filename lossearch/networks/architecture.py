@@ -1,77 +1,151 @@
-"""The network of a fitted model, by what builds it again."""
+"""Networks by name: what builds those of a task, and what builds that of a fitted model again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import torch
 from torch import nn
 
+import lossearch.networks
 from lossearch._random import seeded_build
-from lossearch.errors import InputError
-from lossearch.networks.factories import MLP, Network, make_network
+from lossearch._registry import Registry
+from lossearch.errors import InputError, refuse
+from lossearch.networks.factory import BuiltIn, Factory, Network, own_factory
 
+DEFAULT = "mlp"
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def _every() -> list[type[BuiltIn]]:
+    """Return the network of every file here that has one, the default first."""
+    names = (m.name for m in iter_modules(lossearch.networks.__path__, "lossearch.networks."))
+    modules = (import_module(name) for name in names if name != __name__)
+    found = [module.NETWORK for module in modules if hasattr(module, "NETWORK")]
+    return sorted(found, key=lambda network: (network.name != DEFAULT, network.name))
+
+
+NETWORKS: Registry[type[BuiltIn]] = Registry("model", _every())
+"""The built-in networks."""
+
+
+def _built_in(name: str, arguments: Mapping[str, Any]) -> BuiltIn:
+    """Return a built-in network with these arguments.
+
+    Raises:
+        InputError: it has no such argument, or not with such a value.
+    """
+    known = NETWORKS[name].arguments()
+    strange = [a for a in arguments if a not in known]
+    others = {a: [n.name for n in NETWORKS.values() if a in n.arguments()] for a in strange}
+    refuse([f"{a} is for model = {_or(others[a])}; leave it out." for a in strange])
+    return NETWORKS[name](**arguments)
+
+
+def _or(names: Iterable[str]) -> str:
+    return " or ".join(map(repr, names))
+
+
+def make_network(
+    model: Any,
+    *,
+    input_shape: tuple[int, ...],
+    rows: int,
+    hidden: Sequence[int] | None = None,
+    init: str = "torch",
+    dtype: torch.dtype = torch.float32,
+) -> Network:
+    """Return what builds the networks of a task.
+
+    Args:
+        model: the name of a built-in network, None for the default one; "module:function"; or a function that
+            gives an nn.Module. It is called with those of n_in, n_out and input_shape that its signature names.
+        input_shape: shape of one row.
+        rows: how many training rows there are.
+        hidden: widths (channels) of a built-in network's hidden layers.
+        init: how "mlp" draws its first weights: "torch" or "he_uniform".
+        dtype: of the weights.
+
+    Raises:
+        InputError: the model is not a factory, or cannot take such rows, ``hidden`` or ``init``.
+    """
+    asked = {"hidden": hidden, "init": None if init == "torch" else init}
+    arguments = {name: value for name, value in asked.items() if value is not None}
+    model = DEFAULT if model is None else model
+    if not (isinstance(model, str) and model in NETWORKS):
+        if arguments:
+            raise InputError(
+                "hidden and init are for built-in networks; leave them out where model is your own."
+            )
+        factory, name = own_factory(model, NETWORKS)
+        return Network(factory, name, input_shape, dtype)
+    network = NETWORKS[model]
+    if not network.takes(input_shape):
+        axes = ", ".join(network.axes or ())
+        others = [n.name for n in NETWORKS.values() if n.takes(input_shape)]
+        raise InputError(
+            f"model {network.name!r} takes rows of shape ({axes}), and a row here has shape {input_shape}: "
+            f"give X as (N, {axes}), or take model = {_or(others)}."
+        )
+    built_in = _built_in(network.name, {**network.defaults(rows), **arguments})
+    return Network(built_in, str(built_in), input_shape, dtype)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What builds a network: "mlp" with its ``hidden`` widths, or "module:function".
+    """What builds a network again: a built-in one's ``name`` and ``arguments``, or a user's "module:function".
 
     ``seed`` is that of the replicate: a network may hold numbers that its state_dict does not.
     """
 
-    factory: str
+    name: str
+    arguments: Mapping[str, Any]
     input_shape: tuple[int, ...]
     n_out: int
     dtype: str
     seed: int
-    hidden: tuple[int, ...] = ()
-    init: str = "torch"
 
     @classmethod
     def of(cls, network: Network, n_out: int, seed: int) -> Architecture:
         """Return what builds the networks of a task, under a replicate's seed."""
         factory = network.factory
-        own = (factory.hidden, factory.init) if isinstance(factory, MLP) else ((), "torch")
-        name = "mlp" if isinstance(factory, MLP) else network.name
-        dtype = str(network.dtype).removeprefix("torch.")
-        return cls(name, tuple(network.input_shape), n_out, dtype, seed, *own)
+        named = (factory.name, asdict(factory)) if isinstance(factory, BuiltIn) else (network.name, {})
+        return cls(*named, network.input_shape, n_out, str(network.dtype).removeprefix("torch."), seed)
 
     @property
     def own(self) -> bool:
         """Whether it is a factory of the user's."""
-        return self.factory != "mlp"
+        return self.name not in NETWORKS
 
-    def build(self, factory: Callable[..., nn.Module] | None = None) -> nn.Module:
+    def __str__(self) -> str:
+        return self.name if self.own else str(_built_in(self.name, self.arguments))
+
+    def build(self, factory: Factory | None = None) -> nn.Module:
         """Return a fresh network in evaluation mode.
 
         Args:
-            factory: the user's function itself, where its name does not lead to it; not used for "mlp".
+            factory: the user's function itself, where its name does not lead to it; not used for built-in ones.
 
         Raises:
             InputError: it cannot be found or built.
         """
-        network = make_network(
-            (factory or self._named()) if self.own else None,
-            input_shape=self.input_shape,
-            rows=1,
-            hidden=None if self.own else self.hidden,
-            init=self.init,
-            dtype=DTYPES[self.dtype],
-        )
+        made = (factory or self._imported()) if self.own else _built_in(self.name, self.arguments)
+        network = Network(made, self.name, self.input_shape, DTYPES[self.dtype])
         return seeded_build(lambda: network(self.n_out), self.seed).eval()
 
-    def _named(self) -> str:
-        module, _, function = self.factory.partition(":")
+    def _imported(self) -> Factory:
+        module, _, function = self.name.partition(":")
         if module == "__main__" or "<" in function:
             raise InputError(
-                f"The network of this model was built by {self.factory}, which no name leads to. "
+                f"The network of this model was built by {self.name}, which no name leads to. "
                 "Give the function: lossearch.load_model(DIR, model=FUNCTION)."
             )
-        return self.factory
+        return own_factory(self.name, NETWORKS)[0]
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values, the inverse of :meth:`from_json`."""
@@ -79,6 +153,21 @@ class Architecture:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Architecture:
-        """Return the architecture that :meth:`as_json` described."""
-        own = {"input_shape": tuple(values["input_shape"]), "hidden": tuple(values["hidden"])}
-        return cls(**{**values, **own})
+        """Return the architecture that :meth:`as_json` described, in this release or in the one before."""
+        if "factory" in values:
+            values = _from_factory(**values)
+        return cls(**{**values, "input_shape": tuple(values["input_shape"])})
+
+
+def _from_factory(factory: str, hidden: Sequence[int], init: str, **others: Any) -> dict[str, Any]:
+    """Return the values of a format that had an MLP's arguments beside its name, and other networks' in it."""
+    described = re.fullmatch(r"(\w+)\(([\d-]*), relu(?:, init (\w+))?\)", factory)
+    if described:
+        name, joined, init = described.groups()
+        own = {"hidden": [int(n) for n in joined.split("-") if n], **({"init": init} if init else {})}
+        return {**others, "name": name, "arguments": own}
+    return {
+        **others,
+        "name": factory,
+        "arguments": {} if ":" in factory else {"hidden": hidden, "init": init},
+    }

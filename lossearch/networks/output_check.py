@@ -1,4 +1,4 @@
-"""Networks that already end in the activation a pair would add."""
+"""Is a network fit for training: can it be built, has its output the right shape, and is it raw."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
+
+from lossearch._random import isolated
+from lossearch.errors import InputError, LossearchError
+from lossearch.kinds import KINDS
+from lossearch.networks.factory import Network
 
 _CURE = "Remove its last layer: the network gives raw output, and the pair adds the activation."
 _ROUND = 1e-4
@@ -74,3 +79,73 @@ def network_activation_problem(network: nn.Module, sample_output: Tensor) -> str
     return next(
         (f"The network already {words} {_CURE}" for found, words in _signs(layer, output) if found), None
     )
+
+
+def _forward(network: nn.Module, x: Tensor, name: str) -> Tensor:
+    try:
+        with torch.no_grad():
+            found = network.eval()(x)
+    except LossearchError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"Model {name} failed on an input of shape {tuple(x.shape)}: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(found, Tensor):
+        raise InputError(f"Model {name} gave {type(found).__name__}; its forward must give one tensor.")
+    return found
+
+
+def _built(build: Network, n_out: int) -> nn.Module:
+    try:
+        network, another = build(n_out), build(n_out)
+    except LossearchError:
+        raise
+    except Exception as error:
+        raise InputError(f"Model {build.name} cannot be built: {type(error).__name__}: {error}") from error
+    weights = list(network.parameters())
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in weights):
+        raise InputError(
+            f"Model {build.name} has lazy layers, whose weights no seed would fix. Take n_in or input_shape as an "
+            "argument and give each layer its size."
+        )
+    if not any(p.requires_grad for p in weights):
+        raise InputError(f"Model {build.name} has no parameters to train.")
+    if {p.data_ptr() for p in weights if p.numel()} & {p.data_ptr() for p in another.parameters()}:
+        raise InputError(
+            f"Model {build.name} gives the same weights every time, so one replicate would go on where another "
+            "ended. Build the network inside the function."
+        )
+    return network
+
+
+def check_network(build: Network, x: Tensor, kind: str, n_out: int) -> nn.Module:
+    """Return a network after one forward pass in evaluation mode has gone well.
+
+    The caller's random state is left as it was.
+
+    Args:
+        build: what builds it.
+        x: a few rows of input.
+        kind: the kind of task.
+        n_out: how many numbers a row it must give.
+
+    Raises:
+        InputError: it cannot be built or called, has nothing to train, or its head has the wrong width.
+    """
+    with isolated(0):
+        network = _built(build, n_out)
+        output = _forward(network, x, build.name)
+    rows = len(x)
+    right = tuple(output.shape) == (rows, n_out) or (n_out == 1 and tuple(output.shape) == (rows,))
+    if not right:
+        raise InputError(
+            f"Model {build.name} gives {tuple(output.shape)} for {rows} rows; a {kind} task needs ({rows}, {n_out}): "
+            f"{KINDS[kind].head}. Make the last layer nn.Linear(..., {n_out}), or take n_out as an argument."
+        )
+    if not output.is_floating_point():
+        raise InputError(f"Model {build.name} gives {output.dtype}; it must give floating-point numbers.")
+    problem = network_activation_problem(network, output)
+    if problem is not None:
+        raise InputError(f"Model {build.name}: {problem}")
+    return network

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lossearch.data.inputs import Inputs
-from lossearch.networks.factories import Network
+from lossearch.networks.factory import Network
 from lossearch.tasks.task import Fold
 
 

@@ -21,7 +21,9 @@ from lossearch.errors import InputError, refuse
 from lossearch.kinds import KINDS, Target, TargetFacts, read_target
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import find_metric, metrics_for
-from lossearch.networks.factories import Network, check_network, make_network
+from lossearch.networks.architecture import make_network
+from lossearch.networks.factory import Network
+from lossearch.networks.output_check import check_network
 from lossearch.tasks.blueprint import Blueprint
 from lossearch.tasks.folds import Folds
 from lossearch.tasks.parts import Parts
