@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def duration(seconds: float) -> str:
     """Return seconds as 45 s, 3 min 20 s or 2 h 5 min."""
@@ -13,10 +15,17 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def size(size: float) -> str:
+def size(nbytes: float) -> str:
     """Return bytes for people: "1.5 GiB"."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < 1024 or unit == "GiB":
+        if nbytes < 1024 or unit == "GiB":
             break
-        size /= 1024
-    return f"{size:.0f} {unit}" if unit == "bytes" or size >= 10 else f"{size:.1f} {unit}"
+        nbytes /= 1024
+    return f"{nbytes:.0f} {unit}" if unit == "bytes" or nbytes >= 10 else f"{nbytes:.1f} {unit}"
+
+
+def listed(names: Sequence[str], most: int | None = None) -> str:
+    """Return "a, b and c"; where there are at least two more than ``most``, "a, b and 3 more"."""
+    if most is not None and len(names) > most + 1:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

@@ -16,9 +16,10 @@ import pytest
 from rich.console import Console
 
 from lossearch import cli
+from lossearch._json import to_jsonable
 from lossearch._text import duration
 from lossearch.api.progress import LiveDisplay, PlainDisplay, describe, display
-from lossearch.cli.output import plain, table
+from lossearch.cli.output import table
 from lossearch.cli.run import configure, fresh_name
 from lossearch.config import make_config
 from lossearch.errors import InputError, RunFailedError
@@ -341,7 +342,7 @@ def test_json_holds_what_it_can():
         "e": Path("x"),
         3: "é",
     }
-    assert plain(given) == {"a": None, "b": 1.5, "c": [1, True, None], "d": [0, 1], "e": "x", "3": "é"}
+    assert to_jsonable(given) == {"a": None, "b": 1.5, "c": [1, True, None], "d": [0, 1], "e": "x", "3": "é"}
 
 
 def test_a_table_shows_text_as_it_is():

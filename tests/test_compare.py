@@ -30,7 +30,6 @@ from lossearch.space import Point
 from lossearch.training.contract import Outcome
 from lossearch.verdict.across_tasks.compare import compare_studies
 from lossearch.verdict.across_tasks.comparison import StudyScores, sentence
-from lossearch.verdict.across_tasks.rank_tests import nemenyi
 from lossearch.verdict.scale import Scale
 from lossearch.verdict.verdict import Relation
 
@@ -361,11 +360,11 @@ def test_pictures_are_drawn_and_described(comparison, tmp_path):
 
 
 def test_the_diagram_joins_what_nemenyi_does_not_tell_apart(comparison):
-    pytest.importorskip("scikit_posthocs")
+    posthocs = pytest.importorskip("scikit_posthocs")
     figure = whole_figure(critical_picture(comparison))
     (ax,) = figure.axes
     bars = [line.get_xdata() for line in ax.lines if line.get_linewidth() == 4]
-    p = nemenyi(comparison.ranks, comparison.tasks)
+    p = posthocs.posthoc_nemenyi_friedman(comparison.scores)
     names = {round(r, 9): n for n, r in comparison.ranks.items()}
     joined = [{names[round(float(x), 9)] for x in bar} for bar in bars]
     for a in comparison.pairs:

@@ -27,7 +27,6 @@ from lossearch.verdict.across_tasks.rank_tests import (
     critical_difference,
     friedman_p,
     holm,
-    nemenyi,
     practical,
     rank_sum,
     wilcoxon_p,
@@ -323,13 +322,6 @@ def test_a_tie_hidden_by_rounding_is_a_tie():
 def test_holm_is_that_of_statsmodels(p):
     multitest = pytest.importorskip("statsmodels.stats.multitest")
     assert holm(p) == pytest.approx(multitest.multipletests(p, method="holm")[1])
-
-
-def test_nemenyi_is_that_of_scikit_posthocs():
-    posthocs = pytest.importorskip("scikit_posthocs")
-    ranks = dict(zip("abcd", stats.rankdata(-DEMSAR, axis=1).mean(axis=0), strict=True))
-    wanted = posthocs.posthoc_nemenyi_friedman(DEMSAR)
-    assert nemenyi(ranks, 14).to_numpy() == pytest.approx(wanted.to_numpy(), abs=1e-6)
 
 
 def test_probabilities_of_practical_difference_add_up():

@@ -20,6 +20,7 @@ from mlflow.tracking import MlflowClient
 from torch import Tensor, nn
 
 import lossearch
+from lossearch._json import dumps
 from lossearch.api.result import Result
 from lossearch.errors import IllegalPairError, InputError, RunFailedError, StoreError, StudyMismatchError
 from lossearch.records.curves import read_curves
@@ -409,9 +410,7 @@ def test_caller_state_is_left_alone(tmp_path: Path, random_states: Callable[[], 
 
 
 def test_the_answer_as_json_is_json(tmp_path: Path) -> None:
-    from lossearch.cli.output import plain
-
-    found = json.loads(json.dumps(plain(quick(tmp_path).as_json()), allow_nan=False))
+    found = json.loads(dumps(quick(tmp_path).as_json()))
     assert found["best"]["pair"] in {"bce/sigmoid", "mse/sigmoid"}
     assert [row["rank"] for row in found["leaderboard"]] == [1, 2] or found["leaderboard"][0]["rank"] == 1
     assert found["optimistic"] is True

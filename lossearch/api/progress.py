@@ -79,8 +79,8 @@ class Pace:
         return None if here <= 0 or done >= total else self.elapsed / here * (total - done)
 
 
-class PlainDisplay:
-    """One line of text now and then: about one for every 5 % of the trials."""
+class _Display:
+    """What both displays have: notes, how far the study is, and how it ended."""
 
     def __init__(
         self, console: Console, *, every: bool = False, clock: Callable[[], float] = time.monotonic
@@ -88,8 +88,6 @@ class PlainDisplay:
         self._console = console
         self._every = every
         self.pace = Pace(clock)
-        self._step = 1
-        self._total = 0
 
     def __enter__(self) -> Self:
         return self
@@ -100,6 +98,22 @@ class PlainDisplay:
     def note(self, text: str) -> None:
         """Write one sentence."""
         self._console.print(Text(text))
+
+    def finished(self, reason: str) -> None:
+        """Write why it ended, and after how long."""
+        self.note(self.pace.ended(reason))
+
+    def _note_trial(self, record: TrialRecord, indent: str = "") -> None:
+        value = "no value" if record.value is None else f"{record.value:.4g}"
+        point = f"{record.point.pair} lr {record.point.lr:.3g}"
+        self.note(f"{indent}trial {record.number}: {point}: {value} {record.outcome}")
+
+
+class PlainDisplay(_Display):
+    """One line of text now and then: about one for every 5 % of the trials."""
+
+    _step = 1
+    _total = 0
 
     def started(self, total: int, resumed: int) -> None:
         """Write how many trials there will be."""
@@ -112,35 +126,24 @@ class PlainDisplay:
         self, record: TrialRecord, done: int, total: int, best: TrialRecord | None, failed: int
     ) -> None:
         """Write done of total, where it is time to."""
-        if total != self._total:  # the range was extended
-            self._step, self._total = (
-                max(self._step, math.ceil(total / LINES) if not self._every else 1),
-                total,
-            )
+        if total != self._total and not self._every:  # the range was extended
+            self._step = max(self._step, math.ceil(total / LINES))
+        self._total = total
         detail = self.pace.tell(done, total, best, failed)
         if done % self._step and done < total:
             return
         if self._every:
-            value = "no value" if record.value is None else f"{record.value:.4g}"
-            self.note(
-                f"  trial {record.number}: {record.point.pair} lr {record.point.lr:.3g}: {value} {record.outcome}"
-            )
+            self._note_trial(record, "  ")
         self.note(f"[{done}/{total}] {detail}".rstrip())
 
-    def finished(self, reason: str) -> None:
-        """Write why it ended, and after how long."""
-        self.note(self.pace.ended(reason))
 
-
-class LiveDisplay:
+class LiveDisplay(_Display):
     """A bar with done of total, best, failures and time left; notes scroll above it."""
 
     def __init__(
         self, console: Console, *, every: bool = False, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._console = console
-        self._every = every
-        self.pace = Pace(clock)
+        super().__init__(console, every=every, clock=clock)
         self._progress = Progress(
             TextColumn("{task.completed:.0f}/{task.total:.0f} trials"),
             BarColumn(bar_width=30),
@@ -149,15 +152,8 @@ class LiveDisplay:
             transient=True,
         )
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
-
-    def note(self, text: str) -> None:
-        """Write one sentence above the bar."""
-        self._progress.console.print(Text(text))
 
     def started(self, total: int, resumed: int) -> None:
         """Draw the bar."""
@@ -172,10 +168,7 @@ class LiveDisplay:
     ) -> None:
         """Move the bar."""
         if self._every:
-            value = "no value" if record.value is None else f"{record.value:.4g}"
-            self.note(
-                f"trial {record.number}: {record.point.pair} lr {record.point.lr:.3g}: {value} {record.outcome}"
-            )
+            self._note_trial(record)
         detail = self.pace.tell(done, total, best, failed)
         for task in self._progress.task_ids:
             self._progress.update(task, completed=done, total=total, detail=detail)
@@ -183,7 +176,7 @@ class LiveDisplay:
     def finished(self, reason: str) -> None:
         """Take the bar away and write why it ended, and after how long."""
         self._progress.stop()
-        self.note(self.pace.ended(reason))
+        super().finished(reason)
 
 
 def display(console: Console, *, every: bool = False) -> PlainDisplay | LiveDisplay:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -23,25 +21,11 @@ def show(*parts: RenderableType) -> None:
         out.print(part)
 
 
-def plain(value: Any) -> Any:
-    """Return a value as JSON can hold it: numpy scalars as numbers, non-finite numbers as null."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, str | bool) or value is None:
-        return value
-    if isinstance(value, int | float):
-        return value if math.isfinite(value) else None
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, Iterable):
-        return [plain(v) for v in value]
-    return str(value)
-
-
 def write_json(value: Any, stream: TextIO | None = None) -> None:
     """Write one JSON document."""
-    text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
-    print(text, file=stream or sys.stdout)
+    from lossearch._json import dumps
+
+    print(dumps(value, indent=2), file=stream or sys.stdout)
 
 
 @contextmanager
@@ -55,11 +39,11 @@ def only_json(form: str) -> Iterator[TextIO]:
         yield answer
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = (), title: str = "") -> Table:
-    """Return rows as a table; columns are those of the first row unless named."""
+def table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
+    """Return rows as a table; columns are those of the first row."""
     from rich.table import Table
 
-    names = list(columns) or list(rows[0] if rows else ())
+    names = list(rows[0] if rows else ())
     drawn = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for name in names:
         numeric = all(_is_number(row.get(name)) for row in rows)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
+from lossearch._text import listed
 from lossearch.verdict.verdict import Ranked, Relation, Rule, Verdict
 
 NAMED = 4
@@ -31,7 +31,7 @@ def _answer(verdict: Verdict) -> str:
     if len(verdict.ranking) == 1:
         return f"{first.pair} scores {basis}; it is the only pair, so nothing was compared."
     if not alone:
-        return f"{_listed(verdict.tied)} tie at {basis}."
+        return f"{listed(verdict.tied, NAMED)} tie at {basis}."
     least = min(c.low for c in verdict.comparisons if c.a == verdict.leader)
     # a pair dropped early was told from another leader, itself worse than this one
     margin = f" by at least {least:.2g}" if least > 0 else ""
@@ -73,14 +73,14 @@ def _rest(verdict: Verdict) -> list[str]:
         )
     dropped = [f"{r.pair} after {r.dropped} seeds" for r in verdict.ranking if r.dropped]
     if dropped:
-        said.append(f"Dropped early, as clearly worse: {_listed(dropped)}.")
+        said.append(f"Dropped early, as clearly worse: {listed(dropped, NAMED)}.")
     broken = [
         f"{r.pair} under {r.diverged} of {r.dropped or verdict.seeds} seeds"
         for r in verdict.ranking
         if r.diverged
     ]
     if broken:
-        said.append(f"Diverged, and scored as a constant predictor: {_listed(broken)}.")
+        said.append(f"Diverged, and scored as a constant predictor: {listed(broken, NAMED)}.")
     if verdict.part == "validation":
         said.append(
             "Where the epoch was chosen on such validation rows, these scores are a little optimistic."
@@ -95,10 +95,3 @@ def _score(ranked: Ranked) -> str:
         return f"{ranked.score:.4g}"
     decimals = 1 - math.floor(math.log10(half))
     return f"{ranked.score:.{decimals}f}" if 0 <= decimals <= 6 else f"{ranked.score:.4g}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return "a, b and c", at most so many by name."""
-    if len(names) > NAMED + 1:
-        return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, TypeVar, get_type_hints
+
+from lossearch._json import to_jsonable
 
 T = TypeVar("T")
 
@@ -143,8 +145,7 @@ class Verdict:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values, for a JSON file; a number that is none becomes None."""
-        plain: dict[str, Any] = _plain(asdict(self))
-        return plain
+        return {f.name: to_jsonable(getattr(self, f.name)) for f in fields(self)}
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Verdict:
@@ -163,16 +164,6 @@ class Verdict:
                 "sentences": tuple(plain["sentences"]),
             },
         )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value.value if isinstance(value, StrEnum) else value
 
 
 def _built(cls: type[T], plain: Mapping[str, Any]) -> T:

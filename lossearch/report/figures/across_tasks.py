@@ -18,7 +18,6 @@ from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.canvas import BLUE, INK, PAPER, Panel, Picture, save, whole_figure
 from lossearch.report.formatting import number
 from lossearch.verdict.across_tasks.comparison import TaskComparison
-from lossearch.verdict.across_tasks.rank_tests import nemenyi
 from lossearch.verdict.scale import Scale
 
 EXTRA = "pip install 'lossearch[stats]'"
@@ -53,7 +52,7 @@ def critical_picture(comparison: TaskComparison) -> Picture:
 
 
 def _draw_ranks(axes: Sequence[Axes], *, comparison: TaskComparison) -> None:
-    from scikit_posthocs import critical_difference_diagram
+    from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedman
 
     (ax,) = axes
     c = comparison
@@ -62,7 +61,7 @@ def _draw_ranks(axes: Sequence[Axes], *, comparison: TaskComparison) -> None:
     ax.spines["top"].set_visible(True)
     critical_difference_diagram(
         ranks,
-        nemenyi(ranks, c.tasks),
+        posthoc_nemenyi_friedman(c.scores),
         alpha=c.level,
         ax=ax,
         label_fmt_left="{label}  {rank:.2f} ",

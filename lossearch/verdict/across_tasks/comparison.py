@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from lossearch._text import listed
 from lossearch.verdict.scale import Scale
 from lossearch.verdict.verdict import Relation
 
@@ -130,11 +131,11 @@ def sentence(comparison: TaskComparison) -> str:
     best = min(c.ranks.values())
     leaders = [pair for pair, rank in c.ranks.items() if rank == best]
     have = "has the best average rank" if len(leaders) == 1 else "share the best average rank"
-    head = f"Over {c.tasks} {c.kind} tasks {_listed(leaders)} {have} ({best:.2f} of {len(c.ranks)})"
+    head = f"Over {c.tasks} {c.kind} tasks {listed(leaders)} {have} ({best:.2f} of {len(c.ranks)})"
     beaten = [loser for d in c.pairwise if (loser := _beaten_by(d, leaders)) is not None]
     if beaten:
         verb = "beats" if len(leaders) == 1 else "beat between them"
-        return f"{head} and {verb} {_listed(list(dict.fromkeys(beaten)))} (signed ranks, Holm)."
+        return f"{head} and {verb} {listed(list(dict.fromkeys(beaten)))} (signed ranks, Holm)."
     if all(_equal_to(c, leaders[0], pair) for pair in c.pairs if pair != leaders[0]):
         return (
             f"Over {c.tasks} {c.kind} tasks the {len(c.ranks)} pairs are equal in practice: none is "
@@ -157,7 +158,3 @@ def _beaten_by(compared: PairwiseComparison, leaders: Sequence[str]) -> str | No
     if compared.relation is Relation.BETTER and compared.a in leaders:
         return compared.b
     return compared.a if compared.relation is Relation.WORSE and compared.b in leaders else None
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

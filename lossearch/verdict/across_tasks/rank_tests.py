@@ -1,12 +1,11 @@
-"""Tests on ranks: of many treatments over blocks, of two over blocks, and of all couples of treatments."""
+"""Tests on ranks: of many treatments over blocks, of two over blocks, and the distance of average ranks that counts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -41,16 +40,6 @@ def critical_difference(pairs: int, tasks: int, level: float) -> float:
     """Return the difference of average ranks that Nemenyi's test (1963) tells apart at this level."""
     q = float(stats.studentized_range.ppf(1 - level, pairs, np.inf)) / math.sqrt(2)
     return q * math.sqrt(pairs * (pairs + 1) / (6 * tasks))
-
-
-def nemenyi(ranks: Mapping[str, float], tasks: int) -> pd.DataFrame:
-    """Return the p of Nemenyi's test for every two pairs, 1 on the diagonal."""
-    names, k = list(ranks), len(ranks)
-    average = np.array([ranks[name] for name in names])
-    apart = np.abs(average[:, None] - average[None, :]) / math.sqrt(k * (k + 1) / (6 * tasks))
-    p = stats.studentized_range.sf(apart * math.sqrt(2), k, np.inf)
-    np.fill_diagonal(p, 1.0)
-    return pd.DataFrame(p, index=names, columns=names)
 
 
 def wilcoxon_p(difference: NDArray[np.float64]) -> float:
