@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sklearn import datasets
 
@@ -74,6 +75,25 @@ def _digit_images() -> tuple[Any, Any]:
     return digits.images[:, None], digits.target
 
 
+def _doctor_visits(n_samples: int = 2000, random_state: int = 1) -> tuple[pd.DataFrame, Any]:
+    """Draw how often people see a doctor in a year: mostly a few times, some never, some far more than expected."""
+    rng = np.random.default_rng(random_state)
+    x = pd.DataFrame(
+        {
+            "age": rng.integers(18, 85, n_samples).astype(float),
+            "chronic": rng.binomial(3, 0.2, n_samples).astype(float),
+            "income": rng.lognormal(10.3, 0.5, n_samples).round(-2),
+            "insured": (rng.random(n_samples) < 0.8).astype(float),
+            "distance": rng.exponential(8.0, n_samples).round(1),
+        }
+    )
+    log_rate = 0.2 + 0.0004 * (x["age"] - 35) ** 2 + 0.45 * x["chronic"] + 0.4 * x["insured"]
+    log_rate -= 0.03 * x["distance"].clip(upper=40) + 0.1 * np.log(x["income"] / 30_000)
+    # people differ by more than what is known of them
+    rate = np.exp(log_rate.to_numpy()) * rng.gamma(2.0, 0.5, n_samples)
+    return x, rng.poisson(rate)
+
+
 _THOUSAND = {"n_samples": 1000, "random_state": 1}
 
 PROBLEMS: Registry[Problem] = Registry(
@@ -102,6 +122,13 @@ PROBLEMS: Registry[Problem] = Registry(
         Problem("wine", datasets.load_wine, "178 wines, 3 classes", bundled=True),
         Problem("iris", datasets.load_iris, "150 flowers, 3 classes", bundled=True),
         Problem("diabetes", datasets.load_diabetes, "442 patients, real target", bundled=True),
+        Problem("doctor_visits", _doctor_visits, "visits of 2000 people in a year, counts, generated"),
+        Problem(
+            "multilabel",
+            datasets.make_multilabel_classification,
+            "documents as word counts, 5 labels, generated",
+            {"n_samples": 1000, "n_features": 20, "n_classes": 5, "n_labels": 2, "random_state": 1},
+        ),
         Problem("linnerud", datasets.load_linnerud, "20 men, 3 real targets", bundled=True),
     ],
 )
