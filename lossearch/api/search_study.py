@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_type_hints
 
 from lossearch.api.result import Result
-from lossearch.config import make_config
+from lossearch.api.run_study import run
+from lossearch.config import KEYS, SearchOptions, make_config, tables_of
 from lossearch.data.sources import as_dataset, from_arrays
-from lossearch.errors import InputError
+from lossearch.errors import InputError, refuse
 from lossearch.losses import Loss
 from lossearch.study.progress import Listener
 from lossearch.tasks.build import Judging, as_metrics
 
 if TYPE_CHECKING:
     from torch import nn
-from lossearch.api.run_study import run
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _printed() -> AbstractContextManager[Listener]:
@@ -27,182 +31,105 @@ def _printed() -> AbstractContextManager[Listener]:
     return display(console(stderr=True))
 
 
-def _table(**values: Any) -> dict[str, Any]:
-    return {k: v for k, v in values.items() if v is not None}
+def _with_options(function: F) -> F:
+    """Give a function that takes ``**options`` the signature and the documentation of each of them."""
+    signature = inspect.signature(function)
+    *own, _ = signature.parameters.values()
+    named = [key for key in KEYS if key.parameter not in signature.parameters]
+    types = get_type_hints(SearchOptions)
+    options = [
+        inspect.Parameter(
+            key.parameter,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=key.default,
+            annotation=types[key.parameter],
+        )
+        for key in named
+    ]
+    function.__dict__["__signature__"] = signature.replace(parameters=[*own, *options])
+    lines = [f"{key.parameter}: {key.description}" for key in named]
+    told = textwrap.indent("\n".join(lines), " " * 8).lstrip()
+    function.__doc__ = str(function.__doc__).replace("**options: these keys of a study file.", told)
+    return function
 
 
+@_with_options
 def search(
     X: Any = None,  # noqa: N803 - scikit-learn's name
     y: Any = None,
     *,
-    task: str | None = None,
+    data: Any = None,
     metric: Judging = None,
     model: str | Callable[..., nn.Module] | None = None,
     losses: Sequence[str | Loss] | None = None,
-    activations: Sequence[str] | None = None,
-    pairs: Sequence[str] | None = None,
-    params: Mapping[str, Any] | None = None,
-    settings: Mapping[str, Any] | None = None,
-    lr: float | tuple[float, float] | None = None,
-    seeds: int = 5,
-    trials: int | None = None,
-    confirm_seeds: int = 20,
-    rope: float | None = None,
-    race: bool = False,
-    timeout: str | None = None,
-    mode: str = "equal",
-    sampler: str = "tpe",
-    prune: bool | None = None,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    optimizer: str = "adam",
-    options: Mapping[str, Any] | None = None,
     validation: Any = None,
     test: Any = None,
     groups: Any = None,
     time: Any = None,
-    data: Any = None,
-    target: str | None = None,
-    stream: bool | None = None,
-    held_rows: int | None = None,
-    readers: int = 0,
-    store: str | Path = "mlruns",
-    storage: str | None = None,
-    tracking_uri: str | None = None,
-    mlflow: bool = True,
-    weights: str = "best",
-    name: str | None = None,
-    seed: int = 0,
-    workers: int | None = None,
-    memory: str | None = None,
     listener: Listener | None = None,
+    **options: Unpack[SearchOptions],
 ) -> Result:
     """Search for the loss, output activation and learning rate that fit a task best.
 
-    Everything left out is inferred from the data. The same call again goes on where it stopped.
+    Everything left out, or None, is inferred from the data or has its default. The same call again goes on
+    where it stopped. Every key of a study file may be given, under its own name; ``task`` is the kind of task,
+    ``timeout`` the time limit.
 
     Args:
         X: inputs, one row a sample: array, tensor or DataFrame; images as (N, C, H, W).
         y: targets: classes of any type, or real numbers (N,) or (N, T).
-        task: "regression", "binary" or "multiclass".
-        metric: what judges: a name of ``lossearch.tasks.METRICS``, or a metric of your own. Of two, as in
-            ``["accuracy", "log_loss"]``, the first judges, and the search looks for good points by both.
-        model: a factory of networks, called with ``n_in`` and ``n_out`` where it takes them; "mlp" or
-            "module:function".
-        losses: names, or losses declared with :func:`lossearch.loss`; every usual one by default.
-        activations: output activations that the losses meet, where legal.
-        pairs: exactly these ``loss/activation`` pairs.
-        params: ranges or fixed values of the losses' own parameters: ``{"focal.gamma": (0, 3)}``.
-        settings: training settings searched too: ``{"batch_size": {"choices": [16, 64]}}``.
-        lr: range, or one number to fix it.
-        seeds: replicates of every point.
-        trials: points of all pairs together; 16 a pair by default.
-        confirm_seeds: fresh seeds of the confirmation; 0 for none, and no verdict.
-        rope: differences up to this are equal for practical purposes; by default what suits the metric.
-        race: whether pairs that are told worse after some of the fresh seeds get no more of them.
-        timeout: when to stop, as "10m".
-        mode: "equal" (the same number of points for every pair) or "adaptive".
-        sampler: "tpe", "gp", "random", "qmc", "grid" or "brute".
-        prune: whether trials that lag behind earlier ones of their pair are given up; by default in mode
-            "adaptive".
-        epochs: passes over the training rows.
-        batch_size: rows a step.
-        optimizer: a name of ``lossearch.training.optimizers.OPTIMIZERS``.
-        options: the optimiser's other arguments, such as momentum.
-        validation: given validation rows (X, y), or their share of the rows that are not test.
-        test: given test rows (X, y), their share, or False for none.
-        groups: one label a row; rows of one group stay in one part.
-        time: one value a row by which parts follow each other.
         data: a built-in data set, a CSV or Parquet file, or "openml:ID", instead of X and y; or, read batch
             by batch, a Lightning data module, or torch data sets of the training, validation and test part.
-        target: the target's column in ``data``.
-        stream: whether training rows are read batch by batch rather than held; by default where a Parquet
-            file or a memory-mapped array is large.
-        held_rows: of streamed data, the most rows of each part that are held to be scored.
-        readers: of streamed data, the processes that read ahead.
-        store: directory of the records.
-        storage: an Optuna storage URL, instead of the journal in the store.
-        tracking_uri: an MLflow server, instead of the store's own database.
-        mlflow: whether to write the MLflow view.
-        weights: whose weights are kept: "best" (of every pair's best trial), "all" or "none".
-        name: the study's name.
-        seed: of splits, replicates and samplers.
-        workers: processes that train at once, where that pays; all cores by default.
-        memory: what training may use, as "4GiB"; half of what is free by default.
+        metric: what judges: a name of ``lossearch.tasks.METRICS``, or a metric of your own. Of two, as in
+            ``["accuracy", "log_loss"]``, the first judges, and the search looks for good points by both.
+        model: a factory of networks, called with ``n_in`` and ``n_out`` where it takes them; "mlp", "cnn" or
+            "module:function".
+        losses: names, or losses declared with :func:`lossearch.loss`; every usual one by default.
+        validation: given validation rows (X, y), or their share of the rows that are not test.
+        test: given test rows (X, y), their share, or False for none.
+        groups: one label a row, or their column in ``data``; rows of one group stay in one part.
+        time: one value a row, or their column in ``data``, by which parts follow each other.
         listener: hears of the progress; by default it is printed.
+        **options: these keys of a study file.
 
     Raises:
         InputError: what is asked for cannot be done; the message lists why.
         RunFailedError: trials fail one after another in the same way.
     """
-    given = _Given(validation, test)
+    data = os.fspath(data) if isinstance(data, os.PathLike) else data
     named = metric is not None and all(isinstance(m, str) for m in as_metrics(metric))
+    names = [x if isinstance(x, str) else x.name for x in losses or ()]
     config = make_config(
-        {
-            "task": _table(
-                data=data if isinstance(data, str) else None,
-                stream=stream,
-                held_rows=held_rows,
-                readers=readers,
-                target=target,
-                kind=task,
-                metric=metric if isinstance(metric, str) else list(as_metrics(metric)) if named else None,
-                model=model if isinstance(model, str) else None,
-                validation=given.validation_share,
-                test=given.test_share,
-            ),
-            "space": _table(
-                losses=None
-                if losses is None
-                else [x if isinstance(x, str) else x.name for x in losses] or None,
-                activations=activations,
-                pairs=pairs,
-                params=params,
-                settings=settings,
-                lr=lr,
-            ),
-            "budget": _table(
-                trials=trials,
-                seeds=seeds,
-                confirm_seeds=confirm_seeds,
-                rope=None if rope is None else float(rope),
-                race=race,
-                time=timeout,
-                mode=mode,
-                sampler=sampler,
-                prune=prune,
-                seed=seed,
-            ),
-            "train": _table(
-                epochs=epochs,
-                batch_size=batch_size,
-                optimizer=optimizer,
-                options=options,
-                workers=workers,
-                memory=memory,
-            ),
-            "records": _table(
-                store=str(store),
-                storage=storage,
-                tracking_uri=tracking_uri,
-                mlflow=mlflow,
-                weights=weights,
-                name=name,
-            ),
-        }
+        tables_of(
+            {
+                **options,
+                "data": _if(str, data),
+                "metric": metric if isinstance(metric, str) else list(as_metrics(metric)) if named else None,
+                "model": _if(str, model),
+                "losses": names if names or losses is None else None,
+                "validation": None if isinstance(validation, tuple) else validation,
+                "test": None if isinstance(test, tuple) else test,
+                "groups": _if(str, groups),
+                "time": _if(str, time),
+            }
+        )
     )
     if (X is None) != (y is None):
         raise InputError(f"Give both X and y; got {'y' if X is None else 'X'} alone.")
     if X is not None and data is not None:
         raise InputError("Give either X and y, or data; got both.")
+    if X is None:
+        _refuse_rows({"validation": _if(tuple, validation), "test": _if(tuple, test)})
+        _refuse_rows({k: v for k, v in (("groups", groups), ("time", time)) if not isinstance(v, str)})
+    stream = config.task.stream
     dataset = None if data is None or isinstance(data, str) else as_dataset(data, config.name, stream=stream)
     if X is not None:
         dataset = from_arrays(
             X,
             y,
             name=config.name,
-            validation=given.validation_rows,
-            test=given.test_rows,
+            validation=_if(tuple, validation),
+            test=_if(tuple, test),
             groups=groups,
             time=time,
             stream=stream,
@@ -219,11 +146,17 @@ def search(
         )
 
 
-class _Given:
-    """Tells given rows (X, y) from shares."""
+def _refuse_rows(given: Mapping[str, Any]) -> None:
+    """Refuse values of single rows where the rows are not given too."""
+    refuse(
+        [
+            f"{name} holds values of rows, and goes with X and y. Of data, name a column, or give a share."
+            for name, value in given.items()
+            if value is not None
+        ]
+    )
 
-    def __init__(self, validation: Any, test: Any) -> None:
-        self.validation_rows = validation if isinstance(validation, tuple) else None
-        self.validation_share = None if isinstance(validation, tuple) else validation
-        self.test_rows = test if isinstance(test, tuple) else None
-        self.test_share = None if isinstance(test, tuple) else test
+
+def _if(kind: type, value: Any) -> Any:
+    """Return a value of this type, else None."""
+    return value if isinstance(value, kind) else None

@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+import tomli_w
+from pydantic import ValidationError
 
-from lossearch._registry import unknown_name
+from lossearch._registry import did_you_mean
+from lossearch.config.option import Key
 from lossearch.config.tables import (
+    KEYS,
+    TABLES,
     BudgetTable,
     PublishedRow,
     RecordsTable,
     Rows,
-    SearchRange,
+    SearchOptions,
     SpaceTable,
     StudyConfig,
     TaskTable,
     TrainTable,
     name_of,
 )
-from lossearch.config.toml import format_tables, parse_toml, parse_value, read_toml
+from lossearch.config.toml import parse_toml, parse_value, read_toml
 from lossearch.config.words import ARRAYS, describe, unknown_key, unknown_table
 from lossearch.errors import InputError
 
-_TABLES: dict[str, type[BaseModel]] = {
-    "task": TaskTable,
-    "space": SpaceTable,
-    "budget": BudgetTable,
-    "train": TrainTable,
-    "records": RecordsTable,
-}
-_KEYS: dict[str, tuple[str, ...]] = {
-    "": (*_TABLES, *ARRAYS),
-    **{name: tuple(table.model_fields) for name, table in _TABLES.items()},
+_NAMES: dict[str, tuple[str, ...]] = {
+    "": (*TABLES, *ARRAYS),
+    **{name: tuple(table.model_fields) for name, table in TABLES.items()},
     "task.rows": tuple(Rows.model_fields),
     "published": tuple(PublishedRow.model_fields),
 }
+_PARAMETERS = {key.parameter: key for key in KEYS}
+_MOST_WITHIN = 5
+"""Names that a key may have after table and key."""
+_MOST_TOLD = 50
+"""Problems that one message lists."""
 
 
 def make_config(values: Mapping[str, Any], source: str = "") -> StudyConfig:
@@ -53,7 +55,8 @@ def make_config(values: Mapping[str, Any], source: str = "") -> StudyConfig:
     try:
         return StudyConfig.model_validate(dict(values))
     except ValidationError as error:
-        problems = list(dict.fromkeys(describe(dict(e), _KEYS) for e in error.errors()))
+        told = (describe(dict(e), _NAMES) for e in error.errors()[:_MOST_TOLD])
+        problems = list(dict.fromkeys(told))
     raise InputError(_message(problems, source))
 
 
@@ -121,65 +124,69 @@ def with_values(config: StudyConfig, values: Mapping[str, Any]) -> StudyConfig:
         place = _place(key)
         if isinstance(place, str):
             problems.append(place)
-            continue
-        table, name, *rest = place
-        content = dict(tables.get(table, {}))
-        content[name] = {**(content.get(name) or {}), ".".join(rest): value} if rest else value
-        tables[table] = content
+        else:
+            tables = _placed(tables, place, value)
     if problems:
         raise InputError(_message(problems, ""))
     return make_config(tables)
 
 
-def _place(key: str) -> tuple[str, ...] | str:
-    """Return table, key and the name within it, or what is wrong."""
+def _placed(content: Any, place: Sequence[str], value: Any) -> dict[str, Any]:
+    """Return tables within tables with a value in its place."""
+    name, *rest = place
+    known = dict(content) if isinstance(content, Mapping) else {}
+    return {**known, name: _placed(known.get(name), rest, value) if rest else value}
+
+
+def _place(key: str) -> list[str] | str:
+    """Return table, key and the names within it, or what is wrong."""
     table, dot, rest = key.partition(".")
-    if not dot or (table not in _TABLES and any(table in _KEYS[t] for t in _TABLES)):
-        homes = [t for t in _TABLES if table in _KEYS[t]]
+    if not dot or (table not in TABLES and any(table in _NAMES[t] for t in TABLES)):
+        homes = [t for t in TABLES if table in _NAMES[t]]
         if len(homes) > 1:
             return f"{table!r} is in {' and '.join(f'[{t}]' for t in homes)}; write {homes[0]}.{key} or {homes[1]}.{key}."
         if not homes:
-            return unknown_key(key, "any table", [k for t in _TABLES for k in _KEYS[t]])
+            return unknown_key(key, "any table", [k for t in TABLES for k in _NAMES[t]])
         table, rest = homes[0], key
-    if table not in _TABLES:
-        return unknown_table(table, _TABLES)
-    name, _, inner = rest.partition(".")
-    if name not in _KEYS[table]:
-        return unknown_key(name, f"[{table}]", _KEYS[table], [f"[{t}]" for t in _TABLES if name in _KEYS[t]])
-    return (table, name, inner) if inner else (table, name)
+    if table not in TABLES:
+        return unknown_table(table, TABLES)
+    name, *within = rest.split(".")
+    if name not in _NAMES[table]:
+        return unknown_key(name, f"[{table}]", _NAMES[table], [f"[{t}]" for t in TABLES if name in _NAMES[t]])
+    if len(within) > _MOST_WITHIN:
+        return f"{key[:60]}... names too many tables within each other."
+    return [table, name, *within]
 
 
-def require_known(table: str, key: str, value: str, known: Iterable[str]) -> None:
-    """Refuse a name that the part of the program it belongs to does not know.
+def tables_of(parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the tables that parameters of ``lossearch.search`` fill; None says nothing.
 
     Raises:
-        InputError: ``value`` is not among ``known``.
+        TypeError: there is no such parameter.
     """
-    names = list(known)
-    if value not in names:
-        raise InputError(f"[{table}] {key}: {unknown_name(key, value, names)}")
+    tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES}
+    for name, value in parameters.items():
+        if name not in _PARAMETERS:
+            hint = did_you_mean(name, _PARAMETERS)
+            raise TypeError(f"search() got an unexpected keyword argument {name!r}.{hint}")
+        if value is not None:
+            tables[_PARAMETERS[name].table][_PARAMETERS[name].name] = value
+    return tables
 
 
 def config_toml(config: StudyConfig) -> str:
     """Return the whole configuration as a study file, defaults included; loading it gives it back."""
-    tables = config.model_dump(mode="python")
-    tables["space"]["settings"] = {k: _range_toml(v) for k, v in tables["space"]["settings"].items()}
-    return format_tables({k: v for k, v in tables.items() if v})
-
-
-def _range_toml(values: Mapping[str, Any]) -> dict[str, Any]:
-    return (
-        {"choices": values["choices"]}
-        if values["choices"]
-        else {k: v for k, v in values.items() if k != "choices"}
-    )
+    tables = config.model_dump(exclude_none=True)
+    return tomli_w.dumps({name: table for name, table in tables.items() if table})
 
 
 __all__ = [
+    "KEYS",
     "BudgetTable",
+    "Key",
     "PublishedRow",
     "RecordsTable",
-    "SearchRange",
+    "SearchOptions",
     "SpaceTable",
     "StudyConfig",
     "TaskTable",
@@ -188,7 +195,7 @@ __all__ = [
     "load_config",
     "make_config",
     "parse_config",
-    "require_known",
+    "tables_of",
     "with_overrides",
     "with_values",
 ]

@@ -1,13 +1,15 @@
-"""Types of the study file's keys, each checked with a sentence of its own."""
+"""What every table of the study file is, and the types of its keys, each checked with a sentence of its own."""
 
 from __future__ import annotations
 
-import math
+import os
 import re
+import sys
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ByteSize, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lossearch.config.toml import is_plain
 from lossearch.config.words import shown
@@ -17,6 +19,16 @@ _ROWS = re.compile(r"(\d*):(\d*)")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 _PAIR = re.compile(r"[^/\s]+/[^/\s]+")
 _LOSS_METRICS = ("loss", "val_loss", "train_loss", "test_loss")
+_MOST = 500
+"""Names in a list, or values in a table, that one may give."""
+_LONGEST_PART = 255
+"""Bytes that file systems give the name of one file or directory."""
+
+
+class Table(BaseModel):
+    """A table of a study file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def parse_duration(text: str) -> float:
@@ -45,7 +57,7 @@ def parse_rows(text: str) -> tuple[int, int | None] | None:
 
 def is_number(value: Any) -> bool:
     """Return whether a value is a finite number, and not true or false."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _number_or_range(value: Any) -> Any:
@@ -73,7 +85,9 @@ def _texts(value: Any) -> Any:
         return value
     if not isinstance(value, list | tuple) or not all(isinstance(v, str) and v.strip() for v in value):
         raise ValueError(f'must be a list of names, as in ["a", "b"]; got {shown(value)}')
-    doubled = sorted({v for v in value if list(value).count(v) > 1})
+    if len(value) > _MOST:
+        raise ValueError(f"must be at most {_MOST} names; got {len(value)}")
+    doubled = sorted(v for v, times in Counter(value).items() if times > 1)
     if doubled:
         raise ValueError(f"names {', '.join(doubled)} more than once")
     return tuple(value)
@@ -125,11 +139,8 @@ def _flat(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     flat: dict[str, Any] = {}
-    for key, inner in value.items():
-        if isinstance(inner, Mapping):
-            flat |= {f"{key}.{k}": v for k, v in _flat(inner).items()}
-        else:
-            flat[key] = inner
+    for key, inner in _plain(value).items():
+        flat |= {f"{key}.{k}": v for k, v in inner.items()} if isinstance(inner, Mapping) else {key: inner}
     return flat
 
 
@@ -138,7 +149,21 @@ def _plain(value: Any) -> Any:
         raise ValueError(
             f"must be a table of text, numbers, true or false, or lists of them; got {shown(value)}"
         )
+    if len(value) > _MOST:
+        raise ValueError(f"must have at most {_MOST} values; got {len(value)}")
     return dict(value)
+
+
+def _path(value: Any) -> Any:
+    if not isinstance(value, str | os.PathLike):
+        return value
+    path = os.fspath(value)
+    long = next((part for part in str(path).split("/") if len(os.fsencode(part)) > _LONGEST_PART), None)
+    if long is not None:
+        raise ValueError(
+            f"has a part of more than {_LONGEST_PART} bytes, which no file can be called: {shown(long)}"
+        )
+    return path
 
 
 def _test_share(value: Any) -> Any:
@@ -185,9 +210,10 @@ def _metric(value: Any) -> Any:
     return names[0] if len(names) == 1 else names
 
 
-Text = Annotated[str, Field(strict=True, min_length=1)]
-Whole = Annotated[int, Field(strict=True)]
-Count = Annotated[int, Field(strict=True, ge=1)]
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=4000, pattern=r"^[^\x00]*$")]
+FilePath = Annotated[Text, BeforeValidator(_path)]
+Whole = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
+Count = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]

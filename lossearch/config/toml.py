@@ -1,20 +1,19 @@
-"""TOML in and out: a file with its errors in plain words, one value from the command line, a writer."""
+"""TOML read: a file with its errors in plain words, and one value from the command line."""
 
 from __future__ import annotations
 
 import difflib
-import json
-import math
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lossearch.errors import InputError
 
 _PLACE = re.compile(r"^(?P<what>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)$")
-_BARE_KEY = re.compile(r"^[A-Za-z0-9_-]+$")
+_DEEPEST = 20
+"""Lists and tables within each other that a value may have."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -34,8 +33,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         ) from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not text in UTF-8 (byte {error.start}).") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     return parse_toml(text.removeprefix("\ufeff"), str(path))
 
 
@@ -47,7 +46,9 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise InputError(f"{source} has lists or tables nested too deeply.") from None
+    except ValueError as error:  # a number of too many digits is one, beside wrong syntax
         raise InputError(_syntax(str(error), text, source)) from None
 
 
@@ -75,47 +76,15 @@ def parse_value(text: str) -> Any:
     """Return the value of ``text`` as TOML writes it; what is no TOML value is text without quotes."""
     try:
         found = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     return found["value"] if found.keys() == {"value"} and is_plain(found["value"]) else text
 
 
-def is_plain(value: Any) -> bool:
-    """Return whether a value is text, a number, true, false, or a list or table of such."""
+def is_plain(value: Any, depth: int = _DEEPEST) -> bool:
+    """Return whether a value is text, a number, true, false, or a list or table of such, nested so far at most."""
     if isinstance(value, Mapping):
-        return all(isinstance(k, str) and is_plain(v) for k, v in value.items())
+        return depth > 0 and all(isinstance(k, str) and is_plain(v, depth - 1) for k, v in value.items())
     if isinstance(value, list | tuple):
-        return all(map(is_plain, value))
+        return depth > 0 and all(is_plain(v, depth - 1) for v in value)
     return isinstance(value, str | int | float | bool)
-
-
-def format_value(value: Any) -> str:
-    """Return a plain value as TOML writes it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else str(value)
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, Mapping):
-        inside = ", ".join(f"{_key(k)} = {format_value(v)}" for k, v in value.items() if v is not None)
-        return f"{{{inside}}}"
-    if isinstance(value, Sequence):
-        return f"[{', '.join(map(format_value, value))}]"
-    return str(value)
-
-
-def _key(name: str) -> str:
-    return name if _BARE_KEY.match(name) else format_value(name)
-
-
-def format_tables(tables: Mapping[str, Any]) -> str:
-    """Return a TOML document of tables and lists of tables, one level deep; None is left out."""
-    blocks = []
-    for name, content in tables.items():
-        rows = [content] if isinstance(content, Mapping) else content
-        head = f"[{_key(name)}]" if isinstance(content, Mapping) else f"[[{_key(name)}]]"
-        for row in rows:
-            lines = [f"{_key(k)} = {format_value(v)}" for k, v in row.items() if v is not None]
-            blocks.append("\n".join([head, *lines]))
-    return "\n\n".join(blocks) + "\n"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from reprlib import repr as repr_short
 from typing import Any
 
 from lossearch._registry import did_you_mean
-from lossearch.config.toml import format_value, is_plain
+from lossearch.config.toml import is_plain
 
 _WORDS = {
     "int_type": "must be a whole number",
@@ -18,6 +20,8 @@ _WORDS = {
     "bool_parsing": "must be true or false",
     "string_type": 'must be text in quotes, as in "name"',
     "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must not hold the character NUL",
+    "recursion_loop": "must not hold itself",
     "dict_type": "must be a table",
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
@@ -32,7 +36,12 @@ _LIMITS = {
     "greater_than_equal": ("ge", "at least"),
     "less_than": ("lt", "below"),
     "less_than_equal": ("le", "at most"),
+    "string_too_long": ("max_length", "text of at most"),
+    "too_long": ("max_length", "as many values as"),
 }
+
+_WIDEST = 60
+"""Characters of a value that a message shows."""
 
 ARRAYS = ("published",)
 """Top-level names that are lists of tables."""
@@ -51,15 +60,16 @@ def describe(error: Mapping[str, Any], keys: Mapping[str, Sequence[str]]) -> str
     where = _where(place)
     if kind == "value_error":
         return f"{where} {error['ctx']['error']}."
-    return f"{where} {_predicate(error)}{_got(kind, error['input'])}."
+    return f"{where} {predicate(error)}{_got(kind, error['input'])}."
 
 
-def _predicate(error: Mapping[str, Any]) -> str:
+def predicate(error: Mapping[str, Any]) -> str:
+    """Return what a pydantic error says that the value must be."""
     kind, context = error["type"], error.get("ctx", {})
     if kind in _LIMITS:
         name, words = _LIMITS[kind]
         limit = context[name]
-        return f"must be {words} {limit:g}"
+        return f"must be {words} {limit:g}" if isinstance(limit, float) else f"must be {words} {limit}"
     if kind == "literal_error":
         allowed = str(context["expected"]).replace(" or ", ", ").replace("'", '"')
         names = [name.strip('"') for name in allowed.split(", ")]
@@ -77,9 +87,15 @@ def _got(kind: str, value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as the study file writes it, cut where it is long."""
-    text = format_value(value) if is_plain(value) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    """Return a value much as the study file writes it, cut where it is long."""
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            text = str(value)
+        else:
+            text = json.dumps(value, ensure_ascii=False) if is_plain(value) else repr_short(value)
+    except ValueError:
+        text = "a number of thousands of digits"
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
 
 
 def _where(place: Sequence[Any]) -> str:

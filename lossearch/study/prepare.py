@@ -16,7 +16,7 @@ from lossearch.pairs import Rejection, pair_up
 from lossearch.records.store import hide_password
 from lossearch.study.cost import Cost, foretell
 from lossearch.study.plan import Plan
-from lossearch.study.resolve import resolve_budget, resolve_settings, resolve_space
+from lossearch.study.resolve import refuse_unknown, resolve_budget, resolve_settings, resolve_space
 from lossearch.study.schedule import MINIMUM
 from lossearch.tasks.build import Judging, make_task
 from lossearch.tasks.task import Task
@@ -194,6 +194,7 @@ def prepare(
     Raises:
         InputError: names, data, pairs, ranges or budget that cannot be.
     """
+    refuse_unknown(config)
     make = _task_maker(config, dataset if dataset is not None else read_dataset(config), model, metric)
     task = make()
     epochs, batch_size = KINDS[task.kind].budget(task.sizes["train"])

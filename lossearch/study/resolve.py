@@ -1,202 +1,52 @@
-"""From what was asked for to what will be searched: pairs, ranges, budget, training settings."""
+"""From what was asked for to what will be searched: space, budget, training settings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 import torch
 from torch import nn
 
 from lossearch._registry import unknown_name
-from lossearch.config import BudgetTable, SpaceTable, TrainTable
-from lossearch.errors import IllegalPairError, InputError, refuse
-from lossearch.kinds import KINDS
-from lossearch.losses import ACTIVATIONS, Activation, Loss, losses_for
-from lossearch.metrics.metric import Metric
-from lossearch.pairs import Pair, Rejection, find_pair, legal_pairs, pair_up
+from lossearch.config import BudgetTable, SpaceTable, StudyConfig, TrainTable
+from lossearch.config.tables import SEARCHABLE, SearchRange
+from lossearch.errors import InputError, refuse
+from lossearch.losses import Loss
+from lossearch.networks.factories import INITS
+from lossearch.pairs import Pair
 from lossearch.space import Dimension, Space
-from lossearch.study.initial_design import every
-from lossearch.study.samplers import MODELS
+from lossearch.study.pairs import choose_pairs
+from lossearch.study.samplers import MODELS, SAMPLERS
 from lossearch.study.schedule import COVER, MINIMUM, Budget
 from lossearch.study.seeds import search_seeds
 from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainSettings
 from lossearch.training.optimizers import OPTIMIZERS, make_optimizer
+from lossearch.training.precision import PRECISIONS
+from lossearch.training.schedules import SCHEDULES
 
-T = TypeVar("T")
+MOST_POINTS = 100_000
+"""Points of one pair that the sampler 'brute' lists."""
 DEFAULT_PER_PAIR = 16
 """Trials a pair gets where nothing is asked for."""
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The pairs of a study, what was left out, and what is worth saying about it."""
-
-    pairs: tuple[Pair, ...]
-    rejections: tuple[Rejection, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def _known_losses(kind: str, own: Sequence[Loss]) -> dict[str, Loss]:
-    wrong = [x for x in own if kind not in x.kinds]
-    refuse(
-        [
-            f"Loss {x.name!r} is declared for {' and '.join(x.kinds)} tasks; this task is {kind}."
-            for x in wrong
-        ]
-    )
-    table = losses_for(kind)
-    refuse(
-        [
-            f"Loss {x.name!r} of yours has the name of a built-in one; give it another."
-            for x in own
-            if x.name in table
-        ]
-    )
-    return {x.name: x for x in own}
-
-
-def _find_loss(name: str, kind: str, own: Mapping[str, Loss]) -> Loss:
-    if name in own:
-        return own[name]
-    table = losses_for(kind)
-    if name in table:
-        return table[name]
-    raise InputError(unknown_name(f"{kind} loss", name, [*own, *table]))
-
-
-def _repeats(pairs: Sequence[Pair]) -> list[str]:
-    """Return a sentence for each pair whose gradient another of them has too."""
-    first: dict[str, Pair] = {}
-    for pair in sorted(pairs, key=lambda p: p.equivalent is not None):
-        first.setdefault(pair.equivalent or pair.name, pair)
-    notes = []
-    for pair in pairs:
-        other = first[pair.equivalent or pair.name]
-        if other is not pair:
-            why = pair.loss.equivalent[pair.activation.name].why
-            notes.append(
-                f"{pair.name} has the same gradient as {other.name} ({why}); trained because it was asked for by name."
-            )
-    return notes
-
-
-def _asked_losses(losses: Sequence[Loss], activations: Sequence[Activation] | None, task: Task) -> Chosen:
-    """Return the pairs of losses asked for by name.
-
-    Of pairs that repeat each other one is kept, but every loss keeps at least one.
-    """
-    legal, rejections = legal_pairs(losses, activations, task.facts)
-    pairs, unjudged = _judgeable(legal, task)
-    rejections += unjudged
-    problems = []
-    for loss in losses:
-        if any(p.loss is loss for p in pairs):
-            continue
-        found = [pair_up(loss, a, task.facts) for a in activations or ACTIVATIONS.values()]
-        repeated, _ = _judgeable([p for p in found if isinstance(p, Pair)], task)
-        pairs += repeated
-        if not repeated:
-            reasons = [str(r) for r in rejections if r.name.partition("/")[0] == loss.name]
-            problems.append("\n    ".join([f"{loss.name} cannot be trained on this task:", *reasons]))
-    refuse(problems, IllegalPairError)
-    names = {p.name for p in pairs}
-    return Chosen(tuple(pairs), tuple(r for r in rejections if r.name not in names))
-
-
-def _asked_pair(name: str, task: Task, own: Mapping[str, Loss]) -> Chosen:
-    head = name.partition("/")[0]
-    pair = find_pair(name, task.kind, task.facts, own if head in own else None)
-    _, unjudged = _judgeable([pair], task)
-    refuse([str(r) for r in unjudged], IllegalPairError)
-    return Chosen((pair,))
-
-
-def _judgeable(pairs: Sequence[Pair], task: Task) -> tuple[list[Pair], list[Rejection]]:
-    """Return the pairs whose predictions hold what every objective reads, and why not the others.
-
-    An objective is measured, never filled in: a constant predictor's log loss beside a real accuracy is the
-    score of no model, and it would stand on the Pareto front.
-    """
-    kept, left_out = [], []
-    for pair in pairs:
-        lacking = next((m for m in task.objectives if not pair.gives(m.needs)), None)
-        if lacking is None:
-            kept.append(pair)
-        else:
-            left_out.append(_unjudged(pair, lacking, task))
-    return kept, left_out
-
-
-def _unjudged(pair: Pair, metric: Metric, task: Task) -> Rejection:
-    others = [m.name for m in task.objectives if m is not metric]
-    cure = (
-        f"Judge by {others[0]} alone to search it."
-        if others
-        else "Judge by a metric that does not, to search it."
-    )
-    return Rejection(pair.name, f"{metric.name} reads the {metric.needs}, and this pair gives none.", cure)
-
-
-def choose_pairs(table: SpaceTable, task: Task, own: Sequence[Loss] = ()) -> Chosen:
-    """Return the pairs that a space table asks for, the conventional pair always among them.
+def refuse_unknown(config: StudyConfig) -> None:
+    """Refuse names that no table of components has, before any data are read.
 
     Raises:
-        InputError: every unknown name and illegal pair, in one message.
+        InputError: every such name, in one message.
     """
-    mine = _known_losses(task.kind, own)
-    problems: list[str] = []
-    found: list[Chosen] = []
-    activations = (
-        None if table.activations is None else _each(table.activations, ACTIVATIONS.__getitem__, problems)
+    named = (
+        ("init", config.task.init, INITS),
+        ("sampler", config.budget.sampler, SAMPLERS),
+        ("optimiser", config.train.optimizer, OPTIMIZERS),
+        ("schedule", config.train.schedule, SCHEDULES),
+        ("precision", config.train.precision, PRECISIONS),
     )
-    names = _asked_names(table, mine)
-    if names is not None:
-        losses = _each(names, lambda name: _find_loss(name, task.kind, mine), problems)
-        refuse(problems, IllegalPairError)
-        found.append(_asked_losses(losses, activations, task))
-    elif table.pairs is None:
-        usual = [x for x in losses_for(task.kind).values() if not x.on_request]
-        refuse(problems, IllegalPairError)
-        pairs, rejections = legal_pairs([*usual, *mine.values()], activations, task.facts)
-        kept, unjudged = _judgeable(pairs, task)
-        found.append(Chosen(tuple(kept), (*rejections, *unjudged)))
-    found += _each(table.pairs or (), lambda name: _asked_pair(name, task, mine), problems)
-    refuse(problems, IllegalPairError)
-    chosen = {p.name: p for c in found for p in c.pairs}
-    notes = []
-    cautions = [
-        f"{p.name}: {p.loss.caution[p.activation.name]}"
-        for p in chosen.values()
-        if p.activation.name in p.loss.caution
-    ]
-    conventional = KINDS[task.kind].conventional
-    if conventional not in chosen:
-        notes.append(f"{conventional}, the conventional pair, is added: every gain is measured against it.")
-        chosen = {conventional: _asked_pair(conventional, task, {}).pairs[0], **chosen}
-    notes += _repeats(list(chosen.values()))
-    left_out = {r.name: r for c in found for r in c.rejections if r.name not in chosen}
-    return Chosen(tuple(chosen.values()), tuple(left_out.values()), (*notes, *cautions))
-
-
-def _asked_names(table: SpaceTable, own: Mapping[str, Loss]) -> list[str] | None:
-    """Return the losses asked for by name, one's own always among them; None where all usual ones are meant."""
-    if table.losses is None and (table.pairs is None or not own):
-        return None
-    return list(dict.fromkeys([*(table.losses or ()), *own]))
-
-
-def _each(names: Sequence[str], find: Callable[[str], T], problems: list[str]) -> list[T]:
-    """Return what each name stands for; what is wrong with the others goes to ``problems``."""
-    found = []
-    for name in names:
-        try:
-            found.append(find(name))
-        except InputError as error:
-            problems.append(str(error))
-    return found
+    refuse([unknown_name(what, name, known) for what, name, known in named if name not in known])
 
 
 def resolve_space(
@@ -235,19 +85,13 @@ def _ranges(table: SpaceTable, pairs: Sequence[Pair]) -> dict[str, Dimension]:
     return found
 
 
-SEARCHABLE = ("batch_size", "epochs", "clip")
-"""Training settings that may be searched beside the optimiser's own options."""
-
-
-def _setting(name: str, given: object, allowed: Sequence[str]) -> Dimension:
+def _setting(name: str, given: SearchRange, allowed: Sequence[str]) -> Dimension:
     if name not in SEARCHABLE and name not in allowed:
         raise InputError(unknown_name("training setting to search", name, [*SEARCHABLE, *allowed]))
-    choices = getattr(given, "choices", None)
-    if choices:
-        return Dimension(name, choices=tuple(choices))
-    low, high = given.low, given.high  # type: ignore[attr-defined]
-    integer = given.integer or name in {"batch_size", "epochs"}  # type: ignore[attr-defined]
-    return Dimension(name, float(low), float(high), bool(given.log), integer)  # type: ignore[attr-defined]
+    if given.choices:
+        return Dimension(name, choices=tuple(given.choices))
+    low, high = given.ends
+    return Dimension(name, float(low), float(high), given.log, given.integer)
 
 
 def resolve_settings(train: TrainTable, epochs: int, batch_size: int) -> TrainSettings:
@@ -257,18 +101,14 @@ def resolve_settings(train: TrainTable, epochs: int, batch_size: int) -> TrainSe
         InputError: the optimiser or one of its options is unknown or has no such value.
     """
     make_optimizer(train.optimizer, [nn.Parameter(torch.zeros(1))], 1.0, train.options)
-    return TrainSettings(
-        epochs=train.epochs or epochs,
-        batch_size=train.batch_size or batch_size,
-        optimizer=OPTIMIZERS[train.optimizer].name,
-        options=dict(train.options),
-        schedule=train.schedule,
-        clip=train.clip,
-        accelerator=train.accelerator,
-        precision=train.precision,
-        epoch=train.epoch,
-        compile=train.compile,
-    )
+    read = {field.name: getattr(train, field.name) for field in fields(TrainSettings)}
+    settled = {
+        "epochs": train.epochs or epochs,
+        "batch_size": train.batch_size or batch_size,
+        "optimizer": OPTIMIZERS[train.optimizer].name,
+        "options": dict(train.options),
+    }
+    return TrainSettings(**{**read, **settled})
 
 
 def resolve_budget(
@@ -339,9 +179,22 @@ def _adaptive(
 
 
 def _refuse_infinite(space: Space, searched: Sequence[str]) -> None:
-    infinite = [p for p in searched if every(space.dimensions(p)) is None]
+    large = [(p, math.prod(map(_size, space.dimensions(p)))) for p in searched]
+    infinite = [p for p, size in large if math.isinf(size)]
+    if not infinite and (most := max(large, key=lambda found: found[1]))[1] > MOST_POINTS:
+        raise InputError(
+            f"Sampler 'brute' would try {most[1]} points of {most[0]}; at most {MOST_POINTS} can be. "
+            "Search fewer settings or narrower ranges, or use another sampler."
+        )
     if infinite:
         raise InputError(
             f"Sampler 'brute' needs a finite space; {infinite[0]} has continuous ranges. "
             "Fix lr to one number and give the rest as choices, or use another sampler."
         )
+
+
+def _size(dimension: Dimension) -> float:
+    """Return how many values a dimension has."""
+    if dimension.choices:
+        return len(dimension.choices)
+    return int(dimension.high) - int(dimension.low) + 1 if dimension.integer else math.inf

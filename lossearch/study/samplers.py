@@ -51,6 +51,8 @@ def _random(seed: int) -> BaseSampler:
 
 MODELS: dict[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "gp": _gp, "random": _random}
 """Samplers that are asked for the points after the cover."""
+SAMPLERS = (*MODELS, "qmc", "grid", "brute")
+"""All samplers; the rest give every point at once."""
 
 
 def _inside(dimensions: Sequence[Dimension], values: Mapping[str, Value]) -> bool:

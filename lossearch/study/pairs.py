@@ -1,0 +1,187 @@
+"""The pairs of a study: those asked for, the legal ones of what was asked for, the conventional one always."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from lossearch._registry import unknown_name
+from lossearch.config import SpaceTable
+from lossearch.errors import IllegalPairError, InputError, refuse
+from lossearch.kinds import KINDS
+from lossearch.losses import ACTIVATIONS, Activation, Loss, losses_for
+from lossearch.metrics.metric import Metric
+from lossearch.pairs import Pair, Rejection, find_pair, legal_pairs, pair_up
+from lossearch.tasks.task import Task
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The pairs of a study, what was left out, and what is worth saying about it."""
+
+    pairs: tuple[Pair, ...]
+    rejections: tuple[Rejection, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _known_losses(kind: str, own: Sequence[Loss]) -> dict[str, Loss]:
+    wrong = [x for x in own if kind not in x.kinds]
+    refuse(
+        [
+            f"Loss {x.name!r} is declared for {' and '.join(x.kinds)} tasks; this task is {kind}."
+            for x in wrong
+        ]
+    )
+    table = losses_for(kind)
+    refuse(
+        [
+            f"Loss {x.name!r} of yours has the name of a built-in one; give it another."
+            for x in own
+            if x.name in table
+        ]
+    )
+    return {x.name: x for x in own}
+
+
+def _find_loss(name: str, kind: str, own: Mapping[str, Loss]) -> Loss:
+    if name in own:
+        return own[name]
+    table = losses_for(kind)
+    if name in table:
+        return table[name]
+    raise InputError(unknown_name(f"{kind} loss", name, [*own, *table]))
+
+
+def _repeats(pairs: Sequence[Pair]) -> list[str]:
+    """Return a sentence for each pair whose gradient another of them has too."""
+    first: dict[str, Pair] = {}
+    for pair in sorted(pairs, key=lambda p: p.equivalent is not None):
+        first.setdefault(pair.equivalent or pair.name, pair)
+    notes = []
+    for pair in pairs:
+        other = first[pair.equivalent or pair.name]
+        if other is not pair:
+            why = pair.loss.equivalent[pair.activation.name].why
+            notes.append(
+                f"{pair.name} has the same gradient as {other.name} ({why}); trained because it was asked for by name."
+            )
+    return notes
+
+
+def _asked_losses(losses: Sequence[Loss], activations: Sequence[Activation] | None, task: Task) -> Chosen:
+    """Return the pairs of losses asked for by name.
+
+    Of pairs that repeat each other one is kept, but every loss keeps at least one.
+    """
+    legal, rejections = legal_pairs(losses, activations, task.facts)
+    pairs, unjudged = _judgeable(legal, task)
+    rejections += unjudged
+    problems = []
+    for loss in losses:
+        if any(p.loss is loss for p in pairs):
+            continue
+        found = [pair_up(loss, a, task.facts) for a in activations or ACTIVATIONS.values()]
+        repeated, _ = _judgeable([p for p in found if isinstance(p, Pair)], task)
+        pairs += repeated
+        if not repeated:
+            reasons = [str(r) for r in rejections if r.name.partition("/")[0] == loss.name]
+            problems.append("\n    ".join([f"{loss.name} cannot be trained on this task:", *reasons]))
+    refuse(problems, IllegalPairError)
+    names = {p.name for p in pairs}
+    return Chosen(tuple(pairs), tuple(r for r in rejections if r.name not in names))
+
+
+def _asked_pair(name: str, task: Task, own: Mapping[str, Loss]) -> Chosen:
+    head = name.partition("/")[0]
+    pair = find_pair(name, task.kind, task.facts, own if head in own else None)
+    _, unjudged = _judgeable([pair], task)
+    refuse([str(r) for r in unjudged], IllegalPairError)
+    return Chosen((pair,))
+
+
+def _judgeable(pairs: Sequence[Pair], task: Task) -> tuple[list[Pair], list[Rejection]]:
+    """Return the pairs whose predictions hold what every objective reads, and why not the others.
+
+    An objective is measured, never filled in: a constant predictor's log loss beside a real accuracy is the
+    score of no model, and it would stand on the Pareto front.
+    """
+    kept, left_out = [], []
+    for pair in pairs:
+        lacking = next((m for m in task.objectives if not pair.gives(m.needs)), None)
+        if lacking is None:
+            kept.append(pair)
+        else:
+            left_out.append(_unjudged(pair, lacking, task))
+    return kept, left_out
+
+
+def _unjudged(pair: Pair, metric: Metric, task: Task) -> Rejection:
+    others = [m.name for m in task.objectives if m is not metric]
+    cure = (
+        f"Judge by {others[0]} alone to search it."
+        if others
+        else "Judge by a metric that does not, to search it."
+    )
+    return Rejection(pair.name, f"{metric.name} reads the {metric.needs}, and this pair gives none.", cure)
+
+
+def choose_pairs(table: SpaceTable, task: Task, own: Sequence[Loss] = ()) -> Chosen:
+    """Return the pairs that a space table asks for, the conventional pair always among them.
+
+    Raises:
+        InputError: every unknown name and illegal pair, in one message.
+    """
+    mine = _known_losses(task.kind, own)
+    problems: list[str] = []
+    found: list[Chosen] = []
+    activations = (
+        None if table.activations is None else _each(table.activations, ACTIVATIONS.__getitem__, problems)
+    )
+    names = _asked_names(table, mine)
+    if names is not None:
+        losses = _each(names, lambda name: _find_loss(name, task.kind, mine), problems)
+        refuse(problems, IllegalPairError)
+        found.append(_asked_losses(losses, activations, task))
+    elif table.pairs is None:
+        usual = [x for x in losses_for(task.kind).values() if not x.on_request]
+        refuse(problems, IllegalPairError)
+        pairs, rejections = legal_pairs([*usual, *mine.values()], activations, task.facts)
+        kept, unjudged = _judgeable(pairs, task)
+        found.append(Chosen(tuple(kept), (*rejections, *unjudged)))
+    found += _each(table.pairs or (), lambda name: _asked_pair(name, task, mine), problems)
+    refuse(problems, IllegalPairError)
+    chosen = {p.name: p for c in found for p in c.pairs}
+    notes = []
+    cautions = [
+        f"{p.name}: {p.loss.caution[p.activation.name]}"
+        for p in chosen.values()
+        if p.activation.name in p.loss.caution
+    ]
+    conventional = KINDS[task.kind].conventional
+    if conventional not in chosen:
+        notes.append(f"{conventional}, the conventional pair, is added: every gain is measured against it.")
+        chosen = {conventional: _asked_pair(conventional, task, {}).pairs[0], **chosen}
+    notes += _repeats(list(chosen.values()))
+    left_out = {r.name: r for c in found for r in c.rejections if r.name not in chosen}
+    return Chosen(tuple(chosen.values()), tuple(left_out.values()), (*notes, *cautions))
+
+
+def _asked_names(table: SpaceTable, own: Mapping[str, Loss]) -> list[str] | None:
+    """Return the losses asked for by name, one's own always among them; None where all usual ones are meant."""
+    if table.losses is None and (table.pairs is None or not own):
+        return None
+    return list(dict.fromkeys([*(table.losses or ()), *own]))
+
+
+def _each(names: Sequence[str], find: Callable[[str], T], problems: list[str]) -> list[T]:
+    """Return what each name stands for; what is wrong with the others goes to ``problems``."""
+    found = []
+    for name in names:
+        try:
+            found.append(find(name))
+        except InputError as error:
+            problems.append(str(error))
+    return found
