@@ -66,7 +66,7 @@ def load_function(name: str, what: str) -> Callable[..., Any]:
         module = _module(module_name)
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(
             f"{what} {name!r}: module {module_name!r} cannot be imported: {type(error).__name__}: {error}"
         ) from error

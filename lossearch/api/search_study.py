@@ -32,10 +32,10 @@ def _printed() -> AbstractContextManager[Listener]:
 
 
 def _with_options(function: F) -> F:
-    """Give a function that takes ``**options`` the signature and the documentation of each of them."""
+    """Give a function that takes options by name the signature and the documentation of each of them."""
     signature = inspect.signature(function)
     *own, _ = signature.parameters.values()
-    named = [key for key in KEYS if key.parameter not in signature.parameters]
+    named = [key for key in KEYS if key.parameter not in {p.name for p in own}]
     types = get_type_hints(SearchOptions)
     options = [
         inspect.Parameter(
@@ -49,7 +49,7 @@ def _with_options(function: F) -> F:
     function.__dict__["__signature__"] = signature.replace(parameters=[*own, *options])
     lines = [f"{key.parameter}: {key.description}" for key in named]
     told = textwrap.indent("\n".join(lines), " " * 8).lstrip()
-    function.__doc__ = str(function.__doc__).replace("**options: these keys of a study file.", told)
+    function.__doc__ = str(function.__doc__).replace("**others: these keys of a study file.", told)
     return function
 
 
@@ -67,7 +67,7 @@ def search(
     groups: Any = None,
     time: Any = None,
     listener: Listener | None = None,
-    **options: Unpack[SearchOptions],
+    **others: Unpack[SearchOptions],
 ) -> Result:
     """Search for the loss, output activation and learning rate that fit a task best.
 
@@ -90,7 +90,7 @@ def search(
         groups: one label a row, or their column in ``data``; rows of one group stay in one part.
         time: one value a row, or their column in ``data``, by which parts follow each other.
         listener: hears of the progress; by default it is printed.
-        **options: these keys of a study file.
+        **others: these keys of a study file.
 
     Raises:
         InputError: what is asked for cannot be done; the message lists why.
@@ -102,11 +102,11 @@ def search(
     config = make_config(
         tables_of(
             {
-                **options,
+                **others,
                 "data": _if(str, data),
                 "metric": metric if isinstance(metric, str) else list(as_metrics(metric)) if named else None,
                 "model": _if(str, model),
-                "losses": names if names or losses is None else None,
+                "losses": names or None,
                 "validation": None if isinstance(validation, tuple) else validation,
                 "test": None if isinstance(test, tuple) else test,
                 "groups": _if(str, groups),

@@ -38,7 +38,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
 _PARAMETERS = {key.parameter: key for key in KEYS}
 _MOST_WITHIN = 5
 """Names that a key may have after table and key."""
-_MOST_TOLD = 50
+_MOST_TOLD = 30
 """Problems that one message lists."""
 
 
@@ -55,8 +55,10 @@ def make_config(values: Mapping[str, Any], source: str = "") -> StudyConfig:
     try:
         return StudyConfig.model_validate(dict(values))
     except ValidationError as error:
-        told = (describe(dict(e), _NAMES) for e in error.errors()[:_MOST_TOLD])
-        problems = list(dict.fromkeys(told))
+        found = error.errors()
+    problems = list(dict.fromkeys(describe(dict(e), _NAMES) for e in found[:_MOST_TOLD]))
+    if len(found) > _MOST_TOLD:
+        problems.append(f"And {len(found) - _MOST_TOLD} more.")
     raise InputError(_message(problems, source))
 
 

@@ -6,6 +6,8 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import date
+from datetime import time as clock
 from pathlib import Path
 from typing import Any
 
@@ -73,18 +75,19 @@ def _nearest(path: Path) -> str:
 
 
 def parse_value(text: str) -> Any:
-    """Return the value of ``text`` as TOML writes it; what is no TOML value is text without quotes."""
+    """Return the value of ``text`` as TOML writes it; a date, and what is no TOML value, is text without quotes."""
     try:
         found = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
         return text
-    return found["value"] if found.keys() == {"value"} and is_plain(found["value"]) else text
+    value = found["value"]
+    return text if len(found) > 1 or isinstance(value, date | clock) else value
 
 
 def is_plain(value: Any, depth: int = _DEEPEST) -> bool:
-    """Return whether a value is text, a number, true, false, or a list or table of such, nested so far at most."""
+    """Return whether a value is text, a number of 64 bits, true, false, or a list or table of such, nested so far."""
     if isinstance(value, Mapping):
         return depth > 0 and all(isinstance(k, str) and is_plain(v, depth - 1) for k, v in value.items())
     if isinstance(value, list | tuple):
         return depth > 0 and all(is_plain(v, depth - 1) for v in value)
-    return isinstance(value, str | int | float | bool)
+    return isinstance(value, str | float) or (isinstance(value, int) and -(2**63) <= value < 2**63)

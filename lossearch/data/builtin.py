@@ -6,6 +6,7 @@ A problem is added by one entry of ``PROBLEMS``.
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,14 +14,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 from sklearn import datasets
 
 from lossearch._imports import load_function
 from lossearch._registry import Registry, unknown_name
+from lossearch._text import size
 from lossearch.data.dataset import Dataset, from_arrays, from_frame
 from lossearch.data.streaming import from_torch, is_torch
 from lossearch.errors import InputError, LossearchError, UnknownNameError, refuse
 
+_COUNTS = frozenset({"n_samples", "n_features", "n_targets", "centers"})
+"""Arguments that say how large a problem's arrays are: of the larger two of them, or larger."""
 _NOT_OPTIONS = frozenset({"return_X_y", "as_frame", "return_centers", "return_distributions", "coef"})
 
 
@@ -139,11 +144,25 @@ def _check_options(problem: Problem, options: Mapping[str, Any]) -> None:
     refuse([unknown_name(f"option of data {problem.name!r}", o, known) for o in options if o not in known])
 
 
+def _refuse_too_large(problem: Problem, options: Mapping[str, Any]) -> None:
+    """Refuse rows that cannot be drawn, mixed and prepared, four copies of them, in the memory that is free."""
+    drawn = {p.name: p.default for p in inspect.signature(problem.make).parameters.values()}
+    drawn |= {**problem.defaults, **options}
+    counts = sorted(v for k, v in drawn.items() if k in _COUNTS and isinstance(v, int) and v > 0)
+    needed, free = 4 * 8 * math.prod(counts[-2:]), psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            f"Data {problem.name!r} with options {dict(options)} would take {size(needed)} or more, and {size(free)} "
+            "are free. Ask for fewer rows or columns."
+        )
+
+
 def _call(problem: Problem, options: Mapping[str, Any]) -> Any:
+    _refuse_too_large(problem, options)
     frame = {"as_frame": True} if problem.bundled else {}
     try:
         return problem.make(**{**problem.defaults, **options}, **frame)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, MemoryError) as error:
         raise InputError(f"Data {problem.name!r} with options {dict(options)}: {error}") from error
 
 
@@ -244,7 +263,7 @@ def call_function(
         found = function(**options)
     except LossearchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"data {spec!r} failed: {type(error).__name__}: {error}") from error
     name = spec.rpartition(":")[2]
     if isinstance(found, Dataset):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import psutil
 import torch
 from torch import Tensor, nn
 
 from lossearch._random import isolated
+from lossearch._text import size
 from lossearch.errors import InputError, LossearchError
 from lossearch.kinds import KINDS
-from lossearch.networks.factory import Network
+from lossearch.networks.factory import BuiltIn, Network
 
 _CURE = "Remove its last layer: the network gives raw output, and the pair adds the activation."
 _ROUND = 1e-4
@@ -87,7 +89,7 @@ def _forward(network: nn.Module, x: Tensor, name: str) -> Tensor:
             found = network.eval()(x)
     except LossearchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(
             f"Model {name} failed on an input of shape {tuple(x.shape)}: {type(error).__name__}: {error}"
         ) from error
@@ -96,12 +98,25 @@ def _forward(network: nn.Module, x: Tensor, name: str) -> Tensor:
     return found
 
 
+def _refuse_too_large(build: Network, n_out: int) -> None:
+    """Refuse a built-in network whose weights are more than the memory that is free."""
+    with torch.device("meta"):
+        weights = build(n_out).parameters() if isinstance(build.factory, BuiltIn) else ()
+    needed, free = sum(p.numel() * p.element_size() for p in weights), psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            f"Model {build.name} has weights of {size(needed)}, and {size(free)} of memory are free. "
+            "Make its layers (hidden) smaller."
+        )
+
+
 def _built(build: Network, n_out: int) -> nn.Module:
     try:
+        _refuse_too_large(build, n_out)
         network, another = build(n_out), build(n_out)
     except LossearchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"Model {build.name} cannot be built: {type(error).__name__}: {error}") from error
     weights = list(network.parameters())
     if any(isinstance(p, nn.parameter.UninitializedParameter) for p in weights):

@@ -53,7 +53,14 @@ class Store:
         Raises:
             StoreError: it is absent (``create=False``), cannot be written, or is of a later format.
         """
-        root = Path(path).expanduser().resolve()
+        try:
+            root = Path(path).expanduser().resolve()
+            root.exists()
+        except (OSError, ValueError, RuntimeError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise StoreError(
+                f"No store can be at {str(path)[:80]!r}: {why}. Name another with --store DIR."
+            ) from error
         if unfit := sorted(set("%?") & set(str(root))):
             raise StoreError(
                 f"The store's path {root} contains {unfit[0]!r}, which the address of a database cannot carry. "

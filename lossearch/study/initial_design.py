@@ -38,9 +38,11 @@ def share_of(dimension: Dimension, value: Value) -> float:
 def spread_order(n: int) -> list[int]:
     """Return 0..n-1 so ordered that every beginning of it is spread out: middle, ends, gaps."""
     order = [n // 2] if n else []
+    places = np.arange(n)
+    apart = np.abs(places - n // 2)
     while len(order) < n:
-        rest = (i for i in range(n) if i not in order)
-        order.append(max(rest, key=lambda i: (min(abs(i - j) for j in order), -i)))
+        order.append(int(apart.argmax()))  # the first of equals
+        apart = np.minimum(apart, np.abs(places - order[-1]))
     return order
 
 

@@ -14,7 +14,6 @@ from lossearch.config import BudgetTable, SpaceTable, StudyConfig, TrainTable
 from lossearch.config.tables import SEARCHABLE, SearchRange
 from lossearch.errors import InputError, refuse
 from lossearch.losses import Loss
-from lossearch.networks.factories import INITS
 from lossearch.pairs import Pair
 from lossearch.space import Dimension, Space
 from lossearch.study.pairs import choose_pairs
@@ -40,7 +39,6 @@ def refuse_unknown(config: StudyConfig) -> None:
         InputError: every such name, in one message.
     """
     named = (
-        ("init", config.task.init, INITS),
         ("sampler", config.budget.sampler, SAMPLERS),
         ("optimiser", config.train.optimizer, OPTIMIZERS),
         ("schedule", config.train.schedule, SCHEDULES),

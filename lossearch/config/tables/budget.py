@@ -21,7 +21,7 @@ class BudgetTable(Table):
         Field(le=100_000),
         Option("Search trials of all pairs together; 16 a pair by default.", "N"),
     ] = None
-    seeds: Annotated[Count, Field(le=1000), Option("Replicates of every trial.", "N")] = 5
+    seeds: Annotated[Count, Field(le=200), Option("Replicates of every trial.", "N")] = 5
     confirm_seeds: Annotated[
         Whole,
         Field(le=1000),
