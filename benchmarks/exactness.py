@@ -26,7 +26,7 @@ from lossearch.training.preflight.preflight import preflight
 
 
 class Population(TrainingTests):
-    def trains(self) -> TrainingMethod:
+    def method(self) -> TrainingMethod:
         return train_population
 
 

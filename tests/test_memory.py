@@ -350,13 +350,7 @@ def test_scoring_in_blocks_gives_the_same(name):
     pairs = every_pair(task)[:2]
     points = [replicate(pairs[i // 3], 0.01 * (1 + i)).point for i in range(6)]
     population = Population(
-        task,
-        points,
-        [p.definition for p in points],
-        (0, 1),
-        SETTINGS,
-        random=True,
-        device=torch.device("cpu"),
+        TrainingCall(task, space_of(task), random=True), points, (0, 1), SETTINGS, torch.device("cpu")
     )
     population.train_epoch(0, population.optimizer.step, lambda: False)
     whole = population.outputs(population.train)

@@ -522,13 +522,11 @@ def test_a_population_picked_apart_goes_on_as_before():
         settings = replace(SETTINGS, optimizer=optimizer, options=options)
         whole, cut = (
             Population(
-                task,
+                TrainingCall(task, space_of(task), random=False),
                 points,
-                [p.definition for p in points],
                 [0, 1],
                 settings,
-                random=False,
-                device=torch.device("cpu"),
+                torch.device("cpu"),
             )
             for _ in range(2)
         )

@@ -18,7 +18,7 @@ from lossearch.kinds import TargetStatistics
 from lossearch.pairs import find_pair
 from lossearch.space import Point
 from lossearch.testing.problems import problem, space_of
-from lossearch.training.contract import Replicate, TrainSettings
+from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
 from lossearch.training.population import minibatches as feeding
 from lossearch.training.population import population as engine
 from lossearch.training.population import thin_network as thin_layers
@@ -137,7 +137,7 @@ def test_thin_layers_have_the_outputs_and_gradients_of_matrix_products(
 
     weights = Weights.of(networks, len(pairs) * 2)
     plain, criteria = FusedStack(stack.layers), Criteria(slices)
-    raw = plain.forward(weights.views, x, None)
+    raw = plain(weights.views, {}, x, training=True)
     derivatives, losses = criteria.derivatives(raw, encoded)
     plain.backward(derivatives, weights.views, weights.gradients)
 
@@ -196,7 +196,7 @@ def test_what_takes_few_steps_is_not_compiled() -> None:
     for epochs, long in ((10, False), (engine.COMPILED_STEPS, True)):
         settings = TrainSettings(epochs, 16, compile=True)
         cpu = torch.device("cpu")
-        population = Population(task, points, [pair] * 2, [0], settings, random=False, device=cpu)
+        population = Population(TrainingCall(task, space_of(task), random=False), points, [0], settings, cpu)
         assert isinstance(population.network, ThinStack) is long
         assert isinstance(population.criteria, CompiledCriteria) is long
         # once little is left, arms that leave change shapes that nothing is compiled for any more

@@ -11,5 +11,5 @@ class TestPopulation(TrainingContract):
     tolerance = 1e-12
     judges_together = True
 
-    def trains(self):
+    def method(self):
         return train_population

@@ -28,7 +28,7 @@ from lossearch.training.trainer import quiet, threads
 
 
 class TestPlain(TrainingContract):
-    def trains(self):
+    def method(self):
         return train_plain
 
 

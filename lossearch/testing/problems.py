@@ -65,9 +65,9 @@ class Residual(nn.Module):
 
 
 def _nested(n_out: int) -> nn.Module:
-    bend = nn.ReLU()
-    inner = nn.Sequential(nn.Linear(8, 8), bend, nn.Linear(8, 8, bias=False), bend)
-    return nn.Sequential(nn.Sequential(nn.Linear(3, 8), bend), inner, nn.Identity(), nn.Linear(8, n_out))
+    hidden = nn.ReLU()
+    inner = nn.Sequential(nn.Linear(8, 8), hidden, nn.Linear(8, 8, bias=False), hidden)
+    return nn.Sequential(nn.Sequential(nn.Linear(3, 8), hidden), inner, nn.Identity(), nn.Linear(8, n_out))
 
 
 def _dropouts(n_out: int) -> nn.Module:

@@ -1,6 +1,6 @@
-"""The promises of ``lossearch.training.contract`` as tests, for any way of training.
+"""The promises of ``lossearch.training.contract`` as tests, for any training method.
 
-A class that derives from :class:`TrainingContract` and gives ``trains`` is tested.
+A class that derives from :class:`TrainingContract` and gives ``method`` is tested.
 """
 
 # ruff: noqa: D102 - tests: their names say what they show, and they assert
@@ -28,15 +28,15 @@ from lossearch.testing.problems import (
     replicate,
 )
 from lossearch.testing.training_base import ORACLES, SETTINGS, VARIANTS, conventional
-from lossearch.testing.training_ends import EndsTests
 from lossearch.testing.training_numbers import NumbersTests
+from lossearch.testing.training_outcomes import OutcomeTests
 from lossearch.testing.training_until import UntilTests
 from lossearch.training.contract import SCORED_EPOCHS
 from lossearch.training.optimizers import OPTIMIZERS
 
 
-class TrainingContract(NumbersTests, EndsTests, UntilTests):
-    """Subclass it and give ``trains``; set ``tolerance`` where neighbours may change a curve's last bits."""
+class TrainingContract(NumbersTests, OutcomeTests, UntilTests):
+    """Subclass it and give ``method``; set ``tolerance`` where neighbours may change a curve's last bits."""
 
     def test_curves_have_a_value_an_epoch(self) -> None:
         task = problem("binary")

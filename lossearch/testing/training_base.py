@@ -132,12 +132,12 @@ def global_state() -> dict[str, Any]:
 
 
 class TrainingTests:
-    """Runs the way of training under test. ``tolerance`` is for what neighbours may change in a curve."""
+    """Runs the training method under test. ``tolerance`` is for what neighbours may change in a curve."""
 
     tolerance = 0.0
 
-    def trains(self) -> TrainingMethod:
-        """Return the way of training under test."""
+    def method(self) -> TrainingMethod:
+        """Return the training method under test."""
         raise NotImplementedError
 
     def run(
@@ -151,7 +151,7 @@ class TrainingTests:
         """Return all results."""
         pairs = {r.point.pair: r.point.definition for r in replicates}
         space = space or space_of(task, [p for p in pairs.values() if p is not None])
-        return list(self.trains()(task, space, replicates, settings, **keywords))
+        return list(self.method()(task, space, replicates, settings, **keywords))
 
     def agrees(
         self, task: Task, replicates: Sequence[Replicate], settings: TrainSettings, tolerance: float = 1e-8

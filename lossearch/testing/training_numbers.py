@@ -166,5 +166,5 @@ class NumbersTests(TrainingTests):
         before = global_state()
         self.run(task, [replicate(pair), replicate(pair, lr=1e6)])
         assert global_state() == before
-        next(iter(self.trains()(task, space_of(task), [replicate(pair)] * 2, SETTINGS)))
+        next(iter(self.method()(task, space_of(task), [replicate(pair)] * 2, SETTINGS)))
         assert global_state() == before

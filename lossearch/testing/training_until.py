@@ -41,22 +41,22 @@ def shortened(result: ReplicateResult, until: int) -> ReplicateResult:
 class UntilTests(TrainingTests):
     """Replicates with ``until``, and pruned ones.
 
-    ``judges_together`` says of the way under test that it knows the mean over a point's replicates after
+    ``judges_together`` says of the method under test that it knows the mean over a point's replicates after
     each epoch, and so asks which points to give up.
     """
 
     judges_together = False
 
-    def _arms(self) -> list[Replicate]:
+    def _replicates(self) -> list[Replicate]:
         pairs = [find_pair(name, "binary") for name in ("bce/sigmoid", "mse/identity")]
         return [replicate(p, lr, s) for p in pairs for lr in (1e-2, 1e-1) for s in (0, 1)]
 
     @pytest.mark.parametrize("network", ["dropout", "convolution"])
     def test_until_is_the_first_part_of_the_whole_run(self, network: str) -> None:
         task = network_problem("binary", network)
-        arms = self._arms()
-        ended = [replace(r, until=ENDS[i // 2 % len(ENDS)]) for i, r in enumerate(arms)]
-        whole = self.run(task, arms, LONG)
+        replicates = self._replicates()
+        ended = [replace(r, until=ENDS[i // 2 % len(ENDS)]) for i, r in enumerate(replicates)]
+        whole = self.run(task, replicates, LONG)
         found = self.run(task, ended, LONG, keep_weights=True)
         assert [r.replicate for r in found] == ended
         for long, short in zip(whole, found, strict=True):
@@ -73,8 +73,8 @@ class UntilTests(TrainingTests):
         # a bias before a normalisation has no gradient but rounding, which adaptive optimisers blow up
         task = network_problem("binary", "batchnorm" if variant[0] == "sgd" else "dropout")
         settings = replace(LONG, schedule="constant", optimizer=variant[0], options=variant[1], epochs=6)
-        arms = self._arms()
-        ended = [replace(r, until=(2, 5, 6)[i // 2 % 3]) for i, r in enumerate(arms)]
+        replicates = self._replicates()
+        ended = [replace(r, until=(2, 5, 6)[i // 2 % 3]) for i, r in enumerate(replicates)]
         found = {r.replicate: r for r in self.run(task, ended, settings, keep_weights=True)}
         for until in (2, 5, 6):
             own = [r for r in ended if r.until == until]
@@ -89,8 +89,8 @@ class UntilTests(TrainingTests):
 
     def test_others_do_not_notice(self) -> None:
         task = network_problem("binary", "dropout")
-        arms = self._arms()
-        staying, leaving = arms[::4] + arms[1::4], arms[2::4] + arms[3::4]
+        replicates = self._replicates()
+        staying, leaving = replicates[::4] + replicates[1::4], replicates[2::4] + replicates[3::4]
         ended = [replace(r, until=4) for r in leaving]
         alone = self.run(task, staying, LONG, keep_weights=True)
         together = self.run(task, [*staying, *ended], LONG, keep_weights=True)
@@ -131,18 +131,18 @@ class UntilTests(TrainingTests):
 
     def test_pruned_points_end_and_others_do_not_notice(self) -> None:
         task = network_problem("binary", "dropout")
-        arms = self._arms()
+        replicates = self._replicates()
         judge = f"val_{task.metric.name}"
         asked: list[tuple[Point, int, float]] = []
-        ends = {arms[0].point: 2, arms[4].point: 7}
+        ends = {replicates[0].point: 2, replicates[4].point: 7}
 
         def prune(point: Point, epoch: int, mean: float) -> bool:
             asked.append((point, epoch, mean))
             return ends.get(point) == epoch
 
-        whole = self.run(task, arms, LONG, keep_weights=True)
-        found = self.run(task, arms, LONG, keep_weights=True, prune=prune)
-        assert [r.replicate for r in found] == arms
+        whole = self.run(task, replicates, LONG, keep_weights=True)
+        found = self.run(task, replicates, LONG, keep_weights=True, prune=prune)
+        assert [r.replicate for r in found] == replicates
         for long, short in zip(whole, found, strict=True):
             end = ends.get(short.replicate.point) if self.judges_together else None
             if end is None:
@@ -160,9 +160,9 @@ class UntilTests(TrainingTests):
             assert asked == []
             return
         curves = {r.replicate: r.curves[judge] for r in whole}
-        points = dict.fromkeys(r.point for r in arms)
+        points = dict.fromkeys(r.point for r in replicates)
         expected = {
-            (p, e): np.mean([curves[r][e - 1] for r in arms if r.point == p])
+            (p, e): np.mean([curves[r][e - 1] for r in replicates if r.point == p])
             for p in points
             for e in range(1, ends.get(p, LONG.epochs - 1) + 1)
         }

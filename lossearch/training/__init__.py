@@ -1,1 +1,1 @@
-"""Training: what it promises (``contract``) and ways of doing it."""
+"""Training: what it promises (``contract``) and methods of doing it."""

@@ -6,10 +6,10 @@ A method takes replicates and gives one result for each, in order, as each is do
   (the order of rows that are streamed from the epoch alone),
   never from neighbours, order or earlier calls. The caller's random state, warnings and log levels are
   as before when it returns.
-- It scores on whole parts of the data after an epoch, in evaluation mode: the losses and the objectives (the
-  judge, and a second metric where a study has two) on the validation part after every epoch, everything else at least at the epochs ``thin(epochs,
-  SCORED_EPOCHS)`` and at the one whose weights it keeps (below); curves are NaN between. A metric that a
-  pair has not has no curve.
+- It scores on whole parts of the data after an epoch, in evaluation mode: the losses and the objectives
+  (the judge, and a second metric where a study has two) on the validation part after every epoch,
+  everything else at least at the epochs ``thin(epochs, SCORED_EPOCHS)`` and at the one whose weights it
+  keeps (below); curves are NaN between. A metric that a pair has not has no curve.
 - Under ``epoch = "last"`` the weights kept are the last epoch's. Under "best" they are those of the best
   epoch (the first of equals) by what is known while training: the judge's mean over the point's
   replicates where they are trained together, this replicate's own where it is trained alone.

@@ -36,7 +36,7 @@ def choose_method(
         memory: bytes that training may use; None takes a share of what is free.
         work: replicates of the whole study.
     """
-    obstacle = found.obstacle_to_batching(seeds)
+    obstacle = found.obstacle(seeds)
     if obstacle is None:
         sizer = ChunkSizer(memory, 1 if group is None else group.size, work, note)
         return Populations(THREADS, group, sizer, work=work, preflight=found)

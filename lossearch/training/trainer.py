@@ -12,7 +12,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import pytorch_lightning as pl
 import torch
@@ -81,11 +81,7 @@ def interruptible() -> Iterator[None]:
 @contextmanager
 def contained(seed: int, thread_count: int | None) -> Iterator[None]:
     """Put all of these around one replicate, with its own random state."""
-    with ExitStack() as stack:
-        stack.enter_context(threads(thread_count))
-        stack.enter_context(quiet())
-        stack.enter_context(interruptible())
-        stack.enter_context(isolated(seed))
+    with threads(thread_count), quiet(), interruptible(), isolated(seed):
         yield
 
 

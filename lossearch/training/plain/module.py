@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from lossearch._random import seed_draws, stream
 from lossearch.metrics.metric import Metric
 from lossearch.pairs import Criterion
-from lossearch.training.batches import Batch, Rows, batch_sizes, initial_network, prepare
+from lossearch.training.batches import Batch, batch_sizes, initial_network, prepare
 from lossearch.training.contract import Divergence, Replicate, TrainingCall, TrainSettings
 from lossearch.training.finiteness import all_finite, first_cause
 from lossearch.training.optimizers import make_optimizer
@@ -48,31 +48,6 @@ class KeptWeights:
         self.weights = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
 
 
-@dataclass
-class ReplicateState:
-    """The state of one replicate while a Trainer runs it. ``random`` says whether its network draws."""
-
-    seed: int
-    random: bool
-    train: Rows
-    validation: Rows
-    recorder: CurveRecorder
-    steps_an_epoch: int
-    stop: Callable[[], bool]
-    steps: int = 0
-    loss_sum: float = 0.0
-    rows: int = 0
-    divergence: Divergence | None = None
-    stopped: bool = False
-    kept: KeptWeights | None = None
-    until: int | None = None
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more is to be computed."""
-        return self.stopped or self.divergence is not None
-
-
 class ReplicateModule(pl.LightningModule):
     """A network trained with one criterion, as the contract has it: random draws by step, guard, curves, stopping.
 
@@ -85,43 +60,31 @@ class ReplicateModule(pl.LightningModule):
     """
 
     def __init__(
-        self,
-        network: nn.Module,
-        criterion: Criterion,
-        lr: float,
-        settings: TrainSettings,
-        state: ReplicateState,
+        self, call: TrainingCall, replicate: Replicate, settings: TrainSettings, device: torch.device
     ) -> None:
+        """Make the module of a replicate, whose own settings these are, before its first step."""
         super().__init__()
-        self.network, self.criterion, self.lr = network, criterion, lr
-        self.settings = settings
-        self.precision = PRECISIONS[settings.precision]
-        self.state = state
-
-    @classmethod
-    def of(
-        cls, call: TrainingCall, replicate: Replicate, settings: TrainSettings, device: torch.device
-    ) -> ReplicateModule:
-        """Return the module of a replicate, whose own settings these are, before its first step."""
-        point, seed, until, pair = (
-            replicate.point,
-            replicate.seed,
-            replicate.until,
-            call.pair(replicate.point),
-        )
+        point, until, pair = replicate.point, replicate.until, call.pair(replicate.point)
         task = call.task.with_head(pair.loss.head)
-        dtype, fold = PRECISIONS[settings.precision].weights, task.fold(seed)
-        criterion = Criterion(pair, point.params, fold.statistics).to(device, dtype)
-        train, validation = (
-            prepare(part, criterion, task.n_out, dtype, device) for part in (fold.train, fold.validation)
+        self.precision = PRECISIONS[settings.precision]
+        dtype, fold = self.precision.weights, task.fold(replicate.seed)
+        self.settings, self.lr, self.seed, self.until = settings, point.lr, replicate.seed, until
+        self.random, self.stop = call.random, call.stop
+        self.criterion = Criterion(pair, point.params, fold.statistics).to(device, dtype)
+        self.training_part, self.validation_part = (
+            prepare(part, self.criterion, task.n_out, dtype, device) for part in (fold.train, fold.validation)
         )
-        recorder = CurveRecorder(criterion, task.train_metrics, task.metrics, train, validation)
-        steps = len(batch_sizes(fold.train_rows, int(settings.batch_size)))
-        state = ReplicateState(seed, call.random, train, validation, recorder, steps, call.stop, until=until)
-        if call.keep_weights:
-            last = settings.epoch == "last" or until is not None
-            state.kept = KeptWeights(None if last else task.metric)
-        return cls(initial_network(task, seed, dtype), criterion, point.lr, settings, state)
+        self.recorder = CurveRecorder(
+            self.criterion, task.train_metrics, task.metrics, self.training_part, self.validation_part
+        )
+        last = settings.epoch == "last" or until is not None
+        self.kept = KeptWeights(None if last else task.metric) if call.keep_weights else None
+        self.network = initial_network(task, self.seed, dtype)
+        self.steps_an_epoch = len(batch_sizes(fold.train_rows, int(settings.batch_size)))
+        self.steps = 0
+        self.loss_sum, self.rows = 0.0, 0
+        self.divergence: Divergence | None = None
+        self.stopped = False
 
     def forward(self, x: Tensor) -> Tensor:
         """Return raw output."""
@@ -142,45 +105,43 @@ class ReplicateModule(pl.LightningModule):
     def training_step(self, batch: Batch) -> Tensor:
         """Return the batch's loss; note where it is not finite."""
         x, encoded = batch
-        state = self.state
-        if state.random:
-            seed_draws(stream(state.seed, "step", state.steps))
+        if self.random:
+            seed_draws(stream(self.seed, "step", self.steps))
         raw = self(x)
         loss = self.criterion.mean(raw, encoded)
         value = loss.item()
         if not math.isfinite(value):
-            self._diverge(raw, value, state.steps + 1)
-        state.steps += 1
-        state.loss_sum += value * len(x)
-        state.rows += len(x)
+            self._diverge(raw, value, self.steps + 1)
+        self.steps += 1
+        self.loss_sum += value * len(x)
+        self.rows += len(x)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 - the hook's
         """Ask whether to go on."""
-        self.state.stopped = self.state.stop()
-        if self.state.ended:
+        self.stopped = self.stop()
+        if self.stopped or self.divergence is not None:
             self.trainer.should_stop = True
 
     def validation_step(self, batch: Batch) -> None:
         """Close the epoch: score the whole validation part, and the training part in evaluation mode."""
-        state = self.state
-        if state.ended:
+        if self.stopped or self.divergence is not None:
             return
         x, encoded = batch
-        raw, train_raw = outputs(self, x), outputs(self, state.train.x)
+        raw, train_raw = outputs(self, x), outputs(self, self.training_part.x)
         value = self.criterion.mean(raw, encoded).item()
         activation = self.criterion.pair.activation
         seen = (raw, train_raw, activation(raw), activation(train_raw), *self.network.parameters())
         if not (math.isfinite(value) and all_finite(seen)):
-            self._diverge(torch.cat([activation(raw), raw, train_raw]), value, state.steps)
+            self._diverge(torch.cat([activation(raw), raw, train_raw]), value, self.steps)
             self.trainer.should_stop = True
             return
-        state.recorder.add(state.loss_sum / state.rows, value, train_raw, raw)
-        state.loss_sum, state.rows = 0.0, 0
-        epoch = state.steps // state.steps_an_epoch
-        if state.kept is not None:
-            state.kept.update(self.network, state.recorder, raw, epoch)
-        if epoch == state.until:
+        self.recorder.add(self.loss_sum / self.rows, value, train_raw, raw)
+        self.loss_sum, self.rows = 0.0, 0
+        epoch = self.steps // self.steps_an_epoch
+        if self.kept is not None:
+            self.kept.update(self.network, self.recorder, raw, epoch)
+        if epoch == self.until:
             self.trainer.should_stop = True
 
     def _diverge(self, raw: Tensor, loss: float, step: int) -> None:
@@ -188,6 +149,6 @@ class ReplicateModule(pl.LightningModule):
         gradients = (p.grad for p in self.network.parameters() if p.grad is not None)
         what, value = first_cause(weights, gradients, raw.detach(), loss)
         if what in ("gradient", "weights"):
-            step = self.state.steps
-        epoch = max(0, step - 1) // self.state.steps_an_epoch + 1
-        self.state.divergence = Divergence(what, step, epoch, value, self.lr)
+            step = self.steps
+        epoch = max(0, step - 1) // self.steps_an_epoch + 1
+        self.divergence = Divergence(what, step, epoch, value, self.lr)

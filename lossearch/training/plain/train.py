@@ -19,7 +19,6 @@ from lossearch.training.contract import (
     TrainSettings,
 )
 from lossearch.training.plain.module import ReplicateModule
-from lossearch.training.precision import PRECISIONS
 from lossearch.training.preflight.preflight import Preflight, known_or_checked
 from lossearch.training.trainer import contained, free_memory, make_trainer, out_of_memory
 
@@ -74,18 +73,18 @@ def _fit(
     call: TrainingCall, replicate: Replicate, settings: TrainSettings, start: float
 ) -> ReplicateResult | None:
     trainer = make_trainer(settings)
-    module = ReplicateModule.of(call, replicate, settings, trainer.strategy.root_device)
-    state = module.state
-    batches = _batches(call, replicate, settings, module, lambda: trainer.current_epoch)
-    trainer.fit(module, batches, SingleBatch((state.validation.x, state.validation.encoded)))
-    if state.stopped:
+    module = ReplicateModule(call, replicate, settings, trainer.strategy.root_device)
+    held_out = module.validation_part
+    batches = _batches(call, module, lambda: trainer.current_epoch)
+    trainer.fit(module, batches, SingleBatch((held_out.x, held_out.encoded)))
+    if module.stopped:
         return None
-    divergence = state.divergence
-    kept = state.kept if divergence is None else None
+    divergence = module.divergence
+    kept = module.kept if divergence is None else None
     return ReplicateResult(
         replicate,
         Outcome.COMPLETED if divergence is None else Outcome.DIVERGED,
-        state.recorder.curves(),
+        module.recorder.curves(),
         time.perf_counter() - start,
         reason="" if divergence is None else str(divergence),
         divergence=divergence,
@@ -95,20 +94,14 @@ def _fit(
 
 
 def _batches(
-    call: TrainingCall,
-    replicate: Replicate,
-    settings: TrainSettings,
-    module: ReplicateModule,
-    epoch: Callable[[], int],
+    call: TrainingCall, module: ReplicateModule, epoch: Callable[[], int]
 ) -> Batches | StreamedBatches:
-    rows, size = module.state.train, int(settings.batch_size)
-    source = call.task.fold(replicate.seed).stream
-    if source is None:
-        return Batches(rows, replicate.seed, size, epoch)
-    dtype, n_out = PRECISIONS[settings.precision].weights, call.task.n_out
-    return StreamedBatches(
-        source, lambda y: module.criterion.encode(y, n_out), size, epoch, dtype, rows.x.device
-    )
+    rows, size, n_out = module.training_part, int(module.settings.batch_size), call.task.n_out
+    stored = call.task.fold(module.seed).stream
+    if stored is None:
+        return Batches(rows, module.seed, size, epoch)
+    dtype, device = module.precision.weights, rows.x.device
+    return StreamedBatches(stored, lambda y: module.criterion.encode(y, n_out), size, epoch, dtype, device)
 
 
 def _failed(replicate: Replicate, error: Exception, start: float) -> ReplicateResult:

@@ -21,6 +21,8 @@ from lossearch.training.population.weights import Weights
 from lossearch.training.precision import PRECISIONS, Precision
 
 Tensors = Mapping[str, Tensor]
+Seeds = Sequence[int] | None
+"""What a step's random layers are seeded with, one a seed; None where nothing is drawn."""
 Observe = Callable[[Tensor, Tensor | None, Sequence[Tensor | None]], bool]
 """Takes a step's raw output (S, C, B, n_out), its sum where that is known, and each slice's losses where they
 are known, while the gradients of the step before are at hand; returns whether replicates have been lost."""
@@ -47,18 +49,9 @@ class BatchedNetwork:
         raise NotImplementedError
 
     def __call__(
-        self,
-        parameters: Tensors,
-        buffers: Tensors,
-        x: Tensor,
-        *,
-        training: bool,
-        step_seeds: Sequence[int] | None = None,
+        self, parameters: Tensors, buffers: Tensors, x: Tensor, step_seeds: Seeds = None, *, training: bool
     ) -> Tensor:
-        """Return raw output (S, C, B, n_out).
-
-        ``step_seeds`` are the seeds of this step's random layers, one a seed; None where nothing is drawn.
-        """
+        """Return raw output (S, C, B, n_out)."""
         raise NotImplementedError
 
     def evaluate(self, parameters: Tensors, buffers: Tensors, x: Tensor) -> Tensor:
@@ -72,12 +65,12 @@ class BatchedNetwork:
         weights: Weights,
         x: Tensor,
         encoded: Tensors,
-        step_seeds: Sequence[int] | None,
+        step_seeds: Seeds,
         observe: Observe,
     ) -> bool:
         """Write the gradients of one batch where ``weights`` keeps them; return what ``observe`` does."""
         with self.precision.context(x.device):
-            raw = self(weights.views, weights.buffers, x, training=True, step_seeds=step_seeds)
+            raw = self(weights.views, weights.buffers, x, step_seeds, training=True)
         raw = lifted(raw)
         derivatives, losses = criteria.derivatives(raw.detach(), encoded)
         lost = observe(raw.detach(), None, losses)
@@ -118,13 +111,7 @@ class Vmapped(BatchedNetwork):
         return x
 
     def __call__(
-        self,
-        parameters: Tensors,
-        buffers: Tensors,
-        x: Tensor,
-        *,
-        training: bool,
-        step_seeds: Sequence[int] | None = None,
+        self, parameters: Tensors, buffers: Tensors, x: Tensor, step_seeds: Seeds = None, *, training: bool
     ) -> Tensor:
         """Return raw output (S, C, B, n_out) from inputs (S, B, ...)."""
         if self.network.training is not training:

@@ -128,7 +128,7 @@ class ChunkSizer:
     note: Callable[[str], None] = lambda _: None
     cap: int | None = None
     """Replicates together at most, once memory has run out."""
-    said: set[str] = field(default_factory=set)
+    noted: set[str] = field(default_factory=set)
     known: dict[tuple[object, ...], Footprint | None] = field(default_factory=dict)
 
     def footprint(self, call: TrainingCall, chunk: Chunk) -> Footprint | None:
@@ -178,18 +178,18 @@ class ChunkSizer:
         memory = (available(device) if self.memory is None else self.memory) // processes
         fitting = found.most(memory, seeds)
         if fitting < seeds:
-            self.say(
+            self.note_once(
                 f"One trial of {seeds} replicates takes about {size(found.of(seeds, seeds))}, more than the "
                 f"{size(memory)} there are for it; one is trained at a time. Fewer seeds, smaller batches or a "
                 "smaller network take less."
             )
         return fitting
 
-    def say(self, line: str) -> None:
-        """Note a line, once however often it is said."""
-        if line not in self.said:
+    def note_once(self, line: str) -> None:
+        """Note a line the first time it is given."""
+        if line not in self.noted:
             self.note(line)
-        self.said.add(line)
+        self.noted.add(line)
 
     def block(self, call: TrainingCall, chunk: Chunk) -> int | None:
         """Return how many replicates times rows are scored at a time, None for all."""

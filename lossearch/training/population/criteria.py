@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -94,7 +95,7 @@ def _slice(
     points: Sequence[Point], pair: Pair, start: int, statistics: Sequence[TargetStatistics], like: Tensor
 ) -> PairSlice:
     loss = pair.loss
-    # built by the criterion, so that both ways of training round statistics alike
+    # built by the criterion, so that both methods round statistics alike
     criteria = [Criterion(pair, None, s) for s in statistics]
     params = {
         name: torch.tensor([p.params.get(name, default) for p in points], dtype=like.dtype)
@@ -128,14 +129,11 @@ def pair_slices(
         statistics: one a seed.
         like: gives type and device.
     """
-    found = []
-    start = 0
-    while start < len(points):
-        end = start
-        while end < len(points) and points[end].pair == points[start].pair:
-            end += 1
-        found.append(_slice(points[start:end], pairs[start], start, statistics, like))
-        start = end
+    found: list[PairSlice] = []
+    for _, members in groupby(zip(points, pairs, strict=True), lambda member: member[0].pair):
+        own, (pair, *_) = zip(*members, strict=True)
+        start = found[-1].end if found else 0
+        found.append(_slice(own, pair, start, statistics, like))
     return found
 
 

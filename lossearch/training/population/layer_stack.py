@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lossearch._random import seed_draws
-from lossearch.training.population.batched_network import BatchedNetwork, Tensors
+from lossearch.training.population.batched_network import BatchedNetwork, Seeds, Tensors
 from lossearch.training.precision import PRECISIONS, Precision
 
 ELEMENTWISE = (
@@ -108,13 +108,7 @@ class LayerStack(BatchedNetwork):
         return [torch.stack(masks).unsqueeze(1) for masks in drawn]
 
     def __call__(
-        self,
-        parameters: Tensors,
-        buffers: Tensors,
-        x: Tensor,
-        *,
-        training: bool,
-        step_seeds: Sequence[int] | None = None,
+        self, parameters: Tensors, buffers: Tensors, x: Tensor, step_seeds: Seeds = None, *, training: bool
     ) -> Tensor:
         """Return raw output (S, C, B, n_out) from inputs (S, F, B)."""
         del buffers

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lossearch.training.population.batched_network import Tensors
+from lossearch.training.population.batched_network import Seeds, Tensors
 from lossearch.training.population.layer_stack import LayerStack, drops
 from lossearch.training.population.weights import Weights
 
@@ -108,29 +108,15 @@ class FusedStack(LayerStack):
             self.buffers[key] = torch.empty(shape, dtype=like.dtype, device=like.device)
         return self.buffers[key]
 
-    def __call__(
-        self,
-        parameters: Tensors,
-        buffers: Tensors,
-        x: Tensor,
-        *,
-        training: bool,
-        step_seeds: Sequence[int] | None = None,
-    ) -> Tensor:
-        """Return raw output (S, C, B, n_out) from inputs (S, F, B); the next call overwrites it."""
-        del buffers
-        return self.forward(parameters, x, step_seeds if training else None)
-
-    def _propagate(self, raw: Tensor, derivatives: Sequence[Tensor], weights: Weights) -> None:
-        del raw
-        self.backward(derivatives, weights.views, weights.gradients)
-
     @torch.no_grad()
-    def forward(self, parameters: Tensors, x: Tensor, step_seeds: Sequence[int] | None) -> Tensor:
-        """Return raw output (S, C, B, n_out), keeping what :meth:`backward` needs.
+    def __call__(
+        self, parameters: Tensors, buffers: Tensors, x: Tensor, step_seeds: Seeds = None, *, training: bool
+    ) -> Tensor:
+        """Return raw output (S, C, B, n_out) from inputs (S, F, B), keeping what :meth:`backward` needs.
 
         The next call overwrites it. Without ``step_seeds`` nothing is dropped.
         """
+        del buffers, training
         seeds, rows = x.shape[0], x.shape[2]
         masks: Iterator[Tensor] = iter(())
         if self.random and step_seeds is not None:
@@ -169,6 +155,10 @@ class FusedStack(LayerStack):
         torch.mul(h.view(shape), mask, out=out.view(shape))
         self.tape.append(AppliedDropout(mask))
         return out
+
+    def _propagate(self, raw: Tensor, derivatives: Sequence[Tensor], weights: Weights) -> None:
+        del raw
+        self.backward(derivatives, weights.views, weights.gradients)
 
     @torch.no_grad()
     def backward(

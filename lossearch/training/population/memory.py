@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 
 from lossearch._random import stream
 from lossearch.space import Point
-from lossearch.tasks.task import Fold, Task
+from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainingCall, TrainSettings
 from lossearch.training.population.minibatches import GATHER_BYTES, PartTensors
 from lossearch.training.population.population import Population
@@ -101,10 +101,12 @@ def footprint(
     fold = task.fold(seeds[0])
     size = min(int(settings.batch_size), fold.train_rows, len(fold.train))
     # what is compiled takes other things, and less: no activations, but a second gradient
-    tried = replace(task, fold=lambda seed: _cut(task.fold(seed), size))
-    dry = _DryRun(replace(call, task=tried), seeds[0], replace(settings, schedule="constant", compile=False))
+    plain = replace(settings, schedule="constant", compile=False)
+    tried = replace(call, task=replace(task, fold=lambda seed: task.fold(seed).cut(size, ROWS)))
     with contained(stream(seeds[0], "memory"), 1):
-        small, large = dry(few), dry([p for p in few for _ in range(2)])
+        small, large = (
+            _dry_run(tried, [p for p in few for _ in range(copies)], seeds[0], plain) for copies in (1, 2)
+        )
     more = large.less(small).each(len(few))
     train, validation = (
         -(-found * len(part) // rows)
@@ -115,22 +117,18 @@ def footprint(
     )
     epoch, scored = min(train, GATHER_BYTES), (len(fold.train), len(fold.validation))
     shared = all(task.fold(s).train.x is fold.train.x for s in seeds)
-    said = more.raw * sum(scored) + more.judging * max(scored)
+    scoring = more.raw * sum(scored) + more.judging * max(scored)
     rest = max(0, small.step - len(few) * more.step - small.train - small.validation)
     return Footprint(
         fixed=rest + (train + validation if shared else 0),
         seed=epoch if shared else epoch + train + validation,
         step=more.step,
-        replicate=max(more.step + more.weights, more.state + max(more.weights, said)),
+        replicate=max(more.step + more.weights, more.state + max(more.weights, scoring)),
         kept=_curve_bytes(task, settings) + (more.weights if call.keep_weights else 0),
         row=more.forward,
         rows=sum(scored),
         epoch=more.raw * len(fold.train),
     )
-
-
-def _cut(fold: Fold, size: int) -> Fold:
-    return fold.cut(size, ROWS)
 
 
 def _curve_bytes(task: Task, settings: TrainSettings) -> int:
@@ -186,7 +184,7 @@ def _storages(tree: Any) -> list[torch.UntypedStorage]:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _DryRunBytes:
     """Bytes that a dry run found: at the peak of a step, at rest after it, of weights and buffers.
 
     ``forward``, ``raw`` and ``judging`` are for one row: the peak while outputs are computed, outputs, and
@@ -202,61 +200,44 @@ class _Found:
     train: int
     validation: int
 
-    def less(self, other: _Found) -> _Found:
+    def less(self, other: _DryRunBytes) -> _DryRunBytes:
         """Return by how much this is more."""
-        return _Found(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return _DryRunBytes(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
-    def each(self, count: int) -> _Found:
+    def each(self, count: int) -> _DryRunBytes:
         """Return the share of one of so many, rounded up, never below 0."""
-        return _Found(*(max(0, -(-a // count)) for a in astuple(self)))
+        return _DryRunBytes(*(max(0, -(-a // count)) for a in astuple(self)))
 
 
-@dataclass(frozen=True)
-class _DryRun:
-    """Trains a population of a few replicates for one step, and scores it, under a memory tracker."""
-
-    call: TrainingCall
-    seed: int
-    settings: TrainSettings
-
-    def __call__(self, points: Sequence[Point]) -> _Found:
-        """Return what so many points take."""
-        call, pairs = self.call, [self.call.pair(p) for p in points]
-        cpu = torch.device("cpu")
-        with MemoryTracker() as tracker:
-            population = Population(
-                call.task, points, pairs, [self.seed], self.settings, random=call.random, device=cpu
-            )
-            tracker.peak = tracker.live
-            population.train_epoch(0, population.optimizer.step, lambda: False)
-            step = tracker.peak
-            best = population.weights.snapshot()
-            state = tracker.live
-            forward, raw, judging = self._scored(population, tracker)
-        validation = population.validation
-        return _Found(
-            step,
-            state,
-            best.flat.nbytes + sum(b.nbytes for b in best.buffers.values()),
-            -(-forward // validation.rows),
-            -(-raw // validation.rows),
-            -(-judging // validation.rows),
-            _bytes(population.train),
-            _bytes(validation),
-        )
-
-    def _scored(self, population: Population, tracker: MemoryTracker) -> tuple[int, int, int]:
-        """Return the peak of computing outputs for the validation rows, the outputs, the peak of judging them."""
+def _dry_run(call: TrainingCall, points: Sequence[Point], seed: int, settings: TrainSettings) -> _DryRunBytes:
+    """Return what a population of these points takes, trained for one step and scored under a tracker."""
+    with MemoryTracker() as tracker:
+        population = Population(call, points, [seed], settings, torch.device("cpu"))
+        tracker.peak = tracker.live
+        population.train_epoch(0, population.optimizer.step, lambda: False)
+        step = tracker.peak
+        best = population.weights.snapshot()
+        state = tracker.live
         # what was kept for a batch of as many rows would be used again
         population.network.forget()
+        validation = population.validation
         before = tracker.peak = tracker.live
-        part = population.validation
-        raw = population.outputs(part)
+        raw = population.outputs(validation)
         forward = tracker.peak - before
         before = tracker.peak = tracker.live
-        population.guard(population.losses(raw, part), raw)
-        population.scores(raw, part, self.call.task.metrics)
-        return forward, raw.nbytes, tracker.peak - before
+        population.guard(population.losses(raw, validation), raw)
+        population.scores(raw, validation, call.task.metrics)
+        judging = tracker.peak - before
+    return _DryRunBytes(
+        step,
+        state,
+        best.flat.nbytes + sum(b.nbytes for b in best.buffers.values()),
+        -(-forward // validation.rows),
+        -(-raw.nbytes // validation.rows),
+        -(-judging // validation.rows),
+        _bytes(population.train),
+        _bytes(validation),
+    )
 
 
 def _bytes(part: PartTensors) -> int:

@@ -186,7 +186,7 @@ class _Round:
         if found is None:
             return False
         if why and any(r.outcome is not Outcome.FAILED for r in found.values()):
-            self.method.sizer.say(f"Trained one by one, for as a population it fails: {why}.")
+            self.method.sizer.note_once(f"Trained one by one, for as a population it fails: {why}.")
         self.throughput.done(len(found))
         self.arrived.append(found)
         return True
@@ -197,7 +197,7 @@ class _Round:
     def _divide(self, part: Chunk, why: str, *, memory: bool) -> None:
         """Divide a chunk that failed, the others too where memory ran out; but first do without compiling."""
         if part.settings.compile and not memory:
-            self.method.sizer.say(f"Trained without compiling, for compiled it fails: {why}.")
+            self.method.sizer.note_once(f"Trained without compiling, for compiled it fails: {why}.")
             self.method.compile_failed = True
             plainly = (replace(c, settings=replace(c.settings, compile=False)) for c in (part, *self.todo))
             self.todo = deque(plainly)

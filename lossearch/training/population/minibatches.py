@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +13,8 @@ from lossearch.training.batches import row_order
 
 Step = tuple[Tensor, Mapping[str, Tensor]]
 """A batch of every seed: inputs in the network's layout, and targets by encoding, (S, 1, B[, T])."""
+MiniBatches = Callable[[int], Iterator[Step]]
+"""Gives the batches of an epoch, from 0, of the same sizes for every seed."""
 GATHER_BYTES = 64 * 2**20
 """Bytes copied at a time into batch order."""
 
@@ -41,19 +42,6 @@ def stacked(parts: Sequence[Tensor], device: torch.device, dtype: torch.dtype | 
     rows = (parts[0] if shared else torch.stack(list(parts))).to(device)
     rows = rows.to(dtype) if dtype is not None and rows.is_floating_point() else rows
     return rows.expand(len(parts), *rows.shape) if shared else rows
-
-
-class MiniBatches(Protocol):
-    """Gives an epoch's batches, of the same ``sizes`` for every seed."""
-
-    @property
-    def sizes(self) -> Sequence[int]:
-        """The sizes of an epoch's batches."""
-        ...
-
-    def __call__(self, epoch: int) -> Iterator[Step]:
-        """Give the batches of an epoch, from 0."""
-        ...
 
 
 @dataclass(frozen=True)

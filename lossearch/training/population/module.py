@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from lossearch._epochs import thin
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import constant_score
-from lossearch.training.contract import SCORED_EPOCHS, Divergence, Outcome, Prune
+from lossearch.training.contract import SCORED_EPOCHS, Divergence, Outcome
 from lossearch.training.population.batched_optimizers import PerReplicate
 from lossearch.training.population.minibatches import PartTensors
 from lossearch.training.population.population import Population
@@ -35,26 +35,13 @@ class PopulationModule(pl.LightningModule):
     Args:
         population: the replicates.
         until: by configuration, the epoch (from 1) after which it ends and whose weights are kept; None for all.
-        stop: asked after every batch.
-        prune: asked after every epoch about each configuration that goes on; see ``contract.TrainingMethod``.
-        keep_weights: whether weights are asked for.
     """
 
-    def __init__(
-        self,
-        population: Population,
-        until: Sequence[int | None],
-        stop: Callable[[], bool],
-        *,
-        prune: Prune | None = None,
-        keep_weights: bool = False,
-    ) -> None:
+    def __init__(self, population: Population, until: Sequence[int | None]) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.population = population
-        self.stop = stop
-        self.prune = prune
-        self.keep_weights = keep_weights
+        self.call = population.call
         self.stopped = False
         self.epochs = int(population.settings.epochs)
         self.until = np.array([self.epochs if u is None else u for u in until])
@@ -106,7 +93,7 @@ class PopulationModule(pl.LightningModule):
         """Train one epoch."""
         epoch = int(batch)
         wrapped: Any = self.optimizers()
-        losses = self.population.train_epoch(epoch, wrapped.step, self.stop)
+        losses = self.population.train_epoch(epoch, wrapped.step, self.call.stop)
         if losses is None:
             self.stopped = True
             self.trainer.should_stop = True
@@ -222,7 +209,7 @@ class PopulationModule(pl.LightningModule):
         if not going.any():
             self.trainer.should_stop = True
         elif not going.all() and ((alive & ~going).any() or self._worth_removing(going)):
-            if self.keep_weights:
+            if self.call.keep_weights:
                 for s, place in np.argwhere(self.population.monitor.alive & done).tolist():
                     self.ended_weights[s, int(self.remaining[place])] = self._state(s, place)
             stayed = np.flatnonzero(going)
@@ -235,10 +222,10 @@ class PopulationModule(pl.LightningModule):
 
     def _pruned_now(self, configuration: int, epoch: int) -> bool:
         """Return whether a configuration is pruned after this epoch, and note it."""
-        if self.prune is None:
+        if self.call.prune is None:
             return False
         mean = float(_mean(self.judged[:, configuration, epoch]))
-        if self.prune(self.points[configuration], epoch + 1, mean):
+        if self.call.prune(self.points[configuration], epoch + 1, mean):
             self.pruned.add(configuration)
         return configuration in self.pruned
 
@@ -256,7 +243,7 @@ class PopulationModule(pl.LightningModule):
     def weights_of(self, seed: int, configuration: int) -> dict[str, Tensor] | None:
         """Return the weights set aside of a replicate, numbered as at the start; None where there are none."""
         ended = (seed, configuration) in self.divergence or configuration in self.pruned
-        if ended or not self.keep_weights or not self.kept[configuration]:
+        if ended or not self.call.keep_weights or not self.kept[configuration]:
             return None
         if (seed, configuration) in self.ended_weights:
             return self.ended_weights[seed, configuration]

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from lossearch.metrics.metric import Metric
-from lossearch.pairs import Pair
 from lossearch.space import Point
-from lossearch.tasks.task import Fold, Task
+from lossearch.tasks.task import Fold
 from lossearch.training.batches import batch_sizes, initial_network
-from lossearch.training.contract import TrainSettings
+from lossearch.training.contract import TrainingCall, TrainSettings
 from lossearch.training.population.batched_network import BatchedNetwork, Vmapped, step_seeds
 from lossearch.training.population.batched_optimizers import PerReplicate, per_replicate
 from lossearch.training.population.compiled import CompiledCriteria
@@ -50,29 +49,28 @@ class Population:
 
     def __init__(
         self,
-        task: Task,
+        call: TrainingCall,
         points: Sequence[Point],
-        pairs: Sequence[Pair],
         seeds: Sequence[int],
         settings: TrainSettings,
-        *,
-        random: bool,
         device: torch.device,
     ) -> None:
+        self.call, self.points, self.seeds, self.settings = call, tuple(points), tuple(seeds), settings
+        pairs, precision = [call.pair(p) for p in points], PRECISIONS[settings.precision]
         # those of a chunk have one
-        self.task = task = task.with_head(pairs[0].loss.head)
-        self.points, self.seeds, self.settings = tuple(points), tuple(seeds), settings
-        precision = PRECISIONS[settings.precision]
-        self.dtype, self.device, self.random = precision.weights, device, random
-        folds = [task.fold(seed) for seed in seeds]
-        networks = [initial_network(task, seed, self.dtype).to(device) for seed in seeds]
+        self.task = call.task.with_head(pairs[0].loss.head)
+        self.dtype, self.device = precision.weights, device
+        folds = [self.task.fold(seed) for seed in seeds]
+        networks = [initial_network(self.task, seed, self.dtype).to(device) for seed in seeds]
         x = stacked([f.train.x for f in folds], device, self.dtype)
         self.steps = 0
         self.sizes = batch_sizes(folds[0].train_rows, int(settings.batch_size))
         self.total_steps = int(settings.epochs) * len(self.sizes)
-        self.network = batched(networks[0], x, precision, random=random, compiled=self.repays_compiling)
+        self.network = batched(networks[0], x, precision, random=call.random, compiled=self.repays_compiling)
         self.weights = Weights.of(networks, len(points), across=self.network.across)
-        self.slices = pair_slices(points, pairs, [f.statistics for f in folds], self.weights.flat)
+        self.slices = pair_slices(
+            points, [call.pair(p) for p in points], [f.statistics for f in folds], self.weights.flat
+        )
         self.criteria = self._fresh_criteria()
         self.train = self._part(x, stacked([f.train.y for f in folds], device))
         self.validation = self._part(
@@ -140,7 +138,7 @@ class Population:
         return losses
 
     def _step(self, x: Tensor, encoded: Mapping[str, Tensor], step: Callable[[], object]) -> None:
-        drawn = step_seeds(self.seeds, self.steps) if self.random else None
+        drawn = step_seeds(self.seeds, self.steps) if self.call.random else None
         observe = partial(self._observe, encoded)
         lost = self.network.differentiate(self.criteria, self.weights, x, encoded, drawn, observe)
         self._take_step(step, lost=lost)
@@ -245,8 +243,7 @@ class Population:
     @torch.no_grad()
     def losses(self, raw: Tensor, part: PartTensors) -> Tensor:
         """Return each replicate's loss on a part, (S, C)."""
-        each = [of_slice[0] for of_slice in self.criteria.losses(raw, part.encoded)]
-        return torch.cat(each, dim=1)
+        return torch.cat([of_slice[0] for of_slice in self.criteria.losses(raw, part.encoded)], dim=1)
 
     @torch.no_grad()
     def scores(self, raw: Tensor, part: PartTensors, metrics: Sequence[Metric]) -> dict[str, Floats]:

@@ -34,10 +34,10 @@ def stacked_scores(
     found = {m.name: np.full(raw.shape[:2], np.nan) for m in metrics}
     count = max(1, TOGETHER // raw[0].numel()) if target.stride(0) == 0 else 1
     wanted = read_by(metrics)
-    said = [s.predictions(raw[:, s.start : s.end], wanted) for s in slices]
+    by_slice = [s.predictions(raw[:, s.start : s.end], wanted) for s in slices]
     for needs in dict.fromkeys(m.needs for m in metrics):
         alike = [m for m in metrics if m.needs == needs]
-        for places, predictions in together(needs, said, axis=1):
+        for places, predictions in together(needs, by_slice, axis=1):
             own = [c for i in places for c in range(slices[i].start, slices[i].end)]
             for start in range(0, len(target), count):
                 seeds = slice(start, start + count)

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lossearch.training.population.batched_network import Observe, Tensors
+from lossearch.training.population.batched_network import Observe, Seeds, Tensors
 from lossearch.training.population.compiled import CompiledCriteria, captured, compiled
 from lossearch.training.population.criteria import Criteria
 from lossearch.training.population.layer_stack import LayerStack
@@ -89,24 +89,26 @@ def backward(kind: type[nn.Module], layers: Layers, x: Tensor, derivatives: Sequ
         derivatives: of the losses in raw output, one a piece of the configurations, (S, c, B, O).
     """
     behind = layers.behind()
-    # (S, B, 1) an input, (S, B, A) an output, (H, S, 1, A) a hidden unit's weights
+    # (S, B, 1) an input, (S, B, C) an output, (H, S, 1, C) a hidden unit's weights
     rows = x.unsqueeze(3).unbind(1)
-    said = [
+    by_output = [
         torch.cat([s[..., o].transpose(1, 2) for s in derivatives], dim=2)
         for o in range(derivatives[0].shape[3])
     ]
     outer = behind.outer.unsqueeze(3).unbind(0)
     bias = None if behind.inner_bias is None else behind.inner_bias.unsqueeze(2)
     h = _hidden(kind, behind.inner.unsqueeze(3).unbind(1), bias, rows)
-    found = [(g * h).sum(2) for g in said]
+    found = [(g * h).sum(2) for g in by_output]
     # a single output's weight is a factor of all sums over rows
     factor: Tensor | float = outer[0].squeeze(2) if len(outer) == 1 else 1.0
-    back = HIDDEN_ACTIVATIONS[kind].derivative(said[0] if len(outer) == 1 else _total(said, outer), h)
+    back = HIDDEN_ACTIVATIONS[kind].derivative(
+        by_output[0] if len(outer) == 1 else _total(by_output, outer), h
+    )
     found += [(back * one).sum(2) * factor for one in rows]
     if layers.inner_bias is not None:
         found.append(back.sum(2) * factor)
     if layers.outer_bias is not None:
-        found += [g.sum(1) for g in said]
+        found += [g.sum(1) for g in by_output]
     return found
 
 
@@ -161,7 +163,7 @@ class ThinStack(LayerStack):
         weights: Weights,
         x: Tensor,
         encoded: Tensors,
-        step_seeds: Sequence[int] | None,
+        step_seeds: Seeds,
         observe: Observe,
     ) -> bool:
         """Write the gradients of one batch; the criteria are compiled too, where compiling repays."""
@@ -220,11 +222,11 @@ class ThinStack(LayerStack):
                 raw.transpose(2, 3), dict(zip(encoded, targets, strict=True))
             )
             found = backward(kind, _layers(layers[:n], biases), x, derivatives)
-            said = [raw, raw.sum(), *(k for k in known if k is not None)]
+            outputs = [raw, raw.sum(), *(k for k in known if k is not None)]
             if apart:
-                return [*said, *found]
+                return [*outputs, *found]
             _write(found, _layers(layers[n:], biases))
-            return said
+            return outputs
 
         identity = ("gradients", kind, biases, *encoded)
         always = weights if apart else [*weights, *places]

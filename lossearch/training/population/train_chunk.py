@@ -46,23 +46,9 @@ def train_together(call: TrainingCall, chunk: Chunk, block: int | None = None) -
     points = [c.point for c in configurations]
     with contained(stream(chunk.seeds[0], "population"), call.threads):
         trainer = make_trainer(chunk.settings, automatic=False)
-        population = Population(
-            call.task,
-            points,
-            [call.pair(p) for p in points],
-            chunk.seeds,
-            chunk.settings,
-            random=call.random,
-            device=trainer.strategy.root_device,
-        )
+        population = Population(call, points, chunk.seeds, chunk.settings, trainer.strategy.root_device)
         population.block = block
-        module = PopulationModule(
-            population,
-            [c.until for c in configurations],
-            call.stop,
-            prune=call.prune,
-            keep_weights=call.keep_weights,
-        )
+        module = PopulationModule(population, [c.until for c in configurations])
         # without a loop of the Trainer's own for validation, which takes as long as a small population's
         trainer.fit(module, _Epochs(trainer))
         if module.stopped:

@@ -56,7 +56,7 @@ def _agrees(pair: Pair, points: Sequence[Point], folds: Sequence[Fold], n_out: i
     y = torch.stack([f.train.y[:rows] for f in folds])
     losses = whole.losses(raw, whole.encode(y, n_out))[0]
     (derivatives,) = torch.autograd.grad(losses.sum(), raw)
-    said = whole.predictions(raw.detach())
+    stacked = whole.predictions(raw.detach())
     for s, fold in enumerate(folds):
         for c, point in enumerate(points):
             criterion = Criterion(pair, point.params, fold.statistics).double()
@@ -67,14 +67,14 @@ def _agrees(pair: Pair, points: Sequence[Point], folds: Sequence[Fold], n_out: i
             (derivative,) = torch.autograd.grad(loss, alone)
             if not (_close(losses[s, c], loss) and _close(derivatives[s, c], derivative)):
                 return False
-            if not _same(said, (s, c), criterion.predictions(alone.detach())):
+            if not _same(stacked, (s, c), criterion.predictions(alone.detach())):
                 return False
     return True
 
 
-def _same(said: Predictions, place: tuple[int, int], alone: Predictions) -> bool:
+def _same(stacked: Predictions, place: tuple[int, int], alone: Predictions) -> bool:
     for f in fields(Predictions):
-        ours, theirs = getattr(said, f.name), getattr(alone, f.name)
+        ours, theirs = getattr(stacked, f.name), getattr(alone, f.name)
         if isinstance(theirs, Tensor):
             if not (isinstance(ours, Tensor) and _close(ours[place], theirs)):
                 return False

@@ -28,7 +28,7 @@ from lossearch.training.preflight.batchable_losses import unbatchable_pair
 from lossearch.training.trainer import contained, first_sentence
 
 STEPS = 3
-"""Steps after which two ways of training are compared."""
+"""Steps after which the two are compared."""
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 """Relative difference of weights that rounding explains after so few steps."""
 COPIES = 16
@@ -148,8 +148,7 @@ class _Comparison:
         return wide
 
     def population(self, points: Sequence[Point]) -> Population:
-        call, pairs = self.call, [self.call.pair(p) for p in points]
-        return Population(call.task, points, pairs, self.seeds, self.settings, random=call.random, device=CPU)
+        return Population(self.call, points, self.seeds, self.settings, CPU)
 
     def alone(self, point: Point, seed: int) -> _PlainLoop:
         return _PlainLoop(self.call, Replicate(point, seed), self.settings)
@@ -160,19 +159,19 @@ class _Comparison:
         if together.network.known_layers:
             return None
         losses = together.train_epoch(0, together.optimizer.step, lambda: False)
-        said = together.outputs(together.validation)
+        raw = together.outputs(together.validation)
         if losses is None:
             return None
         for s, seed in enumerate(self.seeds):
             for c, point in enumerate(together.points):
                 own = together.weights.state(s * together.n_configurations + c)
-                reason = self._difference(self.alone(point, seed), point, losses[:, s, c], own, said[s, c])
+                reason = self._difference(self.alone(point, seed), point, losses[:, s, c], own, raw[s, c])
                 if reason is not None:
                     return reason
         return None
 
     def _difference(
-        self, alone: _PlainLoop, point: Point, losses: Tensor, weights: dict[str, Tensor], said: Tensor
+        self, alone: _PlainLoop, point: Point, losses: Tensor, weights: dict[str, Tensor], raw: Tensor
     ) -> str | None:
         """Return where a replicate that was trained together is not what it is alone."""
         before, drawn = _own_state(alone.network), _other_draws()
@@ -184,7 +183,7 @@ class _Comparison:
         if not _same({"": losses}, {"": torch.stack(alone.losses)}):
             return "batched and alone it does not train with the same losses"
         same = _same(weights, alone.network.state_dict())
-        if same and _same({"": said}, {"": alone.outputs()}):
+        if same and _same({"": raw}, {"": alone.outputs()}):
             return None
         if self._chaotic(alone, point):
             return None
@@ -222,9 +221,9 @@ class _PlainLoop:
     """One replicate, trained by the steps of the plain method without its Trainer."""
 
     def __init__(self, call: TrainingCall, replicate: Replicate, settings: TrainSettings) -> None:
-        self.module = ReplicateModule.of(call, replicate, settings, CPU)
+        self.module = ReplicateModule(call, replicate, settings, CPU)
         self.network, self.seed = self.module.network, replicate.seed
-        self.batches = Batches(self.module.state.train, self.seed, int(settings.batch_size), lambda: 0)
+        self.batches = Batches(self.module.training_part, self.seed, int(settings.batch_size), lambda: 0)
         self.optimizer = make_optimizer(
             settings.optimizer, self.network.parameters(), replicate.point.lr, settings.options
         )
@@ -245,7 +244,7 @@ class _PlainLoop:
     @torch.no_grad()
     def outputs(self) -> Tensor:
         """Return outputs for the validation rows in evaluation mode."""
-        found: Tensor = self.module.eval()(self.module.state.validation.x)
+        found: Tensor = self.module.eval()(self.module.validation_part.x)
         return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -38,14 +38,16 @@ class Preflight:
     seeds: tuple[int, ...]
     random: bool = False
     _checked: set[object] = field(default_factory=set, repr=False, compare=False)
-    """Settings of points, and epochs to train until, that are known to be right."""
+    """Settings of points with epochs to train until, and seeds, that are known to be right."""
 
     def holds_for(self, task: Task, settings: TrainSettings) -> bool:
         """Return whether the findings are of this task and these settings."""
         return self.task is task and self.settings == settings
 
-    def check(self, replicates: Iterable[Replicate]) -> None:
-        """Refuse replicates whose own settings, or the epoch that they end after, cannot be.
+    def check(self, replicates: Sequence[Replicate]) -> None:
+        """Refuse replicates whose own settings, or the epoch that they end after, or the data cannot be.
+
+        What has been checked before is not checked again; of the data it is the first seed's.
 
         Raises:
             InputError: the problems, one sentence each.
@@ -63,13 +65,16 @@ class Preflight:
                 if until is not None and until not in range(1, epochs + 1)
             ]
         )
-        self._checked.update(fresh)
+        first = replicates[0].seed
+        if first not in self._checked:
+            _check_data(self.task.fold(first))
+        self._checked.update(fresh, [first])
 
     @cached_property
     def _obstacle(self) -> str | None:
         return obstacle_to_batching(self.task, self.space, self.seeds, self.settings, random=self.random)
 
-    def obstacle_to_batching(self, seeds: Sequence[int] | None = None) -> str | None:
+    def obstacle(self, seeds: Sequence[int] | None = None) -> str | None:
         """Return why replicates cannot be trained together, None where they can.
 
         Tried once. ``seeds`` are others than those of the findings: the sizes of their parts are looked at.
@@ -87,7 +92,6 @@ def preflight(
     """
     found = Preflight(task, space, settings, tuple(dict.fromkeys(r.seed for r in replicates)))
     found.check(replicates)
-    _check_data(task.fold(replicates[0].seed))
     heads = dict.fromkeys(pair.loss.head for pair in space.pairs)
     at_random = [_check_network(task.with_head(head), replicates[0], settings) for head in heads]
     return replace(found, random=any(at_random))

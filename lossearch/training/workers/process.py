@@ -28,7 +28,7 @@ class Worker:
     process: subprocess.Popen[bytes]
     connection: Connection
     errors: IO[bytes]
-    asked_for_task: bool = False
+    task_sent: bool = False
     ready: bool = False
     job: int | None = None
 
@@ -75,9 +75,9 @@ class Worker:
         """
         if response.unable:
             raise WorkersUnavailableError(f"a worker cannot make the task ({response.unable})")
-        if not self.asked_for_task:
+        if not self.task_sent:
             self._send(make_task)
-            self.asked_for_task = True
+            self.task_sent = True
             return
         if response.digest != task.digest:
             raise WorkersUnavailableError("the task that workers make is not this one")

@@ -29,7 +29,7 @@ from lossearch.training.contract import Outcome, ReplicateResult
 from lossearch.training.optimizers import OPTIMIZERS
 
 
-class EndsTests(TrainingTests):
+class OutcomeTests(TrainingTests):
     """Divergence, errors, refusals, stopping."""
 
     def test_divergence_is_a_result_with_its_place(self) -> None:
@@ -138,7 +138,7 @@ class EndsTests(TrainingTests):
         ours = [replicate(conventional(task), seed=s) for s in range(3)]
         assert self.run(task, ours, stop=lambda: True) == []
         seen: list[ReplicateResult] = []
-        for result in self.trains()(task, space_of(task), ours, SETTINGS, stop=lambda: bool(seen)):
+        for result in self.method()(task, space_of(task), ours, SETTINGS, stop=lambda: bool(seen)):
             seen.append(result)  # noqa: PERF402 - stop looks at it meanwhile
         assert [r.replicate for r in seen] == ours[: len(seen)]
         equal(seen[0], self.run(task, ours[:1])[0], self.tolerance)
