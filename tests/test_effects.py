@@ -14,7 +14,7 @@ from scipy import stats
 from lossearch.diagnostics.effects import (
     Effect,
     Effects,
-    cover_effects,
+    design_effects,
     effects_sentence,
     replicate_scores,
     tuned_effects,
@@ -53,7 +53,7 @@ def noisy(draw=0, **weights):
             weights.get("pair", 0) * of_pair[pair]
             + weights.get("lr", 0) * math.log10(lr)
             + weights.get("seed", 0) * s
-            + weights.get("rest", 0) * rng.normal()
+            + weights.get("residual", 0) * rng.normal()
         )
 
     return scores_of(value)
@@ -82,28 +82,28 @@ def test_shares_are_those_of_an_analysis_of_variance(draw):
     freedom = len(frame) - 1 - sum(f for _, f in squares.values())
     noise = (total - sum(s for s, _ in squares.values())) / freedom
     wanted = {name: max(s - f * noise, 0) / total for name, (s, f) in squares.items()}
-    found = cover_effects(frame, direction="maximize")
+    found = design_effects(frame, direction="maximize")
     assert {e.name: e.df for e in found.effects} == {
         **{n: f for n, (_, f) in squares.items()},
-        "rest": freedom,
+        "residual": freedom,
     }
-    assert {e.name: e.share for e in found.effects if e.name != "rest"} == pytest.approx(wanted)
+    assert {e.name: e.share for e in found.effects if e.name != "residual"} == pytest.approx(wanted)
     assert sum(e.share for e in found.effects) == pytest.approx(1)
     assert found.size == (4, 3, 5)
 
 
 @pytest.mark.parametrize(
     ("weights", "name"),
-    [({"lr": 1}, "lr"), ({"seed": 1}, "seed"), ({"rest": 1}, "rest")],
+    [({"lr": 1}, "lr"), ({"seed": 1}, "seed"), ({"residual": 1}, "residual")],
 )
 def test_what_alone_varies_explains_everything(weights, name):
-    found = cover_effects(noisy(**weights), direction="maximize")
+    found = design_effects(noisy(**weights), direction="maximize")
     assert found.share(name) == pytest.approx(1, abs=0.15)
 
 
 def test_noise_alone_is_not_given_to_the_loss():
     shares = [
-        cover_effects(noisy(s, rest=1), direction="maximize").share("loss", "activation") for s in range(40)
+        design_effects(noisy(s, rest=1), direction="maximize").share("loss", "activation") for s in range(40)
     ]
     assert np.mean(shares) < 0.04  # a plain share of squares gives 3 / 59 = 0.05 on average
 
@@ -112,13 +112,13 @@ def test_loss_and_activation_are_told_apart():
     def by_loss(p, _, s):
         return {"bce": 0, "mse": 1, "hinge": 2}[p.partition("/")[0]] + 1e-3 * s
 
-    found = cover_effects(scores_of(by_loss), direction="maximize")
+    found = design_effects(scores_of(by_loss), direction="maximize")
     assert found.share("loss") == pytest.approx(1, abs=1e-4)
 
     def by_activation(p, _, s):
         return {"mse/sigmoid": -1, "mse/identity": 1}.get(p, 0) + 1e-3 * s
 
-    found = cover_effects(scores_of(by_activation), direction="maximize")
+    found = design_effects(scores_of(by_activation), direction="maximize")
     assert found.share("activation") == pytest.approx(1, abs=1e-4)
 
 
@@ -126,26 +126,26 @@ def test_one_exploding_error_does_not_stand_for_everything():
     frame = noisy(lr=0.5, rest=0.05)
     frame["score"] = np.exp(frame["score"])
     frame.loc[0, "score"] = 1e4
-    assert cover_effects(frame, direction="minimize").share("lr") > 0.25
-    assert cover_effects(frame, direction="maximize").share("lr") < 0.1
+    assert design_effects(frame, direction="minimize").share("lr") > 0.25
+    assert design_effects(frame, direction="maximize").share("lr") < 0.1
 
 
 def test_an_incomplete_pair_is_left_out():
     frame = noisy(pair=1, rest=0.1)
     holes = frame.drop(index=frame.index[(frame["pair"] == "hinge/identity") & (frame["lr"] == 0.1)])
-    assert cover_effects(holes, direction="maximize").size == (3, 3, 5)
+    assert design_effects(holes, direction="maximize").size == (3, 3, 5)
 
 
 @pytest.mark.parametrize("column", ["pair", "lr", "seed"])
 def test_one_level_of_anything_says_nothing(column):
     frame = noisy(rest=1)
-    assert cover_effects(frame[frame[column] == frame[column].iloc[0]], direction="maximize") is None
-    assert cover_effects(frame.iloc[:0], direction="maximize") is None
+    assert design_effects(frame[frame[column] == frame[column].iloc[0]], direction="maximize") is None
+    assert design_effects(frame.iloc[:0], direction="maximize") is None
 
 
 def test_equal_scores_have_no_spread_to_share():
-    found = cover_effects(scores_of(lambda *_: 0.5), direction="maximize")
-    assert {e.name: e.share for e in found.effects if e.share} == {"rest": 1.0}
+    found = design_effects(scores_of(lambda *_: 0.5), direction="maximize")
+    assert {e.name: e.share for e in found.effects if e.share} == {"residual": 1.0}
 
 
 def test_tuned_pairs_share_the_spread_with_seeds():
@@ -180,7 +180,7 @@ COVER = effects(loss=0.05, activation=0.02, lr=0.6, pair_x_lr=0.2, seed=0.03, re
         (
             effects(0.4, loss=0.03, activation=0.0, seed=0.7, rest=0.27),
             None,
-            "once tuned, the 4 pairs are not told apart by these seeds (3% of the spread).",
+            "once tuned, the 4 pairs are not told apart by these seeds (3% of the variance).",
         ),
         (
             effects(0.01, loss=0.03, activation=0.0, seed=0.7, rest=0.27),
@@ -190,19 +190,19 @@ COVER = effects(loss=0.05, activation=0.02, lr=0.6, pair_x_lr=0.2, seed=0.03, re
         (
             effects(0.01, loss=0.3, activation=0.1, seed=0.4, rest=0.2),
             ["a/x"],
-            "once tuned, the pair still matters: it explains 40% of the spread, the seed 40%.",
+            "once tuned, the pair still matters: it explains 40% of the variance, the seed 40%.",
         ),
         (
             effects(0.01, loss=0.03, activation=0.01, seed=0.4, rest=0.56),
             ["a/x"],
-            "once tuned, the pair still matters little: it explains 4% of the spread, the seed 40%.",
+            "once tuned, the pair still matters little: it explains 4% of the variance, the seed 40%.",
         ),
         (None, None, "what is left once every pair is tuned cannot be said from one pair or one seed."),
     ],
 )
 def test_whether_the_loss_matters_is_one_sentence(tuned, tied, said):
     start = (
-        "The learning rate, and which rate suits which pair, explains 80% of the spread in accuracy over the cover, "
+        "The learning rate, and which rate suits which pair, explains 80% of the variance in accuracy over the initial design, "
         "loss and activation 7%; "
     )
     assert effects_sentence(COVER, tuned, metric="accuracy", tied=tied) == start + said

@@ -54,19 +54,15 @@ def test_one_row_says_what_a_pair_was_given():
     assert summary(records) == SearchSummary(
         pair="bce/sigmoid",
         trials=4,
-        failed=1,
         searched=1,
         coverage=pytest.approx(2 / 3),
-        gap=pytest.approx(1 / 3),
         best_lr=0.01,
         best_at=pytest.approx(1 / 3),
         at_edge=False,
-        extended=False,
         diverged=0.1,
         pruned=0.25,
         score=0.9,
         default_score=0.9,
-        default_trials=4,
         sensitivity=pytest.approx((0.2 + 0.1) * math.log(3) / math.log(10) / 2),
         seconds=1.5,
     )
@@ -82,7 +78,7 @@ def test_a_best_rate_at_an_end_is_told_until_the_range_is_extended():
     records = [trial(0, 0.01, 0.7), trial(1, 1.0, 0.9)]
     assert summary(records).at_edge
     wider = summary([*records, trial(2, 10.0, 0.8, stage="extension")])
-    assert (wider.extended, wider.at_edge, wider.best_at) == (True, False, pytest.approx(0.75))
+    assert (wider.at_edge, wider.best_at) == (False, pytest.approx(0.75))
 
 
 def test_an_extension_for_one_pair_widens_the_range_of_all():
@@ -90,7 +86,7 @@ def test_an_extension_for_one_pair_widens_the_range_of_all():
     first, second = search_summaries(
         records, direction="maximize", lr=(1e-3, 1.0), pairs=["bce/sigmoid", "mse/sigmoid"]
     )
-    assert (first.extended, first.best_at, second.best_at) == (True, pytest.approx(0.75), 1.0)
+    assert (first.best_at, second.best_at) == (pytest.approx(0.75), 1.0)
 
 
 def test_a_fixed_rate_has_no_place():
@@ -105,9 +101,9 @@ def test_the_score_with_the_learning_rate_alone_is_that_near_the_defaults():
         trial(2, 0.01, 0.70, pair="focal/sigmoid", own=(("gamma", 1.9),)),
     ]
     found = summary(records, pairs=["focal/sigmoid"], own={"focal/sigmoid": [GAMMA]}, settings=["batch_size"])
-    assert (found.score, found.default_score, found.default_trials, found.searched) == (0.9, 0.8, 2, 3)
+    assert (found.score, found.default_score, found.searched) == (0.9, 0.8, 3)
     nowhere = summary(records[:1], pairs=["focal/sigmoid"], own={"focal/sigmoid": [GAMMA]})
-    assert (nowhere.default_score, nowhere.default_trials) == (None, 0)
+    assert nowhere.default_score is None
 
 
 def test_an_own_range_is_measured_on_its_scale():

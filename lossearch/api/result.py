@@ -20,7 +20,7 @@ from lossearch.records.confirmations import Confirmed, read_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.evidence import Evidence, read_evidence
 from lossearch.records.store import Store
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import TrialRecord, best_of
 from lossearch.report import frames
 from lossearch.report.leaderboard import Leaderboard, make_leaderboard
 from lossearch.report.published import published_numbers, published_table
@@ -30,7 +30,7 @@ from lossearch.study.optuna_study import load_study, read_trials
 from lossearch.study.prepare import Prepared
 from lossearch.study.reopen import Reopened, find_trial
 from lossearch.study.rerun import Rerun
-from lossearch.study.trial_value import best_of, counted
+from lossearch.study.trial_value import counted
 from lossearch.verdict import Verdict
 
 if TYPE_CHECKING:

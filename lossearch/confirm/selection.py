@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import TrialRecord, best_of
 from lossearch.study.loop import by_pair
 from lossearch.study.plan import Plan
 from lossearch.study.schedule import History, points_of
-from lossearch.study.trial_value import best_of, counted
+from lossearch.study.trial_value import counted
 from lossearch.training.contract import Outcome
 
 

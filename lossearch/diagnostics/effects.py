@@ -1,4 +1,4 @@
-"""How much of the spread in score comes from the loss, the activation, the learning rate, the seed."""
+"""How much of the variance in score comes from the loss, the activation, the learning rate, the seed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from lossearch.records.trial import TrialRecord
 from lossearch.verdict.across_tasks.rank_tests import friedman_p
 from lossearch.verdict.scale import Scale, merit, scale_of
 
-REST = "rest"
+RESIDUAL = "residual"
 _REACH = 3.0
 
 
 @dataclass(frozen=True)
 class Effect:
-    """One source of spread: its share of the whole, 0 to 1, and its degrees of freedom."""
+    """One source of variance: its share of the whole, 0 to 1, and its degrees of freedom."""
 
     name: str
     share: float
@@ -29,7 +29,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Effects:
-    """Where the spread of a set of scores comes from; shares add up to 1.
+    """Where the variance of a set of scores comes from; shares add up to 1.
 
     ``p`` is the chance of pair differences as large as these where pairs do not matter, None where the
     design does not say. ``size`` is (pairs, learning rates, seeds).
@@ -85,14 +85,14 @@ def replicate_scores(
     return pd.DataFrame(found, columns=["pair", "loss", "activation", "lr", "seed", "trial", "score"])
 
 
-def cover_effects(scores: pd.DataFrame, *, direction: str) -> Effects | None:
-    """Return what loss, activation, learning rate and seed explain over the cover.
+def design_effects(scores: pd.DataFrame, *, direction: str) -> Effects | None:
+    """Return what loss, activation, learning rate and seed explain over the initial design.
 
-    The cover gives every pair the same learning rates under the same seeds, so that the spread splits
+    The initial design gives every pair the same learning rates under the same seeds, so that the variance splits
     into parts that do not overlap (analysis of variance of a balanced design): losses; activations within
     a loss; learning rates; how far the best rate differs between pairs ("pair x lr", which holds the
-    losses' own parameters too, for they change from point to point); seeds; the rest. From each part its
-    share by chance alone is taken off (epsilon squared, Kelley 1935), and given to the rest. Errors enter
+    losses' own parameters too, for they change from point to point); seeds; the residual. From each part its
+    share by chance alone is taken off (epsilon squared, Kelley 1935), and given to the residual. Errors enter
     as logarithms, held to three interquartile ranges above the third quartile, so that one exploding
     replicate does not stand for everything.
 
@@ -187,31 +187,31 @@ def _square(values: NDArray[np.float64]) -> float:
 
 
 def _shares(parts: Sequence[tuple[str, float, int]], total: float, freedom: int) -> tuple[Effect, ...]:
-    """Return shares of the spread, what chance alone would give taken off."""
+    """Return shares of the variance, what chance alone would give taken off."""
     left = freedom - sum(f for _, _, f in parts)
     noise = max(total - sum(s for _, s, _ in parts), 0.0) / left if left else 0.0
     if total <= 0:
-        return (*(Effect(name, 0.0, f) for name, _, f in parts), Effect(REST, 1.0, left))
+        return (*(Effect(name, 0.0, f) for name, _, f in parts), Effect(RESIDUAL, 1.0, left))
     found = [Effect(name, max(s - f * noise, 0.0) / total, f) for name, s, f in parts]
-    return (*found, Effect(REST, max(1.0 - sum(e.share for e in found), 0.0), left))
+    return (*found, Effect(RESIDUAL, max(1.0 - sum(e.share for e in found), 0.0), left))
 
 
 def effects_sentence(
-    cover: Effects | None, tuned: Effects | None, *, metric: str, tied: Sequence[str] | None = None
+    design: Effects | None, tuned: Effects | None, *, metric: str, tied: Sequence[str] | None = None
 ) -> str:
     """Return whether the loss matters here at all, in one sentence.
 
     Args:
-        cover: of the cover.
+        design: of the initial design.
         tuned: of each pair at its best point.
         metric: the metric that judged.
         tied: the pairs tied with the best, where a verdict says so; it decides then.
     """
     before = (
         ""
-        if cover is None
-        else f"the learning rate, and which rate suits which pair, explains {cover.share('lr', 'pair x lr'):.0%} of the spread "
-        f"in {metric} over the cover, loss and activation {cover.share('loss', 'activation'):.0%}; "
+        if design is None
+        else f"the learning rate, and which rate suits which pair, explains {design.share('lr', 'pair x lr'):.0%} of the variance "
+        f"in {metric} over the initial design, loss and activation {design.share('loss', 'activation'):.0%}; "
     )
     if tuned is None:
         tail = "what is left once every pair is tuned cannot be said from one pair or one seed"
@@ -221,10 +221,12 @@ def effects_sentence(
     if tied is not None and len(tied) >= pairs:
         tail = f"the loss makes no measurable difference here once each of the {pairs} pairs has its own learning rate"
     elif tied is None and tuned.p is not None and tuned.p > 0.05:
-        tail = f"once tuned, the {pairs} pairs are not told apart by these seeds ({share:.0%} of the spread)"
+        tail = (
+            f"once tuned, the {pairs} pairs are not told apart by these seeds ({share:.0%} of the variance)"
+        )
     else:
         weight = "matters" if share >= 0.1 else "matters little"
-        tail = f"once tuned, the pair still {weight}: it explains {share:.0%} of the spread, the seed {tuned.share('seed'):.0%}"
+        tail = f"once tuned, the pair still {weight}: it explains {share:.0%} of the variance, the seed {tuned.share('seed'):.0%}"
     return _capital(f"{before}{tail}.")
 
 

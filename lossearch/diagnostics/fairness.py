@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lossearch.metrics.metric import SIGN
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import TrialRecord, best_of
 from lossearch.training.contract import Outcome
 
 EXTENSION = "extension"
@@ -24,29 +24,25 @@ class SearchSummary:
     """What one pair was given in the search, and what became of it.
 
     Shares are 0 to 1. ``coverage`` is the part of the learning rates' log range between the lowest and
-    the highest tried; ``gap`` its largest part without a trial. ``best_at`` is where the best rate lies in
+    the highest tried. ``best_at`` is where the best rate lies in
     that range, 0 at its low end. ``diverged`` counts replicates, ``pruned`` trials. ``searched`` is how
-    many numbers were searched besides the pair. ``default_score`` is the best value among the
-    ``default_trials`` trials whose own parameters lie near their defaults. ``sensitivity`` is what is lost
+    many numbers were searched besides the pair. ``default_score`` is the best value among the trials whose
+    own parameters lie near their defaults. ``sensitivity`` is what is lost
     when the rate is missed, in the metric's units (see :func:`sensitivity`). ``seconds`` is the median
     training time of a replicate. None where there is nothing to say it from.
     """
 
     pair: str
     trials: int
-    failed: int
     searched: int
     coverage: float | None
-    gap: float | None
     best_lr: float | None
     best_at: float | None
     at_edge: bool
-    extended: bool
     diverged: float
     pruned: float
     score: float | None
     default_score: float | None
-    default_trials: int
     sensitivity: float | None
     seconds: float | None
 
@@ -99,7 +95,7 @@ def search_summaries(
     outside = [r.point.lr for r in records if r.stage == EXTENSION]
     within = (min([lr[0], *outside]), max([lr[1], *outside]))
     return tuple(
-        _summary(pair, group, direction, within, bool(outside), (own or {}).get(pair, ()), len(settings))
+        _summary(pair, group, direction, within, (own or {}).get(pair, ()), len(settings))
         for pair, group in groups.items()
     )
 
@@ -109,35 +105,29 @@ def _summary(
     group: Sequence[TrialRecord],
     direction: str,
     within: tuple[float, float],
-    extended: bool,
     own: Sequence[OwnRange],
     settings: int,
 ) -> SearchSummary:
     sign = SIGN[direction]
     done = [r for r in group if r.outcome is not Outcome.FAILED]
-    best = _best(done, sign)
+    best = best_of(done, sign)
     usual = [r for r in done if _near_default(r, own)]
-    usual_best = _best(usual, sign)
+    usual_best = best_of(usual, sign)
     replicates = sum(len(r.seeds) for r in done)
     at = None if best is None else _share(best.point.lr, within)
-    coverage, gap = _spread([r.point.lr for r in done], within)
     times = [r.seconds / len(r.seeds) for r in done if r.seeds and r.seconds > 0]
     return SearchSummary(
         pair=pair,
         trials=len(done),
-        failed=len(group) - len(done),
         searched=(within[0] < within[1]) + len(own) + settings,
-        coverage=coverage,
-        gap=gap,
+        coverage=_coverage([r.point.lr for r in done], within),
         best_lr=None if best is None else best.point.lr,
         best_at=at,
         at_edge=at is not None and not _EDGE < at < 1 - _EDGE,
-        extended=extended,
         diverged=sum(r.n_diverged for r in done) / replicates if replicates else 0.0,
         pruned=sum(r.outcome is Outcome.PRUNED for r in done) / len(done) if done else 0.0,
         score=None if best is None else best.value,
         default_score=None if usual_best is None else usual_best.value,
-        default_trials=len(usual),
         sensitivity=sensitivity(done, direction=direction),
         seconds=float(np.median(times)) if times else None,
     )
@@ -155,7 +145,7 @@ def sensitivity(records: Sequence[TrialRecord], *, direction: str) -> float | No
     """
     sign = SIGN[direction]
     valued = [r for r in records if r.value is not None and r.point.lr > 0]
-    best = _best(valued, sign)
+    best = best_of(valued, sign)
     if best is None or best.value is None:
         return None
     drops = []
@@ -174,12 +164,6 @@ def sensitivity(records: Sequence[TrialRecord], *, direction: str) -> float | No
     return float(np.mean(drops)) if drops else None
 
 
-def _best(records: Sequence[TrialRecord], sign: int) -> TrialRecord | None:
-    """Return the trial of best value, the earliest of equals."""
-    valued = [r for r in records if r.value is not None and math.isfinite(r.value)]
-    return max(valued, key=lambda r: (sign * (r.value or 0.0), -r.number), default=None)
-
-
 def _share(lr: float, within: tuple[float, float]) -> float | None:
     low, high = within
     if not 0 < low < high:
@@ -187,12 +171,10 @@ def _share(lr: float, within: tuple[float, float]) -> float | None:
     return min(max(math.log(lr / low) / math.log(high / low), 0.0), 1.0)
 
 
-def _spread(rates: Sequence[float], within: tuple[float, float]) -> tuple[float | None, float | None]:
-    """Return the share of the range between the tried extremes, and the largest gap, ends included."""
-    shares = sorted(s for lr in set(rates) if (s := _share(lr, within)) is not None)
-    if not shares:
-        return None, None
-    return shares[-1] - shares[0], float(np.diff([0.0, *shares, 1.0]).max())
+def _coverage(rates: Sequence[float], within: tuple[float, float]) -> float | None:
+    """Return the share of the range between the tried extremes."""
+    shares = [s for lr in rates if (s := _share(lr, within)) is not None]
+    return max(shares) - min(shares) if shares else None
 
 
 def _near_default(record: TrialRecord, own: Sequence[OwnRange]) -> bool:

@@ -73,7 +73,7 @@ def tuning_curves(
     for it aims at good ones.
 
     What they mean here: the search that is described draws log-uniform learning rates at random. The
-    cover is not such a sample. Its rates are equally spaced from end to end and its other parameters
+    initial design is not such a sample. Its rates are equally spaced from end to end and its other parameters
     follow a scrambled Halton sequence. Where the score changes little from one rate to the next, so even
     a spread gives a distribution function closer to the true one than independent draws would, and the
     bands are wider than they need be. Nothing guarantees that where the score jumps between neighbouring

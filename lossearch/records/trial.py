@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lossearch.space import Point
@@ -39,3 +39,9 @@ class TrialRecord:
     run_id: str | None = None
     index: int = 0
     course: Mapping[int, float] = field(default_factory=dict)
+
+
+def best_of(records: Sequence[TrialRecord], sign: int) -> TrialRecord | None:
+    """Return the trial of best value, the earliest of equals; None where none has a value."""
+    valued = [r for r in records if r.value is not None]
+    return max(valued, key=lambda r: (sign * (r.value or 0.0), -r.number), default=None)

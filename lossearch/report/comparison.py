@@ -10,13 +10,11 @@ from rich.text import Text
 
 from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.across_tasks import EXTRA
-from lossearch.report.formatting import number
+from lossearch.report.formatting import MISSING, number
 from lossearch.report.layout import Column, Fitted, escaped, markdown_table
 from lossearch.verdict.across_tasks.comparison import SURE, PairwiseComparison, TaskComparison, sentence
 from lossearch.verdict.scale import Scale
 from lossearch.verdict.verdict import Relation
-
-_UNSAID = "-"
 
 
 def compared_table(comparison: TaskComparison) -> RenderableType:
@@ -51,7 +49,7 @@ def rank_columns(comparison: TaskComparison) -> tuple[Column, ...]:
 
 
 def _of(compared: PairwiseComparison | None, text: Callable[[PairwiseComparison], str]) -> str:
-    return _UNSAID if compared is None else text(compared)
+    return MISSING if compared is None else text(compared)
 
 
 def _gain(compared: PairwiseComparison) -> str:
@@ -60,7 +58,7 @@ def _gain(compared: PairwiseComparison) -> str:
 
 def _chances(compared: PairwiseComparison) -> str:
     if compared.better is None or compared.equal is None or compared.worse is None:
-        return _UNSAID
+        return MISSING
     return f"{compared.better:.2f} {compared.equal:.2f} {compared.worse:.2f}"
 
 

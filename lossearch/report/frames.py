@@ -11,7 +11,7 @@ import pandas as pd
 
 from lossearch.metrics.metric import SIGN
 from lossearch.records.confirmations import PREFIX, Confirmation, Confirmed
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import TrialRecord, best_of
 from lossearch.space import Point
 from lossearch.training.contract import Outcome
 from lossearch.verdict.verdict import Ranked, Verdict
@@ -22,11 +22,12 @@ _SCORED = (Outcome.COMPLETED, Outcome.DIVERGED)
 
 def best_records(records: Iterable[TrialRecord], *, direction: str) -> dict[str, TrialRecord]:
     """Return each pair's best finished trial; of equals, the first. A diverged trial has a value too."""
-    best: dict[str, TrialRecord] = {}
-    scored = [(v, r) for r in records if (v := _value(r)) is not None]
-    for _, record in sorted(scored, key=lambda s: (-SIGN[direction] * s[0], s[1].number)):
-        best.setdefault(record.point.pair, record)
-    return best
+    groups: dict[str, list[TrialRecord]] = {}
+    for record in records:
+        if _value(record) is not None:
+            groups.setdefault(record.point.pair, []).append(record)
+    sign = SIGN[direction]
+    return {p: best for p, group in groups.items() if (best := best_of(group, sign)) is not None}
 
 
 def search_leaderboard(

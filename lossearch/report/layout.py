@@ -43,21 +43,18 @@ class Column:
 class Fitted:
     """A table in the widest of its layouts that fits: details beside, details under, pairs split, short headings."""
 
-    def __init__(self, columns: Sequence[Column], *, bold_row: int | None = None, leading: int = 0) -> None:
+    def __init__(self, columns: Sequence[Column], *, bold_row: int | None = None) -> None:
         self.columns = tuple(
             c if c.wraps or c.splits else replace(c, cells=tuple(aligned(c.cells))) for c in columns
         )
         self.bold_row = bold_row
-        self.leading = leading
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         layouts = _layouts(self.columns, options.max_width)
         yield self._table(next((c for c in layouts if _needs(c) <= options.max_width), layouts[-1]))
 
     def _table(self, columns: Sequence[Column]) -> Table:
-        table = Table(
-            box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, leading=self.leading
-        )
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
         for column in columns:
             table.add_column(
                 Text(column.heading),

@@ -74,10 +74,9 @@ def optimism_sentence(verdict: Verdict, basis: Basis) -> str:
 
 def confirmed_sentences(confirmed: Confirmed) -> list[str]:
     """Return what was confirmed where no verdict compares it, a sentence each."""
-    rows = "test" if confirmed.part == "test" else "validation"
     return [
         f"Confirmed on {len(c.seeds)} fresh seeds: {c.point.pair} at lr {rate(c.point.lr)} scores {confirmed.metric} "
-        f"{plus_minus(c.scores.get(c.judged), c.spread.get(c.judged))} on {rows} rows."
+        f"{plus_minus(c.scores.get(c.judged), c.spread.get(c.judged))} on {confirmed.part} rows."
         for c in confirmed.confirmations
     ]
 

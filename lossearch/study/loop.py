@@ -11,12 +11,12 @@ from typing import Protocol
 from lossearch.errors import RunFailedError
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import constant_score
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import TrialRecord, best_of
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.pruning import Pruning
 from lossearch.study.schedule import History, Next, earlier_rounds, next_round
-from lossearch.study.trial_value import Attempt, Objective, best_of, counted, summarise
+from lossearch.study.trial_value import Attempt, Objective, counted, summarise
 from lossearch.tasks.task import Fold, Task
 from lossearch.training.contract import Outcome, Prune, Replicate, ReplicateResult, TrainingMethod
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from lossearch._random import stream
 from lossearch.metrics.metric import SIGN, Metric
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import TrialRecord, best_of
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.study.initial_design import at, cover, every, grid, quasi_random
 from lossearch.study.samplers import MODELS, propose, propose_freely
-from lossearch.study.trial_value import best_of, worth
+from lossearch.study.trial_value import worth
 
 COVER = 7
 """Points a pair has before a model is asked, where its budget allows."""

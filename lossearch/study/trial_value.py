@@ -181,9 +181,3 @@ def counted(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     for record in records:
         last[record.point.pair, record.index] = record
     return sorted(last.values(), key=lambda r: r.number)
-
-
-def best_of(records: Sequence[TrialRecord], sign: int) -> TrialRecord | None:
-    """Return the trial of best value, the earliest of equals; None where none has a value."""
-    valued = [r for r in records if r.value is not None]
-    return max(valued, key=lambda r: (sign * (r.value or 0.0), -r.number), default=None)

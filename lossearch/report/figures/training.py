@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from lossearch.report.figures.canvas import BLUE, FAINT, INK, ORANGE, VERMILLION, Panel, Picture
-from lossearch.report.figures.scales import limits, rate_axis
 from lossearch.report.formatting import number, rate
 from lossearch.report.sentences import Basis
 
@@ -29,7 +29,7 @@ def curves_picture(curves: pd.DataFrame, basis: Basis) -> Picture:
         basis: the metric's name, seeds and optimiser.
     """
     judged = curves[curves["curve"].isin([f"train_{basis.metric}", f"val_{basis.metric}"])]
-    shared = limits(judged, basis, "mean")
+    shared = _limits(judged, basis, "mean")
     panels = []
     for pair in dict.fromkeys(curves["pair"]):
         of_pair = curves[curves["pair"] == pair]
@@ -59,7 +59,7 @@ def sensitivity_picture(frame: pd.DataFrame, basis: Basis) -> Picture:
     ascending = basis.direction == "minimize"
     usable = frame[np.isfinite(frame["value"])].sort_values("value", ascending=ascending, kind="stable")
     reference = usable.loc[usable["pair"] == basis.conventional, "value"].head(1)
-    shared = limits(usable, basis)
+    shared = _limits(usable, basis)
     panels = []
     for pair in dict.fromkeys(usable["pair"]):
         trials = usable[usable["pair"] == pair]
@@ -142,7 +142,7 @@ def _draw_sensitivity(
         label = f"best of {basis.conventional}"
         ax.axhline(level, color=FAINT, lw=1, ls="--", zorder=0, label=label)
     ax.set_ylim(limits)
-    rate_axis(ax, rates)
+    _rate_axis(ax, rates)
     ax.set_ylabel(basis.metric)
     ax.set_xlabel("learning rate")
 
@@ -167,3 +167,33 @@ def _draw_trials(ax: Axes, trials: pd.DataFrame, limits: tuple[float, float]) ->
         marker = "^" if (beyond["value"] > high).all() else "v"
         ax.plot(beyond["lr"], edge, marker, color=VERMILLION, ms=5, clip_on=False, ls="", label="far outside")
     ax.plot(best["lr"], best["value"], "*", color=TRAIN, ms=12, mec=INK, mew=0.6, label="best", zorder=5)
+
+
+def _limits(table: pd.DataFrame, basis: Basis, column: str = "value") -> tuple[float, float]:
+    """Return limits that hold every value and its sd, but for those far off on the bad side, which hide the rest.
+
+    Far off is three interquartile ranges; of curves, their worst values are compared.
+    """
+    values = table[column].to_numpy(dtype=float)
+    if not len(values):
+        return 0.0, 1.0
+    worst = table.groupby("pair")[column].agg("max" if basis.direction == "minimize" else "min")
+    compared = values if column == "value" else worst.to_numpy(dtype=float)
+    first, third = np.quantile(compared, [0.25, 0.75])
+    reach = 3 * (third - first) or math.inf
+    near = values <= third + reach if basis.direction == "minimize" else values >= first - reach
+    sd = np.nan_to_num(table["sd"].to_numpy(dtype=float))[near]
+    low, high = float((values[near] - sd).min()), float((values[near] + sd).max())
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 0.05
+    return low - margin, high + margin
+
+
+def _rate_axis(ax: Axes, rates: pd.Series[float]) -> None:
+    """Make the x axis one of learning rates."""
+    low, high = rates.min() / 1.6, rates.max() * 1.6
+    ax.set_xscale("log")
+    ax.set_xlim(low, high)
+    few = high / low < 30
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=6))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: rate(v)))
+    ax.xaxis.set_minor_locator(NullLocator())

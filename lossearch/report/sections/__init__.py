@@ -1,5 +1,36 @@
 """The parts of a report, each made from the records that are there."""
 
-from lossearch.report.sections.assemble import make_report
+from __future__ import annotations
 
-__all__ = ["make_report"]
+from lossearch.report.sections import answer, metrics, predictions, provenance, search
+from lossearch.report.sources import Report, Sources
+
+
+def make_report(sources: Sources) -> Report:
+    """Return a study's report; a section whose records are missing says so in a sentence."""
+    basis, task = sources.basis, sources.declared["identity"]["task"]
+    sections = (
+        answer.leaderboard(sources),
+        answer.differences(sources),
+        answer.optimism(sources),
+        metrics.metrics(sources),
+        search.learning_rates(sources),
+        search.learning_curves(sources),
+        predictions.predictions(sources),
+        search.effects(sources),
+        search.fairness(sources),
+        search.budget(sources),
+        search.trials(sources),
+        provenance.limits(sources),
+        provenance.reproduce(sources),
+    )
+    return Report(
+        title=basis.name,
+        subtitle=(
+            f"Which loss, activation and learning rate fit {task['name']} ({sources.declared['kind']}, judged by "
+            f"{basis.metric}, trained by {basis.optimizer})"
+        ),
+        lead=answer.lead(sources),
+        facts=answer.facts(sources),
+        sections=tuple(s for s in sections if s is not None),
+    )

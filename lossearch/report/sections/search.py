@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lossearch.diagnostics.effects import cover_effects, effects_sentence, replicate_scores, tuned_effects
+from lossearch.diagnostics.effects import design_effects, effects_sentence, replicate_scores, tuned_effects
 from lossearch.diagnostics.fairness import OwnRange, SearchSummary, search_summaries
 from lossearch.diagnostics.special_cases import confirmed_shortfalls, searched_shortfalls, special_cases
 from lossearch.diagnostics.tuning_curves import crossings, tuning_curves
@@ -68,7 +68,7 @@ def budget(sources: Sources) -> Section:
     found = tuning_curves(sources.records, direction=basis.direction)
     picture = tuning_picture(sorted(found, key=lambda c: sources.order.index(c.pair)), basis)
     if picture is None:
-        why = "This needs five independent trials of a pair (those of the cover)."
+        why = "This needs five independent trials of a pair (those of the initial design)."
         return Section("budget", "How many trials", (why,))
     crossed = [str(c) for c in crossings(found, direction=basis.direction) if c.clear]
     text = (
@@ -166,15 +166,15 @@ def _fairness_table(rows: Sequence[SearchSummary], sources: Sources) -> Table:
 
 
 def effects(sources: Sources) -> Section:
-    """Return how much of the spread comes from loss, activation, learning rate and seed."""
+    """Return how much of the variance comes from loss, activation, learning rate and seed."""
     basis, verdict = sources.basis, sources.verdict
     if "trial" not in sources.curves:
         return Section("effects", "What matters", ("This needs the curves, which are not recorded.",))
     scores = replicate_scores(sources.curves, sources.records, metric=basis.metric, stage="cover")
-    cover = cover_effects(scores, direction=basis.direction)
+    design = design_effects(scores, direction=basis.direction)
     tuned = tuned_effects(_tuned(sources), direction=basis.direction)
     sentence = effects_sentence(
-        cover, tuned, metric=basis.metric, tied=None if verdict is None else verdict.tied
+        design, tuned, metric=basis.metric, tied=None if verdict is None else verdict.tied
     )
     tables = tuple(
         Table(
@@ -182,13 +182,13 @@ def effects(sources: Sources) -> Section:
             (
                 Column("source", tuple(e.name for e in found.effects)),
                 Column(
-                    "share of the spread",
+                    "share of the variance",
                     tuple(f"{100 * e.share:.0f} %" for e in found.effects),
                     numeric=True,
                 ),
             ),
         )
-        for caption, found in (("Over the cover", cover), ("Each pair at its best point", tuned))
+        for caption, found in (("Over the initial design", design), ("Each pair at its best point", tuned))
         if found is not None
     )
     return Section("effects", "What matters", (sentence,), tables=(*tables, *_importances(sources)))
