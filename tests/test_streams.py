@@ -511,8 +511,8 @@ def test_drawn_parts_are_no_larger_than_what_is_held(monkeypatch, tmp_path) -> N
 def test_a_part_too_large_to_be_held_is_refused(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(streams, "HELD_BYTES", 1000)
     expected = (
-        "The validation part has 50 rows of 24 bytes, 0.0 GiB; it is held in memory to be scored, in 9.31323e-07 GiB "
-        "at most. Set held_rows = 41 in [task] to score a fixed sample of so many rows, or give a smaller part."
+        "The validation part has 50 rows of 24 bytes, 1.2 KiB; it is held in memory to be scored, in 1000 bytes at "
+        "most. Set held_rows = 41 in [task] to score a fixed sample of so many rows, or give a smaller part."
     )
     assert message(lambda: plainly(_three_parts(tmp_path))) == expected
     assert len(plainly(_three_parts(tmp_path), held_rows=41).fold(0).validation) == 41
@@ -621,7 +621,7 @@ def test_row_groups_too_large_to_be_read_are_refused(monkeypatch, tmp_path) -> N
     monkeypatch.setattr("lossearch.data.parquet.GROUP_BYTES", 2400)
     path = write(table(), tmp_path, rows=200)
     assert message(lambda: from_parquet(path, target="y")) == (
-        "t.parquet has a row group of 200 rows, 0 MiB, and groups are read whole: write it with 100 rows a group or "
+        "t.parquet has a row group of 200 rows, 4.7 KiB, and groups are read whole: write it with 100 rows a group or "
         "fewer (row_group_size=100 in DataFrame.to_parquet)."
     )
     assert len(from_parquet(write(table(), tmp_path, rows=100), target="y").x) == N

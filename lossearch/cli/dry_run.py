@@ -29,7 +29,7 @@ def dry_run_lines(prepared: Prepared) -> Sequence[RenderableType]:
         ),
         (
             f"{plan.total} trials of {len(plan.budget.seeds)} seeds: {cost.replicates} replicates, about "
-            f"{duration(cost.seconds)} and {cost.disk / 1e6:.1f} MB of records"
+            f"{duration(cost.seconds)} and {size(cost.disk)} of records"
         ),
         *_then(prepared, cost),
         _how(cost),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lossearch._text import duration
 from lossearch.confirm.fresh_seeds import Fresh, Scorer
 from lossearch.confirm.selection import Finalists
 from lossearch.errors import RunFailedError
@@ -187,7 +188,9 @@ class Confirm:
                 if i == 1:  # where they are trained together all come at once
                     continue
                 left = (told - begun) / i * (len(replicates) - i)
-                self.listener.note(f"{i} of {len(replicates)} replicates confirmed, about {left:.0f} s left")
+                self.listener.note(
+                    f"{i} of {len(replicates)} replicates confirmed, about {duration(left)} left"
+                )
 
     def _train(self, replicates: Sequence[Replicate]) -> Iterator[ReplicateResult]:
         plan = self.plan

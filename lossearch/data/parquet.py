@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lossearch._text import size
 from lossearch.data import columns
 from lossearch.data.rows import MIX_BYTES, Draw, Features, Ids, Piece, fetched, join, mixed, take
 from lossearch.errors import InputError
@@ -87,7 +88,7 @@ class ParquetRows:
         if room > GROUP_BYTES:
             fitting = GROUP_BYTES // (8 * len(features))
             raise InputError(
-                f"{path.name} has a row group of {largest} rows, {room / 2**20:.0f} MiB, and groups are read whole: "
+                f"{path.name} has a row group of {largest} rows, {size(room)}, and groups are read whole: "
                 f"write it with {fitting} rows a group or fewer (row_group_size={fitting} in DataFrame.to_parquet)."
             )
         first = next((g for g, n in enumerate(sizes) if n), None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
+from lossearch._text import duration
 from lossearch.errors import RunFailedError
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import constant_score
@@ -124,7 +125,7 @@ class Search:
             prune = self._pruning()
             for item, results, started in _trials(self.plan, self.train, batch, late, prune):
                 self._settle(item, results, started, late, prune)
-        return f"time is up ({seconds:g} s)"
+        return f"time is up ({duration(seconds)})"
 
     def _pruning(self) -> Prune | None:
         """Return what decides, in the next round, which trials are given up."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from lossearch._random import rng
+from lossearch._text import size
 from lossearch.data import preparation
 from lossearch.data.inputs import Inputs, fit_inputs
 from lossearch.data.rows import Draw, Features, Ids, RowSource, rows_of
@@ -61,9 +62,9 @@ def _joined(parts: Sequence[Part]) -> Part:
 def cut(pieces: Iterator[Part], sizes: Sequence[int]) -> Iterator[Part]:
     """Give rows that come in pieces of any size as parts of the sizes asked."""
     left: Part | None = None
-    for size in sizes:
+    for wanted in sizes:
         found: list[Part] = []
-        lacking = size
+        lacking = wanted
         while lacking:
             left = next(pieces) if left is None else left
             found.append(left.cut(0, lacking))
@@ -132,8 +133,8 @@ class StreamedFolds:
         row = self._sampled.x[0].nbytes
         if len(rows) * row > HELD_BYTES:
             raise InputError(
-                f"The {part} part has {len(rows)} rows of {row} bytes, {len(rows) * row / 2**30:.1f} GiB; it is held "
-                f"in memory to be scored, in {HELD_BYTES / 2**30:g} GiB at most. Set held_rows = "
+                f"The {part} part has {len(rows)} rows of {row} bytes, {size(len(rows) * row)}; it is held "
+                f"in memory to be scored, in {size(HELD_BYTES)} at most. Set held_rows = "
                 f"{HELD_BYTES // row} in [task] to score a fixed sample of so many rows, or give a smaller part."
             )
         return rows
