@@ -105,7 +105,7 @@ def test_too_few_tasks_are_a_description():
     assert c.needed == 7
     assert sentence(c) == (
         "Over 3 binary tasks a/x has the best average rank (1.00 of 3), which is a description and no finding: with 3 "
-        "pairs at least 7 tasks are needed before signed ranks can tell any two apart."
+        "pairs at least 7 tasks are needed before signed ranks can find any two significantly different."
     )
 
 

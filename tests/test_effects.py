@@ -180,7 +180,7 @@ COVER = effects(loss=0.05, activation=0.02, lr=0.6, pair_x_lr=0.2, seed=0.03, re
         (
             effects(0.4, loss=0.03, activation=0.0, seed=0.7, rest=0.27),
             None,
-            "once tuned, the 4 pairs are not told apart by these seeds (3% of the variance).",
+            "once tuned, the 4 pairs do not differ significantly over these seeds (3% of the variance).",
         ),
         (
             effects(0.01, loss=0.03, activation=0.0, seed=0.7, rest=0.27),

@@ -80,7 +80,7 @@ def compare(
         names: two or more studies of the store.
         store: where their records are.
         metric: what to compare by, instead of what each study was judged by.
-        level: chance of telling any two pairs apart that are equal.
+        level: chance of finding any two equal pairs significantly different.
         rope: scores that differ by less are equal in practice; of errors, the share of the error.
 
     Raises:

@@ -28,7 +28,7 @@ from lossearch.cli.output import only_json, show, write_json
     default=0.05,
     show_default=True,
     metavar="P",
-    help="Chance of telling equal pairs apart, over all comparisons.",
+    help="Chance of finding equal pairs significantly different, over all comparisons.",
 )
 @click.option(
     "--output",

@@ -221,9 +221,7 @@ def effects_sentence(
     if tied is not None and len(tied) >= pairs:
         tail = f"the loss makes no measurable difference here once each of the {pairs} pairs has its own learning rate"
     elif tied is None and tuned.p is not None and tuned.p > 0.05:
-        tail = (
-            f"once tuned, the {pairs} pairs are not told apart by these seeds ({share:.0%} of the variance)"
-        )
+        tail = f"once tuned, the {pairs} pairs do not differ significantly over these seeds ({share:.0%} of the variance)"
     else:
         weight = "matters" if share >= 0.1 else "matters little"
         tail = f"once tuned, the pair still {weight}: it explains {share:.0%} of the variance, the seed {tuned.share('seed'):.0%}"

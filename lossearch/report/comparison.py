@@ -97,7 +97,7 @@ def remarks(comparison: TaskComparison) -> list[str]:
     lines = [
         (
             f"{c.tasks} studies: {', '.join(s.name for s in c.studies)}. Friedman's test (Iman and Davenport): "
-            f"p = {c.friedman:.2g}. Average ranks less than {c.critical:.2f} apart are not told apart by "
+            f"p = {c.friedman:.2g}. Average ranks less than {c.critical:.2f} apart do not differ significantly by "
             f"Nemenyi's test. Equal in practice: less than {region} apart."
         )
     ]

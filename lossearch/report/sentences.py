@@ -49,8 +49,8 @@ def verdict_statement(verdict: Verdict, basis: Basis) -> str:
     return (
         f"{verdict.metric}: mean over {verdict.seeds} fresh seeds on {verdict.rows} {verdict.part} rows, with its "
         f"{verdict.confidence} interval over seeds and rows; {better(basis)} is better. Optimiser: "
-        f"{basis.optimizer}. Gain: over the conventional pair {basis.conventional} (ref.). Tied: not told from "
-        f"the best when all pairs are compared. Search: {_searched(basis)}"
+        f"{basis.optimizer}. Gain: over the conventional pair {basis.conventional} (ref.). Tied: not significantly "
+        f"worse than the best when all pairs are compared. Search: {_searched(basis)}"
     )
 
 

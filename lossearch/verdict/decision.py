@@ -47,10 +47,10 @@ def judge(
     """Return what confirmed pairs' predictions say of them: ranking, all comparisons, ties and advice.
 
     What is judged is the expected score on new rows of a model trained this way on these training rows, so
-    seeds and rows are drawn again together. All k(k-1)/2 differences are one family, told from 0 step
-    down. Another pair never changes the difference, standard error or order of the others; nor who beats
-    whom among them, where it is told from each by more than they are from each other (a loss that plainly
-    fails), or repeats one of them exactly. Where it is close to them, or as good as lost in its own noise,
+    seeds and rows are drawn again together. All k(k-1)/2 differences are one family of hypotheses,
+    tested step down. Another pair never changes the difference, standard error or order of the others; nor
+    which of them differ significantly, where its own differences from them are more significant than theirs
+    (a loss that plainly fails), or it repeats one of them exactly. Where it is close to them, or as good as lost in its own noise,
     the family is larger: intervals widen, by up to a fifth in small families, and nobody is turned round.
 
     Args:

@@ -138,10 +138,10 @@ class Family:
 
 
 def step_down(estimates: Estimates, level: float) -> Family:
-    """Return adjusted p and intervals, step down: what is told from 0 leaves the family to the rest.
+    """Return adjusted p and intervals, step down: a hypothesis that is rejected leaves the family to the rest.
 
-    The estimate furthest from 0 is held against the largest error of all J; once it is told from 0, the
-    next against the largest of the rest, and so on (Romano and Wolf 2005). As draws of few seeds make
+    The estimate furthest from 0 is held against the largest error of all J; once its hypothesis is rejected,
+    the next against the largest of the rest, and so on (Romano and Wolf 2005). As draws of few seeds make
     errors look more alike than they are, p is never below that of Holm 1979, by the number of estimates
     left that do not repeat one another; where draws are not joint, it is that.
     """
@@ -153,8 +153,8 @@ def step_down(estimates: Estimates, level: float) -> Family:
         p_joint, critical_joint = _by_max_t(observed[order], np.abs(estimates.z)[:, order], level)
         p, critical = np.maximum(p, p_joint), np.maximum(critical, critical_joint)
     p = np.maximum.accumulate(p)
-    told = int((p <= level).sum())
-    critical[told:] = critical[told : told + 1]
+    rejected = int((p <= level).sum())
+    critical[rejected:] = critical[rejected : rejected + 1]
     return Family(p[back], estimates.as_distance(critical[back]))
 
 

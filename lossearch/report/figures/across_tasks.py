@@ -30,7 +30,7 @@ def can_draw_ranks() -> bool:
 
 
 def critical_picture(comparison: TaskComparison) -> Picture:
-    """Return average ranks on a line, joined where Nemenyi's test does not tell them apart (Demsar 2006).
+    """Return average ranks on a line, joined where they do not differ significantly by Nemenyi's test (Demsar 2006).
 
     Drawn by scikit-posthocs.
 
@@ -42,8 +42,8 @@ def critical_picture(comparison: TaskComparison) -> Picture:
     c = comparison
     listed = ", ".join(f"{p} {r:.2f}" for p, r in c.ranks.items())
     alt = (
-        f"Average ranks over {c.tasks} tasks, best first: {listed}. Ranks less than {c.critical:.2f} apart are "
-        f"not told apart at level {c.level:g}."
+        f"Average ranks over {c.tasks} tasks, best first: {listed}. Ranks less than {c.critical:.2f} apart do "
+        f"not differ significantly at level {c.level:g}."
     )
     title = f"Average rank over {c.tasks} {c.kind} tasks, critical difference {c.critical:.2f}"
     size = (8.0, 1.2 + 0.32 * len(c.ranks))

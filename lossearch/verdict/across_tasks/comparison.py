@@ -66,7 +66,7 @@ class TaskComparison:
     ``scores`` has one row a study and one column a pair, best average rank first. ``friedman`` is the
     chance of ranks so different where pairs do not matter; ``critical`` the smallest difference of average
     ranks that Nemenyi's test tells apart. ``needed`` is the number of tasks from which Wilcoxon's test
-    with Holm's correction can tell any two of these pairs apart. ``left_out`` says of each other pair
+    with Holm's correction can find any two of these pairs significantly different. ``left_out`` says of each other pair
     which studies lack it.
     """
 
@@ -145,9 +145,9 @@ def sentence(comparison: TaskComparison) -> str:
     if c.tasks < c.needed:
         return (
             f"{head}, which is a description and no finding: with {len(c.ranks)} pairs at least {c.needed} tasks are "
-            f"needed before signed ranks can tell any two apart."
+            f"needed before signed ranks can find any two significantly different."
         )
-    return f"{head}; signed ranks (Holm) tell no pair from {'it' if len(leaders) == 1 else 'them'}."
+    return f"{head}; no pair differs significantly from {'it' if len(leaders) == 1 else 'them'} (signed ranks, Holm)."
 
 
 def _equal_to(comparison: TaskComparison, a: str, b: str) -> bool:
