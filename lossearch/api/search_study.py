@@ -80,7 +80,7 @@ def search(
         y: targets: classes of any type, or real numbers (N,) or (N, T).
         data: a built-in data set, a CSV or Parquet file, or "openml:ID", instead of X and y; or, read batch
             by batch, a Lightning data module, or torch data sets of the training, validation and test part.
-        metric: what judges: a name of ``lossearch.tasks.METRICS``, or a metric of your own. Of two, as in
+        metric: what judges: a name of ``lossearch.metrics.registry.METRICS``, or a metric of your own. Of two, as in
             ``["accuracy", "log_loss"]``, the first judges, and the search looks for good points by both.
         model: a factory of networks, called with ``n_in`` and ``n_out`` where it takes them; "mlp", "cnn" or
             "module:function".

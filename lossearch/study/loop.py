@@ -125,7 +125,7 @@ class Search:
             prune = self._pruning()
             for item, results, started in _trials(self.plan, self.train, batch, late, prune):
                 self._settle(item, results, started, late, prune)
-        return f"time is up ({duration(seconds)})"
+        return f"time is up ({duration(seconds or 0.0)})"
 
     def _pruning(self) -> Prune | None:
         """Return what decides, in the next round, which trials are given up."""
