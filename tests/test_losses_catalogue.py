@@ -101,7 +101,7 @@ def test_unknown_names_are_answered():
 
 def test_short_representations():
     hinge = losses_for("binary")["hinge"]
-    assert repr(hinge) == "Loss('hinge', kinds=('binary',))"
+    assert repr(hinge) == "Loss('hinge', kinds=('binary', 'multilabel'))"
     assert repr(ACTIVATIONS["tanh"]) == "Activation('tanh')"
     assert repr(ENCODINGS["plus_minus_one"]) == "Encoding('plus_minus_one')"
     assert repr(RANGES["unit"]) == "Range('unit')"
@@ -134,7 +134,7 @@ def test_every_problem_of_a_declaration_is_named():
         )  # fmt: skip
     assert str(caught.value).splitlines()[1:] == [
         (
-            "  - No field of a loss named 'alias'. Did you mean 'aliases'? Known: domain, formula, source, aliases, params, "
+            "  - No field of a loss named 'alias'. Did you mean 'aliases'? Known: domain, formula, source, aliases, params, head, "
             "fused, probability, derivative, fused_derivative, usual, equivalent, contains, caution, targets, cure, statistics, after_mean, on_request, "
             "kinks, example."
         ),

@@ -16,8 +16,6 @@ from lossearch.checks.samples import (
     draw,
     encoded,
     keywords,
-    minimised,
-    outputs,
     pairs_of,
     reals,
     stacks,
@@ -25,7 +23,7 @@ from lossearch.checks.samples import (
 )
 from lossearch.kinds import TargetForm
 from lossearch.losses import Contained, Loss, losses_for
-from lossearch.pairs.legality import Pair
+from lossearch.pairs.pair import Pair
 
 EXTREME = (-1e4, -500.0, -30.0, 0.0, 30.0, 500.0, 1e4)
 """Raw outputs at which value and gradient must be finite."""
@@ -198,106 +196,3 @@ def _apart(family: Pair, member: Pair, inner: Contained) -> list[str]:
     if off <= inner.near:
         return []
     return [f"{family.name} at {at} is {off:.2g} away from {inner.factor:g} times {member.name}"]
-
-
-def right_side(loss: Loss) -> list[str]:
-    """Say where the minimum is elsewhere than at the target."""
-    least = _LEAST[loss.form] if loss.head is None else _least_at_what_is_read
-    return [s for pair in pairs_of(loss) for s in least(pair)]
-
-
-def _least_at_what_is_read(pair: Pair) -> list[str]:
-    """Say where a loss with a head is least elsewhere than at what most targets are."""
-    problems = []
-    zero, one = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
-    classes = torch.tensor([0, 0, 0, 1] if pair.loss.elementwise else [1, 1, 1, 0])
-    for few in (classes, classes.flip(0)):
-        target = few[:, None] if pair.loss.elementwise else few
-        given = target.double() if pair.loss.form is TargetForm.REAL else encoded(pair, target)
-
-        def risk(raw: Tensor, given: Tensor = given) -> Tensor:
-            rows = raw.unsqueeze(-2).expand(*raw.shape[:-1], len(given), raw.shape[-1])
-            return pair.values(rows, given, **keywords(pair.loss)).mean(dim=-1)
-
-        best = minimised(risk, pair.width(outputs(pair.loss)))
-        said = pair.predictions(best[None], zero, one, **keywords(pair.loss))
-        found = said.value if said.label is None else said.label
-        wanted = float(given.median())
-        if found is None or abs(float(found.squeeze()) - wanted) > 0.5:
-            problems.append(f"{pair.name}: where most targets are {wanted:g} it is least at {found}")
-    return problems
-
-
-def _least_at_target(pair: Pair) -> list[str]:
-    grid = torch.linspace(-6, 6, 2401, dtype=torch.float64)[:, None]
-    problems = []
-    for t in reals(pair, (5,), torch.Generator().manual_seed(0)):
-        at = float(pair.loss(t.reshape(1, 1), t.reshape(1, 1), **keywords(pair.loss)))
-        values = pair.values(grid, t.expand_as(grid), **keywords(pair.loss))
-        if float(values.min()) < at - 1e-9:
-            best = float(pair.activation(grid[values.argmin()]))
-            problems.append(
-                f"{pair.name}: for target {float(t):.4g} it is less at output {best:.4g} than at the target"
-            )
-    return problems
-
-
-def _least_on_own_side(pair: Pair) -> list[str]:
-    grid = torch.linspace(-6, 6, 2400, dtype=torch.float64)[:, None]
-    zero, one = torch.zeros(1), torch.ones(1)
-    problems = []
-    for y in (0, 1):
-        target = encoded(pair, torch.full_like(grid, y))
-        best = grid[pair.values(grid, target, **keywords(pair.loss)).argmin()]
-        label = pair.predictions(best[:, None], zero, one, **keywords(pair.loss)).label
-        if label is None or int(label.squeeze()) != y:
-            problems.append(f"{pair.name}: it is least for class {y} where class {1 - y} is predicted")
-    return problems
-
-
-def _less_for_true(pair: Pair) -> list[str]:
-    raw = 3 * torch.eye(CLASSES, dtype=torch.float64).repeat(CLASSES, 1)
-    target = torch.arange(CLASSES).repeat_interleave(CLASSES)
-    values = pair.values(raw, encoded(pair, target), **keywords(pair.loss)).reshape(CLASSES, CLASSES)
-    if bool((values.argmin(dim=1) == torch.arange(CLASSES)).all()):
-        return []
-    return [f"{pair.name}: it is less where another class scores highest than where the true one does"]
-
-
-_LEAST = {
-    TargetForm.REAL: _least_at_target,
-    TargetForm.ZERO_ONE: _least_on_own_side,
-    TargetForm.INDEX: _less_for_true,
-}
-
-
-def probability(loss: Loss) -> list[str]:
-    """Say where declared probabilities do not minimise the expected loss."""
-    return [
-        s for pair in pairs_of(loss) if pair.activation.name in loss.probability for s in _recovered(pair)
-    ]
-
-
-def _recovered(pair: Pair) -> list[str]:
-    """Minimise the expected loss for known class probabilities, and see whether they are given back."""
-    loss, problems = pair.loss, []
-    truths = [[0.6, 0.3, 0.1], [0.2, 0.25, 0.55]] if not loss.elementwise else [[0.9, 0.1], [0.3, 0.7]]
-    for given in truths:
-        truth = torch.tensor(given, dtype=torch.float64)
-
-        def risk(raw: Tensor, truth: Tensor = truth) -> Tensor:
-            shape = raw.shape if loss.elementwise else raw.shape[:-1]
-            each = [encoded(pair, torch.full(shape, k)) for k in range(len(truth))]
-            return sum(
-                (p * pair.values(raw, y, **keywords(loss)) for p, y in zip(truth, each, strict=True)),
-                torch.zeros((), dtype=torch.float64),
-            )
-
-        best = minimised(risk, outputs(loss))
-        p = loss.probability[pair.activation.name](best[None, :], **keywords(loss))[0]
-        wanted = truth[1:] if loss.elementwise else truth
-        if float((p - wanted).abs().max()) > 1e-3:
-            problems.append(
-                f"{pair.name}: where the probabilities are {given}, it says {[round(x, 4) for x in p.tolist()]}"
-            )
-    return problems

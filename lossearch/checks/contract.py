@@ -9,6 +9,7 @@ import torch
 
 from lossearch.checks import behaviour as _behaviour
 from lossearch.checks import form as _form
+from lossearch.checks import minimum as _minimum
 from lossearch.losses import Loss
 
 
@@ -65,10 +66,10 @@ CHECKS = (
     Check("value and gradient are finite far out", _behaviour.finite),
     Check("the form on raw output is the loss after the activation", _behaviour.fused),
     Check("it becomes every loss it says it contains", _behaviour.contained),
-    Check("it is least at the target, or on its side of the threshold", _behaviour.right_side),
+    Check("it is least at the target, or on its side of the threshold", _minimum.right_side),
     Check("a stack of models gives what each gives alone", _form.stacked),
     Check("it works under torch.func.vmap", _form.vmapped),
-    Check("declared probabilities minimise its expectation", _behaviour.probability),
+    Check("declared probabilities minimise its expectation", _minimum.probability),
     Check("the criterion never broadcasts rows against rows", _form.edges),
 )
 """Every check, in the order in which a report prints them."""

@@ -13,7 +13,7 @@ from lossearch.errors import InputError
 from lossearch.kinds import TargetForm
 from lossearch.losses import Loss
 from lossearch.pairs.criterion import Criterion
-from lossearch.pairs.legality import Pair
+from lossearch.pairs.pair import Pair
 
 
 def legal(loss: Loss) -> list[str]:

@@ -15,7 +15,8 @@ from torch import Tensor
 from lossearch._random import generator
 from lossearch.kinds import TargetFacts, TargetForm
 from lossearch.losses import ACTIVATIONS, Loss, Parameter, Range
-from lossearch.pairs.legality import Pair, pair_up
+from lossearch.pairs.legality import pair_up
+from lossearch.pairs.pair import Pair
 
 STATISTICS = {"mean": 0.3, "std": 1.7, "scale": 1.3}
 """Training statistics a loss is given where it asks for some."""

@@ -12,7 +12,8 @@ from lossearch._registry import unknown_name
 from lossearch.errors import InputError, UnknownNameError, refuse
 from lossearch.kinds import KINDS, Predictions, TargetStatistics, with_long_label
 from lossearch.losses import Loss
-from lossearch.pairs.legality import Pair, find_pair, infer_kind
+from lossearch.pairs.legality import find_pair, infer_kind
+from lossearch.pairs.pair import Pair
 from lossearch.pairs.shapes import canonical, lifted
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
-from lossearch.pairs.legality import Pair
+from lossearch.pairs.pair import Pair
 
 
 def lifted(raw: Tensor) -> Tensor:

@@ -1,0 +1,91 @@
+"""The focal loss of two classes, or of labels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid, softplus
+
+from lossearch.losses.declaration import Contained, Parameter, loss
+
+
+def _margin_of_zero_one(raw: Tensor, target: Tensor) -> Tensor:
+    return (2 * target - 1) * raw
+
+
+def _class_weight(target: Tensor, alpha: float | Tensor) -> Tensor | float:
+    if not isinstance(alpha, Tensor):
+        return 1.0 if alpha < 0 else alpha * target + (1 - alpha) * (1 - target)
+    return torch.where(alpha < 0, 1.0, alpha * target + (1 - alpha) * (1 - target))
+
+
+def _focal_from_raw(raw: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
+    margin = _margin_of_zero_one(raw, target)
+    hard = torch.exp(gamma * logsigmoid(-margin))
+    return _class_weight(target, alpha) * hard * softplus(-margin)
+
+
+def _focal_derivative(raw: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
+    side = 2 * target - 1
+    wrong = torch.sigmoid(-side * raw)
+    away = logsigmoid(side * raw)
+    hard = torch.exp(gamma * logsigmoid(-side * raw))
+    return side * _class_weight(target, alpha) * hard * (gamma * (1 - wrong) * away - wrong)
+
+
+def _log_derivative(raw: Tensor, gamma: Tensor) -> Tensor:
+    """Return log |d loss / dp| of the class whose logit is ``raw``, by p = sigmoid(raw)."""
+    tail = gamma.log() + softplus(-raw).log()
+    return (gamma - 1) * logsigmoid(-raw) + torch.logaddexp(-raw, tail)
+
+
+def _focal_probability(raw: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
+    """Return the probability whose expected focal loss ``raw`` minimises: odds are those of 1 / derivative."""
+    gamma = torch.as_tensor(gamma, dtype=raw.dtype, device=raw.device)
+    alpha = torch.as_tensor(alpha, dtype=raw.dtype, device=raw.device)
+    weights = torch.where(alpha < 0, 0.0, torch.logit(alpha.clamp(0, 1)))
+    return torch.sigmoid(_log_derivative(-raw, gamma) - _log_derivative(raw, gamma) - weights)
+
+
+@loss(
+    task=("binary", "multilabel"),
+    encoding="zero_one",
+    domain="unit",
+    source="Lin et al. 2017",
+    formula="-a (1 - p_y)^gamma log p_y, a = alpha for class 1 and 1 - alpha for class 0",
+    aliases=(
+        "binary_focal_crossentropy",
+        "BinaryFocalCrossentropy",
+        "sigmoid_focal_loss",
+        "focal_loss",
+        "FocalLoss",
+    ),
+    params=(
+        Parameter(
+            "gamma",
+            2.0,
+            0.0,
+            5.0,
+            words="0 is bce; more looks less at what is already right",
+            valid=(0.0, 100.0),
+        ),
+        Parameter(
+            "alpha",
+            -1.0,
+            0.05,
+            0.95,
+            search=False,
+            words="weight of class 1; -1: neither class is weighted",
+            valid=(-1.0, 1.0),
+        ),
+    ),
+    contains=(Contained("bce", {"gamma": 0.0}),),
+    fused={"sigmoid": _focal_from_raw},
+    fused_derivative={"sigmoid": _focal_derivative},
+    probability={"sigmoid": _focal_probability},
+    example=(0.9, 1.0, 0.0010536051565782628),
+)
+def focal(output: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
+    """Return the cross-entropy, less of it where the model is already right."""
+    right = output * target + (1 - output) * (1 - target)
+    return _class_weight(target, alpha) * (1 - right) ** gamma * -right.log()

@@ -1,0 +1,135 @@
+"""One legal combination of a loss and an output activation, and what it makes of raw output."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from lossearch.kinds import EVERY_FIELD, KINDS, Predictions, Readout
+from lossearch.losses import (
+    Activation,
+    Encoding,
+    Loss,
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Pair:
+    """One legal combination of loss and output activation, with the encoding that follows."""
+
+    loss: Loss
+    activation: Activation
+    encoding: Encoding
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """``loss/activation``."""
+        return f"{self.loss.name}/{self.activation.name}"
+
+    @property
+    def equivalent(self) -> str | None:
+        """The pair whose gradient this one repeats, if any."""
+        same = self.loss.equivalent.get(self.activation.name)
+        return same.pair if same else None
+
+    @property
+    def caution(self) -> str | None:
+        """What to know before using this pair, if anything."""
+        return self.loss.caution.get(self.activation.name)
+
+    def gives(self, field: str) -> bool:
+        """Return whether its predictions hold a field of :class:`Predictions`."""
+        if field == "probability":
+            return self.activation.name in self.loss.probability
+        return field in KINDS[self.kind].gives
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"Pair({self.name!r})"
+
+    def width(self, n_out: int) -> int:
+        """Return how many outputs it reads where so many numbers a row are predicted."""
+        return n_out if self.loss.head is None else self.loss.head.width(n_out)
+
+    def body_width(self, n_out: int) -> int:
+        """Return how many numbers a network gives before what learnable numbers its loss adds."""
+        head = self.loss.head
+        return n_out if head is None else (head.inner or head.width)(n_out)
+
+    def ended(self, body: nn.Module, n_out: int) -> nn.Module:
+        """Return a network of :meth:`body_width` outputs with what its loss adds."""
+        return body if self.loss.head is None else self.loss.head.network(lambda _: body, n_out)
+
+    def n_out(self, width: int) -> int | None:
+        """Return how many numbers a row are predicted from ``width`` outputs, None where that cannot be."""
+        return width if self.loss.head is None else self.loss.head.n_out(width)
+
+    def values(self, raw: Tensor, encoded: Tensor, **params: Any) -> Tensor:
+        """Return one value a row, (..., N), from raw output (..., N, width) and encoded target."""
+        fused = self.loss.fused.get(self.activation.name)
+        if fused is not None:
+            values = fused(raw, encoded, **params)
+        else:
+            values = self.loss.fn(self.activation(raw), encoded, **params)
+        if not self.loss.elementwise:
+            return values
+        return values.squeeze(-1) if values.shape[-1] == 1 else values.mean(dim=-1)
+
+    @property
+    def has_derivative(self) -> bool:
+        """Whether :meth:`derivative` is known without autograd."""
+        loss, name = self.loss, self.activation.name
+        chained = (
+            name not in loss.fused and loss.derivative is not None and self.activation.derivative is not None
+        )
+        return loss.after_mean is None and (chained or name in loss.fused_derivative)
+
+    def derivative(self, raw: Tensor, encoded: Tensor, **params: Any) -> Tensor:
+        """Return the derivative of the batch's loss in raw output (..., N, n_out), where it is known.
+
+        Raises:
+            TypeError: it is not; see ``has_derivative``.
+        """
+        loss = self.loss
+        direct = loss.fused_derivative.get(self.activation.name)
+        if direct is not None:
+            found = direct(raw, encoded, **params)
+        elif loss.derivative is not None and self.activation.derivative is not None:
+            output = self.activation(raw)
+            found = self.activation.derivative(loss.derivative(output, encoded, **params), output)
+        else:
+            raise TypeError(f"the derivative of {self.name} is not declared")
+        return found / (raw.shape[-2] * encoded.shape[-1] if loss.elementwise else raw.shape[-2])
+
+    def reduce(self, values: Tensor) -> Tensor:
+        """Return the batch's loss, (...), from one value a row (..., N)."""
+        mean = values.mean(dim=-1)
+        return self.loss.after_mean(mean) if self.loss.after_mean else mean
+
+    def predictions(
+        self,
+        raw: Tensor,
+        shift: Tensor,
+        scale: Tensor,
+        wanted: Collection[str] = EVERY_FIELD,
+        /,
+        **params: Any,
+    ) -> Predictions:
+        """Return what raw output (..., N, n_out) says of each row; fields that are not ``wanted`` may lack."""
+        if self.loss.head is not None:
+            raw = self.loss.head.reads(raw, self.n_out(raw.shape[-1]) or 0)
+        declared = self.loss.probability.get(self.activation.name) if "probability" in wanted else None
+        readout = Readout(
+            activation=self.activation,
+            probability=None if declared is None else partial(declared, **params),
+            in_units=lambda output: output * scale + shift,
+            codes=self.encoding.codes or (0.0, 1.0),
+        )
+        return KINDS[self.kind].predictions(raw, readout, wanted)
