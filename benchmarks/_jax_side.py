@@ -1,7 +1,7 @@
 """The rival: a population by JAX jit, vmap and scan, in as fast a form as was found. It only trains.
 
 All epochs are one compiled program over donated buffers. Replicates of one seed share their mini-batch;
-each pair's loss applies to its own slice of the arms, so nothing is computed for a pair that is not its
+each pair's loss applies to its own slice of the configurations, so nothing is computed for a pair that is not its
 own. A last batch that is smaller is padded, the padding weighted zero. ``form`` says how the first layer
 is written: "dot" as a matrix product, "sum" for few inputs as a sum over them.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _problems import BATCH, MOMENTUM, Problem, arms, shape
+from _problems import BATCH, MOMENTUM, Problem, configurations, shape
 from _sides import timed
 
 Tree = Any
@@ -60,7 +60,7 @@ def _initial(of: Problem, seeds: int, each: int, key: jax.Array) -> Tree:
 
 def _program(of: Problem, seeds: int, each: int, form: str, x: jax.Array, y: jax.Array) -> Any:
     """Return the compiled training: (weights, velocity) and one key an epoch to the same after it."""
-    dealt = arms(of, each)
+    dealt = configurations(of, each)
     rates = jnp.asarray([a.lr for a in dealt], jnp.float32)
     names = [(pair, len(list(own))) for pair, own in groupby(a.pair for a in dealt)]
     ends = list(pairwise(np.cumsum([0, *(n for _, n in names)]).tolist()))

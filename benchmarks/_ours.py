@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from _problems import BATCH, HIGH, LOW, MOMENTUM, Problem, arms, problem, shape
+from _problems import BATCH, HIGH, LOW, MOMENTUM, Problem, configurations, problem, shape
 from _sides import started, timed
 
 
@@ -121,7 +121,7 @@ def _space(of: Problem, count: int) -> tuple[Any, list[Any]]:
     from lossearch.space import Point, Space
 
     space = Space(of.kind, tuple(find_pair(p, of.kind) for p in of.pairs), (LOW, HIGH))
-    return space, [Point(a.pair, a.lr) for a in arms(of, count)]
+    return space, [Point(a.pair, a.lr) for a in configurations(of, count)]
 
 
 def _settings(epochs: int, *, compiled: bool = False) -> Any:

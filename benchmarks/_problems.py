@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 BATCH, MOMENTUM = 32, 0.9
 LOW, HIGH = 1e-3, 1.0
-"""Learning rates, spread evenly on a log scale over each pair's arms."""
+"""Learning rates, spread evenly on a log scale over each pair's configurations."""
 
 
 @dataclass(frozen=True)
@@ -120,25 +120,25 @@ def problem(name: str, **changes: int) -> Problem:
 
 
 @dataclass(frozen=True)
-class Arm:
+class Configuration:
     """One pair with one learning rate."""
 
     pair: str
     lr: float
 
 
-def arms(of: Problem, count: int) -> list[Arm]:
-    """Return so many arms, dealt out to the pairs in turn; each pair's rates go from low to high."""
+def configurations(of: Problem, count: int) -> list[Configuration]:
+    """Return so many configurations, dealt out to the pairs in turn; each pair's rates go from low to high."""
     names = of.pairs[: min(count, len(of.pairs))]
     found = []
     for i, name in enumerate(names):
         own = len(range(i, count, len(names)))
         rates = np.geomspace(LOW, HIGH, own) if own > 1 else [0.05]
-        found += [Arm(name, float(rate)) for rate in rates]
+        found += [Configuration(name, float(rate)) for rate in rates]
     return found
 
 
 def shape(replicates: int) -> tuple[int, int]:
-    """Return the seeds and arms of a population: eight arms before a second seed, at most eight seeds."""
+    """Return the seeds and configurations of a population: eight configurations before a second seed, at most eight seeds."""
     seeds = max(s for s in (1, 2, 4, 8) if s == 1 or (replicates >= 8 * s and replicates % s == 0))
     return seeds, replicates // seeds

@@ -66,9 +66,9 @@ def allocated(work: Callable[[], object], trace: Path) -> int:
     return peak
 
 
-def given(task, arms=24, seeds=(0, 1)):
+def given(task, configurations=24, seeds=(0, 1)):
     pairs = every_pair(task)[:3]
-    return [replicate(pairs[i % len(pairs)], 1e-3 * (1 + i), s) for i in range(arms) for s in seeds]
+    return [replicate(pairs[i % len(pairs)], 1e-3 * (1 + i), s) for i in range(configurations) for s in seeds]
 
 
 def found(task, settings, **options):
@@ -210,8 +210,8 @@ def run_of(task):
     return TrainingCall(task, space_of(task), random=False)
 
 
-def whole_of(task, arms, seeds=(0, 1), settings=SETTINGS):
-    ours = given(task, arms, seeds)
+def whole_of(task, configurations, seeds=(0, 1), settings=SETTINGS):
+    ours = given(task, configurations, seeds)
     return Chunk(tuple(Configuration(r.point) for r in ours if r.seed == seeds[0]), tuple(seeds), settings)
 
 

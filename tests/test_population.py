@@ -92,7 +92,7 @@ def test_the_order_asked_does_not_change_a_bit(network):
 
 @pytest.mark.parametrize("network", [mlp, dropout_mlp, batchnorm_mlp])
 def test_chunks_seeds_and_neighbours_change_last_bits_at_most(network):
-    """Products over all arms of a seed are computed by other kernels where their number is another."""
+    """Products over all configurations of a seed are computed by other kernels where their number is another."""
     task = problem("multiclass", network=network)
     ours = grid(task)
     together = weights(train(task, ours, keep_weights=True))
@@ -220,7 +220,7 @@ def test_a_flat_tensor_holds_every_replicate_wherever_it_lies(across):
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=variant_name)
-def test_an_arm_that_has_diverged_leaves(variant, seen):
+def test_a_configuration_that_has_diverged_leaves(variant, seen):
     task = problem("regression", network=batchnorm_mlp if variant[0] == "sgd" else mlp)
     pair = conventional(task)
     wild = with_identity(bursting)
@@ -334,7 +334,7 @@ def test_huge_gradients_are_clipped_not_lost():
         torch.testing.assert_close(weights(ours)[given[0]], weights(theirs)[given[0]], rtol=1e-4, atol=1e-6)
 
 
-def test_pairs_with_parameters_of_their_own_by_arm():
+def test_pairs_with_parameters_of_their_own_by_configuration():
     task = problem("binary")
     pair = find_pair("focal/sigmoid", "binary")
     names = list(pair.loss.defaults)
@@ -397,9 +397,9 @@ class Greedy(nn.Module):
         w = self.layer.weight
         while torch._C._functorch.is_batchedtensor(w):
             w = torch._C._functorch.get_unwrapped(w)
-        arms = w.numel() // self.layer.weight.numel()
-        Greedy.asked.append(arms)
-        if arms > Greedy.most:
+        configurations = w.numel() // self.layer.weight.numel()
+        Greedy.asked.append(configurations)
+        if configurations > Greedy.most:
             raise torch.OutOfMemoryError("not enough memory")
         return self.layer(x)
 
@@ -513,7 +513,7 @@ def test_threads_are_as_asked_and_as_before():
 
 
 def test_a_population_picked_apart_goes_on_as_before():
-    """Arms taken out of a running population change nothing for those that stay."""
+    """Configurations taken out of a running population change nothing for those that stay."""
     for optimizer, options in VARIANTS:
         if options.get("amsgrad") or "decoupled_weight_decay" in options or optimizer == "nadam":
             continue

@@ -199,7 +199,7 @@ def test_what_takes_few_steps_is_not_compiled() -> None:
         population = Population(TrainingCall(task, space_of(task), random=False), points, [0], settings, cpu)
         assert isinstance(population.network, ThinStack) is long
         assert isinstance(population.criteria, CompiledCriteria) is long
-        # once little is left, arms that leave change shapes that nothing is compiled for any more
+        # once little is left, configurations that leave change shapes that nothing is compiled for any more
         population.steps = population.total_steps - 1
         population.select([0])
         assert type(population.network) is FusedStack

@@ -7,7 +7,7 @@ from lossearch.training.population.method import train_population
 
 
 class TestPopulation(TrainingContract):
-    # products over all arms of a seed may be computed by other kernels for other numbers of arms
+    # products over all configurations of a seed may be computed by other kernels for other numbers of configurations
     tolerance = 1e-12
     judges_together = True
 

@@ -1,4 +1,4 @@
-"""Arms that leave a population before its end: done, pruned, or diverged in part."""
+"""Configurations that leave a population before its end: done, pruned, or diverged in part."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def grid(task, rates=(0.01, 0.02, 0.1, 0.2), seeds=(0, 1)):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """How many arms were trained in each epoch of each population, in order."""
+    """How many configurations were trained in each epoch of each population, in order."""
     found = []
 
     class Watched(PopulationModule):
@@ -49,14 +49,14 @@ def trained(monkeypatch):
     return found
 
 
-def test_arms_that_are_done_cost_no_more(trained):
+def test_configurations_that_are_done_cost_no_more(trained):
     task = problem("binary")
     given = [replace(r, until=(3, 3, 8, 5)[i // 2]) for i, r in enumerate(grid(task))]
     train(task, given)
     assert trained == [[4] * 3 + [2] * 2 + [1] * 3]
 
 
-def test_pruned_arms_cost_no_more(trained):
+def test_pruned_configurations_cost_no_more(trained):
     task = problem("binary")
     given = grid(task)
     results = train(task, given, prune=lambda point, epoch, _: epoch >= 100 * point.lr)
@@ -65,7 +65,7 @@ def test_pruned_arms_cost_no_more(trained):
     assert {r.outcome for r in results} == {Outcome.PRUNED}
 
 
-def test_chunks_hold_arms_that_end_together():
+def test_chunks_hold_configurations_that_end_together():
     task = problem("binary")
     given = [replace(r, until=(9, None, 2, 8)[i // 2]) for i, r in enumerate(grid(task))]
     assert [
