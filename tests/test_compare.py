@@ -575,7 +575,7 @@ def test_the_command_gives_json_alone(written, store, tmp_path, capfd):
         (["one", "one"], "Error: Study 'one' is named twice.\n"),
         (
             ["one", "two", "--metric", "rmse"],
-            "Error: Metric 'rmse' judges regression tasks; this one is binary.",
+            "Error: Metric 'rmse' judges regression and count tasks; this one is binary.",
         ),
     ],
 )

@@ -105,9 +105,13 @@ def by_pair(verdict):
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda m: m.name)
 def test_by_row_is_declared_where_the_score_is_a_mean_over_rows(metric: Metric):
     r = np.random.default_rng(0)
-    if "regression" in metric.kinds:
-        y = torch.tensor(r.normal(size=(9, 1)))
-        said = Predictions(value=torch.tensor(r.normal(size=(2, 9, 1))))
+    if metric.needs == "value":
+        y = torch.tensor(r.poisson(2.0, size=(9, 1)).astype(float))
+        said = Predictions(value=torch.tensor(r.exponential(size=(2, 9, 1))))
+    elif "multilabel" in metric.kinds:
+        y = torch.tensor(r.integers(0, 2, size=(9, 3)))
+        z = torch.tensor(2 * r.normal(size=(2, 9, 3)))
+        said = Predictions((z > 0).long(), torch.sigmoid(z), z)
     else:
         y = torch.tensor([0, 1, 1, 0, 1, 1, 1, 0, 1])
         z = torch.tensor(2 * r.normal(size=(2, 9)))
@@ -145,11 +149,15 @@ def test_scores_are_each_pairs_under_each_seed(metric, oracle):
 
 @pytest.mark.parametrize("metric", [m for m in METRICS.values() if m.by_row], ids=lambda m: m.name)
 def test_means_over_rows_are_what_the_metric_says_of_drawn_rows(metric):
-    found = (
-        of_errors(crossed(2), metric.name)
-        if "regression" in metric.kinds
-        else of_scores(*binary_problem(2), metric.name)
-    )
+    if metric.needs == "value":
+        positive = {pair: np.exp(e) for pair, e in crossed(2).items()}
+        found = of_errors(positive, metric.name)
+    elif "multilabel" in metric.kinds:
+        scores, target = binary_problem(2)
+        labels = {p: np.stack([by_seed, by_seed[:, ::-1]], axis=2) for p, by_seed in scores.items()}
+        found = of_scores(labels, np.stack([target, 1 - target], axis=1), metric.name)
+    else:
+        found = of_scores(*binary_problem(2), metric.name)
     anew = replace(found, metric=replace(metric, by_row=False))
     fast, slow = resample(found, 100, 3), resample(anew, 100, 3)
     assert np.allclose(fast.by_rows, slow.by_rows)
