@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
+from lossearch._text import listed
 from lossearch.metrics.metric import SIGN
 from lossearch.metrics.registry import METRICS
 from lossearch.records.confirmations import PREFIX, Confirmed
@@ -105,10 +106,10 @@ def agreement_sentence(board: pd.DataFrame, judge: str) -> str:
     chosen = set(best[judge])
     others = [m for m in best if m != judge]
     apart = [m for m in others if not chosen & set(best[m])]
-    name = " and ".join(sorted(chosen))
+    name = listed(sorted(chosen))
     if not others:
         return f"{name} is best by {judge}, the only metric."
     if not apart:
         return f"{name} is best by {judge} and by every other metric ({', '.join(others)})."
-    told = "; ".join(f"{m}: {' and '.join(best[m])}" for m in apart)
+    told = "; ".join(f"{m}: {listed(best[m])}" for m in apart)
     return f"{name} is best by {judge}; {len(apart)} of {len(others)} other metrics prefer another ({told})."

@@ -88,11 +88,10 @@ def replicate_scores(
 def design_effects(scores: pd.DataFrame, *, direction: str) -> Effects | None:
     """Return what loss, activation, learning rate and seed explain over the initial design.
 
-    The initial design gives every pair the same learning rates under the same seeds, so that the variance splits
-    into parts that do not overlap (analysis of variance of a balanced design): losses; activations within
-    a loss; learning rates; how far the best rate differs between pairs ("pair x lr", which holds the
-    losses' own parameters too, for they change from point to point); seeds; the residual. From each part its
-    share by chance alone is taken off (epsilon squared, Kelley 1935), and given to the residual. Errors enter
+    It gives every pair the same learning rates under the same seeds, so that the variance splits into parts that
+    do not overlap (analysis of variance of a balanced design): losses; activations within a loss; learning
+    rates; how far the best rate differs between pairs ("pair x lr", which holds the losses' own parameters
+    too, for they change from point to point); seeds; the residual. From each part its share by chance alone is taken off (epsilon squared, Kelley 1935), and given to the residual. Errors enter
     as logarithms, held to three interquartile ranges above the third quartile, so that one exploding
     replicate does not stand for everything.
 

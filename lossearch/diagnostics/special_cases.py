@@ -51,7 +51,8 @@ class Shortfall:
 def special_cases(kind: str, ranges: Mapping[str, Mapping[str, Any]]) -> tuple[SpecialCase, ...]:
     """Return which searched pairs are special cases of which others, by what their losses declare.
 
-    There is none where a study has narrowed the range past the limit, or does not search the parameter. Losses that are not in the catalogue (a user's own) are passed over.
+    There is none where a study has narrowed the range past the limit, or does not search the parameter.
+    Losses that are not in the catalogue (a user's own) are passed over.
 
     Args:
         kind: the kind of task.

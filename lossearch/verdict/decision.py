@@ -50,8 +50,9 @@ def judge(
     seeds and rows are drawn again together. All k(k-1)/2 differences are one family of hypotheses,
     tested step down. Another pair never changes the difference, standard error or order of the others; nor
     which of them differ significantly, where its own differences from them are more significant than theirs
-    (a loss that plainly fails), or it repeats one of them exactly. Where it is close to them, or as good as lost in its own noise,
-    the family is larger: intervals widen, by up to a fifth in small families, and nobody is turned round.
+    (a loss that plainly fails), or it repeats one of them exactly. Where it is close to them, or as good as
+    lost in its own noise, the family is larger: intervals widen, by up to a fifth in small families, and
+    nobody is turned round.
 
     Args:
         evidence: what the pairs predicted, of which rows.

@@ -41,8 +41,9 @@ FEWEST = 5
 class Estimates:
     """J estimates: value, standard error, the seeds' share of its square, and B draws of the error.
 
-    ``df`` are the degrees of freedom of seeds and of rows. ``z`` is (B, J), of mean 0 and variance 1; all 0 where the standard error is 0. ``joint`` says whether a
-    draw is one of all errors together, rather than of each alone.
+    ``df`` are the degrees of freedom of seeds and of rows. ``z`` is (B, J), of mean 0 and variance 1; all 0
+    where the standard error is 0. ``joint`` says whether a draw is one of all errors together, rather than
+    of each alone.
     """
 
     value: Floats
@@ -168,7 +169,7 @@ def _left(estimates: Estimates, order: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _by_max_t(observed: Floats, errors: Floats, level: float) -> tuple[Floats, Floats]:
-    """Return p and critical value of each estimate among itself and those after it, by draws of the largest error (max-t)."""
+    """Return p and critical value of each estimate among itself and those after it, by max-t over the draws."""
     largest = np.maximum.accumulate(errors[:, ::-1], axis=1)[:, ::-1]
     p = (1 + (largest >= observed).sum(axis=0)) / (len(largest) + 1)
     return p, np.sort(largest, axis=0)[_place(len(largest), level)]

@@ -1,4 +1,4 @@
-"""What figures are drawn on: panels, figures of several panels, PNG and SVG; without pyplot, so without global state."""
+"""Figures of one or more panels as PNG and SVG; without pyplot, so without global state."""
 
 from __future__ import annotations
 

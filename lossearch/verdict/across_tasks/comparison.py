@@ -22,8 +22,8 @@ SURE = 0.95
 class StudyScores:
     """What one study says of its pairs, on its task.
 
-    A score that is not finite counts as none. ``part`` is "test" or "validation" where the pairs were confirmed on fresh seeds, "search" where all
-    there is are the search's own scores.
+    A score that is not finite counts as none. ``part`` is "test" or "validation" where the pairs were
+    confirmed on fresh seeds, "search" where all there is are the search's own scores.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Tests on ranks: of many treatments over blocks, of two over blocks, and the distance of average ranks that counts."""
+"""Tests on ranks: of many treatments over blocks, and of two; how far apart average ranks must be."""
 
 from __future__ import annotations
 
