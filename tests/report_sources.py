@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import torch
 
-from lossearch.kinds import KINDS, Predictions
+from lossearch.kinds import Predictions
 from lossearch.metrics.registry import METRICS
+from lossearch.pairs import Rejection
 from lossearch.records.confirmations import Confirmation, Confirmed
 from lossearch.records.evidence import Evidence
+from lossearch.records.study import SpaceRecord, StudyRecord, TaskRecord
 from lossearch.records.trial import TrialRecord
 from lossearch.report import frames
-from lossearch.report.sentences import Basis
 from lossearch.report.sources import Sources
 from lossearch.space import Point
+from lossearch.testing.records import example_study_record
 from lossearch.training.contract import Outcome
 from lossearch.verdict.decision import judge
 
@@ -57,19 +59,16 @@ class Study:
 def sources(study: Study, *, confirmed: bool = True, curves: bool = True) -> Sources:
     """Return the records of a study, with or without its confirmation and its curves."""
     records = _records(study)
-    basis = Basis(
-        study.name, study.judge, study.direction, "sgd", SEEDS, KINDS[study.kind].conventional, min_trials=2
-    )
-    declared = _declared(study)
+    recorded = _recorded(study)
     board = frames.search_leaderboard(
         records,
         direction=study.direction,
         metric=study.judge,
         pairs=study.names,
-        conventional=basis.conventional,
-        searched=declared["identity"]["space"]["pairs"],
+        conventional=recorded.conventional,
+        searched=recorded.space.pairs,
     )
-    found = Sources(basis, declared, records, board, _curves(study, records) if curves else pd.DataFrame())
+    found = Sources(recorded, records, board, _curves(study, records) if curves else pd.DataFrame())
     if not confirmed:
         return found
     evidence = _evidence(study)
@@ -77,12 +76,12 @@ def sources(study: Study, *, confirmed: bool = True, curves: bool = True) -> Sou
     verdict = judge(
         evidence,
         direction=study.direction,
-        conventional=basis.conventional,
+        conventional=recorded.conventional,
         search_scores={c.point.pair: c.search for c in confirmation.confirmations},
         validation_scores={c.point.pair: c.scores[f"val_{study.judge}"] for c in confirmation.confirmations},
         draws=200,
     )
-    return Sources(basis, declared, records, board, found.curves, verdict, evidence, confirmation)
+    return Sources(recorded, records, board, found.curves, verdict, evidence, confirmation)
 
 
 def _worth(study: Study, place: int, lr: float) -> float:
@@ -123,27 +122,27 @@ def _curves(study: Study, records: list[TrialRecord]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _declared(study: Study) -> dict[str, object]:
+def _recorded(study: Study) -> StudyRecord:
     gamma = {"focal.gamma": {"low": 0.0, "high": 5.0, "log": False, "integer": False}}
-    return {
-        "name": study.name,
-        "kind": study.kind,
-        "classes": list(study.classes),
-        "digest": "abc123",
-        "config": '[task]\ndata = "circles"\n',
-        "created": 1.75e9,
-        "header": {"versions": {"python": "3.11.7", "torch": "2.11"}, "git_revision": None},
-        "rejections": [{"name": "hinge/sigmoid", "reason": "Out of range.", "cure": "Use tanh."}],
-        "notes": list(study.notes),
-        "identity": {
-            "task": {"name": "data", "kind": study.kind, "data": "d1", "metric": study.judge,
-                     "direction": study.direction, "rows": {"train": 100, "validation": 30, "test": ROWS}},
-            "space": {"kind": study.kind, "lr": [0.001, 1.0],
-                      "pairs": {p: gamma if p.startswith("focal/") else {} for p in study.names}},
-            "search": {"mode": "equal", "sampler": "tpe", "seed": 0, "seeds": SEEDS, "extend": True},
-            "train": {"epochs": EPOCHS, "batch_size": 32, "optimizer": "sgd", "options": {}},
-        },
-    }  # fmt: skip
+    pairs = {p: gamma if p.startswith("focal/") else {} for p in study.names}
+    base = example_study_record(study.name, "abc123")
+    return replace(
+        base,
+        task=TaskRecord(
+            name="data", kind=study.kind, data="d1", metric=study.judge, direction=study.direction,
+            rows={"train": 100, "validation": 30, "test": ROWS},
+        ),
+        space=SpaceRecord(kind=study.kind, lr=(0.001, 1.0), pairs=pairs),
+        search=replace(base.search, seeds=SEEDS),
+        train=replace(base.train, epochs=EPOCHS),
+        conventional=CONVENTIONAL[study.kind],
+        min_trials=2,
+        classes=study.classes,
+        versions={"python": "3.11.7", "torch": "2.11"},
+        git_revision=None,
+        rejections=(Rejection("hinge/sigmoid", "Out of range.", "Use tanh."),),
+        notes=study.notes,
+    )  # fmt: skip
 
 
 def _evidence(study: Study) -> Evidence:

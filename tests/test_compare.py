@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
@@ -27,6 +28,7 @@ from lossearch.report.comparison import compared_table, findings, rank_columns, 
 from lossearch.report.figures.across_tasks import critical_picture, scores_picture, write_pictures
 from lossearch.report.figures.canvas import whole_figure
 from lossearch.space import Point
+from lossearch.testing.records import example_study_record
 from lossearch.training.contract import Outcome
 from lossearch.verdict.across_tasks.compare import compare_studies
 from lossearch.verdict.across_tasks.comparison import StudyScores, sentence
@@ -413,16 +415,17 @@ def write_study(
 ):
     """Write the records of a study that is done, as a run leaves them."""
     metric, direction = "accuracy", "maximize"
-    pairs = {p: {} for p in searched}
+    base = example_study_record(name)
     store.write_study(
-        name,
-        {
-            "name": name, "kind": kind, "metric": metric, "direction": direction, "optimizer": "adam", "mode": mode,
-            "seeds": 2, "conventional": "bce/sigmoid", "epoch": "best", "min_trials": min_trials, "selected": True,
-            "pairs": list(pairs), "storage": None, "tracking_uri": None, "mlflow": None, "notes": [],
-            "rejections": [], "config": "", "identity": {"space": {"lr": [0.001, 1.0], "pairs": pairs}},
-        },
-    )  # fmt: skip
+        replace(
+            base,
+            task=replace(base.task, kind=kind),
+            space=replace(base.space, pairs={p: {} for p in searched}),
+            search=replace(base.search, mode=mode, seeds=2),
+            train=replace(base.train, optimizer="adam"),
+            min_trials=min_trials,
+        )
+    )
     recorded = optuna.create_study(
         storage=open_storage(store, name, None), study_name=name, direction=direction, load_if_exists=True
     )

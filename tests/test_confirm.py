@@ -265,7 +265,7 @@ def test_a_diverged_replicate_scores_what_a_constant_does(binary, tmp_path):
     assert rows["score"].isna().all()
     assert rows["label"].isna().all()
     assert rows["target"].notna().all()
-    evidence = read_evidence(tmp_path, {"kind": "binary", "metric": "accuracy"})
+    evidence = read_evidence(tmp_path, "binary", "accuracy")
     assert evidence.diverged["mse/sigmoid"].tolist() == [False, True, False]
     assert not evidence.diverged["bce/sigmoid"].any()
 
@@ -286,7 +286,7 @@ def test_a_pair_of_which_every_replicate_diverges_is_judged_a_constant(tmp_path)
 def test_a_study_of_which_everything_diverges_still_has_its_records(tmp_path):
     study = prepared(CLASSES, ["cross_entropy"], ["softmax"])
     confirmed = confirm(study, tmp_path, train=Watched(way(study), diverging("cross_entropy/softmax")))
-    evidence = read_evidence(tmp_path, {"kind": "multiclass", "metric": "accuracy"})
+    evidence = read_evidence(tmp_path, "multiclass", "accuracy")
     sheet = evidence.predictions["cross_entropy/softmax"][0]
     assert sheet.probability.shape == (len(evidence.target), 3)
     assert confirmed.confirmations[0].n_diverged == SEEDS
@@ -413,7 +413,7 @@ def test_killed_while_seeds_are_added_what_was_there_can_be_read(binary, tmp_pat
         with pytest.raises(KeyboardInterrupt):
             confirm(binary, tmp_path, n=4)
     assert read_confirmed(tmp_path) == first
-    assert read_evidence(tmp_path, {"kind": "binary", "metric": "accuracy"}).seeds == first.seeds
+    assert read_evidence(tmp_path, "binary", "accuracy").seeds == first.seeds
     same(confirm(binary, tmp_path, n=4), confirm(binary, tmp_path / "whole", n=4), within=1e-6)
 
 
@@ -447,7 +447,7 @@ def test_a_new_finalist_is_confirmed_and_the_others_stay(binary, tmp_path):
     assert [c.trial for c in now.confirmations] == [4, 10]
     assert read_verdict(tmp_path) is None, "the verdict of before speaks of another point"
     assert set(read_curves(tmp_path, "confirm")["trial"]) == {4, 10}
-    evidence = read_evidence(tmp_path, {"kind": "binary", "metric": "accuracy"})
+    evidence = read_evidence(tmp_path, "binary", "accuracy")
     assert evidence.pairs == ("bce/sigmoid", "mse/sigmoid")
 
 
@@ -475,4 +475,4 @@ def test_a_record_survives_being_written(binary, tmp_path):
     record = confirmed["bce/sigmoid"].record()
     assert (record.stage, record.number, record.epoch, record.seeds) == ("confirm", 4, 1, confirmed.seeds)
     assert record.value == confirmed["bce/sigmoid"].scores["test_accuracy"]
-    assert torch.is_tensor(read_evidence(tmp_path, {"kind": "binary", "metric": "accuracy"}).target)
+    assert torch.is_tensor(read_evidence(tmp_path, "binary", "accuracy").target)

@@ -271,7 +271,7 @@ def test_where_the_sampler_is_free_the_best_point_is_confirmed_and_nothing_compa
     assert confirmed.pairs == (result.best.pair,)
     assert confirmed.confirmations[0].point == result.best
     assert api.studies(tmp_path)[0]["verdict"] == "none: pairs not compared"
-    text = make_leaderboard(result.leaderboard, result.basis).to_markdown("study")
+    text = make_leaderboard(result.leaderboard, result.declared).to_markdown("study")
     assert "in mode 'adaptive' pairs get different budgets, so they are not compared." in text
     (said,) = confirmed_sentences(confirmed)
     assert said.startswith(f"Confirmed on 4 fresh seeds: {result.best.pair} at lr ")

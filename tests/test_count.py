@@ -120,7 +120,7 @@ def test_a_study_of_counts_from_arrays(tmp_path) -> None:
     assert set(result.leaderboard["pair"]) == {
         "poisson_nll/exp", "poisson_nll/softplus", "mse/identity", "mae/identity",
     }  # fmt: skip
-    assert result.basis.metric == "poisson_deviance"
+    assert result.declared.task.metric == "poisson_deviance"
     predicted = result.model.predict(x)
     assert predicted.shape == (300,)
     assert np.corrcoef(predicted, y)[0, 1] > 0.3

@@ -24,7 +24,7 @@ from lossearch.records.predictions import kept_fields, read_predictions, row_num
 from lossearch.tasks.task import Part
 from lossearch.training.contract import Outcome
 
-BINARY_DECLARED = {"kind": "binary", "metric": "accuracy"}
+JUDGED = ("binary", "accuracy")
 
 
 def confirm(study, folder, n=3):
@@ -53,7 +53,7 @@ def test_every_recorded_score_follows_from_the_evidence(binary, part):
     _, folder, confirmed = binary
     prefix = {"test": "test_", "validation": "val_"}[part]
     for name in ("accuracy", "log_loss", "auroc", "f1_macro"):
-        evidence = read_evidence(folder, BINARY_DECLARED, part, name)
+        evidence = read_evidence(folder, "binary", name, part)
         giving = {c.point.pair for c in confirmed.confirmations if prefix + name in c.values}
         assert set(evidence.pairs) == giving
         for pair in evidence.pairs:
@@ -66,7 +66,7 @@ def test_every_recorded_score_follows_from_the_evidence(binary, part):
 
 def test_a_metric_that_reads_the_codes_finds_them(binary):
     _, folder, _ = binary
-    evidence = read_evidence(folder, BINARY_DECLARED, metric="keras2_accuracy")
+    evidence = read_evidence(folder, "binary", "keras2_accuracy")
     assert evidence.predictions["hinge/tanh"][0].codes == (-1.0, 1.0)
     assert evidence.predictions["bce/sigmoid"][0].codes == (0.0, 1.0)
     said = evidence.predictions["hinge/tanh"][0]
@@ -76,10 +76,10 @@ def test_a_metric_that_reads_the_codes_finds_them(binary):
 
 def test_rows_are_places_of_the_data_as_given(binary):
     study, folder, _ = binary
-    test = read_evidence(folder, BINARY_DECLARED)
+    test = read_evidence(folder, *JUDGED)
     assert len(test.target) == study.plan.task.sizes["test"]
     assert all(np.array_equal(rows, np.arange(len(test.target))) for rows in test.rows)
-    validation = read_evidence(folder, BINARY_DECLARED, "validation")
+    validation = read_evidence(folder, *JUDGED, "validation")
     frame = read_predictions(folder, "validation")
     ids = np.unique(frame["row"])
     assert len(validation.target) == len(ids) > study.plan.task.sizes["validation"]
@@ -98,7 +98,7 @@ def test_rows_of_one_group_are_known_to_belong_together(tmp_path):
     together = {(group, groups[row]) for group, row in zip(frame["group"], frame["row"], strict=True)}
     assert len(together) == len(dict(together)) == len({name for _, name in together})
     assert len(together) > 10
-    evidence = read_evidence(tmp_path, BINARY_DECLARED)
+    evidence = read_evidence(tmp_path, *JUDGED)
     assert evidence.groups is not None
     ids = np.unique(frame.loc[frame["part"] == "test", "row"])
     assert {(g, n) for g, n in zip(evidence.groups.tolist(), groups[ids], strict=True)} <= together
@@ -109,12 +109,12 @@ def test_several_targets_and_classes_keep_their_shape(tmp_path):
     y = np.stack([REAL, -2 * REAL], axis=1)
     study = prepared(y, ["mse"], ["identity"])
     confirm(study, tmp_path / "real")
-    evidence = read_evidence(tmp_path / "real", {"kind": "regression", "metric": "rmse"})
+    evidence = read_evidence(tmp_path / "real", "regression", "rmse")
     assert evidence.target.shape == (30, 2)
     assert evidence.predictions["mse/identity"][0].value.shape == (30, 2)
     study = prepared(CLASSES, ["cross_entropy"], ["softmax"])
     confirm(study, tmp_path / "classes")
-    evidence = read_evidence(tmp_path / "classes", {"kind": "multiclass", "metric": "accuracy"})
+    evidence = read_evidence(tmp_path / "classes", "multiclass", "accuracy")
     assert (evidence.target.shape, evidence.target.dtype) == ((30,), torch.int64)
     said = evidence.predictions["cross_entropy/softmax"][0]
     assert said.label.dtype == torch.int64
@@ -125,7 +125,7 @@ def test_double_precision_is_kept(tmp_path):
     study = prepared(train={**prepared.__globals__["TABLES"]["train"], "precision": "64-true"})
     confirm(study, tmp_path, n=2)
     assert read_predictions(tmp_path)["score"].dtype == np.float64
-    assert read_evidence(tmp_path, BINARY_DECLARED).predictions["bce/sigmoid"][0].score.dtype == torch.float64
+    assert read_evidence(tmp_path, *JUDGED).predictions["bce/sigmoid"][0].score.dtype == torch.float64
 
 
 def own_metric(name="ours"):
@@ -135,14 +135,14 @@ def own_metric(name="ours"):
 def test_a_metric_of_the_user_s_own_is_given_again(tmp_path):
     study = prepared(metric=own_metric())
     confirmed = confirm(study, tmp_path)
-    declared = {"kind": "binary", "metric": "ours"}
+    judged = ("binary", "ours")
     with pytest.raises(InputError) as caught:
-        read_evidence(tmp_path, declared)
+        read_evidence(tmp_path, *judged)
     assert str(caught.value) == (
         "Metric 'ours' is none of lossearch's, and records hold a metric's name alone: give the metric itself, as "
         "in metric=my_metric."
     )
-    evidence = read_evidence(tmp_path, declared, metric=own_metric())
+    evidence = read_evidence(tmp_path, "binary", own_metric())
     assert evidence.constants.tolist() == list(confirmed.constants["test"]["ours"])
     assert judge_study(tmp_path, study.plan, confirmed, searched(study.plan)).metric == "ours"
     assert known_metric("accuracy", "binary") is METRICS["accuracy"]
@@ -150,30 +150,30 @@ def test_a_metric_of_the_user_s_own_is_given_again(tmp_path):
 
 def test_a_metric_that_was_not_scored_has_no_constants_to_stand_in(binary, tmp_path):
     _, folder, confirmed = binary
-    assert np.isnan(read_evidence(folder, BINARY_DECLARED, metric=own_metric()).constants).all()
+    assert np.isnan(read_evidence(folder, "binary", own_metric()).constants).all()
     c = confirmed.confirmations[0]
     lost = replace(c, outcomes=(Outcome.DIVERGED, *c.outcomes[1:]))
     write_confirmed(tmp_path, replace(confirmed, confirmations=(lost,)))
     (tmp_path / PREDICTIONS).write_bytes((folder / PREDICTIONS).read_bytes())
     with pytest.raises(InputError, match="what a constant predictor scores by 'ours' was not recorded"):
-        read_evidence(tmp_path, BINARY_DECLARED, metric=own_metric())
+        read_evidence(tmp_path, "binary", own_metric())
 
 
 def test_what_is_missing_or_damaged_is_said(binary, tmp_path):
     _, folder, confirmed = binary
     with pytest.raises(StoreError, match="Nothing was confirmed"):
-        read_evidence(tmp_path, BINARY_DECLARED)
+        read_evidence(tmp_path, *JUDGED)
     with pytest.raises(InputError) as caught:
-        read_evidence(folder, BINARY_DECLARED, "tests")
+        read_evidence(folder, *JUDGED, "tests")
     assert str(caught.value) == (
         "No confirmed part named 'tests'. Did you mean 'test'? Known: test, validation."
     )
     write_confirmed(tmp_path, confirmed)
     with pytest.raises(StoreError, match="No predictions at"):
-        read_evidence(tmp_path, BINARY_DECLARED)
+        read_evidence(tmp_path, *JUDGED)
     (tmp_path / PREDICTIONS).write_bytes(b"PAR1 and no more")
     with pytest.raises(StoreError, match="is damaged"):
-        read_evidence(tmp_path, BINARY_DECLARED)
+        read_evidence(tmp_path, *JUDGED)
     (tmp_path / CONFIRMED).write_text('{"format": 1}')
     with pytest.raises(StoreError, match="is damaged: KeyError"):
         read_confirmed(tmp_path)
@@ -189,7 +189,7 @@ def test_predictions_of_a_pair_that_are_not_all_there_are_refused(binary, tmp_pa
     kept = {(pair, seed) for pair in confirmed.pairs for seed in confirmed.seeds}
     write_predictions(tmp_path, [], kept - {("hinge/tanh", confirmed.seeds[1])})
     with pytest.raises(StoreError, match="The predictions of hinge/tanh are not all there"):
-        read_evidence(tmp_path, BINARY_DECLARED)
+        read_evidence(tmp_path, *JUDGED)
 
 
 def test_rows_without_a_known_place_are_told_apart():

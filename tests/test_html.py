@@ -260,8 +260,7 @@ class TestMissing:
 
     def test_nothing_was_chosen_where_each_pair_has_one_point(self):
         found = sources(Study())
-        basis = replace(found.basis, selected=False)
-        text = said(replace(found, basis=basis))
+        text = said(replace(found, study=replace(found.study, selected=False)))
         assert "Each pair has one point, so none was chosen by its score" in text
         assert "too good" not in text
 

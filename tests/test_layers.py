@@ -73,7 +73,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "lightning": ("training", "integrations", "testing"),
     "matplotlib": ("report",),
     "jinja2": ("report",),
-    "pydantic": ("config",),
+    "pydantic": ("config", "records"),
     "click": ("cli",),
 }
 """Library -> the parts that may import it."""

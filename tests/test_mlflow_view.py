@@ -29,16 +29,21 @@ from mlflow.tracking import MlflowClient
 
 from lossearch._epochs import thin
 from lossearch.errors import InputError, StoreError, StudyMismatchError
-from lossearch.records import Store
+from lossearch.records import Store, StudyRecord
 from lossearch.records.curves import MeanCurve, mean_curves
 from lossearch.records.mlflow.client import connect, no_autolog, quiet, retried, tracking_uri
 from lossearch.records.mlflow.rows import EPOCHS, NAME_LENGTH, VALUES, run_name, safe_names, trial_row
 from lossearch.records.mlflow.view import MlflowView, children
 from lossearch.records.removal import remove_experiment
-from lossearch.testing.records import example_header, example_record, example_results, example_study
+from lossearch.testing.records import example_record, example_results, example_study, example_study_record
 from lossearch.training.contract import SCORED_EPOCHS
 
-HEADER = example_header()
+STUDY_RECORD = example_study_record()
+RECORDED = Path(__file__).parent / "data/store_82d44bc/studies/small/study.json"
+
+
+def trained(epochs: int) -> StudyRecord:
+    return replace(STUDY_RECORD, train=replace(STUDY_RECORD.train, epochs=epochs))
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +66,7 @@ def said() -> list[str]:
 @pytest.fixture
 def view(store: Store, said: list[str]) -> Iterator[MlflowView]:
     view = MlflowView(store, "example", warn=said.append)
-    view.open(HEADER)
+    view.open(STUDY_RECORD)
     yield view
     view.close()
 
@@ -96,9 +101,13 @@ def test_a_run_is_named_and_described(view: MlflowView) -> None:
         "seeds": "11, 12, 13",
         "n_seeds": "3",
         "optimizer": "sgd",
-        "momentum": "0.9",
+        "optimizer.momentum": "0.9",
         "epochs": "60",
         "batch_size": "32",
+        "schedule": "constant",
+        "precision": "32-true",
+        "epoch": "best",
+        "accelerator": "auto",
     }
     own = {k.removeprefix("lossearch."): v for k, v in run.data.tags.items() if k.startswith("lossearch.")}
     assert own == {
@@ -182,9 +191,7 @@ def test_curves_stay_within_what_a_plot_shows() -> None:
         for epochs in (1, 2, 5, 19, 20, 21, 200, 5000):
             curve = MeanCurve(np.linspace(0, 1, epochs), np.ones(epochs))
             curves = {f"val_m{i}": curve for i in range(n_curves)}
-            row = trial_row(
-                replace(HEADER, settings={"epochs": epochs}), replace(record, epoch=epochs), curves
-            )
+            row = trial_row(trained(epochs), replace(record, epoch=epochs), curves)
             shown = [v for v in row.metrics if "/" in v.name]
             steps = [v.step for v in shown if v.name == "curve/val_m0"]
             assert len(shown) <= VALUES * 1.1
@@ -193,13 +200,13 @@ def test_curves_stay_within_what_a_plot_shows() -> None:
 
 
 def test_curves_are_shown_where_all_are_scored_and_at_the_same_epochs_in_all_trials() -> None:
-    header = replace(HEADER, settings={"epochs": 400})
+    study = trained(400)
     sparse = np.full(400, np.nan)
     sparse[np.array([*thin(400, SCORED_EPOCHS), 123]) - 1] = 0.5
     dense = MeanCurve(np.ones(400), np.ones(400))
     full = {"val_accuracy": dense, "train_loss": MeanCurve(sparse, sparse)}
     short = {name: MeanCurve(curve.mean[:200], curve.sd[:200]) for name, curve in full.items()}
-    rows = [trial_row(header, example_record(0), curves) for curves in (full, short)]
+    rows = [trial_row(study, example_record(0), curves) for curves in (full, short)]
     steps = [[v.step for v in row.metrics if v.name == f"curve/{name}"] for row in rows for name in full]
     assert len(steps[0]) == EPOCHS
     assert steps[0] == steps[1]
@@ -216,8 +223,8 @@ def test_the_study_file_and_table_are_artifacts(view: MlflowView, tmp_path: Path
     assert names == {"study.toml", "study.json", "curves.png", "leaderboard.json"}
     with quiet():
         read = {n: Path(client.download_artifacts(view.run_id, n, str(tmp_path))).read_text() for n in names}
-    assert read["study.toml"] == HEADER.config
-    assert json.loads(read["study.json"])["settings"]["options"] == {"momentum": 0.9}
+    assert read["study.toml"] == STUDY_RECORD.config
+    assert json.loads(read["study.json"])["train"]["options"] == {"momentum": 0.9}
     expected = {"columns": ["pair", "score", "rank"], "data": [["a/b", 0.5, 1], ["c/d", None, 2]]}
     assert json.loads(read["leaderboard.json"]) == expected
     tag = client.get_run(view.run_id).data.tags["mlflow.loggedArtifacts"]
@@ -300,7 +307,7 @@ def test_a_server_that_is_not_there_is_said_at_once(store: Store) -> None:
     view = MlflowView(store, "example", "http://127.0.0.1:9")
     began = time.monotonic()
     with pytest.raises(StoreError) as error:
-        view.open(HEADER)
+        view.open(STUDY_RECORD)
     assert time.monotonic() - began < 5
     assert str(error.value) == (
         "No server answers at http://127.0.0.1:9, the MLflow tracking URI. Start it, correct --set records.tracking_uri=…, "
@@ -313,22 +320,25 @@ def test_a_deleted_experiment_is_said_with_the_cure(store: Store, view: MlflowVi
     client = MlflowClient(tracking_uri=view.uri)
     client.delete_experiment(view.experiment_id)
     with pytest.raises(StoreError) as error:
-        MlflowView(store, "example").open(HEADER)
+        MlflowView(store, "example").open(STUDY_RECORD)
     assert str(error.value) == (
         f"The MLflow experiment 'example' at {view.uri} was deleted and keeps its name. Restore it: "
         f"MLFLOW_TRACKING_URI={view.uri} mlflow experiments restore --experiment-id {view.experiment_id}; "
         "or take another name (--set records.name=…)."
     )
     client.restore_experiment(view.experiment_id)
-    assert MlflowView(store, "example").open(HEADER) == view.run_id
+    assert MlflowView(store, "example").open(STUDY_RECORD) == view.run_id
 
 
 def test_an_experiment_of_something_else_is_left_alone(store: Store, view: MlflowView) -> None:
     client = MlflowClient(tracking_uri=view.uri)
     client.create_experiment("mine")
-    for name, header in (("mine", example_header("mine")), ("example", example_header(digest="other"))):
+    for name, study in (
+        ("mine", example_study_record("mine")),
+        ("example", example_study_record(digest="other")),
+    ):
         with pytest.raises(StudyMismatchError) as error:
-            MlflowView(store, name).open(header)
+            MlflowView(store, name).open(study)
         assert str(error.value) == (
             f"The MLflow experiment {name!r} at {view.uri} holds something else than this study. "
             "Take another name (--set records.name=…), or another tracking URI."
@@ -345,7 +355,7 @@ def test_a_database_of_another_version_is_never_upgraded(store: Store) -> None:
         db.execute("UPDATE alembic_version SET version_num = 'acf3f17fdcc7'")
     before = store.database.read_bytes()
     with pytest.raises(StoreError) as error:
-        MlflowView(store, "example").open(HEADER)
+        MlflowView(store, "example").open(STUDY_RECORD)
     assert str(error.value) == (
         f"The MLflow database {store.tracking_uri} was written by another MLflow version (schema acf3f17fdcc7, "
         f"this one has {head}). Take a backup and upgrade it: cp {store.database} {store.database}.bak && "
@@ -363,7 +373,7 @@ def test_a_database_that_cannot_be_opened_is_said_at_once(store: Store, tmp_path
     ):
         began = time.monotonic()
         with pytest.raises(StoreError) as error:
-            MlflowView(store, "example", uri).open(HEADER)
+            MlflowView(store, "example", uri).open(STUDY_RECORD)
         assert time.monotonic() - began < 5
         assert uri.replace("secret", "***") in str(error.value)
 
@@ -371,7 +381,7 @@ def test_a_database_that_cannot_be_opened_is_said_at_once(store: Store, tmp_path
 def test_what_is_no_database_is_one_sentence(store: Store) -> None:
     store.database.write_text("this is no database at all, whatever its name says. " * 100)
     with pytest.raises(StoreError) as error:
-        MlflowView(store, "example").open(HEADER)
+        MlflowView(store, "example").open(STUDY_RECORD)
     assert str(error.value).startswith(f"The MLflow tracking store {store.tracking_uri} cannot be opened: ")
     assert "\n" not in str(error.value)
 
@@ -383,7 +393,7 @@ TRACE = """
 import logging, os, sys, warnings
 from pathlib import Path
 import numpy, torch
-from lossearch.records import Store
+from lossearch.records import Store, StudyRecord
 from lossearch.records.mlflow.view import MlflowView
 
 def state():
@@ -393,14 +403,15 @@ def state():
         list(logging.root.handlers), os.getcwd(), list(sys.path), sys.stdout
 
 before = state()
-view = MlflowView(Store.open("store"), "example")
+view = MlflowView(Store.open("store"), "small")
 imported = "mlflow" in sys.modules
 from dataclasses import replace
-from lossearch.records import StudyHeader, TrialRecord
+from pathlib import Path
+from lossearch.records import TrialRecord
+from lossearch.records.study import read_study_record
 from lossearch.space import Point
 from lossearch.training.contract import Outcome
-header = StudyHeader("example", "d", "t", "e", "binary", "accuracy", "maximize")
-view.open(header)
+view.open(read_study_record(Path(sys.argv[1])))
 record = TrialRecord(0, "search", Point("bce/sigmoid", 0.1), "zero_one", (1,), Outcome.COMPLETED, 0.5, 1, started=1e9)
 view.write_trial(record)
 view.close()
@@ -417,7 +428,12 @@ assert mlflow.active_run() is None and not mlflow.is_tracking_uri_set()
 def test_a_fresh_process_is_as_before_and_says_nothing(tmp_path: Path) -> None:
     env = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")} | {"DO_NOT_TRACK": "true"}
     done = subprocess.run(
-        [sys.executable, "-c", TRACE], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-c", TRACE, str(RECORDED)],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert [p.name for p in tmp_path.iterdir()] == ["store"]
@@ -431,7 +447,7 @@ def test_the_user_s_own_run_goes_on(store: Store, tmp_path: Path, monkeypatch: p
         with mlflow.start_run() as run, warnings.catch_warnings():
             filters = list(warnings.filters)
             view = MlflowView(store, "example")
-            view.open(HEADER)
+            view.open(STUDY_RECORD)
             view.write_trial(example_record(0))
             view.close()
             assert warnings.filters == filters
@@ -540,7 +556,7 @@ def test_what_was_interrupted_half_way_is_written_again(store: Store, view: Mlfl
     tags = {"lossearch.role": "trial", "lossearch.trial": "1", "lossearch.stage": "search"}
     healthy.create_run(str(view.experiment_id), tags=tags)
     again = MlflowView(store, "example")
-    again.open(HEADER)
+    again.open(STUDY_RECORD)
     assert again.sync([example_record(0), example_record(1)], lambda r: None) == 1
     assert [run.info.status for run in runs(again)] == ["FINISHED", "FINISHED"]
     again.close()
@@ -548,7 +564,7 @@ def test_what_was_interrupted_half_way_is_written_again(store: Store, view: Mlfl
 
 def test_a_helper_neither_reopens_nor_closes(store: Store, view: MlflowView) -> None:
     helper = MlflowView(store, "example")
-    assert helper.open(HEADER, owner=False) == view.run_id
+    assert helper.open(STUDY_RECORD, owner=False) == view.run_id
     helper.write_trial(example_record(0))
     helper.close("failed")
     client = MlflowClient(tracking_uri=view.uri)
@@ -556,7 +572,7 @@ def test_a_helper_neither_reopens_nor_closes(store: Store, view: MlflowView) -> 
     view.close()
     assert client.get_run(view.run_id).info.status == "FINISHED"
     assert view.run_id is not None
-    MlflowView(store, "example").open(HEADER, owner=False)
+    MlflowView(store, "example").open(STUDY_RECORD, owner=False)
     assert client.get_run(view.run_id).info.status == "FINISHED"
 
 
@@ -587,7 +603,7 @@ def test_removing_frees_the_name_and_keeps_the_next_one_s_artifacts(store: Store
     assert remove_experiment(store, "example") == first
     assert remove_experiment(store, "example") is None
     again = MlflowView(store, "example")
-    again.open(HEADER)
+    again.open(STUDY_RECORD)
     again.close()
     client = MlflowClient(tracking_uri=view.uri)
     places = {client.get_experiment(e).artifact_location for e in (first, again.experiment_id)}
@@ -609,7 +625,7 @@ def test_runs_beyond_a_page_are_known(store: Store, view: MlflowView) -> None:
                 (str(n), f"{n:032x}", run_id),
             )
     again = MlflowView(store, "example")
-    again.open(HEADER)
+    again.open(STUDY_RECORD)
     assert sorted(again.runs) == [("search", n) for n in range(1100)]
     again.close()
 

@@ -102,7 +102,7 @@ def test_a_study_of_labels(tmp_path) -> None:
         X, Y, losses=["bce", "mse", "hinge"], trials=25, seeds=2, confirm_seeds=4, epochs=15, batch_size=16,
         store=tmp_path, name="tags", workers=1,
     )  # fmt: skip
-    assert result.basis.metric == "f1_macro"
+    assert result.declared.task.metric == "f1_macro"
     labels = result.model.predict(X)
     assert labels.shape == Y.shape
     assert set(np.unique(labels)) <= {0, 1}

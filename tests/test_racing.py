@@ -356,10 +356,10 @@ def test_a_pair_told_worse_is_not_trained_again(raced):
 
 def test_the_evidence_of_a_race_is_of_those_that_came_to_its_end(raced):
     folder, confirmed, _, _ = raced
-    declared = {"kind": "regression", "metric": "rmse"}
-    found = read_evidence(folder, declared)
+    judged = ("regression", "rmse")
+    found = read_evidence(folder, *judged)
     assert (set(found.pairs), found.seeds) == (set(OTHERS), confirmed.seeds)
-    first = read_evidence(folder, declared, seeds=8, without=())
+    first = read_evidence(folder, *judged, seeds=8, without=())
     assert (set(first.pairs), first.seeds) == ({*OTHERS, WORSE}, confirmed.seeds[:8])
     assert first.diverged[WORSE].tolist() == [True] * 8
     assert len(first.constants) == len(first.rows) == 8
@@ -380,10 +380,10 @@ def test_the_verdict_of_a_race_names_who_was_dropped(study, raced):
 def test_each_look_has_its_share_and_all_have_the_same_region_of_equivalence(study, raced):
     folder, confirmed, _, _ = raced
     verdict = judge_study(folder, study.plan, confirmed, trials_of(study))
-    declared = {"kind": "regression", "metric": "rmse"}
+    judged = ("regression", "rmse")
     how = {"direction": "minimize", "conventional": "mse/identity", "share": 0.5}
-    first = judge(read_evidence(folder, declared, seeds=8, without=()), **how)
-    last = judge(read_evidence(folder, declared), rope=first.rope, **how)
+    first = judge(read_evidence(folder, *judged, seeds=8, without=()), **how)
+    last = judge(read_evidence(folder, *judged), rope=first.rope, **how)
     assert verdict.rope == first.rope
     assert verdict.between(*OTHERS) == last.between(*OTHERS)
     assert verdict.between(OTHERS[0], WORSE) == first.between(OTHERS[0], WORSE)

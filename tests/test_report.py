@@ -8,7 +8,7 @@ import math
 import subprocess
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import matplotlib as mpl
 import numpy as np
@@ -31,11 +31,24 @@ from lossearch.report.formatting import as_published, number, plus_minus, rate
 from lossearch.report.layout import Column, Fitted, aligned
 from lossearch.report.leaderboard import make_leaderboard
 from lossearch.report.published import published_numbers, published_table
-from lossearch.report.sentences import Basis, gain_sentence
+from lossearch.report.sentences import gain_sentence
 from lossearch.space import Point
+from lossearch.testing.records import example_study_record
 from lossearch.training.contract import Outcome
 
-BASIS = Basis("circles", "accuracy", "maximize", "sgd", 5, "bce/sigmoid", min_trials=2)
+
+def study_record(name: str, metric: str, direction: str = "maximize", conventional: str = "bce/sigmoid"):
+    base = example_study_record(name)
+    return replace(
+        base,
+        task=replace(base.task, metric=metric, direction=direction),
+        search=replace(base.search, seeds=5),
+        conventional=conventional,
+        min_trials=2,
+    )
+
+
+STUDY = study_record("circles", "accuracy")
 LONG = "one_vs_rest_squared_hinge/identity"
 
 
@@ -281,7 +294,7 @@ def printed(renderable, width, **options):
 class TestTables:
     def test_the_leaderboard_at_eighty_columns(self, records):
         board = board_of(records, PAIRS)
-        text = "\n".join(line.rstrip() for line in printed(make_leaderboard(board, BASIS), 80).splitlines())
+        text = "\n".join(line.rstrip() for line in printed(make_leaderboard(board, STUDY), 80).splitlines())
         assert text == (
             "#  pair                        best lr  accuracy         gain  trials  diverged\n"
             "───────────────────────────────────────────────────────────────────────────────\n"
@@ -309,7 +322,7 @@ class TestTables:
     @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
     def test_no_number_and_no_name_is_cut_at_any_width(self, records, width):
         board = board_of(records, PAIRS)
-        text = printed(make_leaderboard(board, BASIS), width)
+        text = printed(make_leaderboard(board, STUDY), width)
         assert all(len(line) <= width for line in text.splitlines())
         for score in ("0.870 ± 0.030", "0.850 ± 0.006", "0.990 ± 0.006"):
             assert score in text
@@ -322,7 +335,7 @@ class TestTables:
         assert "…" not in squeezed
 
     def test_plain_where_there_is_no_terminal_and_coloured_where_there_is(self, records):
-        table = make_leaderboard(board_of(records, PAIRS), BASIS)
+        table = make_leaderboard(board_of(records, PAIRS), STUDY)
         assert "\x1b" not in printed(table, 100)
         assert "\x1b" in printed(table, 100, force_terminal=True, color_system="standard")
 
@@ -346,11 +359,11 @@ class TestTables:
         recs = [record(0, "focal/sigmoid", 0.1, leader, sd=0.01, seeds=seeds)]
         recs += [record(1, "bce/sigmoid", 0.1, reference, sd=0.01, seeds=seeds)] if reference else []
         board = board_of(recs, ["bce/sigmoid", "focal/sigmoid"], min_trials=1)
-        assert gain_sentence(board, BASIS) == sentence
+        assert gain_sentence(board, STUDY) == sentence
 
     def test_nothing_ranked_is_said(self):
-        assert gain_sentence(board_of([], PAIRS), BASIS) == "No pair has enough finished trials for a rank."
-        assert "bce/sigmoid" in printed(make_leaderboard(board_of([], PAIRS), BASIS), 80)
+        assert gain_sentence(board_of([], PAIRS), STUDY) == "No pair has enough finished trials for a rank."
+        assert "bce/sigmoid" in printed(make_leaderboard(board_of([], PAIRS), STUDY), 80)
 
     def test_published_beside_ours(self, records):
         rule = "Scores between -0.5 and 0.5 count as wrong."
@@ -361,7 +374,7 @@ class TestTables:
         ]
         frame = published_numbers(rows, records, metric="accuracy", direction="maximize")
         for width in (80, 120):
-            text = printed(published_table(frame, BASIS), width)
+            text = printed(published_table(frame, STUDY), width)
             assert all(len(line) <= width for line in text.splitlines())
             for part in ("0.840", "0.852", "0.792", "0.740", "0.850 ± 0.006", "f1 [1]", f"[1] {rule}"):
                 assert part in text
@@ -374,7 +387,7 @@ class TestTables:
         assert printed(rejects_table([]), 80) == "Every combination asked for is legal.\n"
 
     def test_markdown_is_a_table_with_nothing_read_as_markup(self, records):
-        text = make_leaderboard(board_of(records, PAIRS), BASIS).to_markdown("study")
+        text = make_leaderboard(board_of(records, PAIRS), STUDY).to_markdown("study")
         lines = [line for line in text.splitlines() if line.startswith("|")]
         cells = [line.replace("\\|", "").count("|") for line in lines]
         assert len(lines) == 2 + len(PAIRS)
@@ -411,8 +424,8 @@ class TestFigures:
             warnings.simplefilter("error")
             before = dict(mpl.rcParams)
             for name, figure in (
-                ("curves", whole_figure(curves_picture(drawn.curves, BASIS))),
-                ("lr", whole_figure(sensitivity_picture(drawn.sensitivity, BASIS))),
+                ("curves", whole_figure(curves_picture(drawn.curves, STUDY))),
+                ("lr", whole_figure(sensitivity_picture(drawn.sensitivity, STUDY))),
             ):
                 path = save(figure, tmp_path / f"{name}.png")
                 image = imread(path)
@@ -421,7 +434,7 @@ class TestFigures:
             assert dict(mpl.rcParams) == before
 
     def test_a_panel_a_pair_with_both_curves_and_bands(self, drawn):
-        figure = whole_figure(curves_picture(drawn.curves, BASIS))
+        figure = whole_figure(curves_picture(drawn.curves, STUDY))
         assert len(figure.axes) == 2 * len(PAIRS)
         titles = [ax.get_title() for ax in figure.axes]
         assert [t.partition("\n")[0] for t in titles if t] == list(PAIRS)
@@ -433,7 +446,7 @@ class TestFigures:
         assert [t.get_text() for t in figure.legends[0].get_texts()] == ["training", "validation"]
 
     def test_the_best_and_the_diverged_are_marked(self, drawn):
-        figure = whole_figure(sensitivity_picture(drawn.sensitivity, BASIS))
+        figure = whole_figure(sensitivity_picture(drawn.sensitivity, STUDY))
         panels = {ax.get_title(): ax for ax in figure.axes}
         assert list(panels) == ["mse/sigmoid", "focal/sigmoid", "bce/sigmoid", LONG]
         marks = {line.get_label(): line for line in panels["bce/sigmoid"].lines}
@@ -445,24 +458,24 @@ class TestFigures:
     def test_one_far_off_score_does_not_hide_the_rest(self):
         recs = [record(i, "mse/identity", 10.0**-i, 10.0 + i) for i in range(8)]
         recs.append(record(8, "mse/identity", 1e-8, 1e9))
-        basis = Basis("d", "rmse", "minimize", "adam", 5, "mse/identity")
-        (ax,) = whole_figure(sensitivity_picture(frames.lr_sensitivity(recs, metric="rmse"), basis)).axes
+        study = study_record("d", "rmse", "minimize", "mse/identity")
+        (ax,) = whole_figure(sensitivity_picture(frames.lr_sensitivity(recs, metric="rmse"), study)).axes
         assert ax.get_ylim()[1] < 30
         assert "far outside" in ax.get_legend_handles_labels()[1]
 
     @pytest.mark.parametrize("name", ["Größe", "误差 über $x_1", "a\\b{c}", "%s ^ _"])
     def test_labels_of_any_script_are_drawn_without_a_word(self, drawn, name, tmp_path):
-        basis = Basis(name, name, "maximize", "sgd", 5, "bce/sigmoid")
+        study = study_record(name, name)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            path = save(whole_figure(sensitivity_picture(drawn.sensitivity, basis)), tmp_path / "x.png")
+            path = save(whole_figure(sensitivity_picture(drawn.sensitivity, study)), tmp_path / "x.png")
         assert path.stat().st_size > 10_000
 
     def test_nothing_to_draw_is_an_empty_figure(self, tmp_path):
         empty = frames.lr_sensitivity([], metric="accuracy")
-        save(whole_figure(sensitivity_picture(empty, BASIS)), tmp_path / "a.png")
+        save(whole_figure(sensitivity_picture(empty, STUDY)), tmp_path / "a.png")
         save(
-            whole_figure(curves_picture(frames.curves(pd.DataFrame(columns=["trial", "epoch"]), {}), BASIS)),
+            whole_figure(curves_picture(frames.curves(pd.DataFrame(columns=["trial", "epoch"]), {}), STUDY)),
             tmp_path / "b.png",
         )
         assert (tmp_path / "b.png").exists()

@@ -25,7 +25,7 @@ from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.optuna import open_storage
 from lossearch.records.removal import remove_study
 from lossearch.records.store import checked_name, hide_password
-from lossearch.testing.records import example_header, example_record, example_results
+from lossearch.testing.records import example_record, example_results, example_study_record
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -40,11 +40,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def record(store: Store, name: str) -> None:
-    store.write_study(name, {"name": name})
+    store.write_study(example_study_record(name))
     optuna.create_study(storage=open_storage(store, name), study_name=name)
     write_part(store.study_dir(name), "search", 0, example_results(0, 3))
     view = MlflowView(store, name)
-    view.open(example_header(name))
+    view.open(example_study_record(name))
     view.write_trial(example_record(0))
     view.close()
 
@@ -170,7 +170,7 @@ def test_studies_are_listed_and_looked_up(recorded: Path, tmp_path: Path) -> Non
     store = Store.open(shutil.copytree(recorded, tmp_path / "copy"))
     (store.root / "studies" / "begun").mkdir()
     assert store.studies() == ("one", "two")
-    assert store.read_study("one") == {"name": "one"}
+    assert store.read_study("one") == example_study_record("one")
     with pytest.raises(UnknownNameError) as error:
         store.read_study("tow")
     assert str(error.value) == (
@@ -206,10 +206,10 @@ def test_a_moved_store_finds_its_artifacts(recorded: Path, tmp_path: Path, name:
     (parent,) = client.search_runs([experiment.experiment_id], "tags.`lossearch.role` = 'study'")
     with quiet():
         path = client.download_artifacts(parent.info.run_id, "study.toml", str(tmp_path))
-    assert Path(path).read_text() == example_header("one").config
+    assert Path(path).read_text() == example_study_record("one").config
     # and a study goes on where it was
     view = MlflowView(store, "one")
-    view.open(example_header("one"))
+    view.open(example_study_record("one"))
     assert view.runs.keys() == {("search", 0)}
     view.close()
 
@@ -252,7 +252,7 @@ def _open_all(folder: Path) -> None:
     store = Store.open(folder)
     optuna.create_study(storage=open_storage(store, "a"), study_name="a", load_if_exists=True)
     view = MlflowView(store, "a")
-    view.open(example_header("a"))
+    view.open(example_study_record("a"))
 
 
 @pytest.mark.slow
@@ -296,7 +296,7 @@ def test_removing_what_is_not_there_is_refused(recorded: Path, tmp_path: Path) -
 def test_a_study_in_a_database_is_removed_from_there(tmp_path: Path) -> None:
     store, url = Store.open(tmp_path / "store"), f"sqlite:///{tmp_path}/optuna.db"
     for name in ("one", "two"):
-        store.write_study(name, {})
+        store.write_study(example_study_record(name))
         optuna.create_study(storage=open_storage(store, name, url), study_name=name)
     remove_study(store, "one", storage_url=url)
     assert optuna.get_all_study_names(open_storage(store, "two", url)) == ["two"]

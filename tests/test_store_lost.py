@@ -20,7 +20,7 @@ from lossearch.errors import InputError, StoreError
 from lossearch.records import Store
 from lossearch.records.claim import claim, opening
 from lossearch.records.mlflow.client import connect, reach
-from lossearch.testing.records import example_header, example_record
+from lossearch.testing.records import example_record, example_study_record
 
 FORK = multiprocessing.get_context("fork")
 
@@ -72,7 +72,7 @@ def test_a_database_that_holds_runs_is_never_made_anew(tmp_path: Path) -> None:
 
     store = Store.open(tmp_path)
     view = MlflowView(store, "kept")
-    view.open(example_header("kept"))
+    view.open(example_study_record("kept"))
     view.write_trial(example_record(0))
     view.close()
     altered(store, "UPDATE alembic_version SET version_num = '451aebb31d03'")
@@ -117,8 +117,8 @@ def test_a_refused_process_removes_what_it_made_and_nothing_else(tmp_path: Path)
     store = Store.open(tmp_path / "new")
 
     def refused() -> None:
-        store.write_study("late", {})
-        Store.open(tmp_path / "new").write_study("winner", {"name": "winner"})
+        store.write_study(example_study_record("late"))
+        Store.open(tmp_path / "new").write_study(example_study_record("winner"))
         raise StoreError("refused late")
 
     with pytest.raises(StoreError, match="refused late"), claim(store, "late"), opening(store, "late"):
@@ -139,7 +139,7 @@ def test_what_was_in_a_study_before_stays_when_it_is_refused(tmp_path: Path) -> 
 def test_a_second_process_is_refused_and_the_first_keeps_its_study(tmp_path: Path) -> None:
     store = Store.open(tmp_path)
     with claim(store, "one"), opening(store, "one"):
-        store.write_study("one", {"name": "one"})
+        store.write_study(example_study_record("one"))
         with pytest.raises(StoreError, match="being run by another process"), claim(store, "one"):
             raise AssertionError
     assert store.studies() == ("one",)

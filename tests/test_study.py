@@ -283,7 +283,7 @@ def test_the_search_never_reads_the_test_part(tmp_path: Path) -> None:
     held_out = RNG.normal(size=(40, 3))
     one = quick(tmp_path / "a", test=(held_out, Y[:40]))
     other = quick(tmp_path / "b", test=(100 * held_out, 1 - Y[:40]))
-    assert one.declared["identity"]["task"]["data"] != other.declared["identity"]["task"]["data"]
+    assert one.declared.task.data != other.declared.task.data
     assert points(one) == points(other)
 
 

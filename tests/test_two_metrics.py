@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from lossearch.kinds import Predictions
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import METRICS
 from lossearch.records.curves import read_curves
+from lossearch.records.study import SpaceRecord
 from lossearch.records.trial import TrialRecord
 from lossearch.report.html import to_html
 from lossearch.space import Dimension, Point
@@ -158,7 +160,7 @@ def test_confirmed_pairs_come_first_with_their_means_over_fresh_seeds(two: Resul
 
 def test_the_judge_decides_as_ever(two: Result) -> None:
     assert two.verdict is not None
-    assert two.basis.metric == two.verdict.metric == "accuracy"
+    assert two.declared.task.metric == two.verdict.metric == "accuracy"
     assert two.objectives == UP_DOWN
     assert list(two.leaderboard["score"]) == sorted(two.leaderboard["score"], reverse=True)
 
@@ -236,7 +238,7 @@ def test_a_study_of_one_metric_shows_the_front_and_does_not_speak_of_it(tmp_path
     section = next(s for s in result.report().sections if s.name == "metrics")
     assert [p.name for p in section.pictures] == ["pareto"]
     assert section.text[1] == "Only accuracy decided anything here."
-    hinges = sorted(p for p in result.declared["pairs"] if p.startswith("hinge/"))
+    hinges = sorted(p for p in result.declared.space.pairs if p.startswith("hinge/"))
     assert hinges
     said = next(s for s in section.text if s.startswith("Not drawn, without log_loss: "))
     assert sorted(said.removeprefix("Not drawn, without log_loss: ").rstrip(".").split(", ")) == hinges
@@ -344,7 +346,7 @@ def test_the_second_metric_changes_which_points_are_tried(two: Result, tmp_path:
 def test_mode_adaptive_learns_from_both_and_prunes_nothing(tmp_path: Path) -> None:
     result = quick(tmp_path, mode="adaptive", trials=18, epochs=8)
     assert {t.outcome for t in result.trials} == {Outcome.COMPLETED}
-    assert "prune" not in result.declared["identity"]["search"]
+    assert "prune" not in result.declared.identity()["search"]
     ours = set(result.pareto["trial"][result.pareto["stage"] == "search"])
     assert ours == {t.number for t in result.study.best_trials}
 
@@ -542,10 +544,11 @@ def test_importances_within_a_pair_find_the_number_that_matters() -> None:
         for i, (gamma, lr) in enumerate(zip(gammas.tolist(), rates.tolist(), strict=True))
     ]  # fmt: skip
     gamma = {"low": 0.0, "high": 5.0, "log": False, "integer": False}
-    space = {"lr": [1e-3, 1.0], "pairs": {"focal/sigmoid": {"focal.gamma": gamma}, "bce/sigmoid": {}}}
+    pairs = {"focal/sigmoid": {"focal.gamma": gamma}, "bce/sigmoid": {}}
+    space = SpaceRecord(kind="binary", lr=(1e-3, 1.0), pairs=pairs)
     (found,) = within_pairs(records, space, direction="maximize").items()
     assert found[0] == "focal/sigmoid"
     assert found[1]["focal.gamma"] > 0.9
     assert within_pairs(records[:49], space, direction="maximize") == {}
-    choices = {"pairs": {"focal/sigmoid": {"focal.gamma": gamma, "batch_size": {"choices": [16, 64]}}}}
-    assert within_pairs(records, {**space, **choices}, direction="maximize") == {}
+    choices = {"focal/sigmoid": {"focal.gamma": gamma, "batch_size": {"choices": [16, 64]}}}
+    assert within_pairs(records, replace(space, pairs=choices), direction="maximize") == {}

@@ -26,7 +26,7 @@ from lossearch.records.mlflow.client import connect
 from lossearch.records.mlflow.dashboard import CHARTS, LOSSES, TRIALS, page
 from lossearch.records.mlflow.server import command, environment, start
 from lossearch.records.mlflow.view import MlflowView
-from lossearch.testing.records import ended, example_header, example_record, example_results
+from lossearch.testing.records import ended, example_record, example_results, example_study_record
 from lossearch.training.contract import Outcome
 
 SERVE = "import sys; from lossearch.records import Store; from lossearch.records.mlflow.server import serve; "
@@ -37,7 +37,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one study of some trials."""
     store = Store.open(tmp_path_factory.mktemp("recorded") / "a store")
     view = MlflowView(store, "circles")
-    view.open(example_header("circles"))
+    view.open(example_study_record("circles"))
     for n in range(24):
         results = example_results(n)
         record = example_record(n, results)
@@ -95,7 +95,7 @@ def test_started_from_anywhere_it_serves_artifacts_and_ends_whole(
         listed = ask(url, "artifacts/list", run_id=parent.info.run_id)
         assert {f["path"] for f in listed["files"]} == {"study.toml", "study.json"}
         text = get(f"{url}/get-artifact?run_uuid={parent.info.run_id}&path=study.toml").decode()
-        assert text == example_header("circles").config
+        assert text == example_study_record("circles").config
         children = psutil.Process(process.pid).children(recursive=True)
         assert children
         process.send_signal(sign)

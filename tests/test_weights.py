@@ -191,7 +191,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 def test_a_studys_weights_score_what_its_curves_say(study: Result) -> None:
     result, folder = study, study.folder
-    best = {p: max(r.value for r in result.records if r.point.pair == p) for p in result.declared["pairs"]}
+    best = {p: max(r.value for r in result.records if r.point.pair == p) for p in result.declared.space.pairs}
     assert len(numbers(folder)) == 2
     for number in numbers(folder):
         trial = next(r for r in result.records if r.number == number)

@@ -91,8 +91,8 @@ def compare(
     wanted = list(names)
     _require(opened, wanted)
     results = [load_result(opened, name) for name in dict.fromkeys(wanted)]
-    for kind in dict.fromkeys(r.declared["kind"] for r in results) if metric else ():
-        if any(r.basis.metric != metric for r in results if r.declared["kind"] == kind):
+    for kind in dict.fromkeys(r.declared.task.kind for r in results) if metric else ():
+        if any(r.declared.task.metric != metric for r in results if r.declared.task.kind == kind):
             find_metric(str(metric), kind)
     refuse([p for r in results for p in _problems(r, metric)])
     scores = {r.name: _scores(r, metric) for r in results}
@@ -111,7 +111,7 @@ def _require(store: Store, names: Sequence[str]) -> None:
 
 
 def _problems(result: Result, metric: str | None) -> list[str]:
-    if result.declared["mode"] != "equal":
+    if result.declared.search.mode != "equal":
         return [
             (
                 f"Study {result.name!r} searched adaptively, so its pairs got different budgets and are not "
@@ -123,22 +123,24 @@ def _problems(result: Result, metric: str | None) -> list[str]:
         return []
     if metric is None or not found:
         return [f"Study {result.name!r} has no pair with enough finished trials. Give it more --trials."]
-    return [f"Study {result.name!r} has no scores under {metric!r}; it is judged by {result.basis.metric}."]
+    return [
+        f"Study {result.name!r} has no scores under {metric!r}; it is judged by {result.declared.task.metric}."
+    ]
 
 
 def _scores(result: Result, metric: str | None) -> StudyScores:
-    basis, kind = result.basis, result.declared["kind"]
-    judged = metric is None or metric == basis.metric
-    name = basis.metric if judged else find_metric(str(metric), kind).name
-    direction = basis.direction if name == basis.metric else METRICS[name].direction
+    task = result.declared.task
+    judged = metric is None or metric == task.metric
+    name = task.metric if judged else find_metric(str(metric), task.kind).name
+    direction = task.direction if name == task.metric else METRICS[name].direction
     confirmed = read_confirmed(result.store.study_dir(result.name))
     found = _searched(result, name) if confirmed is None else _confirmed(confirmed, name)
     return StudyScores(
         name=result.name,
-        kind=kind,
+        kind=task.kind,
         metric=name,
         direction=direction,
-        optimizer=basis.optimizer,
+        optimizer=result.declared.train.optimizer,
         part="search" if confirmed is None else confirmed.part,
         scores=found,
     )
@@ -151,6 +153,6 @@ def _confirmed(confirmed: Confirmed, metric: str) -> dict[str, float]:
 
 def _searched(result: Result, metric: str) -> dict[str, float]:
     board = result.leaderboard[result.leaderboard["rank"].notna()]
-    column = "score" if metric == result.basis.metric else f"val_{metric}"
+    column = "score" if metric == result.declared.task.metric else f"val_{metric}"
     scores = board[column].astype(float) if column in board else [math.nan] * len(board)
     return dict(zip(board["pair"], scores, strict=True))

@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from lossearch.api.result import Result, load_result
-from lossearch.api.run_study import attach, stored_curves
+from lossearch.api.run_study import attach, open_view, stored_curves
 from lossearch.confirm.run import write_confirmation
 from lossearch.errors import InputError, StoreError
 from lossearch.model import FittedModel, load_model
 from lossearch.records.claim import claim
 from lossearch.records.mlflow.model import Registered, Sample
 from lossearch.records.mlflow.model import register as register_model
-from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.removal import remove_study
 from lossearch.records.store import Store
-from lossearch.records.study import StudyHeader
 from lossearch.study.rerun import Rerun
 
 
@@ -101,7 +99,7 @@ def register(
         Sample(rows, fitted.predict(rows), fitted.gives_probabilities),
         name=model or name,
         run_id=result.run_id,
-        uri=result.declared["tracking_uri"],
+        uri=result.declared.tracking_uri,
         tags={"pair": fitted.point.pair, "study": name, "trained_on": fitted.origin.trained_on},
     )
 
@@ -124,9 +122,9 @@ def _row(store: Store, name: str) -> dict[str, Any]:
     except StoreError as error:
         return {**row, "problem": str(error)}
     row |= {
-        "task": f"{result.declared['identity']['task']['name']} ({result.declared['kind']})",
+        "task": f"{result.declared.task.name} ({result.declared.task.kind})",
         "trials": len(result.records),
-        "metric": result.basis.metric,
+        "metric": result.declared.task.metric,
         "problem": "",
     }
     if result.leader is not None:
@@ -155,16 +153,10 @@ def sync(name: str, store: str | Path = "mlruns") -> int:
         StoreError: MLflow cannot be written to.
     """
     result = load(name, store)
-    view = MlflowView(result.store, name, result.declared["tracking_uri"], warn=_refuse_to_go_on)
-    header = StudyHeader(**{**result.declared["header"], "config": result.declared["config"]})
-    view.open(header)
+    view = open_view(result.store, result.declared, _refuse_to_go_on)
     written = view.sync(result.trials, stored_curves(result.store, name))
     written += write_confirmation(view, result.folder, result.confirmed)
     attach(result, view, "finished")
-    declared = result.store.read_study(name)
-    result.store.write_study(
-        name, {**declared, "mlflow": {"experiment_id": view.experiment_id, "run_id": view.run_id}}
-    )
     return written
 
 
@@ -182,4 +174,4 @@ def remove(name: str, store: str | Path = "mlruns") -> None:
     opened = Store.open(store, create=False)
     declared = opened.read_study(name)
     with claim(opened, name):
-        remove_study(opened, name, uri=declared["tracking_uri"], storage_url=declared["storage"])
+        remove_study(opened, name, uri=declared.tracking_uri, storage_url=declared.storage)

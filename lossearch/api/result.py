@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lossearch._json import to_jsonable
 from lossearch.config import StudyConfig, make_config
 from lossearch.config.toml import parse_toml
 from lossearch.confirm.judging import read_verdict
@@ -20,11 +20,11 @@ from lossearch.records.confirmations import Confirmed, read_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.evidence import Evidence, read_evidence
 from lossearch.records.store import Store
+from lossearch.records.study import StudyRecord
 from lossearch.records.trial import TrialRecord, best_of
 from lossearch.report import frames
 from lossearch.report.leaderboard import Leaderboard, make_leaderboard
 from lossearch.report.published import published_numbers, published_table
-from lossearch.report.sentences import Basis
 from lossearch.space import Point
 from lossearch.study.optuna_study import load_study, read_trials
 from lossearch.study.prepare import Prepared
@@ -53,13 +53,13 @@ FIGURES = ("scores", "differences", "learning_curves", "lr_sensitivity")
 class Result:
     """What a study found. The same whether it has just run or is loaded from the store.
 
-    ``declared`` is the study's own description, as ``study.json`` in the store has it; ``trials`` holds
+    ``declared`` is what the study is, as ``study.json`` in the store has it; ``trials`` holds
     every trial, failed attempts included.
     """
 
     name: str
     store: Store
-    declared: Mapping[str, Any]
+    declared: StudyRecord
     trials: tuple[TrialRecord, ...]
     prepared: Prepared | None = field(default=None, compare=False, repr=False)
 
@@ -71,24 +71,7 @@ class Result:
     @cached_property
     def config(self) -> StudyConfig:
         """The resolved study file."""
-        return make_config(parse_toml(self.declared["config"], "study.json"), f"study {self.name!r}")
-
-    @cached_property
-    def basis(self) -> Basis:
-        """How the numbers came to be."""
-        d = self.declared
-        return Basis(
-            name=self.name,
-            metric=d["metric"],
-            direction=d["direction"],
-            optimizer=d["optimizer"],
-            seeds=d["seeds"],
-            conventional=d["conventional"],
-            epoch=d["epoch"],
-            min_trials=d["min_trials"],
-            selected=d["selected"],
-            mode=d["mode"],
-        )
+        return make_config(parse_toml(self.declared.config, "study.json"), f"study {self.name!r}")
 
     @cached_property
     def confirmed(self) -> Confirmed | None:
@@ -116,31 +99,28 @@ class Result:
             StoreError: nothing was confirmed.
             InputError: no such part or metric, or a metric of your own, which records hold by name alone.
         """
-        return read_evidence(self.folder, self.declared, part, metric)
+        return read_evidence(self.folder, self.declared.task.kind, metric or self.declared.task.metric, part)
 
     @cached_property
     def leaderboard(self) -> pd.DataFrame:
         """One row a pair, ranked: by the verdict where there is one, else by the search."""
         if self.verdict is None or self.confirmed is None:
             return self.search_board
-        return frames.confirmed_leaderboard(self.search_board, self.verdict, self.confirmed, self._searched)
-
-    @property
-    def _searched(self) -> Mapping[str, Mapping[str, Any]]:
-        found: Mapping[str, Mapping[str, Any]] = self.declared["identity"]["space"]["pairs"]
-        return found
+        return frames.confirmed_leaderboard(
+            self.search_board, self.verdict, self.confirmed, self.declared.space.pairs
+        )
 
     @cached_property
     def search_board(self) -> pd.DataFrame:
         """One row a pair by the search's own, optimistic scores, as ``report.frames.search_leaderboard`` has it."""
         return frames.search_leaderboard(
             self.records,
-            direction=self.basis.direction,
-            metric=self.basis.metric,
-            pairs=self.declared["pairs"],
-            conventional=self.basis.conventional,
-            min_trials=self.basis.min_trials,
-            searched=self._searched,
+            direction=self.declared.task.direction,
+            metric=self.declared.task.metric,
+            pairs=tuple(self.declared.space.pairs),
+            conventional=self.declared.conventional,
+            min_trials=self.declared.min_trials,
+            searched=self.declared.space.pairs,
         )
 
     @property
@@ -189,7 +169,7 @@ class Result:
             done = sum(r.value is not None for r in self.records)
             raise RunFailedError(
                 f"Study {self.name!r} has no ranked pair: {done} of {len(self.records)} trials finished with a "
-                f"value, and a pair needs {self.basis.min_trials}."
+                f"value, and a pair needs {self.declared.min_trials}."
             )
         return self.leader
 
@@ -238,15 +218,15 @@ class Result:
         """Return the epoch to which a point is trained: its best trial's."""
         if self.confirmed is not None and point.pair in self.confirmed.pairs:
             return self.confirmed[point.pair].epoch
-        sign = SIGN[self.basis.direction]
+        sign = SIGN[self.declared.task.direction]
         best = best_of([r for r in self.records if r.point == point], sign)
-        return int(best.epoch if best and best.epoch else self.declared["identity"]["train"]["epochs"])
+        return int(best.epoch if best and best.epoch else self.declared.train.epochs)
 
     @property
     def objectives(self) -> Objectives | None:
         """Both metrics of a study of two; of one, the judge and one of another nature, None where there is none."""
-        declared = self.declared["identity"]["task"].get("objectives")
-        return objectives(self.basis.metric, self.basis.direction, self.declared["kind"], declared)
+        task = self.declared.task
+        return objectives(task.metric, task.direction, task.kind, task.objectives)
 
     @cached_property
     def pareto(self) -> pd.DataFrame:
@@ -266,7 +246,7 @@ class Result:
         found = pd.concat([t[t["front"]] for t in both], ignore_index=True).drop(columns="front")
         points = {r.number: r.point for r in self.records}
         own = [
-            frames.params_text(frames.searched_values(points[n], self._searched[points[n].pair]))
+            frames.params_text(frames.searched_values(points[n], self.declared.space.pairs[points[n].pair]))
             for n in found["trial"]
         ]
         found.insert(4, "params", own)
@@ -283,17 +263,17 @@ class Result:
     @cached_property
     def study(self) -> optuna.Study:
         """The recorded Optuna study."""
-        return load_study(self.store, self.name, self.declared["storage"])
+        return load_study(self.store, self.name, self.declared.storage)
 
     @property
     def experiment_id(self) -> str | None:
         """The MLflow experiment; None where MLflow was not used."""
-        return (self.declared["mlflow"] or {}).get("experiment_id")
+        return None if self.declared.mlflow is None else self.declared.mlflow.experiment_id
 
     @property
     def run_id(self) -> str | None:
         """The MLflow parent run of the study; None where MLflow was not used."""
-        return (self.declared["mlflow"] or {}).get("run_id")
+        return None if self.declared.mlflow is None else self.declared.mlflow.run_id
 
     @property
     def published(self) -> pd.DataFrame | None:
@@ -301,7 +281,10 @@ class Result:
         if not self.config.published:
             return None
         return published_numbers(
-            self.config.published, self.records, metric=self.basis.metric, direction=self.basis.direction
+            self.config.published,
+            self.records,
+            metric=self.declared.task.metric,
+            direction=self.declared.task.direction,
         )
 
     @property
@@ -320,7 +303,7 @@ class Result:
     @property
     def summary(self) -> list[str]:
         """What to know beside the table, a sentence each."""
-        return list(self.declared["notes"])
+        return list(self.declared.notes)
 
     def render(self) -> RenderableType:
         """Return the answer for a terminal."""
@@ -331,11 +314,11 @@ class Result:
         parts: list[RenderableType] = [self._answer(), *map(Text, [*front, *self.since])]
         published = self.published
         if published is not None:
-            parts += [Text(), published_table(published, self.basis)]
+            parts += [Text(), published_table(published, self.declared)]
         return Group(*parts)
 
     def _answer(self) -> Leaderboard:
-        return make_leaderboard(self.leaderboard, self.basis, self.verdict, self.confirmed)
+        return make_leaderboard(self.leaderboard, self.declared, self.verdict, self.confirmed)
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain values."""
@@ -343,12 +326,12 @@ class Result:
         return {
             "name": self.name,
             "store": str(self.store.root),
-            "task": self.declared["identity"]["task"],
-            "metric": self.basis.metric,
-            "direction": self.basis.direction,
-            "optimizer": self.basis.optimizer,
-            "seeds": self.basis.seeds,
-            "conventional": self.basis.conventional,
+            "task": self.declared.identity()["task"],
+            "metric": self.declared.task.metric,
+            "direction": self.declared.task.direction,
+            "optimizer": self.declared.train.optimizer,
+            "seeds": self.declared.search.seeds,
+            "conventional": self.declared.conventional,
             "optimistic": self.verdict is None,
             "best": None if self.leader is None else self.best.as_json(),
             "leader": None if self.leader is None else self.leader.as_json(),
@@ -358,10 +341,10 @@ class Result:
             "leaderboard": _rows(self.leaderboard),
             "pareto": None if self.front is None else _rows(self.pareto),
             "published": None if published is None else _rows(published),
-            "rejections": self.declared["rejections"],
+            "rejections": to_jsonable(self.declared.rejections),
             "notes": self.summary,
             "trials": len(self.records),
-            "mlflow": self.declared["mlflow"],
+            "mlflow": to_jsonable(self.declared.mlflow),
         }
 
     def report(self) -> Report:
@@ -377,7 +360,6 @@ class Result:
             kept = Kept(self.folder, self.confirmed, evidence, self.verdict, self.prepared)
             drawn = tuple(planes(kept))
         sources = Sources(
-            self.basis,
             self.declared,
             self.records,
             self.search_board,
@@ -387,7 +369,7 @@ class Result:
             self.confirmed,
             drawn,
             pareto_of(self.records, self.confirmed, evidence, self.objectives, self._evidence_by),
-            within_pairs(self.records, self.declared["identity"]["space"], direction=self.basis.direction),
+            within_pairs(self.records, self.declared.space, direction=self.declared.task.direction),
         )
         return make_report(sources)
 
@@ -419,7 +401,7 @@ class Result:
         texts = {
             "leaderboard.md": self._answer().to_markdown(self.name),
             "leaderboard.csv": self.leaderboard.to_csv(index=False),
-            "study.toml": self.declared["config"],
+            "study.toml": self.declared.config,
             "report.md": to_markdown(made, {name: path.name for name, path in drawn.items()}),
             **({"report.html": to_html(made)} if report else {}),
         }
@@ -445,4 +427,4 @@ def load_result(store: Store, name: str) -> Result:
         StoreError: its records are damaged.
     """
     declared = store.read_study(name)
-    return Result(name, store, declared, read_trials(store, name, declared["storage"]))
+    return Result(name, store, declared, read_trials(store, name, declared.storage))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from lossearch.api.result import CURVES, Result, load_result
-from lossearch.config import StudyConfig, config_toml
+from lossearch.config import StudyConfig
 from lossearch.config.tables import RecordsTable
 from lossearch.confirm.run import confirm_and_judge
 from lossearch.data.sources import Dataset
@@ -20,18 +20,17 @@ from lossearch.errors import InputError
 from lossearch.losses import Loss
 from lossearch.records.claim import claim, opening
 from lossearch.records.curves import compact, mean_curves_of, read_curves
-from lossearch.records.environment import git_revision, versions
 from lossearch.records.mlflow.client import no_autolog, reach
 from lossearch.records.mlflow.view import MlflowView, Status
 from lossearch.records.optuna import reach_storage
-from lossearch.records.store import Store, hide_password
-from lossearch.records.study import StudyHeader
+from lossearch.records.store import Store
+from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.records.trial import TrialRecord
 from lossearch.records.weights import WeightKeeper
 from lossearch.study.loop import Search
 from lossearch.study.optuna_study import open_study, quiet_optuna
 from lossearch.study.plan import require_same
-from lossearch.study.prepare import Prepared, declaration, prepare
+from lossearch.study.prepare import Prepared, prepare
 from lossearch.study.progress import Listener, Silent
 from lossearch.study.recorder import StudyBook
 from lossearch.tasks.build import Judging
@@ -42,60 +41,22 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def _header(prepared: Prepared) -> StudyHeader:
-    p = prepared.plan
-    s = p.settings
-    return StudyHeader(
-        name=p.name,
-        digest=p.digest(),
-        task=p.task.name,
-        task_digest=p.task.digest,
-        kind=p.task.kind,
-        metric=p.task.metric.name,
-        direction=p.task.metric.direction,
-        sizes=p.task.sizes,
-        metrics=tuple(m.name for m in p.task.metrics),
-        target=p.task.target,
-        describe=p.task.describe,
-        space=p.space.as_json(),
-        settings={
-            "epochs": s.epochs,
-            "batch_size": s.batch_size,
-            "optimizer": s.optimizer,
-            **{f"optimizer.{k}": v for k, v in s.options.items()},
-            "schedule": s.schedule,
-            "clip": s.clip,
-            "accelerator": s.accelerator,
-            "precision": s.precision,
-            "epoch": s.epoch,
-        },
-        config=hide_password(config_toml(prepared.config)),
-        versions=versions(),
-        git_revision=git_revision(),
-        objectives=p.identity()["task"].get("objectives", {}),
-    )
-
-
-def _declare(store: Store, prepared: Prepared, header: StudyHeader) -> None:
+def _declare(store: Store, prepared: Prepared) -> StudyRecord:
     """Check the plan against a study of the same name, or write it down as a new one."""
-    name = prepared.plan.name
+    name, asked = prepared.plan.name, prepared.config.records.storage
     stored = store.read_study(name) if name in store.studies() else None
     if stored is not None:
-        require_same(name, stored["identity"], prepared.plan.identity())
-    r = prepared.config.records
-    kept = {
-        "storage": r.storage,
-        "tracking_uri": r.tracking_uri,
-        "created": clock.time() if stored is None else stored["created"],
-        "mlflow": None if stored is None else stored["mlflow"],
-        "header": {k: v for k, v in asdict(header).items() if k != "config"},
-    }
-    if stored is not None and stored["storage"] != r.storage:
-        raise InputError(
-            f"Study {name!r} is recorded in {stored['storage'] or 'its own journal'}; it cannot go on elsewhere. "
-            "Give the same storage, or another --name."
-        )
-    store.write_study(name, declaration(prepared, kept))
+        require_same(name, stored.identity(), prepared.plan.identity())
+        if stored.storage != asked:
+            raise InputError(
+                f"Study {name!r} is recorded in {stored.storage or 'its own journal'}; it cannot go on elsewhere. "
+                "Give the same storage, or another --name."
+            )
+    study = prepared.record(
+        created=stored.created if stored else clock.time(), mlflow=stored.mlflow if stored else None
+    )
+    store.write_study(study)
+    return study
 
 
 def run(
@@ -174,10 +135,9 @@ def _reach(records: RecordsTable) -> None:
 def _open_book(store: Store, prepared: Prepared, heard: Listener) -> StudyBook:
     """Open the study's records: declaration, Optuna study and MLflow runs, the last brought up to date."""
     name = prepared.plan.name
-    header = _header(prepared)
-    _declare(store, prepared, header)
+    declared = _declare(store, prepared)
     study = open_study(store, prepared.plan, prepared.config.records.storage)
-    view = _open_view(store, prepared, header, heard)
+    view = open_view(store, declared, heard.note) if prepared.config.records.mlflow else None
     book = StudyBook(prepared.plan, study, store.study_dir(name), view)
     book.weights = _keeper(prepared, store, book.records())
     if view is not None:
@@ -199,15 +159,11 @@ def stored_curves(store: Store, name: str) -> Callable[[Any], Any]:
     return lambda record: mean_curves_of(frame, record.number)
 
 
-def _open_view(store: Store, prepared: Prepared, header: StudyHeader, heard: Listener) -> MlflowView | None:
-    records = prepared.config.records
-    if not records.mlflow:
-        return None
-    name = prepared.plan.name
-    view = MlflowView(store, name, records.tracking_uri, warn=heard.note)
-    run_id = view.open(header)
-    declared = store.read_study(name)
-    store.write_study(name, {**declared, "mlflow": {"experiment_id": view.experiment_id, "run_id": run_id}})
+def open_view(store: Store, study: StudyRecord, warn: Callable[[str], None]) -> MlflowView:
+    """Open a study's runs in MLflow, and write down where they are."""
+    view = MlflowView(store, study.name, study.tracking_uri, warn=warn)
+    run_id = view.open(study)
+    store.write_study(replace(study, mlflow=MlflowRuns(experiment_id=str(view.experiment_id), run_id=run_id)))
     return view
 
 

@@ -89,8 +89,8 @@ def look(
     metric = plan.task.metric
     evidence = read_evidence(
         folder,
-        {"kind": plan.task.kind},
-        metric=metric,
+        plan.task.kind,
+        metric,
         seeds=raced.at,
         without=[pair for pair, at in raced.dropped.items() if at < raced.at],
     )

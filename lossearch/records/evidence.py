@@ -56,9 +56,9 @@ class Evidence:
 
 def read_evidence(
     folder: Path,
-    declared: Mapping[str, Any],
+    kind: str,
+    metric: str | Metric,
     part: str | None = None,
-    metric: str | Metric | None = None,
     *,
     seeds: int | None = None,
     without: Collection[str] | None = None,
@@ -69,10 +69,9 @@ def read_evidence(
 
     Args:
         folder: the study's directory.
-        declared: the study's own description, as ``study.json`` has it.
+        kind: the task's kind.
+        metric: by which pairs are judged. A pair that does not give what the metric reads is left out.
         part: "test" or "validation"; by default the part that counts.
-        metric: by which pairs are judged; by default the study's. A pair that does not give what the
-            metric reads is left out.
         seeds: how many, from the first; by default all that were judged.
         without: pairs to leave out; by default those that were dropped from a race.
 
@@ -88,9 +87,7 @@ def read_evidence(
     name = part or confirmed.part
     if name not in confirmed.constants:
         raise InputError(unknown_name("confirmed part", name, list(confirmed.constants)))
-    judge = (
-        metric if isinstance(metric, Metric) else known_metric(metric or declared["metric"], declared["kind"])
-    )
+    judge = metric if isinstance(metric, Metric) else known_metric(metric, kind)
     judged = confirmed.seeds[: seeds or confirmed.raced.at or None]
     left = confirmed.raced.dropped if without is None else without
     running = [c for c in confirmed.confirmations if c.point.pair not in left and len(c.seeds) >= len(judged)]
@@ -98,7 +95,7 @@ def read_evidence(
     if not giving:
         raise InputError(f"No confirmed pair gives what metric {judge.name!r} reads ({judge.needs}).")
     frame = read_predictions(folder, name)
-    return _evidence(declared["kind"], judge, name, confirmed, judged, giving, frame)
+    return _evidence(kind, judge, name, confirmed, judged, giving, frame)
 
 
 def known_metric(name: str, kind: str) -> Metric:

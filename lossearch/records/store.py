@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -23,6 +22,7 @@ from lossearch._json import read_json, write_json
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, StoreError, UnknownNameError
 from lossearch.records.mlflow.relocation import relocate
+from lossearch.records.study import StudyRecord, read_study_record
 
 FORMAT = 1
 """Version of the layout; a store of a later one is refused."""
@@ -102,7 +102,7 @@ class Store:
         return self.root / "studies" / checked_name(name)
 
     def study_file(self, name: str) -> Path:
-        """Return the file that marks a study and says how it was declared."""
+        """Return the file that marks a study and says what it is."""
         return self.study_dir(name) / "study.json"
 
     def studies(self) -> tuple[str, ...]:
@@ -110,20 +110,20 @@ class Store:
         names = (p.parent.name for p in self.root.glob("studies/*/study.json"))
         return tuple(sorted(name for name in names if _NAME.fullmatch(name)))
 
-    def write_study(self, name: str, declared: Any) -> Path:
-        """Write how a study is declared, whole or not at all."""
+    def write_study(self, study: StudyRecord) -> Path:
+        """Write what a study is, whole or not at all."""
         with _plain_errors(self.root, "written"):
-            return write_json(self.study_file(name), declared)
+            return write_json(self.study_file(study.name), study)
 
-    def read_study(self, name: str) -> Any:
-        """Return how a study was declared.
+    def read_study(self, name: str) -> StudyRecord:
+        """Return what a study is.
 
         Raises:
             UnknownNameError: there is no such study; the message names those there are.
-            StoreError: its file is damaged.
+            StoreError: its file is damaged, or of a later lossearch.
         """
         self.require(name)
-        return read_json(self.study_file(name))
+        return read_study_record(self.study_file(name))
 
     def require(self, name: str) -> None:
         """Raise UnknownNameError unless the store holds a study of this name."""

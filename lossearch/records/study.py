@@ -1,36 +1,180 @@
-"""What a study is, as its records say it."""
+"""What a study is: the one description of it, which a run writes to ``study.json`` and everybody else reads."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-@dataclass(frozen=True)
-class StudyHeader:
-    """What is written down when a study is opened.
+from lossearch._json import read_json, to_jsonable
+from lossearch.errors import StoreError
+from lossearch.pairs import Rejection
 
-    ``sizes`` are rows a part, ``space`` and ``settings`` plain values (``Space.as_json()``, the fields of
-    ``TrainSettings``), ``config`` the resolved study file as TOML, ``metrics`` all the task's metrics, the
-    objective first, ``git_revision`` that of the user's working directory, ``objectives`` metric -> direction of
-    both, in a study of two.
-    """
+FORMAT = 1
+"""Major version of what trials are and how they are recorded; studies of another are not continued."""
+
+VERSION = 2
+"""Version of ``study.json``; an earlier one is brought up to date as it is read, a later one is refused."""
+
+
+class _Record:
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRecord(_Record):
+    """The task: ``data`` is its digest, ``rows`` the size of each part, ``objectives`` metric -> direction of two."""
 
     name: str
-    digest: str
-    task: str
-    task_digest: str
     kind: str
+    data: str
     metric: str
     direction: str
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    metrics: tuple[str, ...] = ()
-    target: str = "y"
-    describe: Mapping[str, str] = field(default_factory=dict)
-    space: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    config: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    git_revision: str | None = None
     objectives: Mapping[str, str] = field(default_factory=dict)
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceRecord(_Record):
+    """What is searched: ``pairs`` holds, for each pair, its dimensions besides the learning rate by name."""
+
+    kind: str
+    lr: tuple[float, float]
+    pairs: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRecord(_Record):
+    """How points are chosen; ``seeds`` is how many a trial has, ``seed`` the study's own."""
+
+    mode: str
+    sampler: str
+    seed: int
+    seeds: int
+    extend: bool
+    prune: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRecord(_Record):
+    """How replicates are trained, as far as it decides what they are worth."""
+
+    epochs: int
+    batch_size: int
+    optimizer: str
+    options: Mapping[str, Any]
+    schedule: str
+    clip: float | None
+    precision: str
+    epoch: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyDefinition(_Record):
+    """What two runs must share to be one study.
+
+    Raising trials or time, or moving to another store or accelerator, continues a study; anything named
+    here makes another.
+    """
+
+    format: int = FORMAT
+    task: TaskRecord
+    space: SpaceRecord
+    search: SearchRecord
+    train: TrainRecord
+
+    def identity(self) -> dict[str, Any]:
+        """Return it as plain values, for the digest and for a diff."""
+        plain: dict[str, Any] = {f.name: to_jsonable(getattr(self, f.name)) for f in fields(StudyDefinition)}
+        # a study without them has the digest that it had before there were any
+        if not self.task.objectives:
+            del plain["task"]["objectives"]
+        if not self.search.prune:
+            del plain["search"]["prune"]
+        return plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class MlflowRuns(_Record):
+    """Where a study is in MLflow: its experiment and its parent run."""
+
+    experiment_id: str
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord(StudyDefinition):
+    """A study as it is recorded.
+
+    ``metrics`` are all the task's metrics, the objective first; ``conventional`` is the pair that gains are
+    measured against; ``min_trials`` how many finished trials a pair needs for a rank; ``selected`` says
+    whether each pair's best is one of several trials; ``config`` is the resolved study file as TOML;
+    ``created`` in seconds since 1970; ``git_revision`` that of the user's working directory.
+    """
+
+    version: int = VERSION
+    name: str
+    digest: str
+    classes: tuple[str, ...]
+    metrics: tuple[str, ...]
+    target: str
+    describe: Mapping[str, str]
+    conventional: str
+    min_trials: int
+    selected: bool
+    rejections: tuple[Rejection, ...]
+    notes: tuple[str, ...]
+    accelerator: str
+    config: str
+    storage: str | None
+    tracking_uri: str | None
+    created: float
+    versions: Mapping[str, str]
+    git_revision: str | None
+    mlflow: MlflowRuns | None
+
+
+_READER = TypeAdapter(StudyRecord)
+
+
+def read_study_record(path: Path) -> StudyRecord:
+    """Return the record in a ``study.json`` of this version or an earlier one.
+
+    Raises:
+        StoreError: there is no such file, a later lossearch wrote it, or it is no such record; the message
+            names the file and the first field that is wrong.
+    """
+    plain = read_json(path)
+    version = plain.get("version", 1) if isinstance(plain, dict) else VERSION
+    if isinstance(version, int) and version > VERSION:
+        raise StoreError(
+            f"{path} has version {version}; this lossearch reads up to {VERSION}. Upgrade lossearch, or use "
+            "another --store."
+        )
+    try:
+        return _READER.validate_python(from_version_1(plain) if version == 1 else plain)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "its top"
+        raise StoreError(
+            f"{path} is not the record of a study, or is damaged, at {where!r}: {first['msg'].lower()}. "
+            "Restore it from a copy, or remove it."
+        ) from error
+
+
+def from_version_1(old: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a ``study.json`` of version 1 holds as one of this version.
+
+    It had what two runs must share under ``identity``, and what MLflow is told under ``header``.
+    """
+    header = _mapping(old.get("header"))
+    values = {**_mapping(header.get("settings")), **header, **old, **_mapping(old.get("identity"))}
+    known = {f.name for f in fields(StudyRecord)}
+    return {k: v for k, v in values.items() if k in known} | {"version": VERSION}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

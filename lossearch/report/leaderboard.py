@@ -14,10 +14,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from lossearch.records.confirmations import Confirmed
+from lossearch.records.study import StudyRecord
 from lossearch.report.formatting import MISSING, number, plus_minus, rate
 from lossearch.report.layout import Column, Fitted, escaped, markdown_table
 from lossearch.report.sentences import (
-    Basis,
     confirmed_sentences,
     gain_sentence,
     optimism_sentence,
@@ -41,12 +41,12 @@ REPORT = (
 _Row = Mapping[Any, Any]
 
 
-def columns(board: pd.DataFrame, basis: Basis, verdict: Verdict | None = None) -> dict[str, Column]:
+def columns(board: pd.DataFrame, study: StudyRecord, verdict: Verdict | None = None) -> dict[str, Column]:
     """Return every column that a leaderboard can show, by name; "-" stands where there is no number.
 
     Args:
         board: what ``frames.search_leaderboard`` gives, or with a verdict ``frames.confirmed_leaderboard``.
-        basis: how its numbers came to be.
+        study: how its numbers came to be.
         verdict: what was judged.
     """
 
@@ -57,8 +57,8 @@ def columns(board: pd.DataFrame, basis: Basis, verdict: Verdict | None = None) -
         "rank": column("#", lambda r: MISSING if pd.isna(r["rank"]) else str(r["rank"])),
         "pair": column("pair", lambda r: str(r["pair"]), numeric=False, splits=True),
         "lr": column("best lr", lambda r: rate(r["lr"]) + "*" * r["lr_at_edge"], numeric=False),
-        "mean and sd": column(basis.metric, lambda r: plus_minus(r["score"], r["sd"]), numeric=False),
-        "gain": column("gain", lambda r: _gain(r, basis)),
+        "mean and sd": column(study.task.metric, lambda r: plus_minus(r["score"], r["sd"]), numeric=False),
+        "gain": column("gain", lambda r: _gain(r, study)),
         "trials": column("trials", lambda r: str(r["trials"])),
         "diverged": column("diverged", lambda r: str(r["diverged"]), short="div."),
     }
@@ -77,7 +77,7 @@ def columns(board: pd.DataFrame, basis: Basis, verdict: Verdict | None = None) -
         ),
         "sd": column("sd over seeds", lambda r: number(r["sd"], r["sd"])),
         "tied": column("tied", _tied, numeric=False),
-        "gain and interval": column(f"gain over {basis.conventional}", lambda r: _gain_interval(r, basis)),
+        "gain and interval": column(f"gain over {study.conventional}", lambda r: _gain_interval(r, study)),
         "search": column("search", lambda r: number(r["search_score"], r["sd"])),
         "diverged and seeds": column("diverged", _diverged, short="div."),
         "diverged seeds": column("diverged seeds", lambda r: _diverged_seeds(r) or MISSING),
@@ -88,8 +88,8 @@ def columns(board: pd.DataFrame, basis: Basis, verdict: Verdict | None = None) -
     return found
 
 
-def _gain(row: _Row, basis: Basis) -> str:
-    if row["pair"] == basis.conventional and not pd.isna(row["score"]):
+def _gain(row: _Row, study: StudyRecord) -> str:
+    if row["pair"] == study.conventional and not pd.isna(row["score"]):
         return "ref."
     return number(row["gain"], row["sd"], signed=True)
 
@@ -100,8 +100,8 @@ def _interval(row: _Row, low: str, high: str, *, signed: bool = False) -> str:
     return " to ".join(number(row[end], row["sd"], signed=signed) for end in (low, high))
 
 
-def _gain_interval(row: _Row, basis: Basis) -> str:
-    gain, interval = _gain(row, basis), _interval(row, "gain_low", "gain_high", signed=True)
+def _gain_interval(row: _Row, study: StudyRecord) -> str:
+    gain, interval = _gain(row, study), _interval(row, "gain_low", "gain_high", signed=True)
     return gain if interval == MISSING else f"{gain} ({interval})"
 
 
@@ -150,37 +150,42 @@ class Leaderboard:
 
 
 def make_leaderboard(
-    board: pd.DataFrame, basis: Basis, verdict: Verdict | None = None, confirmed: Confirmed | None = None
+    board: pd.DataFrame,
+    study: StudyRecord,
+    verdict: Verdict | None = None,
+    confirmed: Confirmed | None = None,
 ) -> Leaderboard:
     """Return the leaderboard of a search, or of a verdict.
 
     Args:
         board: what ``frames.search_leaderboard`` gives, or with a verdict ``frames.confirmed_leaderboard``.
-        basis: how its numbers came to be.
+        study: how its numbers came to be.
         verdict: what was judged.
         confirmed: what was confirmed.
     """
-    shown = _chosen(columns(board, basis, verdict), SEARCH if verdict is None else CONFIRMED)
+    shown = _chosen(columns(board, study, verdict), SEARCH if verdict is None else CONFIRMED)
     if verdict is None:
         said = [] if confirmed is None else confirmed_sentences(confirmed)
-        notes = (*said, gain_sentence(board, basis), *remarks(board, basis))
+        notes = (*said, gain_sentence(board, study), *remarks(board, study))
         first = 0 if len(board) and pd.notna(board["rank"].iloc[0]) else None
-        return Leaderboard((), shown, first, notes, statement(basis))
+        return Leaderboard((), shown, first, notes, statement(study))
     left_out = confirmed.left_out if confirmed else {}
     answer, rest = verdict.sentences[:2], verdict.sentences[2:]
-    notes = (*rest, optimism_sentence(verdict, basis), *remarks(board, basis, left_out))
+    notes = (*rest, optimism_sentence(verdict, study), *remarks(board, study, left_out))
     return Leaderboard(
         answer=tuple(filter(None, answer)),
         columns=shown,
         bold=list(board["pair"]).index(verdict.recommended),
         notes=tuple(filter(None, notes)),
-        basis=verdict_statement(verdict, basis),
+        basis=verdict_statement(verdict, study),
     )
 
 
-def report_columns(board: pd.DataFrame, basis: Basis, verdict: Verdict | None = None) -> tuple[Column, ...]:
+def report_columns(
+    board: pd.DataFrame, study: StudyRecord, verdict: Verdict | None = None
+) -> tuple[Column, ...]:
     """Return the columns that a report shows."""
-    return _chosen(columns(board, basis, verdict), SEARCH if verdict is None else REPORT)
+    return _chosen(columns(board, study, verdict), SEARCH if verdict is None else REPORT)
 
 
 def _chosen(found: Mapping[str, Column], names: tuple[str, ...]) -> tuple[Column, ...]:

@@ -11,11 +11,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from lossearch.config.tables import PublishedRow
+from lossearch.records.study import StudyRecord
 from lossearch.records.trial import TrialRecord
 from lossearch.report.formatting import as_published, plus_minus
 from lossearch.report.frames import best_records
 from lossearch.report.layout import Column, Fitted
-from lossearch.report.sentences import Basis, seeds_text
+from lossearch.report.sentences import seeds_text
 
 
 def published_numbers(
@@ -65,12 +66,12 @@ def _published(
     }
 
 
-def published_table(frame: pd.DataFrame, basis: Basis) -> RenderableType:
+def published_table(frame: pd.DataFrame, study: StudyRecord) -> RenderableType:
     """Return ours beside the published numbers, with the notes under the table.
 
     Args:
         frame: what :func:`published_numbers` gives.
-        basis: seeds and optimiser.
+        study: seeds and optimiser.
     """
     rows = frame.to_dict("records")
     notes = [n for n in dict.fromkeys(r["note"] for r in rows) if n]
@@ -94,7 +95,7 @@ def published_table(frame: pd.DataFrame, basis: Basis) -> RenderableType:
         *([f"Published names: {'; '.join(renamed)}."] if renamed else []),
         *(f"{r['pair']}: no finished trial here." for r in heads if not r["trained"]),
         (
-            f"Ours: {seeds_text(basis)}, optimiser {basis.optimizer}. The published numbers are of one run; "
+            f"Ours: {seeds_text(study)}, optimiser {study.train.optimizer}. The published numbers are of one run; "
             "they stand beside our training and validation rows."
         ),
     ]

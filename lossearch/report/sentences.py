@@ -3,67 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pandas as pd
 
 from lossearch.records.confirmations import Confirmed
+from lossearch.records.study import StudyRecord
 from lossearch.report.formatting import number, plus_minus, rate
 from lossearch.verdict.verdict import Verdict
 
 
-@dataclass(frozen=True)
-class Basis:
-    """How a study's numbers came to be: what every table and figure of it states."""
-
-    name: str
-    metric: str
-    direction: str
-    optimizer: str
-    seeds: int
-    conventional: str
-    epoch: str = "best"
-    min_trials: int = 1
-    selected: bool = True
-    """Whether each pair's row is the best of several trials."""
-    mode: str = "equal"
-    """How points were chosen; pairs are compared in "equal" alone."""
-
-
-def seeds_text(basis: Basis) -> str:
+def seeds_text(study: StudyRecord) -> str:
     """Return "mean ± sd over 5 seeds", or "1 seed"."""
-    return "1 seed" if basis.seeds == 1 else f"mean ± sd over {basis.seeds} seeds"
+    return "1 seed" if study.search.seeds == 1 else f"mean ± sd over {study.search.seeds} seeds"
 
 
-def statement(basis: Basis) -> str:
+def statement(study: StudyRecord) -> str:
     """Return what the search's scores are, and that they are optimistic."""
     return (
-        f"{basis.metric}: {seeds_text(basis)}, validation rows, {basis.epoch} epoch; {better(basis)} is better. "
-        f"Optimiser: {basis.optimizer}. Gain: over the conventional pair {basis.conventional} (ref.). "
-        f"{_caution(basis)}"
+        f"{study.task.metric}: {seeds_text(study)}, validation rows, {study.train.epoch} epoch; {better(study)} is better. "
+        f"Optimiser: {study.train.optimizer}. Gain: over the conventional pair {study.conventional} (ref.). "
+        f"{_caution(study)}"
     )
 
 
-def verdict_statement(verdict: Verdict, basis: Basis) -> str:
+def verdict_statement(verdict: Verdict, study: StudyRecord) -> str:
     """Return what the scores of a verdict are."""
     return (
         f"{verdict.metric}: mean over {verdict.seeds} fresh seeds on {verdict.rows} {verdict.part} rows, with its "
-        f"{verdict.confidence} interval over seeds and rows; {better(basis)} is better. Optimiser: "
-        f"{basis.optimizer}. Gain: over the conventional pair {basis.conventional} (ref.). Tied: not significantly "
-        f"worse than the best when all pairs are compared. Search: {_searched(basis)}"
+        f"{verdict.confidence} interval over seeds and rows; {better(study)} is better. Optimiser: "
+        f"{study.train.optimizer}. Gain: over the conventional pair {study.conventional} (ref.). Tied: not significantly "
+        f"worse than the best when all pairs are compared. Search: {_searched(study)}"
     )
 
 
-def _searched(basis: Basis) -> str:
-    if basis.selected:
+def _searched(study: StudyRecord) -> str:
+    if study.selected:
         return "the score each point was chosen by, which is optimistic."
-    return f"{seeds_text(basis)}, validation rows; each pair has one point, so none was chosen."
+    return f"{seeds_text(study)}, validation rows; each pair has one point, so none was chosen."
 
 
-def optimism_sentence(verdict: Verdict, basis: Basis) -> str:
+def optimism_sentence(verdict: Verdict, study: StudyRecord) -> str:
     """Return how much better the leader looked in the search than it is; nothing where that is not known."""
     leader = next(r for r in verdict.ranking if r.pair == verdict.leader)
-    if not basis.selected or verdict.optimism is None or leader.search is None or leader.validation is None:
+    if not study.selected or verdict.optimism is None or leader.search is None or leader.validation is None:
         return ""
     shown = [number(v, leader.sd) for v in (leader.search, leader.validation)]
     return (
@@ -81,41 +63,39 @@ def confirmed_sentences(confirmed: Confirmed) -> list[str]:
     ]
 
 
-def better(basis: Basis) -> str:
+def better(study: StudyRecord) -> str:
     """Return "higher" or "lower"."""
-    return "higher" if basis.direction == "maximize" else "lower"
+    return "higher" if study.task.direction == "maximize" else "lower"
 
 
-def _caution(basis: Basis) -> str:
-    if basis.selected:
+def _caution(study: StudyRecord) -> str:
+    if study.selected:
         why = (
             "run it with confirm_seeds above 0, and to its end, for one."
-            if basis.mode == "equal"
+            if study.search.mode == "equal"
             else "in mode 'adaptive' pairs get different budgets, so they are not compared."
         )
         return (
             "These are the search's own scores and optimistic: each is the best of many trials, on the rows it "
             f"was chosen on. There is no verdict: {why}"
         )
-    chosen = "nothing was chosen" if basis.epoch == "last" else "nothing but the epoch was chosen"
+    chosen = "nothing was chosen" if study.train.epoch == "last" else "nothing but the epoch was chosen"
     return f"Each pair has one trial, so {chosen} on these rows."
 
 
-def gain_sentence(board: pd.DataFrame, basis: Basis) -> str:
+def gain_sentence(board: pd.DataFrame, study: StudyRecord) -> str:
     """Return what the best pair gains over the conventional one, "no gain" included."""
     ranked = board[board["rank"].notna()]
-    conventional = board[(board["pair"] == basis.conventional) & board["score"].notna()]
+    conventional = board[(board["pair"] == study.conventional) & board["score"].notna()]
     if ranked.empty:
         return "No pair has enough finished trials for a rank."
     if conventional.empty:
-        return f"The conventional pair {basis.conventional} has no score, so no gain can be stated."
+        return f"The conventional pair {study.conventional} has no score, so no gain can be stated."
     best, reference = ranked.iloc[0], conventional.iloc[0]
     if best["rank"] == 1 and best["score"] == reference["score"]:
-        return f"No gain: no pair beats the conventional {basis.conventional}."
+        return f"No gain: no pair beats the conventional {study.conventional}."
     gain, spread = float(best["gain"]), float(pd.Series([best["sd"], reference["sd"]]).max())
-    shown = (
-        f"{best['pair']} leads the conventional {basis.conventional} by {number(gain, spread)} {basis.metric}"
-    )
+    shown = f"{best['pair']} leads the conventional {study.conventional} by {number(gain, spread)} {study.task.metric}"
     if spread != spread:  # noqa: PLR0124 - one seed has no spread
         return f"{shown}; with one seed its spread is unknown, so this may be noise."
     if gain <= spread:
@@ -123,12 +103,12 @@ def gain_sentence(board: pd.DataFrame, basis: Basis) -> str:
     return f"{shown}, more than the spread over seeds (sd {number(spread, spread)})."
 
 
-def remarks(board: pd.DataFrame, basis: Basis, left_out: Mapping[str, str] | None = None) -> list[str]:
+def remarks(board: pd.DataFrame, study: StudyRecord, left_out: Mapping[str, str] | None = None) -> list[str]:
     """Return what a reader has to know of single rows.
 
     Args:
         board: a leaderboard, of the search or of a verdict.
-        basis: how its numbers came to be.
+        study: how its numbers came to be.
         left_out: of a verdict, the pairs that were not confirmed and why.
     """
     found = []
@@ -137,7 +117,7 @@ def remarks(board: pd.DataFrame, basis: Basis, left_out: Mapping[str, str] | Non
         found.append(f"* best lr is the lowest or highest tried: {', '.join(edge)}.")
     few = board.loc[board["rank"].isna() & board["score"].notna(), "pair"]
     if len(few):
-        found.append(f"Not ranked, fewer than {basis.min_trials} finished trials: {', '.join(few)}.")
+        found.append(f"Not ranked, fewer than {study.min_trials} finished trials: {', '.join(few)}.")
     found += [f"Not confirmed: {pair} ({why})." for pair, why in (left_out or {}).items()]
     failed = int(board["failed"].sum())
     if failed:

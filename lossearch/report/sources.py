@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 
 from lossearch.diagnostics.pareto import Pareto
 from lossearch.records.confirmations import Confirmed
 from lossearch.records.evidence import Evidence
+from lossearch.records.study import StudyRecord
 from lossearch.records.trial import TrialRecord
 from lossearch.report.figures.canvas import Picture
 from lossearch.report.figures.plane import Plane
 from lossearch.report.layout import Column
-from lossearch.report.sentences import Basis
 from lossearch.verdict.verdict import Verdict
 
 
@@ -23,15 +22,14 @@ from lossearch.verdict.verdict import Verdict
 class Sources:
     """The records of a study that a report is made from. What is None or empty is left out of it.
 
-    ``declared`` is the study's own description, ``records`` the trials that count, ``board`` what
+    ``study`` is the study's own description, ``records`` the trials that count, ``board`` what
     ``frames.search_leaderboard`` gives, ``curves`` every replicate's curves. ``planes`` are what pairs predict
     over the plane of two inputs. ``pareto`` shows trials and pairs under two metrics at once; ``importances``
     are, for each pair that searches more than a learning rate in trials enough, the shares of the score's
     variance that each searched number explains.
     """
 
-    basis: Basis
-    declared: Mapping[str, Any]
+    study: StudyRecord
     records: Sequence[TrialRecord]
     board: pd.DataFrame
     curves: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -47,17 +45,6 @@ class Sources:
         """The pairs, best first: by the verdict where there is one, else by the search."""
         judged = [r.pair for r in self.verdict.ranking] if self.verdict else []
         return tuple(dict.fromkeys([*judged, *self.board["pair"]]))
-
-    @property
-    def searched(self) -> Mapping[str, Mapping[str, Any]]:
-        """Pair -> what is searched within it besides the learning rate."""
-        found: Mapping[str, Mapping[str, Any]] = self.declared["identity"]["space"]["pairs"]
-        return found
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes, where they are recorded."""
-        return tuple(map(str, self.declared.get("classes") or ()))
 
 
 @dataclass(frozen=True)

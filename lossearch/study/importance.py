@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
+from lossearch.records.study import SpaceRecord
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension
 from lossearch.study.optuna_study import quiet_optuna
@@ -60,7 +60,7 @@ def importances(
 
 
 def within_pairs(
-    records: Sequence[TrialRecord], space: Mapping[str, Any], *, direction: str
+    records: Sequence[TrialRecord], space: SpaceRecord, *, direction: str
 ) -> dict[str, dict[str, float]]:
     """Return, for each pair that searches more numbers than its learning rate, what its score depends on.
 
@@ -68,11 +68,11 @@ def within_pairs(
 
     Args:
         records: counted trials.
-        space: the space of a study's identity.
+        space: what the study searches.
         direction: "maximize" or "minimize".
     """
     found = {}
-    for pair, dimensions in space["pairs"].items():
+    for pair, dimensions in space.pairs.items():
         if not dimensions or any("low" not in d for d in dimensions.values()):
             continue
         own = {
@@ -80,7 +80,7 @@ def within_pairs(
             for name, d in dimensions.items()
         }
         mine = [r for r in records if r.point.pair == pair]
-        shares = importances(mine, direction=direction, lr=tuple(space["lr"]), own=own)
+        shares = importances(mine, direction=direction, lr=space.lr, own=own)
         if shares:
             found[pair] = shares
     return found

@@ -10,13 +10,11 @@ from typing import Any
 
 from lossearch.errors import StudyMismatchError
 from lossearch.kinds import KINDS
+from lossearch.records.study import SearchRecord, SpaceRecord, StudyDefinition, TaskRecord, TrainRecord
 from lossearch.space import Space
 from lossearch.study.schedule import Budget, total_trials
 from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainSettings
-
-FORMAT = 1
-"""Major version of the record format; studies of another are not continued."""
 
 
 @dataclass(frozen=True)
@@ -40,59 +38,50 @@ class Plan:
         """How many trials there will be."""
         return total_trials(self.space, self.budget)
 
+    def definition(self) -> StudyDefinition:
+        """Return what two runs must share to be one study."""
+        task, budget, s = self.task, self.budget, self.settings
+        both = task.objectives if len(task.objectives) > 1 else ()
+        return StudyDefinition(
+            task=TaskRecord(
+                name=task.name,
+                kind=task.kind,
+                data=task.digest,
+                metric=task.metric.name,
+                direction=task.metric.direction,
+                objectives={m.name: m.direction for m in both},
+                rows=dict(task.sizes),
+            ),
+            space=SpaceRecord(**self.space.as_json()),
+            search=SearchRecord(
+                mode=budget.mode,
+                sampler=budget.sampler,
+                seed=budget.seed,
+                seeds=len(budget.seeds),
+                extend=budget.extend,
+                prune=budget.prune,
+            ),
+            train=TrainRecord(
+                epochs=s.epochs,
+                batch_size=s.batch_size,
+                optimizer=s.optimizer,
+                options=dict(s.options),
+                schedule=s.schedule,
+                clip=s.clip,
+                precision=s.precision,
+                epoch=s.epoch,
+            ),
+        )
+
     def identity(self) -> dict[str, Any]:
-        """Return what two runs must share to be one study.
-
-        Raising trials or time, or moving to another store or accelerator, continues a study; anything
-        named here makes another.
-        """
-        s = self.settings
-        return {
-            "format": FORMAT,
-            "task": {
-                "name": self.task.name,
-                "kind": self.task.kind,
-                "data": self.task.digest,
-                "metric": self.task.metric.name,
-                "direction": self.task.metric.direction,
-                **self._objectives(),
-                "rows": dict(self.task.sizes),
-            },
-            "space": self.space.as_json(),
-            "search": {
-                "mode": self.budget.mode,
-                "sampler": self.budget.sampler,
-                "seed": self.budget.seed,
-                "seeds": len(self.budget.seeds),
-                "extend": self.budget.extend,
-                # a study without is the one it was before there was pruning
-                **({"prune": True} if self.budget.prune else {}),
-            },
-            "train": {
-                "epochs": s.epochs,
-                "batch_size": s.batch_size,
-                "optimizer": s.optimizer,
-                "options": dict(s.options),
-                "schedule": s.schedule,
-                "clip": s.clip,
-                "precision": s.precision,
-                "epoch": s.epoch,
-            },
-        }
-
-    def _objectives(self) -> dict[str, Any]:
-        """Return both metrics with their directions; nothing of a study of one, which is what it was before."""
-        found = self.task.objectives
-        return {"objectives": {m.name: m.direction for m in found}} if len(found) > 1 else {}
+        """Return what two runs must share to be one study, as plain values."""
+        return self.definition().identity()
 
     def digest(self) -> str:
         """Return a short hash of the identity."""
-        return digest_of(self.identity())
-
-
-def digest_of(identity: Mapping[str, Any]) -> str:
-    """Return a short hash of an identity."""
-    return hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=8).hexdigest()
+        return hashlib.blake2b(
+            json.dumps(self.identity(), sort_keys=True).encode(), digest_size=8
+        ).hexdigest()
 
 
 def differences(stored: object, asked: object, path: str = "") -> list[str]:
@@ -117,8 +106,7 @@ def require_same(name: str, stored: Mapping[str, Any], asked: Mapping[str, Any])
     Raises:
         StudyMismatchError: with the differences and the ways out.
     """
-    plain = json.loads(json.dumps(asked))
-    lines = differences(stored, plain)
+    lines = differences(stored, asked)
     if lines:
         listed = "\n".join(f"  {line}" for line in lines[:12]) + ("\n  ..." if len(lines) > 12 else "")
         raise StudyMismatchError(

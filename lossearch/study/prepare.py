@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lossearch._json import to_jsonable
 from lossearch.config import StudyConfig, config_toml
 from lossearch.data.sources import Dataset, read_data
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
 from lossearch.losses import ACTIVATIONS, Loss, losses_for
 from lossearch.pairs import Rejection, pair_up
+from lossearch.records.environment import git_revision, versions
 from lossearch.records.store import hide_password
+from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.study.cost import Cost, foretell
 from lossearch.study.plan import Plan
 from lossearch.study.resolve import refuse_unknown, resolve_budget, resolve_settings, resolve_space
@@ -94,6 +97,32 @@ class Prepared:
         """Foretell what a whole study takes, from a few epochs of its first trials."""
         return foretell(self.plan, self.method(lambda _: None), self.workers)
 
+    def record(self, *, created: float, mlflow: MlflowRuns | None) -> StudyRecord:
+        """Return the study as it is recorded, begun at ``created``, in seconds since 1970."""
+        plan, task, kept = self.plan, self.plan.task, self.config.records
+        return StudyRecord(
+            **vars(plan.definition()),
+            name=plan.name,
+            digest=plan.digest(),
+            classes=tuple(map(str, task.classes)),
+            metrics=tuple(m.name for m in task.metrics),
+            target=task.target,
+            describe=task.describe,
+            conventional=plan.conventional,
+            min_trials=self.min_trials,
+            selected=plan.total > len(plan.space.pairs),
+            rejections=plan.space.rejections,
+            notes=(*task.notes, *plan.notes),
+            accelerator=plan.settings.accelerator,
+            config=hide_password(config_toml(self.config)),
+            storage=kept.storage,
+            tracking_uri=kept.tracking_uri,
+            created=created,
+            versions=versions(),
+            git_revision=git_revision(),
+            mlflow=mlflow,
+        )
+
     def as_json(self) -> dict[str, Any]:
         """Return what would be done, as plain values."""
         plan, cost = self.plan, self.cost()
@@ -102,7 +131,7 @@ class Prepared:
             "notes": [*plan.task.notes, *plan.notes],
             "identity": plan.identity(),
             "pairs": list(plan.space.names),
-            "rejections": [_rejection(r) for r in plan.space.rejections],
+            "rejections": to_jsonable(plan.space.rejections),
             "trials": plan.total,
             "replicates": cost.replicates,
             "seconds": cost.seconds,
@@ -113,10 +142,6 @@ class Prepared:
             "together": cost.together,
             "processes": cost.processes,
         }
-
-
-def _rejection(rejection: Rejection) -> dict[str, str]:
-    return {"name": rejection.name, "reason": rejection.reason, "cure": rejection.cure}
 
 
 def read_dataset(config: StudyConfig) -> Dataset:
@@ -208,29 +233,3 @@ def prepare(
         notes.append(f"{settings.epochs} epochs in batches of {settings.batch_size}.")
     plan = Plan(config.name, task, space, settings, budget, tuple(notes))
     return Prepared(plan, make, config, preflight_study(task, space, budget.seeds, settings))
-
-
-def declaration(prepared: Prepared, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a study's own description, as it is kept in the store."""
-    plan = prepared.plan
-    return {
-        "name": plan.name,
-        "identity": plan.identity(),
-        "digest": plan.digest(),
-        "config": hide_password(config_toml(prepared.config)),
-        "kind": plan.task.kind,
-        "classes": [str(c) for c in plan.task.classes],
-        "metric": plan.task.metric.name,
-        "direction": plan.task.metric.direction,
-        "optimizer": plan.settings.optimizer,
-        "epoch": plan.settings.epoch,
-        "mode": plan.budget.mode,
-        "seeds": len(plan.budget.seeds),
-        "pairs": list(plan.space.names),
-        "conventional": plan.conventional,
-        "min_trials": prepared.min_trials,
-        "selected": plan.total > len(plan.space.pairs),
-        "rejections": [_rejection(r) for r in plan.space.rejections],
-        "notes": [*plan.task.notes, *plan.notes],
-        **extra,
-    }

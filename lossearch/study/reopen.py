@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from lossearch._registry import unknown_name
 from lossearch.config import StudyConfig
@@ -17,6 +16,7 @@ from lossearch.records.confirmations import STAGE as CONFIRM
 from lossearch.records.confirmations import read_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.store import Store
+from lossearch.records.study import StudyRecord
 from lossearch.records.trial import TrialRecord
 from lossearch.records.weights import State, read_weights, write_weights
 from lossearch.space import Point
@@ -45,7 +45,7 @@ class Reopened:
 
     store: Store
     name: str
-    declared: Mapping[str, Any]
+    declared: StudyRecord
     config: StudyConfig
     prepared: Prepared | None = None
 
@@ -67,7 +67,7 @@ class Reopened:
                 f"Study {self.name!r} cannot be made ready again: {error} Where a loss, a metric or a model of it "
                 f"came from Python: {AGAIN[0].lower()}{AGAIN[1:]}"
             ) from error
-        lines = differences(self.declared["identity"], prepared.plan.identity())
+        lines = differences(self.declared.identity(), prepared.plan.identity())
         if lines:
             raise StudyMismatchError(
                 f"Study {self.name!r} is not what it was, so nothing of it can be trained again as it was "
@@ -146,7 +146,7 @@ class Reopened:
         with self.trained() as (prepared, method):
             metric = prepared.plan.task.metric.name
             curves = self._curves(record, f"val_{metric}")
-            ran_under = (self.declared.get("header") or {}).get("versions")
+            ran_under = self.declared.versions
             again = partial(rerun, prepared.plan, method, record, curves=curves, ran_under=ran_under)
             found, results = again()
             if not found.reproduced and (beside := self._round(prepared, record)):
@@ -160,7 +160,7 @@ class Reopened:
         if record.stage == CONFIRM:
             return []
         plan = prepared.plan
-        trials = read_trials(self.store, self.name, self.declared["storage"])
+        trials = read_trials(self.store, self.name, self.declared.storage)
         found = round_of(plan.space, plan.budget, by_pair(trials), record, plan.task.metric.sign)
         return found if any(r.number == record.number for r in found) else []
 

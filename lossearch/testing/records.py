@@ -18,10 +18,11 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
-from lossearch.records import Store, StudyHeader, TrialRecord
+from lossearch.records import Store, StudyRecord, TrialRecord
 from lossearch.records.curves import mean_curves
 from lossearch.records.mlflow.view import MlflowView, children
 from lossearch.records.optuna import open_storage
+from lossearch.records.study import SearchRecord, SpaceRecord, TaskRecord, TrainRecord
 from lossearch.records.trial_attrs import from_frozen, to_attrs
 from lossearch.space import Point
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult
@@ -30,30 +31,48 @@ PAIRS = ("bce/sigmoid", "hinge/tanh", "squared_hinge/identity", "focal/sigmoid")
 SEEDS = (11, 12, 13)
 
 
-def example_header(name: str = "example", digest: str = "0123456789abcdef") -> StudyHeader:
-    """Return the header of a small study of a binary task."""
-    return StudyHeader(
+def example_study_record(name: str = "example", digest: str = "0123456789abcdef") -> StudyRecord:
+    """Return the record of a small study of a binary task."""
+    return StudyRecord(
+        task=TaskRecord(
+            name="circles",
+            kind="binary",
+            data="fedcba9876543210",
+            metric="accuracy",
+            direction="maximize",
+            rows={"train": 600, "validation": 200, "test": 200},
+        ),
+        space=SpaceRecord(kind="binary", lr=(1e-3, 1.0), pairs={pair: {} for pair in PAIRS}),
+        search=SearchRecord(mode="equal", sampler="tpe", seed=0, seeds=len(SEEDS), extend=True),
+        train=TrainRecord(
+            epochs=60,
+            batch_size=32,
+            optimizer="sgd",
+            options={"momentum": 0.9},
+            schedule="constant",
+            clip=None,
+            precision="32-true",
+            epoch="best",
+        ),
         name=name,
         digest=digest,
-        task="circles",
-        task_digest="fedcba9876543210",
-        kind="binary",
-        metric="accuracy",
-        direction="maximize",
-        sizes={"train": 600, "validation": 200, "test": 200},
+        classes=("0", "1"),
         metrics=("accuracy", "f1"),
+        target="y",
         describe={"noise": "0.1"},
-        space={"kind": "binary", "lr": [1e-3, 1.0]},
-        settings={
-            "epochs": 60,
-            "batch_size": 32,
-            "optimizer": "sgd",
-            "options": {"momentum": 0.9},
-            "clip": None,
-        },
+        conventional="bce/sigmoid",
+        min_trials=1,
+        selected=True,
+        rejections=(),
+        notes=(),
+        accelerator="auto",
         config='[task]\ndata = "circles"\n',
+        storage=None,
+        tracking_uri=None,
+        created=1.75e9,
         versions={"python": "3.11.0", "torch": "2.13.0"},
         git_revision="0" * 40,
+        mlflow=None,
     )
 
 
@@ -159,7 +178,7 @@ class RecordContract:
             raise AssertionError(text)
 
         view = MlflowView(store, name, uri, warn=fail)
-        view.open(example_header(name))
+        view.open(example_study_record(name))
         yield view
         view.close()
 
@@ -230,7 +249,7 @@ class RecordContract:
         assert [view.write_trial(r) for r in records] == first
         view.close()
         again = MlflowView(store, view.name, view.uri)
-        assert again.open(example_header(view.name)) == parent
+        assert again.open(example_study_record(view.name)) == parent
         assert [again.write_trial(r) for r in records] == first
         assert again.sync([*records, example_record(5)], lambda r: None) == 1
         assert again.sync([*records, example_record(5)], lambda r: None) == 0
@@ -250,15 +269,15 @@ class RecordContract:
 
     def test_the_parent_says_what_was_asked(self, view: MlflowView) -> None:
         """Settings, data, versions, revision, and the study file whole."""
-        header = example_header(view.name)
+        study = example_study_record(view.name)
         run = MlflowClient(tracking_uri=view.uri).get_run(str(view.run_id))
         assert run.data.params["metric"] == "accuracy"
         assert run.data.params["optimizer"] == "sgd"
         assert run.data.tags["version.torch"] == "2.13.0"
-        assert run.data.tags["mlflow.source.git.commit"] == header.git_revision
+        assert run.data.tags["mlflow.source.git.commit"] == study.git_revision
         assert run.inputs is not None
         dataset = run.inputs.dataset_inputs[0].dataset
-        assert dataset.digest == header.task_digest
+        assert dataset.digest == study.task.data
         assert json.loads(str(dataset.profile))["train"] == 600
 
 

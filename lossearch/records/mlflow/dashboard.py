@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lossearch.records.study import StudyHeader
+from lossearch.records.study import StudyRecord
 
 TRIALS = "lossearch-trials"
 CHARTS = "lossearch-charts"
@@ -18,13 +18,13 @@ CONFIRMED = "lossearch-confirmed"
 Json = dict[str, Any]
 
 
-def experiment_view(header: StudyHeader) -> dict[str, str]:
+def experiment_view(study: StudyRecord) -> dict[str, str]:
     """Return the experiment's tags that the UI reads: its kind, its objective, and ready views."""
     views = {
-        TRIALS: trials_view(header),
-        CHARTS: charts_view(header),
-        LOSSES: losses_view(header),
-        CONFIRMED: confirmed_view(header),
+        TRIALS: trials_view(study),
+        CHARTS: charts_view(study),
+        LOSSES: losses_view(study),
+        CONFIRMED: confirmed_view(study),
     }
     return {
         "mlflow.experiment.primaryMetric.name": "score",
@@ -39,27 +39,27 @@ def page(experiment_id: str, view: str = TRIALS) -> str:
     return f"#/experiments/{experiment_id}/runs?viewStateShareKey={view}{mode}"
 
 
-def trials_view(header: StudyHeader) -> Json:
+def trials_view(study: StudyRecord) -> Json:
     """Return the table of all trials, best first, with what a reader compares."""
-    params = [*_columns("params", "pair"), *_columns("metrics", "score", f"val_{header.metric}_sd", "lr")]
+    params = [*_columns("params", "pair"), *_columns("metrics", "score", f"val_{study.task.metric}_sd", "lr")]
     more = _columns("metrics", "epoch", "n_diverged", "seconds")
     state = _columns("tags", "lossearch.state", "lossearch.stage")
     return {
         "searchFilter": "tags.`lossearch.role` = 'trial'",
         "orderByKey": "metrics.`score`",
-        "orderByAsc": header.direction == "minimize",
+        "orderByAsc": study.task.direction == "minimize",
         "selectedColumns": [*params, *state, *more],
         "runsHiddenMode": "SHOW_ALL",
     }
 
 
-def confirmed_view(header: StudyHeader) -> Json:
+def confirmed_view(study: StudyRecord) -> Json:
     """Return the table of the confirmed pairs, best first: scores on test rows beside those on validation rows."""
-    part = "test" if header.sizes.get("test") else "val"
-    judged = [f"{part}_{header.metric}", f"{part}_{header.metric}_sd"]
-    others = dict.fromkeys([*judged, f"val_{header.metric}", f"val_{header.metric}_sd"])
+    part = "test" if study.task.rows.get("test") else "val"
+    judged = [f"{part}_{study.task.metric}", f"{part}_{study.task.metric}_sd"]
+    others = dict.fromkeys([*judged, f"val_{study.task.metric}", f"val_{study.task.metric}_sd"])
     return {
-        **trials_view(header),
+        **trials_view(study),
         "searchFilter": "tags.`lossearch.role` = 'confirmation'",
         "selectedColumns": [
             *_columns("params", "pair", "n_seeds"),
@@ -68,18 +68,18 @@ def confirmed_view(header: StudyHeader) -> Json:
     }
 
 
-def charts_view(header: StudyHeader) -> Json:
+def charts_view(study: StudyRecord) -> Json:
     """Return the charts of all trials: what each loss reached, at which learning rate, and how."""
     shown = {"selectedParams": ["loss", "activation"], "selectedMetrics": ["lr_log10", "score"]}
     charts = [
         _chart("PARALLEL", 0, **shown, showAllRuns=True),
         _chart("SCATTER", 1, xaxis=_axis("lr_log10"), yaxis=_axis("score"), runsCountToCompare=1000),
     ]
-    return _charts(header, charts)
+    return _charts(study, charts)
 
 
-def _charts(header: StudyHeader, charts: list[Json]) -> Json:
-    curves = [f"curve/val_{header.metric}", "curve/train_loss", "curve/val_loss"]
+def _charts(study: StudyRecord, charts: list[Json]) -> Json:
+    curves = [f"curve/val_{study.task.metric}", "curve/train_loss", "curve/val_loss"]
     lines = [_chart("LINE", len(charts) + i, **_line(metric)) for i, metric in enumerate(curves)]
     section = {
         "uuid": "lossearch",
@@ -92,7 +92,7 @@ def _charts(header: StudyHeader, charts: list[Json]) -> Json:
     return {
         "searchFilter": "tags.`lossearch.role` = 'trial'",
         "orderByKey": "metrics.`score`",
-        "orderByAsc": header.direction == "minimize",
+        "orderByAsc": study.task.direction == "minimize",
         "selectedColumns": _columns("metrics", "score"),
         "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": [*charts, *lines],
@@ -101,11 +101,11 @@ def _charts(header: StudyHeader, charts: list[Json]) -> Json:
     }
 
 
-def losses_view(header: StudyHeader) -> Json:
+def losses_view(study: StudyRecord) -> Json:
     """Return the charts of the losses: the mean curve over each one's trials."""
     by_loss = {"aggregateFunction": "average", "groupByKeys": [{"mode": "param", "groupByData": "loss"}]}
     score = _chart("BAR", 0, metricKey="score", selectedMetricKeys=["score"])
-    return {**_charts(header, [score]), "groupBy": by_loss, "useGroupedValuesInCharts": True}
+    return {**_charts(study, [score]), "groupBy": by_loss, "useGroupedValuesInCharts": True}
 
 
 def _columns(kind: str, *names: str) -> list[str]:

@@ -15,7 +15,7 @@ from lossearch._epochs import thin
 from lossearch._json import dumps, to_jsonable
 from lossearch.records.confirmations import STAGE as CONFIRM
 from lossearch.records.curves import MeanCurves
-from lossearch.records.study import StudyHeader
+from lossearch.records.study import StudyRecord
 from lossearch.records.trial import TrialRecord
 from lossearch.records.trial_attrs import INTERRUPTED
 from lossearch.training.contract import SCORED_EPOCHS, Outcome
@@ -59,9 +59,9 @@ class Row:
     long: Mapping[str, str]
 
 
-def trial_row(header: StudyHeader, record: TrialRecord, curves: MeanCurves | None) -> Row:
+def trial_row(study: StudyRecord, record: TrialRecord, curves: MeanCurves | None) -> Row:
     """Return the run of a trial: final values by plain names, curves as ``curve/NAME``, the first with ``spread/NAME``."""
-    params = _trial_params(header, record)
+    params = _trial_params(study, record)
     names = safe_names(params)
     long = {k: v for k, v in params.items() if len(v) > PARAM_LENGTH}
     return Row(
@@ -70,8 +70,8 @@ def trial_row(header: StudyHeader, record: TrialRecord, curves: MeanCurves | Non
         start=record.started,
         end=record.started + record.seconds,
         params={names[k]: cut(v, PARAM_LENGTH) for k, v in params.items()},
-        tags={k: cut(v, TAG_LENGTH) for k, v in trial_tags(header, record).items()},
-        metrics=(*_final_values(record), *_curve_values(header, record, curves or {})),
+        tags={k: cut(v, TAG_LENGTH) for k, v in trial_tags(study, record).items()},
+        metrics=(*_final_values(record), *_curve_values(study, record, curves or {})),
         long=long,
     )
 
@@ -89,33 +89,32 @@ def run_status(record: TrialRecord) -> str:
     return "KILLED" if record.reason.startswith(INTERRUPTED) else "FAILED"
 
 
-def trial_tags(header: StudyHeader, record: TrialRecord) -> dict[str, str]:
+def trial_tags(study: StudyRecord, record: TrialRecord) -> dict[str, str]:
     """Return the tags by which trials are filtered and grouped."""
     return {
-        "lossearch.study": header.name,
+        "lossearch.study": study.name,
         "lossearch.role": CONFIRMATION if record.stage == CONFIRM else TRIAL,
         "lossearch.trial": str(record.number),
         "lossearch.stage": record.stage,
         "lossearch.state": str(record.outcome),
         "lossearch.reason": record.reason,
-        "lossearch.task": header.task,
+        "lossearch.task": study.task.name,
         "lossearch.pair": record.point.pair,
         "lossearch.loss": record.point.loss,
         "lossearch.activation": record.point.activation,
     }
 
 
-def header_params(header: StudyHeader) -> dict[str, str]:
+def study_params(study: StudyRecord) -> dict[str, str]:
     """Return the parameters of a study's own run."""
-    settings = {k: v for k, v in header.settings.items() if k not in _TOO_MUCH}
     values: dict[str, object] = {
-        "task": header.task,
-        "kind": header.kind,
-        "metric": header.metric,
-        "direction": header.direction,
+        "task": study.task.name,
+        "kind": study.task.kind,
+        "metric": study.task.metric,
+        "direction": study.task.direction,
     }
-    values |= {f"rows_{part}": size for part, size in header.sizes.items()}
-    params = {k: _text(v) for k, v in {**values, **settings}.items()}
+    values |= {f"rows_{part}": size for part, size in study.task.rows.items()}
+    params = {k: _text(v) for k, v in {**values, **_settings(study)}.items()}
     names = safe_names(params)
     return {names[k]: cut(v, PARAM_LENGTH) for k, v in params.items()}
 
@@ -141,9 +140,6 @@ def cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
-_TOO_MUCH = ("options",)
-
-
 def _plain_name(name: str) -> str:
     fit = re.sub(r"[^A-Za-z0-9_\-. :/]", "_", name)
     # MLflow reads a name as a relative path, which must be in its simplest form
@@ -155,12 +151,12 @@ def _short_hash(name: str) -> str:
     return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
 
 
-def _trial_params(header: StudyHeader, record: TrialRecord) -> dict[str, str]:
+def _trial_params(study: StudyRecord, record: TrialRecord) -> dict[str, str]:
     point = record.point
-    settings = {**header.settings, **header.settings.get("options", {}), **point.settings}
+    settings = {**_settings(study), **point.settings}
     values = {
-        **{k: v for k, v in settings.items() if k not in _TOO_MUCH and v is not None},
-        "task": header.task,
+        **{k: v for k, v in settings.items() if v is not None},
+        "task": study.task.name,
         "pair": point.pair,
         "loss": point.loss,
         "activation": point.activation,
@@ -171,6 +167,14 @@ def _trial_params(header: StudyHeader, record: TrialRecord) -> dict[str, str]:
         "n_seeds": len(record.seeds),
     }
     return {k: _text(v) for k, v in values.items()}
+
+
+def _settings(study: StudyRecord) -> dict[str, object]:
+    """Return how a study trains, the optimiser's options as ``optimizer.NAME``."""
+    train = vars(study.train)
+    options = {f"optimizer.{k}": v for k, v in study.train.options.items()}
+    plain = {k: v for k, v in train.items() if k != "options"}
+    return {**plain, **options, "accelerator": study.accelerator}
 
 
 def _text(value: object) -> str:
@@ -198,23 +202,22 @@ def _final_values(record: TrialRecord) -> list[Value]:
     return [Value(names[k], float(v), 0) for k, v in named.items() if v is not None and math.isfinite(v)]
 
 
-def _curve_values(header: StudyHeader, record: TrialRecord, curves: MeanCurves) -> list[Value]:
-    main = _main_curves(header, curves)
+def _curve_values(study: StudyRecord, record: TrialRecord, curves: MeanCurves) -> list[Value]:
+    main = _main_curves(study, curves)
     most = min(EPOCHS, max(2, int(VALUES / max(1, len(main) + len(main[:SPREADS]) / 2))))
     names = safe_names(curves)
     found = []
     for name in main:
         length = len(curves[name].mean)
-        epochs = [e for e in _shown(_epochs(header, record, length), most) if e <= length]
+        epochs = [e for e in _shown(_epochs(study, record, length), most) if e <= length]
         found += _curve(f"curve/{names[name]}", curves[name].mean, epochs)
         if name in main[:SPREADS]:
             found += _curve(f"spread/{names[name]}", curves[name].sd, epochs[:-1:2] + epochs[-1:])
     return found
 
 
-def _epochs(header: StudyHeader, record: TrialRecord, least: int) -> int:
-    declared = record.point.settings.get("epochs", header.settings.get("epochs", least))
-    return max(least, int(declared))
+def _epochs(study: StudyRecord, record: TrialRecord, least: int) -> int:
+    return max(least, int(record.point.settings.get("epochs", study.train.epochs)))
 
 
 def _shown(epochs: int, most: int) -> list[int]:
@@ -223,10 +226,10 @@ def _shown(epochs: int, most: int) -> list[int]:
     return [scored[place - 1] for place in thin(len(scored), most)]
 
 
-def _main_curves(header: StudyHeader, curves: MeanCurves) -> list[str]:
+def _main_curves(study: StudyRecord, curves: MeanCurves) -> list[str]:
     # first those whose spread is shown
-    objective = [f"val_{header.metric}", "val_loss", f"train_{header.metric}", "train_loss"]
-    others = [f"val_{metric}" for metric in header.metrics]
+    objective = [f"val_{study.task.metric}", "val_loss", f"train_{study.task.metric}", "train_loss"]
+    others = [f"val_{metric}" for metric in study.metrics]
     return [name for name in dict.fromkeys([*objective, *others, *curves]) if name in curves][:CURVES]
 
 

@@ -106,10 +106,10 @@ def pages(store: Store) -> dict[str, tuple[str, str]]:
     """Return, for each study with MLflow runs of its own store, two pages: its trials, best first, and its charts."""
     found = {}
     for name in store.studies():
-        declared = store.read_study(name)
-        runs = declared.get("mlflow") or {}
-        if runs.get("experiment_id") and not declared.get("tracking_uri"):
-            found[name] = (page(runs["experiment_id"], TRIALS), page(runs["experiment_id"], LOSSES))
+        study = store.read_study(name)
+        if study.mlflow is not None and study.tracking_uri is None:
+            experiment = study.mlflow.experiment_id
+            found[name] = (page(experiment, TRIALS), page(experiment, LOSSES))
     return found
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from lossearch._json import dumps, to_jsonable
 from lossearch.records.mlflow.dashboard import experiment_view
-from lossearch.records.mlflow.rows import TAG_LENGTH, cut, header_params, safe_names
-from lossearch.records.study import StudyHeader
+from lossearch.records.mlflow.rows import TAG_LENGTH, cut, safe_names, study_params
+from lossearch.records.store import hide_password
+from lossearch.records.study import StudyRecord
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -25,21 +26,21 @@ PARENT = "mlflow.parentRunId"
 class ParentRun:
     """The parent run of one study, through a client."""
 
-    def __init__(self, client: MlflowClient, header: StudyHeader) -> None:
+    def __init__(self, client: MlflowClient, study: StudyRecord) -> None:
         self.client = client
-        self.header = header
+        self.study = study
         self.run_id = ""
 
     def create_experiment(self, artifact_location: str | None) -> str:
         """Create the study's experiment, with its description and charts, and return its id."""
-        header = self.header
+        study = self.study
         tags = {
-            STUDY: header.name,
-            "lossearch.digest": header.digest,
+            STUDY: study.name,
+            "lossearch.digest": study.digest,
             "mlflow.note.content": self.note(),
-            **experiment_view(header),
+            **experiment_view(study),
         }
-        experiment_id: str = self.client.create_experiment(header.name, artifact_location, tags)
+        experiment_id: str = self.client.create_experiment(study.name, artifact_location, tags)
         return experiment_id
 
     def begin(self, experiment_id: str, *, reopen: bool) -> str:
@@ -52,8 +53,8 @@ class ParentRun:
         else:
             self.run_id = self._create(experiment_id)
         if reopen:
-            self.client.log_text(self.run_id, self.header.config, "study.toml")
-            self.client.log_text(self.run_id, dumps(self.header, indent=2), "study.json")
+            self.client.log_text(self.run_id, self.study.config, "study.toml")
+            self.client.log_text(self.run_id, hide_password(dumps(self.study, indent=2)), "study.json")
         return self.run_id
 
     def child_tags(self) -> dict[str, str]:
@@ -62,18 +63,18 @@ class ParentRun:
 
     def note(self) -> str:
         """Return the description, in Markdown."""
-        header = self.header
-        rows = ", ".join(f"{count} {part}" for part, count in header.sizes.items())
+        study = self.study
+        rows = ", ".join(f"{count} {part}" for part, count in study.task.rows.items())
         facts = {
-            "task": f"{header.task} ({header.kind}), target `{header.target}`",
+            "task": f"{study.task.name} ({study.task.kind}), target `{study.target}`",
             "rows": rows or "unknown",
-            "objective": f"{header.direction} `{header.metric}` on validation rows, recorded as `score`{_second(header)}",
-            "trials": f"one run each, found by `tags.\"{STUDY}\" = '{header.name}' and tags.\"{ROLE}\" = 'trial'`",
+            "objective": f"{study.task.direction} `{study.task.metric}` on validation rows, recorded as `score`{_second(study)}",
+            "trials": f"one run each, found by `tags.\"{STUDY}\" = '{study.name}' and tags.\"{ROLE}\" = 'trial'`",
             "curves": "`curve/NAME` is the mean over seeds, `spread/NAME` the sd of the validation score and loss; "
             "plain names are values at the trial's epoch",
-            "again": f"`lossearch report {header.name}`",
+            "again": f"`lossearch report {study.name}`",
         }
-        return "\n".join([f"Study **{header.name}**", "", *(f"- {k}: {v}" for k, v in facts.items())])
+        return "\n".join([f"Study **{study.name}**", "", *(f"- {k}: {v}" for k, v in facts.items())])
 
     def attach(
         self,
@@ -109,35 +110,35 @@ class ParentRun:
     def _create(self, experiment_id: str) -> str:
         from mlflow.entities import Param
 
-        header = self.header
+        study = self.study
         tags = {
-            STUDY: header.name,
+            STUDY: study.name,
             ROLE: "study",
             "lossearch.stage": "study",
-            "lossearch.task": header.task,
-            "lossearch.digest": header.digest,
+            "lossearch.task": study.task.name,
+            "lossearch.digest": study.digest,
             "mlflow.note.content": self.note(),
-            **{f"version.{k}": v for k, v in header.versions.items()},
+            **{f"version.{k}": v for k, v in study.versions.items()},
             **_who(),
         }
-        if header.git_revision:
-            tags["mlflow.source.git.commit"] = header.git_revision
-        run = self.client.create_run(experiment_id, tags=tags, run_name=header.name)
+        if study.git_revision:
+            tags["mlflow.source.git.commit"] = study.git_revision
+        run = self.client.create_run(experiment_id, tags=tags, run_name=study.name)
         run_id: str = run.info.run_id
-        self.client.log_batch(run_id, params=[Param(k, v) for k, v in header_params(header).items()])
+        self.client.log_batch(run_id, params=[Param(k, v) for k, v in study_params(study).items()])
         self.client.log_inputs(run_id, datasets=[self._dataset()])
         return run_id
 
     def _dataset(self) -> Any:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        header = self.header
-        described = {"num_rows": sum(header.sizes.values()), **header.sizes, **header.describe}
+        study = self.study
+        described = {"num_rows": sum(study.task.rows.values()), **study.task.rows, **study.describe}
         dataset = Dataset(
-            name=header.task[:500],
-            digest=header.task_digest[:36],
+            name=study.task.name[:500],
+            digest=study.task.data[:36],
             source_type="lossearch",
-            source=dumps({"task": header.task, "target": header.target}),
+            source=dumps({"task": study.task.name, "target": study.target}),
             profile=dumps(described),
         )
         return DatasetInput(dataset, [InputTag("mlflow.data.context", "train, validation, test")])
@@ -164,7 +165,9 @@ def _now() -> int:
     return round(1000 * time.time())
 
 
-def _second(header: StudyHeader) -> str:
+def _second(study: StudyRecord) -> str:
     """Return what is to be said of a second objective."""
-    both = header.objectives.items()
-    return "".join(f"; {way} `{m}` beside it, recorded as `val_{m}`" for m, way in both if m != header.metric)
+    both = study.task.objectives.items()
+    return "".join(
+        f"; {way} `{m}` beside it, recorded as `val_{m}`" for m, way in both if m != study.task.metric
+    )

@@ -28,7 +28,7 @@ from lossearch.records.mlflow.client import (
 from lossearch.records.mlflow.rows import Row, trial_row
 from lossearch.records.mlflow.study_run import ROLE, STUDY, ParentRun
 from lossearch.records.store import Store, hide_password
-from lossearch.records.study import StudyHeader
+from lossearch.records.study import StudyRecord
 from lossearch.records.trial import TrialRecord
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ class MlflowView:
         self._closed = True
         self._quiet_until = 0.0
 
-    def open(self, header: StudyHeader, *, owner: bool = True) -> str:
+    def open(self, study: StudyRecord, *, owner: bool = True) -> str:
         """Open the study's parent run, the one it had before if it is resumed.
 
         Args:
-            header: what the study is.
+            study: what the study is.
             owner: False for a helper of a study that another process runs: the parent is then neither
                 reopened nor closed from here.
 
@@ -90,9 +90,9 @@ class MlflowView:
             StoreError: the tracking store cannot be opened, or the experiment was deleted.
             StudyMismatchError: the experiment of this name is not this study's.
         """
-        self.header = header
+        self.study = study
         self.client = connect(self.store, self.uri)
-        self._parent = ParentRun(self.client, header)
+        self._parent = ParentRun(self.client, study)
         with quiet(), self.store.lock(self.name):
             try:
                 self.experiment_id = retried(self._experiment)
@@ -189,7 +189,7 @@ class MlflowView:
         with quiet():
             for key, (record, curves) in list(self.missed.items()):
                 try:
-                    self.runs[key] = self._write(trial_row(self.header, record, curves))
+                    self.runs[key] = self._write(trial_row(self.study, record, curves))
                 except tracking_errors() as error:
                     self._fail(error)
                     return
@@ -243,7 +243,7 @@ class MlflowView:
                 f"Restore it: MLFLOW_TRACKING_URI={hide_password(self.uri)} mlflow experiments restore "
                 f"--experiment-id {found.experiment_id}; or take another name (--set records.name=…)."
             )
-        if found.tags.get(STUDY) != self.name or found.tags.get("lossearch.digest") != self.header.digest:
+        if found.tags.get(STUDY) != self.name or found.tags.get("lossearch.digest") != self.study.digest:
             raise StudyMismatchError(
                 f"The MLflow experiment {self.name!r} at {hide_password(self.uri)} holds something else than this "
                 "study. Take another name (--set records.name=…), or another tracking URI."

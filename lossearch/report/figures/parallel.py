@@ -14,10 +14,10 @@ from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
 from lossearch.metrics.metric import SIGN
+from lossearch.records.study import StudyRecord
 from lossearch.records.trial import TrialRecord
 from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
 from lossearch.report.formatting import number, rate
-from lossearch.report.sentences import Basis
 
 _MOST = 8
 _ABSENT = -0.12
@@ -32,32 +32,35 @@ class _Axis:
 
 
 def parallel_picture(
-    records: Sequence[TrialRecord], basis: Basis, searched: Mapping[str, Sequence[str]], pairs: Sequence[str]
+    records: Sequence[TrialRecord],
+    study: StudyRecord,
+    searched: Mapping[str, Sequence[str]],
+    pairs: Sequence[str],
 ) -> Picture | None:
     """Return one line a finished trial: pair, learning rate, the other searched values, score.
 
     Args:
         records: the search's trials.
-        basis: the metric's name and direction.
+        study: the metric's name and direction.
         searched: names of what each pair searches besides the learning rate.
         pairs: their order on the first axis, best first.
     """
     done = [r for r in records if r.value is not None and math.isfinite(r.value)]
     if len(done) < 2:
         return None
-    sign = SIGN[basis.direction]
+    sign = SIGN[study.task.direction]
     done.sort(key=lambda r: sign * float(r.value or 0.0))  # the best are drawn last, on top
     names = list(dict.fromkeys(n for p in pairs for n in searched.get(p, ())))
     values = np.array([float(r.value or 0.0) for r in done])
     axes = [_pairs([r.point.pair for r in done], list(pairs)), _numbers("lr", [r.point.lr for r in done])]
     axes += [_numbers(n, [_value(r, n) for r in done]) for n in names][: _MOST - 3]
-    axes.append(_scores(basis, values))
+    axes.append(_scores(study, values))
     alt = (
         f"Parallel coordinates of {len(done)} trials over {', '.join(a.name for a in axes)}; "
-        f"{basis.metric} from {number(values.min())} to {number(values.max())}."
+        f"{study.task.metric} from {number(values.min())} to {number(values.max())}."
     )
     draw = partial(_draw, columns=axes, ranks=_ranks(values, sign))
-    title = f"{basis.name}: all trials"
+    title = f"{study.name}: all trials"
     size = (max(1.25 * len(axes) + 1.6, 5.6), max(3.0, 0.24 * len(pairs) + 0.6))
     return Picture("parallel", title, (Panel(title, alt, draw),), size=size, columns=1)
 
@@ -92,13 +95,13 @@ def _numbers(name: str, values: Sequence[float]) -> _Axis:
     return _Axis(name, places, [((t - low) / (high - low), rate(10.0**t if log else t)) for t in ticks])
 
 
-def _scores(basis: Basis, values: NDArray[np.float64]) -> _Axis:
+def _scores(study: StudyRecord, values: NDArray[np.float64]) -> _Axis:
     """Return the scores' axis, its far-off bad end cut so that it does not hide the rest."""
-    worst = np.quantile(values, 0.1 if basis.direction == "maximize" else 0.9)
-    cut = np.maximum(values, worst) if basis.direction == "maximize" else np.minimum(values, worst)
-    axis = _numbers(basis.metric, cut.tolist())
-    edge = 0 if basis.direction == "maximize" else len(axis.ticks) - 1
-    sign = "≤" if basis.direction == "maximize" else "≥"
+    worst = np.quantile(values, 0.1 if study.task.direction == "maximize" else 0.9)
+    cut = np.maximum(values, worst) if study.task.direction == "maximize" else np.minimum(values, worst)
+    axis = _numbers(study.task.metric, cut.tolist())
+    edge = 0 if study.task.direction == "maximize" else len(axis.ticks) - 1
+    sign = "≤" if study.task.direction == "maximize" else "≥"
     ticks = [
         (y, f"{sign} {t}" if i == edge and len(axis.ticks) > 1 else t) for i, (y, t) in enumerate(axis.ticks)
     ]

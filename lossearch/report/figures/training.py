@@ -11,14 +11,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from lossearch.records.study import StudyRecord
 from lossearch.report.figures.canvas import BLUE, FAINT, INK, ORANGE, VERMILLION, Panel, Picture
 from lossearch.report.formatting import number, rate
-from lossearch.report.sentences import Basis
 
 TRAIN, VALIDATION = ORANGE, BLUE
 
 
-def curves_picture(curves: pd.DataFrame, basis: Basis) -> Picture:
+def curves_picture(curves: pd.DataFrame, study: StudyRecord) -> Picture:
     """Return each pair's best trial: its loss above, the metric below, training and validation.
 
     Lines are means over seeds, bands one sd. Losses of different pairs have different units, so each
@@ -26,27 +26,27 @@ def curves_picture(curves: pd.DataFrame, basis: Basis) -> Picture:
 
     Args:
         curves: what ``frames.curves`` gives, in the order to draw.
-        basis: the metric's name, seeds and optimiser.
+        study: the metric's name, seeds and optimiser.
     """
-    judged = curves[curves["curve"].isin([f"train_{basis.metric}", f"val_{basis.metric}"])]
-    shared = _limits(judged, basis, "mean")
+    judged = curves[curves["curve"].isin([f"train_{study.task.metric}", f"val_{study.task.metric}"])]
+    shared = _limits(judged, study, "mean")
     panels = []
     for pair in dict.fromkeys(curves["pair"]):
         of_pair = curves[curves["pair"] == pair]
         title = f"{pair}\nlr {rate(of_pair['lr'].iloc[0])}"
-        draw = partial(_draw_curves, curves=of_pair, metric=basis.metric, limits=shared)
-        panels.append(Panel(title, _curves_alt(pair, of_pair, basis.metric), draw))
+        draw = partial(_draw_curves, curves=of_pair, metric=study.task.metric, limits=shared)
+        panels.append(Panel(title, _curves_alt(pair, of_pair, study.task.metric), draw))
     return Picture(
         "learning_curves",
-        f"{basis.name}: learning curves of each pair's best trial",
+        f"{study.name}: learning curves of each pair's best trial",
         tuple(panels),
-        note=f"mean and sd over {basis.seeds} seeds, optimiser {basis.optimizer}",
+        note=f"mean and sd over {study.search.seeds} seeds, optimiser {study.train.optimizer}",
         rows=2,
         plain=True,
     )
 
 
-def sensitivity_picture(frame: pd.DataFrame, basis: Basis) -> Picture:
+def sensitivity_picture(frame: pd.DataFrame, study: StudyRecord) -> Picture:
     """Return the score against the learning rate, one panel a pair, best pair first, all on the same axes.
 
     Dots are trials with their sd over seeds, crosses diverged trials, the star the best trial; a
@@ -54,29 +54,29 @@ def sensitivity_picture(frame: pd.DataFrame, basis: Basis) -> Picture:
 
     Args:
         frame: what ``frames.lr_sensitivity`` gives.
-        basis: the metric's name and direction, seeds, optimiser and conventional pair.
+        study: the metric's name and direction, seeds, optimiser and conventional pair.
     """
-    ascending = basis.direction == "minimize"
+    ascending = study.task.direction == "minimize"
     usable = frame[np.isfinite(frame["value"])].sort_values("value", ascending=ascending, kind="stable")
-    reference = usable.loc[usable["pair"] == basis.conventional, "value"].head(1)
-    shared = _limits(usable, basis)
+    reference = usable.loc[usable["pair"] == study.conventional, "value"].head(1)
+    shared = _limits(usable, study)
     panels = []
     for pair in dict.fromkeys(usable["pair"]):
         trials = usable[usable["pair"] == pair]
         draw = partial(
             _draw_sensitivity,
             trials=trials,
-            basis=basis,
+            study=study,
             limits=shared,
             reference=reference,
             rates=usable["lr"],
         )
-        panels.append(Panel(pair, _sensitivity_alt(pair, trials, basis.metric), draw))
+        panels.append(Panel(pair, _sensitivity_alt(pair, trials, study.task.metric), draw))
     return Picture(
         "lr_sensitivity",
-        f"{basis.name}: {basis.metric} against learning rate",
+        f"{study.name}: {study.task.metric} against learning rate",
         tuple(panels),
-        note=f"bars: sd over {basis.seeds} seeds, optimiser {basis.optimizer}",
+        note=f"bars: sd over {study.search.seeds} seeds, optimiser {study.train.optimizer}",
         plain=True,
     )
 
@@ -131,7 +131,7 @@ def _draw_sensitivity(
     axes: Sequence[Axes],
     *,
     trials: pd.DataFrame,
-    basis: Basis,
+    study: StudyRecord,
     limits: tuple[float, float],
     reference: pd.Series[float],
     rates: pd.Series[float],
@@ -139,11 +139,11 @@ def _draw_sensitivity(
     (ax,) = axes
     _draw_trials(ax, trials, limits)
     for level in reference:
-        label = f"best of {basis.conventional}"
+        label = f"best of {study.conventional}"
         ax.axhline(level, color=FAINT, lw=1, ls="--", zorder=0, label=label)
     ax.set_ylim(limits)
     _rate_axis(ax, rates)
-    ax.set_ylabel(basis.metric)
+    ax.set_ylabel(study.task.metric)
     ax.set_xlabel("learning rate")
 
 
@@ -169,7 +169,7 @@ def _draw_trials(ax: Axes, trials: pd.DataFrame, limits: tuple[float, float]) ->
     ax.plot(best["lr"], best["value"], "*", color=TRAIN, ms=12, mec=INK, mew=0.6, label="best", zorder=5)
 
 
-def _limits(table: pd.DataFrame, basis: Basis, column: str = "value") -> tuple[float, float]:
+def _limits(table: pd.DataFrame, study: StudyRecord, column: str = "value") -> tuple[float, float]:
     """Return limits that hold every value and its sd, but for those far off on the bad side, which hide the rest.
 
     Far off is three interquartile ranges; of curves, their worst values are compared.
@@ -177,11 +177,11 @@ def _limits(table: pd.DataFrame, basis: Basis, column: str = "value") -> tuple[f
     values = table[column].to_numpy(dtype=float)
     if not len(values):
         return 0.0, 1.0
-    worst = table.groupby("pair")[column].agg("max" if basis.direction == "minimize" else "min")
+    worst = table.groupby("pair")[column].agg("max" if study.task.direction == "minimize" else "min")
     compared = values if column == "value" else worst.to_numpy(dtype=float)
     first, third = np.quantile(compared, [0.25, 0.75])
     reach = 3 * (third - first) or math.inf
-    near = values <= third + reach if basis.direction == "minimize" else values >= first - reach
+    near = values <= third + reach if study.task.direction == "minimize" else values >= first - reach
     sd = np.nan_to_num(table["sd"].to_numpy(dtype=float))[near]
     low, high = float((values[near] - sd).min()), float((values[near] + sd).max())
     margin = 0.05 * (high - low) or 0.05 * abs(high) or 0.05

@@ -11,40 +11,40 @@ from matplotlib.ticker import MaxNLocator
 
 from lossearch.diagnostics.tuning_curves import TuningCurve
 from lossearch.metrics.metric import SIGN
+from lossearch.records.study import StudyRecord
 from lossearch.report.figures.canvas import BLUE, FAINT, Panel, Picture
 from lossearch.report.formatting import number
-from lossearch.report.sentences import Basis
 
 
-def tuning_picture(curves: Sequence[TuningCurve], basis: Basis) -> Picture | None:
+def tuning_picture(curves: Sequence[TuningCurve], study: StudyRecord) -> Picture | None:
     """Return each pair's typical best score against the number of trials, with simultaneous bands."""
     if not curves:
         return None
     ends = np.concatenate([np.r_[c.typical, c.low, c.high] for c in curves])
     ends = ends[np.isfinite(ends)]
     typical = np.concatenate([c.typical for c in curves])
-    best = max((c.typical[-1] for c in curves), key=lambda v: SIGN[basis.direction] * v)
+    best = max((c.typical[-1] for c in curves), key=lambda v: SIGN[study.task.direction] * v)
     reach = 1.5 * max(float(np.ptp(typical)), 1e-12)
     low = max(float(ends.min()), float(typical.min()) - reach)
     high = min(float(ends.max()), float(typical.max()) + reach)
     margin = 0.04 * (high - low) or 0.05
     shown = (low - margin, high + margin)
     panels = tuple(
-        Panel(c.pair, _alt(c, basis), partial(_draw, curve=c, basis=basis, limits=shown, best=float(best)))
+        Panel(c.pair, _alt(c, study), partial(_draw, curve=c, study=study, limits=shown, best=float(best)))
         for c in curves
     )
-    return Picture("budget", f"{basis.metric} found by so many trials", panels, plain=True)
+    return Picture("budget", f"{study.task.metric} found by so many trials", panels, plain=True)
 
 
-def _alt(curve: TuningCurve, basis: Basis) -> str:
+def _alt(curve: TuningCurve, study: StudyRecord) -> str:
     return (
-        f"Typical best validation {basis.metric} of {curve.pair}: {number(curve.typical[0])} after 1 trial, "
+        f"Typical best validation {study.task.metric} of {curve.pair}: {number(curve.typical[0])} after 1 trial, "
         f"{number(curve.typical[-1])} after {curve.trials}; with {100 * curve.level:g} % bands."
     )
 
 
 def _draw(
-    axes: Sequence[Axes], *, curve: TuningCurve, basis: Basis, limits: tuple[float, float], best: float
+    axes: Sequence[Axes], *, curve: TuningCurve, study: StudyRecord, limits: tuple[float, float], best: float
 ) -> None:
     (ax,) = axes
     budgets = curve.budgets
@@ -60,4 +60,4 @@ def _draw(
     ax.set_ylim(limits)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     ax.set_xlabel("trials")
-    ax.set_ylabel(f"best {basis.metric}")
+    ax.set_ylabel(f"best {study.task.metric}")

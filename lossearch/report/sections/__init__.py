@@ -8,7 +8,7 @@ from lossearch.report.sources import Report, Sources
 
 def make_report(sources: Sources) -> Report:
     """Return a study's report; a section whose records are missing says so in a sentence."""
-    basis, task = sources.basis, sources.declared["identity"]["task"]
+    study = sources.study
     sections = (
         answer.leaderboard(sources),
         answer.differences(sources),
@@ -25,10 +25,10 @@ def make_report(sources: Sources) -> Report:
         provenance.reproduce(sources),
     )
     return Report(
-        title=basis.name,
+        title=study.name,
         subtitle=(
-            f"Which loss, activation and learning rate fit {task['name']} ({sources.declared['kind']}, judged by "
-            f"{basis.metric}, trained by {basis.optimizer})"
+            f"Which loss, activation and learning rate fit {study.task.name} ({study.task.kind}, judged by "
+            f"{study.task.metric}, trained by {study.train.optimizer})"
         ),
         lead=answer.lead(sources),
         facts=answer.facts(sources),

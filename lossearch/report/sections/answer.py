@@ -29,7 +29,7 @@ def lead(sources: Sources) -> tuple[str, ...]:
     """Return the answer in a few sentences."""
     if sources.verdict is not None:
         return tuple(s for s in sources.verdict.sentences if s)
-    said = gain_sentence(sources.board, sources.basis)
+    said = gain_sentence(sources.board, sources.study)
     if sources.confirmed is not None and sources.confirmed.confirmations:
         return (
             *confirmed_sentences(sources.confirmed),
@@ -55,7 +55,7 @@ def facts(sources: Sources) -> tuple[tuple[str, str], ...]:
             for row in best.to_dict("records")
             for label, value in (
                 ("best in the search", str(row["pair"])),
-                (f"{sources.basis.metric}, validation rows", number(row["score"], row["sd"])),
+                (f"{sources.study.task.metric}, validation rows", number(row["score"], row["sd"])),
                 ("learning rate", rate(row["lr"])),
             )
         )
@@ -74,23 +74,23 @@ def facts(sources: Sources) -> tuple[tuple[str, str], ...]:
 
 def leaderboard(sources: Sources) -> Section:
     """Return the ranked pairs, by the verdict where there is one, else by the search."""
-    basis, verdict, confirmed = sources.basis, sources.verdict, sources.confirmed
+    study, verdict, confirmed = sources.study, sources.verdict, sources.confirmed
     if verdict is None or confirmed is None:
-        caption = f"Pairs by their best trial in the search ({basis.metric}, validation rows)"
-        table = Table(caption, report_columns(sources.board, basis), header=1)
-        words = (*remarks(sources.board, basis), statement(basis))
+        caption = f"Pairs by their best trial in the search ({study.task.metric}, validation rows)"
+        table = Table(caption, report_columns(sources.board, study), header=1)
+        words = (*remarks(sources.board, study), statement(study))
         return Section("leaderboard", "Leaderboard", words, tables=(table,))
-    board = confirmed_leaderboard(sources.board, verdict, confirmed, sources.searched)
+    board = confirmed_leaderboard(sources.board, verdict, confirmed, sources.study.space.pairs)
     board = board[board["rank"].notna()]
     strong = frozenset(i for i, pair in enumerate(board["pair"]) if pair == verdict.recommended)
     caption = "Pairs, best first; the recommended one stands out"
-    table = Table(caption, report_columns(board, basis, verdict), strong=strong)
+    table = Table(caption, report_columns(board, study, verdict), strong=strong)
     text = (
         f"Mean {verdict.metric} on {verdict.rows} {verdict.part} rows over {verdict.seeds} fresh seeds, "
-        f"{better(basis)} is better; optimiser {basis.optimizer}. "
+        f"{better(study)} is better; optimiser {study.train.optimizer}. "
         "A pair is tied with the best unless the comparisons of all pairs with each other say that it is worse."
     )
-    words = (text, *remarks(board, basis), *_chosen_on_validation(verdict))
+    words = (text, *remarks(board, study), *_chosen_on_validation(verdict))
     return Section("leaderboard", "Leaderboard", words, (scores_picture(verdict),), (table,))
 
 
@@ -180,10 +180,10 @@ def optimism(sources: Sources) -> Section:
         return Section("optimism", "Optimism of the search", (why,))
     text = [
         "The score by which a point was chosen is too good: it is the best of many. What counts was measured again."
-        if sources.basis.selected
+        if sources.study.selected
         else "Each pair has one point, so none was chosen by its score; fresh seeds measured it again."
     ]
-    text += [s for s in [optimism_sentence(verdict, sources.basis)] if s]
+    text += [s for s in [optimism_sentence(verdict, sources.study)] if s]
     rows = verdict.ranking
     columns = [
         Column("pair", tuple(r.pair for r in rows)),

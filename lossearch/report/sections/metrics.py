@@ -26,7 +26,7 @@ _ARROWS = {"maximize": "↑", "minimize": "↓"}
 
 def metrics(sources: Sources) -> Section:
     """Return every pair under every metric of the task, and how far the metrics agree."""
-    board, judge = _board(sources), sources.basis.metric
+    board, judge = _board(sources), sources.study.task.metric
     if board.empty:
         return Section("metrics", "Other metrics", ("No scores are recorded.",))
     confirmed = sources.confirmed
@@ -44,7 +44,7 @@ def metrics(sources: Sources) -> Section:
 
 
 def _what_decided(sources: Sources) -> str:
-    judge, pareto = sources.basis.metric, sources.pareto
+    judge, pareto = sources.study.task.metric, sources.pareto
     if pareto is None or not pareto.objectives.sought:
         return f"Only {judge} decided anything here."
     second = pareto.objectives.metrics[1]
@@ -81,10 +81,10 @@ def _front_words(pareto: Pareto, pairs: Sequence[str]) -> list[str]:
 
 def _board(sources: Sources) -> pd.DataFrame:
     """Return one row a metric and pair, as ``verdict.metrics.leaderboards`` has them."""
-    basis = sources.basis
+    study = sources.study
     if sources.confirmed is not None and sources.confirmed.confirmations:
-        return leaderboards(confirmed_scores(sources.confirmed, basis.direction))
-    directions = {basis.metric: basis.direction} | {m.name: m.direction for m in METRICS.values()}
+        return leaderboards(confirmed_scores(sources.confirmed, study.task.direction))
+    directions = {study.task.metric: study.task.direction} | {m.name: m.direction for m in METRICS.values()}
     best = {r.number: r for r in sources.records}
     rows = [
         {

@@ -31,8 +31,10 @@ def predictions(sources: Sources) -> Section:
         return Section("predictions", _TITLE, ("There is no confirmation, so no predictions were kept.",))
     pairs = shown_pairs(sources.verdict, evidence)
     drawn = KINDS[evidence.kind].figures
-    pictures = [FIGURES[name](evidence, pairs, sources.classes) for name in drawn]
-    kept = tuple(p for p in (*pictures, plane_picture(sources.planes, sources.classes)) if p is not None)
+    pictures = [FIGURES[name](evidence, pairs, sources.study.classes) for name in drawn]
+    kept = tuple(
+        p for p in (*pictures, plane_picture(sources.planes, sources.study.classes)) if p is not None
+    )
     text = [f"On {evidence.part} rows, of {', '.join(pairs)}."]
     without = [p for p in pairs if all(s.probability is None for s in evidence.predictions[p])]
     if without and "calibration" in drawn:

@@ -12,28 +12,24 @@ from lossearch.report.sources import Section, Sources, Table
 
 def reproduce(sources: Sources) -> Section:
     """Return command, versions, seeds and digests."""
-    declared = sources.declared
-    identity, header = declared["identity"], declared.get("header") or {}
-    search = identity["search"]
-    task = identity["task"]
+    study, task, identity = sources.study, sources.study.task, sources.study.identity()
     facts: dict[str, Any] = {
-        "study": declared["name"],
-        "digest": declared["digest"],
-        "data": f"{task['name']} ({declared['kind']}), digest {task['data']}",
-        "rows": ", ".join(f"{n} {part}" for part, n in task["rows"].items()),
-        "metric": f"{task['metric']} ({task['direction']})",
-        **({"objectives": _objectives(task)} if "objectives" in task else {}),
+        "study": study.name,
+        "digest": study.digest,
+        "data": f"{task.name} ({task.kind}), digest {task.data}",
+        "rows": ", ".join(f"{n} {part}" for part, n in task.rows.items()),
+        "metric": f"{task.metric} ({task.direction})",
+        **({"objectives": _objectives(task.objectives)} if task.objectives else {}),
         "training": ", ".join(f"{k} {v}" for k, v in identity["train"].items() if v not in (None, {}, [])),
-        "search": ", ".join(f"{k} {v}" for k, v in search.items()),
+        "search": ", ".join(f"{k} {v}" for k, v in identity["search"].items()),
         "trials": len(sources.records),
     }
     if sources.confirmed is not None:
         facts["confirmation seeds"] = len(sources.confirmed.seeds)
-    if "created" in declared:
-        facts["begun"] = datetime.fromtimestamp(declared["created"], UTC).strftime("%Y-%m-%d %H:%M UTC")
-    if header.get("git_revision"):
-        facts["revision of the working directory"] = header["git_revision"]
-    facts |= header.get("versions") or {}
+    facts["begun"] = datetime.fromtimestamp(study.created, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    if study.git_revision:
+        facts["revision of the working directory"] = study.git_revision
+    facts |= study.versions
     table = Table(
         "What the study is, and what it ran on",
         (Column("what", tuple(facts)), Column("value", tuple(map(str, facts.values())))),
@@ -44,20 +40,19 @@ def reproduce(sources: Sources) -> Section:
             "Data given in Python have to be given again."
         ),
     )
-    file = f"{declared['name']}.toml"
-    code = (("Command", f"lossearch run {file}"), (f"Study file {file}", str(declared["config"]).strip()))
+    file = f"{study.name}.toml"
+    code = (("Command", f"lossearch run {file}"), (f"Study file {file}", study.config.strip()))
     return Section("reproduce", "How to reproduce", text, tables=(table,), code=code)
 
 
-def _objectives(task: Mapping[str, Any]) -> str:
-    return ", ".join(f"{metric} ({way})" for metric, way in task["objectives"].items())
+def _objectives(objectives: Mapping[str, str]) -> str:
+    return ", ".join(f"{metric} ({way})" for metric, way in objectives.items())
 
 
 def limits(sources: Sources) -> Section | None:
     """Return what was not searched or not confirmed, with the reasons, and the study's notes."""
-    rejected = sources.declared.get("rejections") or []
+    rejected, notes = sources.study.rejections, sources.study.notes
     left_out = sources.confirmed.left_out if sources.confirmed is not None else {}
-    notes = tuple(str(n) for n in sources.declared.get("notes") or ())
     if not (rejected or left_out or notes):
         return None
     tables = []
@@ -65,7 +60,7 @@ def limits(sources: Sources) -> Section | None:
         tables.append(_reasons("Searched, but not confirmed", left_out))
     details = []
     if rejected:
-        reasons = {r["name"]: f"{r['reason']} {r['cure']}".strip() for r in rejected}
+        reasons = {r.name: f"{r.reason} {r.cure}".strip() for r in rejected}
         details.append(_reasons(f"Not searched: {len(reasons)} combinations", reasons))
     return Section("notes", "Notes", notes, tables=tuple(tables), details=tuple(details))
 

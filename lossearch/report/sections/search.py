@@ -20,7 +20,7 @@ from lossearch.report.sources import Section, Sources, Table
 
 def learning_rates(sources: Sources) -> Section:
     """Return the score against the learning rate, pair by pair."""
-    tried = frames.lr_sensitivity(sources.records, metric=sources.basis.metric)
+    tried = frames.lr_sensitivity(sources.records, metric=sources.study.task.metric)
     usable = tried[tried["value"].notna()]
     if usable.empty:
         return Section("learning_rates", "Learning rates", ("No trial has a score yet.",))
@@ -31,13 +31,13 @@ def learning_rates(sources: Sources) -> Section:
             f"{diverged} of {len(tried)} trials diverged (crosses): they score what a constant predictor does."
         )
     return Section(
-        "learning_rates", "Learning rates", tuple(text), (sensitivity_picture(tried, sources.basis),)
+        "learning_rates", "Learning rates", tuple(text), (sensitivity_picture(tried, sources.study),)
     )
 
 
 def learning_curves(sources: Sources) -> Section:
     """Return training and validation curves of each pair's best trial."""
-    best = frames.best_records(sources.records, direction=sources.basis.direction)
+    best = frames.best_records(sources.records, direction=sources.study.task.direction)
     shown = {p: best[p].number for p in sources.order if p in best}
     curves = sources.curves if "trial" in sources.curves else None
     found = None if curves is None else frames.curves(curves, shown)
@@ -46,16 +46,16 @@ def learning_curves(sources: Sources) -> Section:
     text = (
         (
             "Each pair's best trial. Losses have units of their own and cannot be compared between pairs; the "
-            f"{sources.basis.metric} can."
+            f"{sources.study.task.metric} can."
         ),
     )
-    return Section("learning_curves", "Learning curves", text, (curves_picture(found, sources.basis),))
+    return Section("learning_curves", "Learning curves", text, (curves_picture(found, sources.study),))
 
 
 def trials(sources: Sources) -> Section:
     """Return every trial as a line over what was searched."""
-    searched = {p: list(names) for p, names in sources.searched.items()}
-    picture = parallel_picture(sources.records, sources.basis, searched, sources.order)
+    searched = {p: list(names) for p, names in sources.study.space.pairs.items()}
+    picture = parallel_picture(sources.records, sources.study, searched, sources.order)
     if picture is None:
         return Section("trials", "All trials", ("Fewer than two trials have a score.",))
     text = ("One line a trial of the search; the darker, the better.",)
@@ -64,16 +64,16 @@ def trials(sources: Sources) -> Section:
 
 def budget(sources: Sources) -> Section:
     """Return what so many trials typically find."""
-    basis = sources.basis
-    found = tuning_curves(sources.records, direction=basis.direction)
-    picture = tuning_picture(sorted(found, key=lambda c: sources.order.index(c.pair)), basis)
+    study = sources.study
+    found = tuning_curves(sources.records, direction=study.task.direction)
+    picture = tuning_picture(sorted(found, key=lambda c: sources.order.index(c.pair)), study)
     if picture is None:
         why = "This needs five independent trials of a pair (those of the initial design)."
         return Section("budget", "How many trials", (why,))
-    crossed = [str(c) for c in crossings(found, direction=basis.direction) if c.clear]
+    crossed = [str(c) for c in crossings(found, direction=study.task.direction) if c.clear]
     text = (
         (
-            f"The best validation {basis.metric} that a search of so many trials typically finds, from the trials whose "
+            f"The best validation {study.task.metric} that a search of so many trials typically finds, from the trials whose "
             "points no earlier result has chosen."
         ),
         *(crossed or ["By these bands no pair is sure to overtake another as trials are added."]),
@@ -83,19 +83,18 @@ def budget(sources: Sources) -> Section:
 
 def fairness(sources: Sources) -> Section:
     """Return what each pair was given, and what it made of it."""
-    space = sources.declared["identity"]["space"]
     rows = search_summaries(
         sources.records,
-        direction=sources.basis.direction,
-        lr=tuple(space["lr"]),
+        direction=sources.study.task.direction,
+        lr=sources.study.space.lr,
         pairs=sources.order,
-        settings=sorted({n for names in sources.searched.values() for n in names if "." not in n}),
+        settings=sorted({n for names in sources.study.space.pairs.values() for n in names if "." not in n}),
         own=own_ranges(sources),
     )
     text = [
         (
             "Every pair is given the same number of trials, over the same learning rates. Sensitivity is what is lost, "
-            f"in {sources.basis.metric}, by a learning rate three times too high or too low."
+            f"in {sources.study.task.metric}, by a learning rate three times too high or too low."
         )
     ]
     edge = [e.pair for e in rows if e.at_edge]
@@ -110,10 +109,10 @@ def fairness(sources: Sources) -> Section:
 
 def _shortfalls(sources: Sources) -> list[str]:
     """Return which pairs did worse than a special case of their own, so that their search was too small."""
-    basis = sources.basis
-    cases = special_cases(sources.declared["kind"], sources.searched)
-    best = frames.best_records(sources.records, direction=basis.direction)
-    found = list(searched_shortfalls(cases, best, direction=basis.direction, metric=basis.metric))
+    study = sources.study
+    cases = special_cases(sources.study.task.kind, sources.study.space.pairs)
+    best = frames.best_records(sources.records, direction=study.task.direction)
+    found = list(searched_shortfalls(cases, best, direction=study.task.direction, metric=study.task.metric))
     if sources.verdict is not None:
         found += confirmed_shortfalls(cases, sources.verdict.comparisons)
     return list(map(str, found))
@@ -122,7 +121,7 @@ def _shortfalls(sources: Sources) -> list[str]:
 def own_ranges(sources: Sources) -> dict[str, list[OwnRange]]:
     """Return the searched ranges of the losses' own parameters, by pair; where unknown, the default is the middle."""
     found: dict[str, list[OwnRange]] = {}
-    for pair, dimensions in sources.searched.items():
+    for pair, dimensions in sources.study.space.pairs.items():
         for name, d in dimensions.items():
             loss, dot, own = name.rpartition(".")
             if dot and loss == pair.partition("/")[0] and "low" in d:
@@ -136,7 +135,7 @@ def own_ranges(sources: Sources) -> dict[str, list[OwnRange]]:
 def _defaults(sources: Sources, pair: str) -> dict[str, float]:
     from lossearch.losses import losses_for
 
-    loss = losses_for(sources.declared["kind"]).get(pair.partition("/")[0])
+    loss = losses_for(sources.study.task.kind).get(pair.partition("/")[0])
     return {} if loss is None else {p.name: p.default for p in loss.params}
 
 
@@ -157,7 +156,7 @@ def _fairness_table(rows: Sequence[SearchSummary], sources: Sources) -> Table:
         Column("its place in the range", shares([e.best_at for e in rows]), numeric=True),
         Column("replicates diverged", shares([e.diverged for e in rows]), numeric=True),
         Column("trials pruned", shares([e.pruned for e in rows]), numeric=True),
-        Column(f"best {sources.basis.metric}", numbers([e.score for e in rows], spread), numeric=True),
+        Column(f"best {sources.study.task.metric}", numbers([e.score for e in rows], spread), numeric=True),
         Column("with lr only", numbers([e.default_score for e in rows], spread), numeric=True),
         Column("lr sensitivity", tuple(number(e.sensitivity, e.sensitivity) for e in rows), numeric=True),
         Column("seconds a replicate", tuple(number(e.seconds, e.seconds) for e in rows), numeric=True),
@@ -167,14 +166,14 @@ def _fairness_table(rows: Sequence[SearchSummary], sources: Sources) -> Table:
 
 def effects(sources: Sources) -> Section:
     """Return how much of the variance comes from loss, activation, learning rate and seed."""
-    basis, verdict = sources.basis, sources.verdict
+    study, verdict = sources.study, sources.verdict
     if "trial" not in sources.curves:
         return Section("effects", "What matters", ("This needs the curves, which are not recorded.",))
-    scores = replicate_scores(sources.curves, sources.records, metric=basis.metric, stage="cover")
-    design = design_effects(scores, direction=basis.direction)
-    tuned = tuned_effects(_tuned(sources), direction=basis.direction)
+    scores = replicate_scores(sources.curves, sources.records, metric=study.task.metric, stage="cover")
+    design = design_effects(scores, direction=study.task.direction)
+    tuned = tuned_effects(_tuned(sources), direction=study.task.direction)
     sentence = effects_sentence(
-        design, tuned, metric=basis.metric, tied=None if verdict is None else verdict.tied
+        design, tuned, metric=study.task.metric, tied=None if verdict is None else verdict.tied
     )
     tables = tuple(
         Table(
