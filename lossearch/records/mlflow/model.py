@@ -28,7 +28,7 @@ CHAMPION = "champion"
 """The alias of the version that was registered last."""
 
 NEEDS = ("lossearch", "torch", "safetensors", "scikit-learn", "numpy", "pandas")
-SCRIPT = Path(__file__).with_name("mlflow_pyfunc.py")
+SCRIPT = Path(__file__).with_name("pyfunc.py")
 
 
 @dataclass(frozen=True)
