@@ -22,8 +22,7 @@ from lossearch.errors import InputError, UnknownNameError
 from lossearch.records.confirmations import Confirmation, Confirmed, write_confirmed
 from lossearch.records.optuna import open_storage
 from lossearch.records.store import Store
-from lossearch.records.trial import TrialRecord
-from lossearch.records.trial_attrs import to_attrs
+from lossearch.records.trial import TrialRecord, to_attrs
 from lossearch.report.comparison import compared_table, findings, rank_columns, remarks, to_markdown
 from lossearch.report.figures.across_tasks import critical_picture, scores_picture, write_pictures
 from lossearch.report.figures.canvas import whole_figure

@@ -40,7 +40,7 @@ AHEAD = Point("bce/sigmoid", 0.5)
 
 def finished(course: dict[int, float], pair: str = "bce/sigmoid", **changed: Any) -> TrialRecord:
     given: dict[str, Any] = {"outcome": Outcome.COMPLETED, "value": 0.5, "epoch": 1, **changed}
-    return TrialRecord(0, "cover", Point(pair, 0.1), "", (0,), course=course, **given)
+    return TrialRecord(0, "cover", Point(pair, 0.1), "", (0,), intermediate_values=course, **given)
 
 
 def flat(score: float, epochs: int = 40) -> dict[int, float]:
@@ -177,7 +177,7 @@ def test_replicates_trained_until_an_epoch_are_judged_there() -> None:
     record = worth(result(0, [0.2, 0.9, 0.4], until=3), result(1, [0.2, 0.9, 0.6], until=3))
     assert (record.outcome, record.epoch, record.value) == (Outcome.COMPLETED, 3, 0.5)
     assert record.scores == {"val_accuracy": 0.5, "val_loss": 0.5}
-    assert record.course == pytest.approx({1: 0.2, 2: 0.9, 3: 0.5})
+    assert record.intermediate_values == pytest.approx({1: 0.2, 2: 0.9, 3: 0.5})
 
 
 def test_a_replicate_that_diverged_before_counts_as_a_constant_predictor() -> None:
@@ -198,13 +198,13 @@ def test_a_pruned_trial_has_scores_and_no_value() -> None:
     )
     assert (record.outcome, record.value, record.epoch, record.n_diverged) == (Outcome.PRUNED, None, 3, 1)
     assert record.scores == pytest.approx({"val_accuracy": 0.5, "val_loss": 0.5})
-    assert record.course == pytest.approx({1: 1.1 / 3, 2: 0.5, 3: 0.5})
+    assert record.intermediate_values == pytest.approx({1: 1.1 / 3, 2: 0.5, 3: 0.5})
     assert record.reason.startswith("pruned after epoch 3, where it was worse")
 
 
 def test_a_failed_replicate_fails_a_pruned_trial() -> None:
     record = worth(result(0, [0.2], Outcome.PRUNED), result(1, [], Outcome.FAILED))
-    assert (record.outcome, record.value, record.course) == (Outcome.FAILED, None, {})
+    assert (record.outcome, record.value, record.intermediate_values) == (Outcome.FAILED, None, {})
 
 
 # --- a search ----------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def searched() -> Pages:
 
 
 def summary(records: list[TrialRecord]) -> list[tuple[Any, ...]]:
-    return [(r.point, r.outcome, r.epoch, r.value, r.index, dict(r.course)) for r in records]
+    return [(r.point, r.outcome, r.epoch, r.value, r.index, dict(r.intermediate_values)) for r in records]
 
 
 def test_decisions_follow_from_what_is_recorded(searched: Pages) -> None:
@@ -262,8 +262,12 @@ def test_decisions_follow_from_what_is_recorded(searched: Pages) -> None:
         ]
         ended = None
         for rung in rungs(16):
-            there = [max(v for e, v in r.course.items() if e <= rung) for r in earlier if rung in r.course]
-            ours = max((v for e, v in record.course.items() if e <= rung), default=None)
+            there = [
+                max(v for e, v in r.intermediate_values.items() if e <= rung)
+                for r in earlier
+                if rung in r.intermediate_values
+            ]
+            ours = max((v for e, v in record.intermediate_values.items() if e <= rung), default=None)
             if ended is None and len(there) >= 8 and ours is not None and ours < np.median(there):
                 ended = rung
         assert record.outcome is (Outcome.COMPLETED if ended is None else Outcome.PRUNED), number
@@ -271,8 +275,10 @@ def test_decisions_follow_from_what_is_recorded(searched: Pages) -> None:
         if ended is not None:
             pruned += 1
             assert record.value is None
-            assert record.epoch == ended == max(record.course)
-            assert record.scores[f"val_{mine.task.metric.name}"] == pytest.approx(record.course[ended])
+            assert record.epoch == ended == max(record.intermediate_values)
+            assert record.scores[f"val_{mine.task.metric.name}"] == pytest.approx(
+                record.intermediate_values[ended]
+            )
             assert record.reason == (
                 f"pruned after epoch {ended}, where it was worse than the median of the pair's earlier trials"
             )

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-import psutil
 import pytest
 import torch
 from hypothesis import given
@@ -42,8 +41,8 @@ from lossearch.records.curves import (
 )
 from lossearch.records.environment import git_revision, versions
 from lossearch.records.mlflow.server import start
-from lossearch.records.optuna import OWNER, dead_trials, open_storage, owner, owner_attrs
-from lossearch.records.trial_attrs import LOST, finished, from_frozen, point_attrs, to_attrs
+from lossearch.records.optuna import open_storage
+from lossearch.records.trial import from_frozen, to_attrs
 from lossearch.testing.records import (
     RecordContract,
     ended,
@@ -254,18 +253,6 @@ def test_numpy_in_a_record_does_not_fail_the_trial(tmp_path: Path) -> None:
     assert found.n_diverged == 1
 
 
-def test_a_trial_whose_process_died_is_a_failed_record(tmp_path: Path) -> None:
-    study = optuna.create_study(storage=open_storage(Store.open(tmp_path), "a"))
-    trial = study.ask()
-    point = example_record(3).point
-    for key, value in point_attrs(point).items():
-        trial.set_user_attr(key, value)
-    assert finished(study.trials) == ()
-    study.tell(trial, state=optuna.trial.TrialState.FAIL)
-    (record,) = finished(study.trials)
-    assert (record.outcome, record.reason, record.point, record.value) == (Outcome.FAILED, LOST, point, None)
-
-
 def test_a_foreign_trial_is_refused() -> None:
     study = optuna.create_study()
     study.tell(study.ask(), 1.0)
@@ -377,45 +364,6 @@ def test_a_relative_sqlite_url_is_fixed_at_once(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     open_storage(store, "a", "sqlite:///here.db")
     assert (tmp_path / "here.db").is_file()
-
-
-# liveness
-
-
-def _claimed(study: optuna.Study, claim: dict[str, object] | None) -> int:
-    trial = study.ask()
-    if claim is not None:
-        trial.set_user_attr(OWNER, claim)
-    return trial.number
-
-
-def test_only_the_dead_of_this_host_are_dead(tmp_path: Path) -> None:
-    study = optuna.create_study(storage=open_storage(Store.open(tmp_path), "a"))
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
-        process = psutil.Process(child.pid)
-        theirs = {**owner(), "pid": child.pid, "started": process.create_time()}
-        numbers = [
-            _claimed(study, theirs),
-            _claimed(study, {**theirs, "started": process.create_time() - 100}),
-            _claimed(study, {**theirs, "host": "elsewhere", "pid": 2**22 + 1}),
-            _claimed(study, None),
-            _claimed(study, owner_attrs()[OWNER]),
-        ]
-        assert [t.number for t in dead_trials(study)] == [numbers[1]]
-        child.kill()
-        child.wait()
-        assert [t.number for t in dead_trials(study)] == numbers[:2]
-
-
-def test_a_trial_nobody_claimed_is_dead_after_a_minute(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    study = optuna.create_study(storage=open_storage(Store.open(tmp_path), "a"))
-    _claimed(study, None)
-    assert dead_trials(study) == []
-    later = time.time() + 61
-    monkeypatch.setattr(time, "time", lambda: later)
-    assert [t.number for t in dead_trials(study)] == [0]
 
 
 # curves

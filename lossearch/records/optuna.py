@@ -1,30 +1,19 @@
-"""Where Optuna keeps a study: a journal file beside it, or any database by URL; and which trials are dead."""
+"""Where Optuna keeps a study: a journal file beside it, or any database by URL."""
 
 from __future__ import annotations
 
 import os
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 from filelock import FileLock
-from optuna import Study
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.trial import FrozenTrial, TrialState
 
 from lossearch.errors import StoreError
 from lossearch.records.store import Store, hide_password
-
-OWNER = "owner"
-UNCLAIMED_SECONDS = 60.0
-"""A running trial that nobody has claimed for so long lost its process between ask and claim."""
-
-_SAME_START = 2.0
 
 
 class JournalLock(JournalFileOpenLock):
@@ -148,41 +137,3 @@ def _absolute(url: str) -> str:
     if not mark or not head.startswith("sqlite") or path in {"", ":memory:"} or path.startswith("/"):
         return url
     return f"{head}:///{Path(path).resolve().as_posix()}"
-
-
-def owner() -> dict[str, Any]:
-    """Return who this process is: host, process id, and when it started (seconds since 1970)."""
-    me = psutil.Process()
-    return {"host": socket.gethostname(), "pid": me.pid, "started": me.create_time()}
-
-
-def owner_attrs() -> dict[str, Any]:
-    """Return the user attribute by which this process claims a trial, to be set as soon as it is asked."""
-    return {OWNER: owner()}
-
-
-def dead_trials(study: Study) -> list[FrozenTrial]:
-    """Return the RUNNING trials whose process on this host is gone.
-
-    Those of other hosts cannot be told dead from here and are left alone; so are those asked a moment ago
-    and not claimed yet.
-    """
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return [t for t in running if _dead(t, socket.gethostname(), time.time())]
-
-
-def _dead(trial: FrozenTrial, host: str, now: float) -> bool:
-    claimed = trial.user_attrs.get(OWNER)
-    if claimed is None:
-        asked = trial.datetime_start
-        return asked is not None and now - asked.timestamp() > UNCLAIMED_SECONDS
-    if claimed["host"] != host:
-        return False
-    try:
-        process = psutil.Process(claimed["pid"])
-        same = abs(process.create_time() - claimed["started"]) < _SAME_START
-        return not same or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.AccessDenied:
-        return False

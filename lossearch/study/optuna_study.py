@@ -11,8 +11,7 @@ import optuna
 from lossearch.errors import StoreError
 from lossearch.records.optuna import open_storage
 from lossearch.records.store import Store
-from lossearch.records.trial import TrialRecord
-from lossearch.records.trial_attrs import finished
+from lossearch.records.trial import TrialRecord, finished
 from lossearch.study.plan import Plan
 
 

@@ -53,8 +53,10 @@ class Pruning:
         self._pruner = PercentilePruner(KEPT, n_startup_trials=LEAST, n_min_trials=LEAST)
         self._courses: dict[str, list[Course]] = {}
         for record in earlier:
-            if record.course:
-                self._courses.setdefault(record.point.pair, []).append(self._worth(record.course))
+            if record.intermediate_values:
+                self._courses.setdefault(record.point.pair, []).append(
+                    self._worth(record.intermediate_values)
+                )
         self._studies: dict[str, optuna.Study] = {}
         self._seen: dict[Point, dict[int, float]] = {}
 

@@ -13,8 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lossearch.records.curves import mean_curves, write_part
 from lossearch.records.mlflow.view import MlflowView
-from lossearch.records.trial import TrialRecord
-from lossearch.records.trial_attrs import finished, to_attrs
+from lossearch.records.trial import TrialRecord, finished, to_attrs
 from lossearch.records.weights import WeightKeeper
 from lossearch.study.loop import by_pair
 from lossearch.study.plan import Plan
@@ -88,5 +87,5 @@ class StudyBook:
             distributions=self._distributions(record),
             user_attrs=to_attrs(record),
             system_attrs={},
-            intermediate_values=dict(record.course),
+            intermediate_values=dict(record.intermediate_values),
         )

@@ -137,7 +137,7 @@ def summarise(
         scores=scores,
         spread=spread,
         median=float(np.median(at_epoch)),
-        course={e: float(mean[e - 1]) for e in thin(epochs, SCORED_EPOCHS) if e <= len(mean)},
+        intermediate_values={e: float(mean[e - 1]) for e in thin(epochs, SCORED_EPOCHS) if e <= len(mean)},
     )
 
 
@@ -162,8 +162,8 @@ def told(record: TrialRecord) -> float | None:
     That is worse than it might have become, but a trial of which a model knows nothing would be asked for
     again.
     """
-    if record.outcome is Outcome.PRUNED and record.course:
-        return record.course[max(record.course)]
+    if record.outcome is Outcome.PRUNED and record.intermediate_values:
+        return record.intermediate_values[max(record.intermediate_values)]
     return record.value
 
 

@@ -17,7 +17,6 @@ from lossearch.records.confirmations import STAGE as CONFIRM
 from lossearch.records.curves import MeanCurves
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import TrialRecord
-from lossearch.records.trial_attrs import INTERRUPTED
 from lossearch.training.contract import SCORED_EPOCHS, Outcome
 
 TRIAL, CONFIRMATION = "trial", "confirmation"
@@ -66,7 +65,7 @@ def trial_row(study: StudyRecord, record: TrialRecord, curves: MeanCurves | None
     long = {k: v for k, v in params.items() if len(v) > PARAM_LENGTH}
     return Row(
         name=run_name(record),
-        status=run_status(record),
+        status="FAILED" if record.outcome is Outcome.FAILED else "FINISHED",
         start=record.started,
         end=record.started + record.seconds,
         params={names[k]: cut(v, PARAM_LENGTH) for k, v in params.items()},
@@ -80,13 +79,6 @@ def run_name(record: TrialRecord) -> str:
     """Return "#012 hinge/tanh lr=0.03", or "confirm hinge/tanh lr=0.03" for what is no Optuna trial."""
     head = "confirm" if record.stage == CONFIRM else f"#{record.number:03d}"
     return f"{head} {record.point.pair} lr={record.point.lr:.3g}"
-
-
-def run_status(record: TrialRecord) -> str:
-    """Return MLflow's word for how a trial ended."""
-    if record.outcome is not Outcome.FAILED:
-        return "FINISHED"
-    return "KILLED" if record.reason.startswith(INTERRUPTED) else "FAILED"
 
 
 def trial_tags(study: StudyRecord, record: TrialRecord) -> dict[str, str]:
