@@ -44,13 +44,13 @@ def _config(of: Problem, store: str) -> Any:
 def ours_search(name: str, changes: Mapping[str, int]) -> dict[str, Any]:
     """Run a whole study with all its records; seconds of each part."""
     from lossearch import api
-    from lossearch.study.progress import Silent
-    from lossearch.study.recorder import StudyBook
+    from lossearch.study.progress import Listener
+    from lossearch.study.recorder import StudyRecorder
 
     imported = time.time()
     of = problem(name, **changes)
 
-    class Clock(Silent):
+    class Clock(Listener):
         opened = ended = 0.0
         notes: list[str] = []  # noqa: RUF012 - one instance
 
@@ -63,14 +63,14 @@ def ours_search(name: str, changes: Mapping[str, int]) -> dict[str, Any]:
         def note(self, text: str) -> None:
             self.notes.append(text)
 
-    recording, add = [0.0], StudyBook.add
+    recording, add = [0.0], StudyRecorder.add
 
     def timed_add(*args: Any) -> None:
         begun = time.time()
         add(*args)
         recording[0] += time.time() - begun
 
-    StudyBook.add = timed_add
+    StudyRecorder.add = timed_add
     with tempfile.TemporaryDirectory() as folder:
         result = api.run(_config(of, f"{folder}/mlruns"), listener=Clock())
         done = time.time()

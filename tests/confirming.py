@@ -13,7 +13,7 @@ from lossearch.metrics.metric import Metric
 from lossearch.records.trial import TrialRecord
 from lossearch.study.plan import Plan
 from lossearch.study.prepare import Prepared, prepare
-from lossearch.study.progress import Silent
+from lossearch.study.progress import Listener
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
 
 RNG = np.random.default_rng(0)
@@ -120,7 +120,7 @@ class Watched:
         return [r for call in self.calls for r in call]
 
 
-class Notes(Silent):
+class Notes(Listener):
     """Keeps the sentences it hears."""
 
     def __init__(self) -> None:

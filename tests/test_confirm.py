@@ -14,9 +14,9 @@ from sklearn import metrics as oracle
 
 from lossearch._json import dumps
 from lossearch.confirm import confirmation as module
-from lossearch.confirm.confirmation import Confirm
+from lossearch.confirm.confirmation import Confirmer
 from lossearch.confirm.judging import judge_study, read_verdict
-from lossearch.confirm.selection import Finalists, choose_finalists
+from lossearch.confirm.selection import Selection, select_points
 from lossearch.errors import RunFailedError
 from lossearch.records.confirmations import FILE, Confirmation, read_confirmed
 from lossearch.records.curves import read_curves
@@ -34,8 +34,8 @@ def confirm(study, folder, *, n=SEEDS, train=None, trials=None, listener=None, p
     plan = plan or study.plan
     train = train or way(study)
     trials = searched(plan) if trials is None else trials
-    finalists = choose_finalists(plan, trials, study.min_trials)
-    return Confirm(plan, train, folder, listener or Notes())(finalists, n)
+    selection = select_points(plan, trials, study.min_trials)
+    return Confirmer(plan, train, folder, listener or Notes())(selection, n)
 
 
 def values(confirmed):
@@ -87,7 +87,7 @@ class Gate:
 
 
 class Memory:
-    """A book that keeps what it is given."""
+    """A recorder that keeps what it is given."""
 
     def __init__(self):
         self.kept = []
@@ -105,15 +105,15 @@ class Memory:
 def test_the_test_part_is_read_by_the_confirmation_alone(binary, tmp_path):
     gate = Gate(binary.plan.task)
     plan = replace(binary.plan, task=replace(binary.plan.task, test=gate))
-    book = Memory()
-    Search(plan, way(binary), book, Notes())()
-    finalists = choose_finalists(plan, book.records(), 5)
+    recorder = Memory()
+    Search(plan, way(binary), recorder, Notes())()
+    selection = select_points(plan, recorder.records(), 5)
     gate.open = True
-    confirmed = Confirm(plan, way(binary), tmp_path, Notes())(finalists, 2)
+    confirmed = Confirmer(plan, way(binary), tmp_path, Notes())(selection, 2)
     assert set(gate.seeds) == set(confirmed.seeds)
     gate.open = False
-    Confirm(plan, way(binary), tmp_path, Notes())(finalists, 2)
-    judge_study(tmp_path, plan, confirmed, book.records())
+    Confirmer(plan, way(binary), tmp_path, Notes())(selection, 2)
+    judge_study(tmp_path, plan, confirmed, recorder.records())
 
 
 def test_without_a_test_part_validation_rows_are_judged(tmp_path):
@@ -461,7 +461,7 @@ def test_lost_predictions_are_made_again(binary, tmp_path):
 def test_no_seeds_or_no_finalists_is_no_confirmation(binary, tmp_path):
     assert confirm(binary, tmp_path, n=0, train=refuse) is None
     confirm(binary, tmp_path)
-    assert Confirm(binary.plan, refuse, tmp_path, Notes())(Finalists((), {}), 3) is None
+    assert Confirmer(binary.plan, refuse, tmp_path, Notes())(Selection((), {}), 3) is None
     assert not (tmp_path / FILE).exists()
     assert not (tmp_path / PREDICTIONS).exists()
 

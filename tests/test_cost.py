@@ -8,7 +8,7 @@ from lossearch.cli.dry_run import _how
 from lossearch.config import make_config
 from lossearch.errors import InputError
 from lossearch.study import cost as costs
-from lossearch.study.cost import Cost, _processes, foretell
+from lossearch.study.cost import Cost, _processes, estimate_cost
 from lossearch.study.prepare import prepare
 from lossearch.training.plain.train import train_plain
 from lossearch.training.workers.group import START_UP_SECONDS
@@ -47,7 +47,7 @@ def test_little_memory_is_heeded(monkeypatch):
 
 def test_one_by_one_has_no_memory_to_tell(monkeypatch):
     monkeypatch.setattr(costs, "PROBE_SECONDS", 0.1)
-    found = foretell(prepared().plan, train_plain, 1)
+    found = estimate_cost(prepared().plan, train_plain, 1)
     assert (found.replicates, found.together, found.processes, found.memory) == (30, 1, 1, None)
 
 

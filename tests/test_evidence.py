@@ -9,9 +9,9 @@ import pytest
 import torch
 from confirming import BINARY, CLASSES, REAL, Notes, X, prepared, searched, way
 
-from lossearch.confirm.confirmation import Confirm
+from lossearch.confirm.confirmation import Confirmer
 from lossearch.confirm.judging import judge_study
-from lossearch.confirm.selection import choose_finalists
+from lossearch.confirm.selection import select_points
 from lossearch.errors import InputError, StoreError
 from lossearch.kinds import Predictions
 from lossearch.metrics.metric import Metric
@@ -29,7 +29,7 @@ JUDGED = ("binary", "accuracy")
 
 def confirm(study, folder, n=3):
     trials = searched(study.plan)
-    return Confirm(study.plan, way(study), folder, Notes())(choose_finalists(study.plan, trials, 5), n)
+    return Confirmer(study.plan, way(study), folder, Notes())(select_points(study.plan, trials, 5), n)
 
 
 def stacked(p):

@@ -32,7 +32,7 @@ from lossearch.errors import InputError, StoreError, UnknownNameError
 from lossearch.model import FittedModel
 from lossearch.networks.architecture import NETWORKS, Architecture
 from lossearch.records.tensors import read_tensors
-from lossearch.study.progress import Silent
+from lossearch.study.progress import Listener
 from lossearch.tasks.build import make_task
 
 RNG = np.random.default_rng(0)
@@ -59,7 +59,7 @@ def search(store: Path, *data: Any, **changed: Any) -> Result:
         "mlflow": False,
         "workers": 1,
         "store": store,
-        "listener": Silent(),
+        "listener": Listener(),
         **changed,
     }
     return lossearch.search(*data, **options)

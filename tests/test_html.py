@@ -31,7 +31,7 @@ from lossearch.report.figures.canvas import (
 from lossearch.report.html import SHOWN, to_html
 from lossearch.report.markdown import save_pictures, to_markdown
 from lossearch.report.sections import make_report
-from lossearch.study.progress import Silent
+from lossearch.study.progress import Listener
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "use", "image", "rect", "circle", "line"}
 SECTIONS = (
@@ -433,7 +433,7 @@ def ran(tmp_path_factory):
     y = np.where((x**2).sum(axis=1) > 1.4, "außen", "内")
     return lossearch.search(
         x, y, losses=["bce", "hinge"], trials=15, seeds=2, confirm_seeds=4, epochs=4, store=store, name="small",
-        mlflow=False, workers=1, listener=Silent(),
+        mlflow=False, workers=1, listener=Listener(),
     )  # fmt: skip
 
 

@@ -24,12 +24,13 @@ from lossearch.pairs import find_pair
 from lossearch.records.curves import read_curves
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point, Space
-from lossearch.study.loop import Search, by_pair
+from lossearch.study.budget import Budget
+from lossearch.study.history import by_pair
+from lossearch.study.loop import Search
 from lossearch.study.plan import Plan
-from lossearch.study.progress import Silent
-from lossearch.study.pruning import LEAST, Pruning, rungs
-from lossearch.study.schedule import Budget, earlier_rounds
-from lossearch.study.trial_value import Attempt, summarise, told
+from lossearch.study.progress import Listener
+from lossearch.study.pruning import MIN_TRIALS, Pruning, rungs
+from lossearch.study.trial_value import Objective, RunningTrial, objective_values, summarise
 from lossearch.testing.problems import problem
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainSettings
 from lossearch.training.population.method import train_population
@@ -38,9 +39,9 @@ SETTINGS = TrainSettings(40, 8, "sgd")
 AHEAD = Point("bce/sigmoid", 0.5)
 
 
-def finished(course: dict[int, float], pair: str = "bce/sigmoid", **changed: Any) -> TrialRecord:
+def finished(scored: dict[int, float], pair: str = "bce/sigmoid", **changed: Any) -> TrialRecord:
     given: dict[str, Any] = {"outcome": Outcome.COMPLETED, "value": 0.5, "epoch": 1, **changed}
-    return TrialRecord(0, "cover", Point(pair, 0.1), "", (0,), intermediate_values=course, **given)
+    return TrialRecord(0, "cover", Point(pair, 0.1), "", (0,), intermediate_values=scored, **given)
 
 
 def flat(score: float, epochs: int = 40) -> dict[int, float]:
@@ -76,20 +77,20 @@ scores = st.floats(-2, 2).map(lambda x: round(x, 1))
     st.lists(st.lists(scores, min_size=1, max_size=12), max_size=14),
     st.lists(scores, min_size=12, max_size=12),
 )
-def test_it_is_the_median_of_what_earlier_trials_were_worth(
+def test_it_is_the_median_of_what_earlier_trials_scored(
     direction: str, policy: str, earlier: list[list[float]], ours: list[float]
 ) -> None:
     sign = 1 if direction == "maximize" else -1
 
-    def worth(course: list[float], epoch: int) -> float:
-        return course[epoch - 1] if policy == "last" else sign * max(sign * s for s in course[:epoch])
+    def value(scored: list[float], epoch: int) -> float:
+        return scored[epoch - 1] if policy == "last" else sign * max(sign * s for s in scored[:epoch])
 
     expected = []
     for epoch in rungs(12):
-        there = [worth(course, epoch) for course in earlier if len(course) >= epoch]
-        if len(there) >= LEAST and sign * worth(ours, epoch) < sign * float(np.median(there)) - 1e-12:
+        there = [value(scored, epoch) for scored in earlier if len(scored) >= epoch]
+        if len(there) >= MIN_TRIALS and sign * value(ours, epoch) < sign * float(np.median(there)) - 1e-12:
             expected.append(epoch)
-    records = [finished(dict(enumerate(course, start=1))) for course in earlier]
+    records = [finished(dict(enumerate(scored, start=1))) for scored in earlier]
     settings = replace(SETTINGS, epochs=12, epoch=policy)
     assert decisions(Pruning(records, direction, settings), ours) == expected
     assert decisions(Pruning(records[::-1], direction, settings), ours) == expected
@@ -97,7 +98,7 @@ def test_it_is_the_median_of_what_earlier_trials_were_worth(
 
 def test_eight_trials_of_the_same_pair_are_needed() -> None:
     bad = [0.1] * 40
-    few = [finished(flat(0.9))] * (LEAST - 1)
+    few = [finished(flat(0.9))] * (MIN_TRIALS - 1)
     others = [finished(flat(0.9), "mse/sigmoid")] * 20
     failed = [finished({}, outcome=Outcome.FAILED, value=None)] * 20
     assert decisions(Pruning([*few, *others, *failed], "maximize", SETTINGS), bad) == []
@@ -136,10 +137,10 @@ def test_another_process_decides_alike() -> None:
     assert decisions(again, [0.1] * 40) == before == list(rungs(40))
 
 
-def test_a_model_is_told_what_a_pruned_trial_was_worth() -> None:
-    assert told(finished({1: 0.2, 4: 0.3}, outcome=Outcome.PRUNED, value=None)) == 0.3
-    assert told(finished({1: 0.2, 4: 0.3}, value=0.25)) == 0.25
-    assert told(finished({}, outcome=Outcome.FAILED, value=None)) is None
+def test_a_model_is_told_the_last_value_of_a_pruned_trial() -> None:
+    assert objective_values(finished({1: 0.2, 4: 0.3}, outcome=Outcome.PRUNED, value=None)) == (0.3,)
+    assert objective_values(finished({1: 0.2, 4: 0.3}, value=0.25)) == (0.25,)
+    assert objective_values(finished({}, outcome=Outcome.FAILED, value=None)) is None
 
 
 def test_pairs_that_are_compared_are_trained_in_full() -> None:
@@ -154,9 +155,9 @@ def test_pairs_that_are_compared_are_trained_in_full() -> None:
     )
 
 
-# --- what a trial is worth ---------------------------------------------------------------------------
+# --- the value of a trial ---------------------------------------------------------------------------
 
-ATTEMPT = Attempt(3, "search", 1, AHEAD, "zero_one", 0.0)
+TRIAL = RunningTrial(3, "search", 1, AHEAD, "zero_one", 0.0)
 ACCURACY = problem("binary").metric
 
 
@@ -168,20 +169,20 @@ def result(
     return ReplicateResult(Replicate(AHEAD, seed, until), outcome, curves, 1.0, reason)
 
 
-def worth(*results: ReplicateResult) -> TrialRecord:
+def summarised(*results: ReplicateResult) -> TrialRecord:
     constants = {r.replicate.seed: 0.5 for r in results}
-    return summarise(ATTEMPT, results, metric=ACCURACY, constants=constants, epochs=40, policy="best")
+    return summarise(TRIAL, results, [Objective(ACCURACY, constants)], epochs=40, policy="best")
 
 
 def test_replicates_trained_until_an_epoch_are_judged_there() -> None:
-    record = worth(result(0, [0.2, 0.9, 0.4], until=3), result(1, [0.2, 0.9, 0.6], until=3))
+    record = summarised(result(0, [0.2, 0.9, 0.4], until=3), result(1, [0.2, 0.9, 0.6], until=3))
     assert (record.outcome, record.epoch, record.value) == (Outcome.COMPLETED, 3, 0.5)
     assert record.scores == {"val_accuracy": 0.5, "val_loss": 0.5}
     assert record.intermediate_values == pytest.approx({1: 0.2, 2: 0.9, 3: 0.5})
 
 
 def test_a_replicate_that_diverged_before_counts_as_a_constant_predictor() -> None:
-    record = worth(
+    record = summarised(
         result(0, [0.8, 0.9, 0.8], until=3),
         result(1, [0.8], Outcome.DIVERGED, until=3),
         result(2, [0.9] * 3, until=3),
@@ -191,7 +192,7 @@ def test_a_replicate_that_diverged_before_counts_as_a_constant_predictor() -> No
 
 
 def test_a_pruned_trial_has_scores_and_no_value() -> None:
-    record = worth(
+    record = summarised(
         result(0, [0.2, 0.4, 0.3], Outcome.PRUNED),
         result(1, [0.4], Outcome.DIVERGED),
         result(2, [0.4, 0.6, 0.7], Outcome.PRUNED),
@@ -203,7 +204,7 @@ def test_a_pruned_trial_has_scores_and_no_value() -> None:
 
 
 def test_a_failed_replicate_fails_a_pruned_trial() -> None:
-    record = worth(result(0, [0.2], Outcome.PRUNED), result(1, [], Outcome.FAILED))
+    record = summarised(result(0, [0.2], Outcome.PRUNED), result(1, [], Outcome.FAILED))
     assert (record.outcome, record.value, record.intermediate_values) == (Outcome.FAILED, None, {})
 
 
@@ -211,7 +212,7 @@ def test_a_failed_replicate_fails_a_pruned_trial() -> None:
 
 
 class Pages:
-    """A book in memory."""
+    """A recorder in memory."""
 
     def __init__(self, records: list[TrialRecord] | None = None) -> None:
         self.kept = list(records or ())
@@ -238,7 +239,7 @@ def plan(**changed: Any) -> Plan:
 
 def search(records: list[TrialRecord] | None = None, **changed: Any) -> Pages:
     pages = Pages(records)
-    Search(plan(**changed), partial(train_population, threads=1), pages, Silent())()
+    Search(plan(**changed), partial(train_population, threads=1), pages, Listener())()
     return pages
 
 
@@ -301,7 +302,7 @@ def test_a_killed_search_goes_on_with_the_same_decisions(searched: Pages, done: 
 def test_rounds_that_are_not_whole_have_no_part(searched: Pages) -> None:
     mine = plan()
     for done, whole in ((5, 0), (14, 14), (15, 14), (16, 16), (31, 30)):
-        found = earlier_rounds(mine.space, mine.budget, by_pair(searched.kept[:done]))
+        found = mine.schedule.whole_rounds(by_pair(searched.kept[:done]))
         assert [r.number for r in found] == list(range(whole)), done
 
 
@@ -312,7 +313,7 @@ X = RNG.normal(size=(160, 3))
 Y = (X[:, 0] + 0.5 * RNG.normal(size=160) > 0).astype(int)
 
 
-class Heard(Silent):
+class Heard(Listener):
     """Keeps notes, and interrupts after so many trials."""
 
     def __init__(self, after: int = 10**9) -> None:

@@ -17,7 +17,7 @@ from lossearch.api.result import Result
 from lossearch.cli import invoke
 from lossearch.errors import InputError, StudyMismatchError, UnknownNameError
 from lossearch.records.weights import path_of
-from lossearch.study.progress import Silent
+from lossearch.study.progress import Listener
 from lossearch.study.rerun import Rerun, rerun
 from lossearch.training.contract import Outcome
 
@@ -52,7 +52,7 @@ def search(store: Path, *data: Any, **changed: Any) -> Result:
         "mlflow": False,
         "workers": 1,
         "store": store,
-        "listener": Silent(),
+        "listener": Listener(),
         **changed,
     }
     return lossearch.search(*data, **options)

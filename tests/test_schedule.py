@@ -9,19 +9,13 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from lossearch.losses import ACTIVATIONS, losses_for
+from lossearch.metrics.registry import METRICS
 from lossearch.pairs import Pair, find_pair
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension, Point, Space
-from lossearch.study.loop import by_pair
-from lossearch.study.schedule import (
-    Budget,
-    Next,
-    extended_lr,
-    next_round,
-    round_of,
-    round_starts,
-    total_trials,
-)
+from lossearch.study.budget import Budget
+from lossearch.study.history import by_pair
+from lossearch.study.schedule import Proposal, Schedule, round_starts
 from lossearch.training.contract import Outcome
 
 PAIRS = tuple(find_pair(n, "binary") for n in ("bce/sigmoid", "mse/sigmoid", "hinge/identity"))
@@ -29,7 +23,7 @@ SPACE = Space("binary", PAIRS, (1e-3, 1.0))
 SEEDS = (1, 2, 3)
 
 
-def record(item: Next, number: int, value: float | None, sd: float = 0.001) -> TrialRecord:
+def record(item: Proposal, number: int, value: float | None, sd: float = 0.001) -> TrialRecord:
     return TrialRecord(
         number=number,
         stage=item.stage,
@@ -45,6 +39,10 @@ def record(item: Next, number: int, value: float | None, sd: float = 0.001) -> T
     )
 
 
+def schedule(space: Space, budget: Budget) -> Schedule:
+    return Schedule(space, budget, (METRICS["accuracy"],))
+
+
 def play(
     space: Space,
     budget: Budget,
@@ -53,7 +51,7 @@ def play(
     records: Sequence[TrialRecord] = (),
 ) -> list[TrialRecord]:
     done = list(records)
-    while batch := next_round(space, budget, by_pair(done), "maximize"):
+    while batch := schedule(space, budget).next_round(by_pair(done)):
         for item in batch:
             if stop_after is not None and len(done) >= stop_after:
                 return done
@@ -68,15 +66,15 @@ def peak(best: float) -> Callable[[Point], float]:
 def test_every_pair_gets_the_same_number_of_trials() -> None:
     done = play(SPACE, Budget(16, SEEDS), peak(-1.5))
     assert Counter(r.point.pair for r in done) == dict.fromkeys(SPACE.names, 16)
-    assert total_trials(SPACE, Budget(16, SEEDS)) == len(done) == 48
+    assert schedule(SPACE, Budget(16, SEEDS)).total == len(done) == 48
     assert all(sorted(r.index for r in rs) == list(range(16)) for rs in by_pair(done).values())
 
 
-def test_the_model_finds_the_peak_better_than_the_cover() -> None:
+def test_the_model_finds_the_peak_better_than_the_initial_design() -> None:
     done = play(SPACE, Budget(16, SEEDS), peak(-1.27))
     for records in by_pair(done).values():
-        cover = max(r.value or 0 for r in records if r.stage == "cover")
-        assert max(r.value or 0 for r in records) > cover
+        first = max(r.value or 0 for r in records if r.stage == "cover")
+        assert max(r.value or 0 for r in records) > first
 
 
 @pytest.mark.parametrize("stop", [1, 10, 21, 25, 30, 47])
@@ -113,7 +111,7 @@ def test_best_at_the_edge_extends_the_range_once_for_all() -> None:
 
     budget = Budget(16, SEEDS)
     done = play(SPACE, budget, score)
-    assert extended_lr(SPACE, budget, by_pair(done), 1) == (1e-3, 10.0)
+    assert schedule(SPACE, budget).extended_lr(by_pair(done)) == (1e-3, 10.0)
     extension = [r for r in done if r.stage == "extension"]
     assert Counter(r.point.pair for r in extension) == dict.fromkeys(SPACE.names, 2)
     assert all(1.0 < r.point.lr <= 10.0 for r in extension)
@@ -125,17 +123,17 @@ def test_best_at_the_edge_extends_the_range_once_for_all() -> None:
 @pytest.mark.parametrize(
     ("budget", "centre"),
     [(Budget(16, SEEDS, extend=False), 1.0), (Budget(7, SEEDS), 1.0), (Budget(16, SEEDS), -1.5)],
-    ids=["switched off", "no budget after the cover", "best inside"],
+    ids=["switched off", "no budget after the initial design", "best inside"],
 )
 def test_no_extension(budget: Budget, centre: float) -> None:
     done = play(SPACE, budget, peak(centre))
-    assert extended_lr(SPACE, budget, by_pair(done), 1) is None
+    assert schedule(SPACE, budget).extended_lr(by_pair(done)) is None
     assert all(1e-3 <= r.point.lr <= 1.0 for r in done)
 
 
 def test_a_plateau_is_no_edge() -> None:
     done = play(SPACE, Budget(7, SEEDS), lambda p: 0.8 + 1e-6 * math.log10(p.lr))
-    assert extended_lr(SPACE, Budget(16, SEEDS), by_pair(done), 1) is None
+    assert schedule(SPACE, Budget(16, SEEDS)).extended_lr(by_pair(done)) is None
 
 
 def test_failed_trials_count_once_and_stop_nothing() -> None:
@@ -170,7 +168,7 @@ def test_every_sampler_spends_the_budget_inside_the_ranges(sampler: str) -> None
     settings = (Dimension("batch_size", choices=(16, 32)),)
     space = Space("binary", PAIRS[:2], (1e-3, 1.0), settings=settings)
     done = play(space, Budget(9, SEEDS, sampler=sampler, extend=False), peak(-1.5))
-    assert len(done) == total_trials(space, Budget(9, SEEDS, sampler=sampler))
+    assert len(done) == schedule(space, Budget(9, SEEDS, sampler=sampler)).total
     assert all(1e-3 <= r.point.lr <= 1.0 and r.point.settings["batch_size"] in {16, 32} for r in done)
 
 
@@ -188,7 +186,7 @@ def test_adaptive_spends_more_on_better_pairs_and_resumes() -> None:
     budget = Budget(4, SEEDS, mode="adaptive", total=48, extend=False)
     whole = play(SPACE, budget, score)
     counts = Counter(r.point.pair for r in whole)
-    assert len(whole) == total_trials(SPACE, budget) == 48
+    assert len(whole) == schedule(SPACE, budget).total == 48
     assert counts["hinge/identity"] == max(counts.values()) > 16
     for stop in (5, 12, 20):
         resumed = play(SPACE, budget, score, records=play(SPACE, budget, score, stop_after=stop))
@@ -205,18 +203,18 @@ def test_rounds_begin_where_a_budget_says() -> None:
 @pytest.mark.parametrize("best", [-1.5, 0.3], ids=["inside", "at the edge"])
 def test_a_trial_is_found_with_its_round_as_it_was_asked_for(best: float) -> None:
     budget, done, rounds = Budget(16, SEEDS), [], []
-    while batch := next_round(SPACE, budget, by_pair(done), "maximize"):
+    while batch := schedule(SPACE, budget).next_round(by_pair(done)):
         rounds.append([n.point for n in batch])
         done += [record(n, len(done) + i, peak(best)(n.point)) for i, n in enumerate(batch)]
     for one in done:
-        beside = round_of(SPACE, budget, by_pair(done), one, 1)
+        beside = schedule(SPACE, budget).round_of(by_pair(done), one)
         assert one in beside
         assert [r.point for r in beside] in rounds
-    assert round_of(SPACE, Budget(16, SEEDS, "adaptive"), by_pair(done), done[0], 1) == []
+    assert schedule(SPACE, Budget(16, SEEDS, "adaptive")).round_of(by_pair(done), done[0]) == []
 
 
 def test_pairs_stay_level_within_a_round() -> None:
-    batch = next_round(SPACE, Budget(16, SEEDS), {}, "maximize")
+    batch = schedule(SPACE, Budget(16, SEEDS)).next_round({})
     assert [n.index for n in batch] == [i for i in range(7) for _ in SPACE.names]
 
 
@@ -230,4 +228,4 @@ def test_catalogue_pairs_all_have_a_first_round() -> None:
                     continue
                 assert isinstance(pair, Pair)
                 space = Space(kind, (pair,), (1e-3, 1.0))
-                assert len(next_round(space, Budget(5, SEEDS), {}, "maximize")) == 5
+                assert len(schedule(space, Budget(5, SEEDS)).next_round({})) == 5

@@ -35,7 +35,7 @@ from lossearch.report.html import to_html
 from lossearch.space import Dimension, Point
 from lossearch.study.importance import within_pairs
 from lossearch.study.samplers import propose
-from lossearch.study.trial_value import Attempt, Objective, summarise
+from lossearch.study.trial_value import Objective, RunningTrial, summarise
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult
 
 TWO = ["accuracy", "log_loss"]
@@ -381,13 +381,14 @@ def test_a_replicate_that_diverged_counts_as_its_constant_at_the_trials_epoch() 
         ReplicateResult(Replicate(point, 2), Outcome.DIVERGED, {}, 1.0, reason="loss was inf"),
     ]
     record = summarise(
-        Attempt(0, "cover", 0, point, "zero_one", 0.0),
+        RunningTrial(0, "cover", 0, point, "zero_one", 0.0),
         results,
-        metric=METRICS["accuracy"],
-        constants={1: 0.5, 2: 0.4},
+        [
+            Objective(METRICS["accuracy"], {1: 0.5, 2: 0.4}),
+            Objective(METRICS["log_loss"], {1: 0.69, 2: 0.7}),
+        ],
         epochs=3,
         policy="best",
-        second=Objective(METRICS["log_loss"], {1: 0.69, 2: 0.7}),
     )
     assert record.epoch == 2
     assert record.value == pytest.approx((0.9 + 0.4) / 2)

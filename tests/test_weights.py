@@ -18,9 +18,16 @@ from lossearch.api.result import Result
 from lossearch.errors import InputError, StoreError, UnknownNameError
 from lossearch.records.tensors import read_tensors, write_tensors
 from lossearch.records.trial import TrialRecord
-from lossearch.records.weights import WeightKeeper, _Held, leaving, path_of, read_weights, write_weights
+from lossearch.records.weights import (
+    WeightRetention,
+    _Stored,
+    files_to_remove,
+    path_of,
+    read_weights,
+    write_weights,
+)
 from lossearch.space import Point
-from lossearch.study.progress import Silent
+from lossearch.study.progress import Listener
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult
 
 RNG = np.random.default_rng(0)
@@ -54,8 +61,8 @@ def numbers(folder: Path) -> list[int]:
 
 def keeper(
     folder: Path, policy: str = "best", limit: int = 2**30, sign: int = 1, records: Any = ()
-) -> WeightKeeper:
-    return WeightKeeper(folder, policy, limit, sign, records)
+) -> WeightRetention:
+    return WeightRetention(folder, policy, limit, sign, records)
 
 
 def test_a_trials_weights_come_back_by_seed_with_their_types(tmp_path: Path) -> None:
@@ -113,24 +120,24 @@ def test_all_keeps_what_fits_and_the_best_of_each_pair_even_where_it_does_not(tm
 
 
 HELD = st.lists(
-    st.builds(_Held, st.integers(0, 10**6), st.sampled_from("abc"), st.floats(-1, 1), st.integers(1, 1000)),
+    st.builds(_Stored, st.integers(0, 10**6), st.sampled_from("abc"), st.floats(-1, 1), st.integers(1, 1000)),
     unique_by=lambda h: h.number,
     max_size=30,
 )
 
 
 @given(HELD, st.integers(0, 20_000))
-def test_what_leaves_makes_room_and_never_takes_the_best_of_a_pair(held: list[_Held], limit: int) -> None:
-    gone = leaving(held, "all", limit)
+def test_what_leaves_makes_room_and_never_takes_the_best_of_a_pair(held: list[_Stored], limit: int) -> None:
+    gone = files_to_remove(held, "all", limit)
     rest = [h for h in held if h not in gone]
     for pair in {h.pair for h in held}:
-        best = max(h.worth for h in held if h.pair == pair)
-        assert any(h.pair == pair and h.worth == best for h in rest)
+        best = max(h.gain for h in held if h.pair == pair)
+        assert any(h.pair == pair and h.gain == best for h in rest)
     assert sum(h.size for h in rest) <= limit or len(rest) == len({h.pair for h in held})
     if gone:
         assert sum(h.size for h in [*rest, gone[-1]]) > limit
     for h in gone:
-        assert all(h.worth <= other.worth for other in rest if other.pair == h.pair)
+        assert all(h.gain <= other.gain for other in rest if other.pair == h.pair)
 
 
 def test_files_of_no_trial_go_when_a_study_is_opened(tmp_path: Path) -> None:
@@ -181,7 +188,7 @@ def quick(store: Path, **changed: Any) -> Result:
         "workers": 1,
         **changed,
     }
-    return lossearch.search(X, Y, store=store, listener=Silent(), **options)
+    return lossearch.search(X, Y, store=store, listener=Listener(), **options)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from lossearch._text import duration
+from lossearch.study.progress import Listener
 
 if TYPE_CHECKING:
     from lossearch.records.trial import TrialRecord
@@ -79,7 +80,7 @@ class Pace:
         return None if here <= 0 or done >= total else self.elapsed / here * (total - done)
 
 
-class _Display:
+class _Display(Listener):
     """What both displays have: notes, how far the study is, and how it ended."""
 
     def __init__(

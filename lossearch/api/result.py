@@ -26,11 +26,11 @@ from lossearch.report import frames
 from lossearch.report.leaderboard import Leaderboard, make_leaderboard
 from lossearch.report.published import published_numbers, published_table
 from lossearch.space import Point
+from lossearch.study.history import last_attempts
 from lossearch.study.optuna_study import load_study, read_trials
 from lossearch.study.prepare import Prepared
 from lossearch.study.reopen import Reopened, find_trial
 from lossearch.study.rerun import Rerun
-from lossearch.study.trial_value import counted
 from lossearch.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Result:
     @cached_property
     def records(self) -> tuple[TrialRecord, ...]:
         """The trials that count: of a repeated one the last attempt."""
-        return tuple(counted(self.trials))
+        return tuple(last_attempts(self.trials))
 
     @cached_property
     def config(self) -> StudyConfig:

@@ -26,13 +26,13 @@ from lossearch.records.optuna import reach_storage
 from lossearch.records.store import Store
 from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.records.trial import TrialRecord
-from lossearch.records.weights import WeightKeeper
+from lossearch.records.weights import WeightRetention
 from lossearch.study.loop import Search
 from lossearch.study.optuna_study import open_study, quiet_optuna
 from lossearch.study.plan import require_same
 from lossearch.study.prepare import Prepared, prepare
-from lossearch.study.progress import Listener, Silent
-from lossearch.study.recorder import StudyBook
+from lossearch.study.progress import Listener
+from lossearch.study.recorder import StudyRecorder
 from lossearch.tasks.build import Judging
 from lossearch.training.contract import TrainingMethod
 from lossearch.training.workers.group import WorkerGroup
@@ -83,23 +83,23 @@ def run(
         RunFailedError: trials fail one after another in the same way.
         KeyboardInterrupt: Ctrl-C; what was done before is kept.
     """
-    heard = listener or Silent()
+    listener = listener or Listener()
     prepared = prepare(config, dataset=dataset, losses=losses, model=model, metric=metric)
     for note in (*prepared.plan.task.notes, *prepared.plan.notes):
-        heard.note(note)
+        listener.note(note)
     with ExitStack() as stack:
         stack.enter_context(quiet_optuna())
         stack.enter_context(no_autolog())
         group = stack.enter_context(
-            WorkerGroup(prepared.make_task, workers=config.train.workers, note=heard.note)
+            WorkerGroup(prepared.make_task, workers=config.train.workers, note=listener.note)
         )
-        method = prepared.method(heard.note, group)
+        method = prepared.method(listener.note, group)
         _reach(config.records)
         store = Store.open(config.records.store)
         stack.enter_context(claim(store, prepared.plan.name))
         with opening(store, prepared.plan.name):
-            book = _open_book(store, prepared, heard)
-        return replace(_search(prepared, method, group, store, book, heard), prepared=prepared)
+            recorder = _open_recorder(store, prepared, listener)
+        return replace(_search(prepared, method, group, store, recorder, listener), prepared=prepared)
 
 
 def _search(
@@ -107,21 +107,21 @@ def _search(
     method: TrainingMethod,
     group: WorkerGroup,
     store: Store,
-    book: StudyBook,
-    heard: Listener,
+    recorder: StudyRecorder,
+    listener: Listener,
 ) -> Result:
     name = prepared.plan.name
     try:
-        searched = method if book.weights is None else partial(method, keep_weights=True)
-        heard.finished(Search(prepared.plan, searched, book, heard)())
-        confirm_and_judge(prepared, group, store.study_dir(name), book, heard)
+        searched = method if recorder.weights is None else partial(method, keep_weights=True)
+        listener.finished(Search(prepared.plan, searched, recorder, listener)())
+        confirm_and_judge(prepared, group, store.study_dir(name), recorder, listener)
     except KeyboardInterrupt:
-        _finish(store, name, book.view, "killed")
+        _finish(store, name, recorder.view, "killed")
         raise
     except BaseException:
-        _finish(store, name, book.view, "failed")
+        _finish(store, name, recorder.view, "failed")
         raise
-    return _finish(store, name, book.view, "finished")
+    return _finish(store, name, recorder.view, "finished")
 
 
 def _reach(records: RecordsTable) -> None:
@@ -132,25 +132,25 @@ def _reach(records: RecordsTable) -> None:
         reach_storage(records.storage)
 
 
-def _open_book(store: Store, prepared: Prepared, heard: Listener) -> StudyBook:
+def _open_recorder(store: Store, prepared: Prepared, listener: Listener) -> StudyRecorder:
     """Open the study's records: declaration, Optuna study and MLflow runs, the last brought up to date."""
     name = prepared.plan.name
     declared = _declare(store, prepared)
     study = open_study(store, prepared.plan, prepared.config.records.storage)
-    view = open_view(store, declared, heard.note) if prepared.config.records.mlflow else None
-    book = StudyBook(prepared.plan, study, store.study_dir(name), view)
-    book.weights = _keeper(prepared, store, book.records())
+    view = open_view(store, declared, listener.note) if prepared.config.records.mlflow else None
+    recorder = StudyRecorder(prepared.plan, study, store.study_dir(name), view)
+    recorder.weights = _retention(prepared, store, recorder.records())
     if view is not None:
-        view.sync(book.records(), stored_curves(store, name))
-    return book
+        view.sync(recorder.records(), stored_curves(store, name))
+    return recorder
 
 
-def _keeper(prepared: Prepared, store: Store, records: Sequence[TrialRecord]) -> WeightKeeper | None:
+def _retention(prepared: Prepared, store: Store, records: Sequence[TrialRecord]) -> WeightRetention | None:
     kept, plan = prepared.config.records, prepared.plan
     if kept.weights == "none":
         return None
     folder = store.study_dir(plan.name)
-    return WeightKeeper(folder, kept.weights, kept.weights_bytes, plan.task.metric.sign, records)
+    return WeightRetention(folder, kept.weights, kept.weights_bytes, plan.task.metric.sign, records)
 
 
 def stored_curves(store: Store, name: str) -> Callable[[Any], Any]:

@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from lossearch._text import duration
-from lossearch.confirm.fresh_seeds import Fresh, Scorer
-from lossearch.confirm.selection import Finalists
+from lossearch.confirm.evaluation import Evaluation, Scorer
+from lossearch.confirm.selection import Selection
 from lossearch.errors import RunFailedError
 from lossearch.records.confirmations import (
     FILE,
     STAGE,
     Confirmation,
     Confirmed,
-    Raced,
+    EarlyStopping,
     read_confirmed,
     write_confirmed,
 )
@@ -42,14 +42,14 @@ VERDICT = "verdict.json"
 """What is said of a confirmation; it goes with it."""
 
 Missing = Sequence[tuple[TrialRecord, tuple[int, ...]]]
-"""Finalists, and the seeds that each lacks."""
+"""Selected trials, and the seeds that each lacks."""
 
 EVERY_SECONDS = 20.0
 """How often a long confirmation says how far it is."""
 
 
 @dataclass
-class Confirm:
+class Confirmer:
     """The confirmation of one study, written into its directory."""
 
     plan: Plan
@@ -60,56 +60,58 @@ class Confirm:
     def __post_init__(self) -> None:
         self.scorer = Scorer(self.plan)
 
-    def __call__(self, finalists: Finalists, n: int, raced: Raced | None = None) -> Confirmed | None:
+    def __call__(
+        self, selection: Selection, n: int, stopping: EarlyStopping | None = None
+    ) -> Confirmed | None:
         """Train what is not there yet on ``n`` fresh seeds, and return the whole confirmation.
 
-        What was confirmed before stays where the finalist is the same, and so do more seeds than ``n``.
+        What was confirmed before stays where the selected trial is the same, and so do more seeds than ``n``.
         None where nothing is to be confirmed.
 
         Args:
-            finalists: what is confirmed.
+            selection: what is confirmed.
             n: seeds of each; 0 adds none.
-            raced: how far a race has come, where there is one: who was dropped gets no more seeds.
+            stopping: how far a confirmation with early stopping has come: a pair dropped gets no more seeds.
         """
-        before = self.before(finalists)
-        if raced is None:
-            raced = before.raced if before and not n else Raced()
+        before = self.before(selection)
+        if stopping is None:
+            stopping = before.stopping if before and not n else EarlyStopping()
         most = max(n, len(before.seeds) if before else 0)
         seeds = confirm_seeds(self.plan.budget.seed, most, self.plan.budget.seeds)
-        missing = self.missing(finalists, n if raced.looks and n else most, raced.dropped)
-        if not finalists.trials or not seeds or (missing and not n):
+        missing = self.missing(selection, n if stopping.analyses and n else most, stopping.dropped)
+        if not selection.trials or not seeds or (missing and not n):
             discard(self.folder)
             return None
         if before is not None and not missing:
-            return self._settled(before, finalists, raced)
-        return self._confirmed(finalists, before, seeds, missing, raced)
+            return self._unchanged(before, selection, stopping)
+        return self._confirmed(selection, before, seeds, missing, stopping)
 
-    def missing(self, finalists: Finalists, n: int, dropped: Collection[str] = ()) -> Missing:
-        """Return the finalists that lack some of the first ``n`` seeds, but for pairs that were dropped."""
-        before = self.before(finalists)
+    def missing(self, selection: Selection, n: int, dropped: Collection[str] = ()) -> Missing:
+        """Return the selected trials that lack some of the first ``n`` seeds, but for pairs that were dropped."""
+        before = self.before(selection)
         known = {c.point.pair: c.seeds for c in before.confirmations} if before else {}
         seeds = confirm_seeds(self.plan.budget.seed, n, self.plan.budget.seeds)
         return [
             (trial, own)
-            for trial in finalists.trials
+            for trial in selection.trials
             if (pair := trial.point.pair) not in dropped
             and (own := tuple(s for s in seeds if s not in known.get(pair, ())))
         ]
 
-    def before(self, finalists: Finalists) -> Confirmed | None:
-        """Return what was confirmed before of these finalists, None where nothing was."""
+    def before(self, selection: Selection) -> Confirmed | None:
+        """Return what was confirmed before of these trials, None where nothing was."""
         found = read_confirmed(self.folder)
         if found is None or not (self.folder / PREDICTIONS).exists():
             return None
-        same = {(r.point.pair, r.number, r.epoch) for r in finalists.trials}
+        same = {(r.point.pair, r.number, r.epoch) for r in selection.trials}
         kept = tuple(c for c in found.confirmations if (c.point.pair, c.trial, c.epoch) in same)
         # who was dropped depends on all that ran
-        raced = found.raced if len(kept) == len(found.confirmations) else Raced()
-        return replace(found, confirmations=kept, raced=raced) if kept else None
+        stopping = found.stopping if len(kept) == len(found.confirmations) else EarlyStopping()
+        return replace(found, confirmations=kept, stopping=stopping) if kept else None
 
-    def _settled(self, before: Confirmed, finalists: Finalists, raced: Raced) -> Confirmed:
+    def _unchanged(self, before: Confirmed, selection: Selection, stopping: EarlyStopping) -> Confirmed:
         """Return what was confirmed before and is all that there is to confirm."""
-        now = replace(before, left_out=finalists.left_out, trials=finalists.of, raced=raced)
+        now = replace(before, left_out=selection.left_out, trials=selection.of, stopping=stopping)
         if now != read_confirmed(self.folder):
             (self.folder / VERDICT).unlink(missing_ok=True)
             write_confirmed(self.folder, now)
@@ -117,21 +119,19 @@ class Confirm:
 
     def _confirmed(
         self,
-        finalists: Finalists,
+        selection: Selection,
         before: Confirmed | None,
         seeds: tuple[int, ...],
         missing: Missing,
-        raced: Raced,
+        stopping: EarlyStopping,
     ) -> Confirmed:
         known = {c.point.pair: c for c in before.confirmations} if before else {}
         constants = self.scorer.constants(seeds)
-        fresh = {f.finalist.point.pair: f for f in self._trained(missing, seeds, constants)}
-        failed = {
-            pair: r.reason for pair, f in fresh.items() for r in f.results if r.outcome is Outcome.FAILED
-        }
+        new = {e.trial.point.pair: e for e in self._evaluated(missing, seeds, constants)}
+        failed = {pair: r.reason for pair, e in new.items() for r in e.results if r.outcome is Outcome.FAILED}
         found = [
-            _joined(known.get(pair), fresh.get(pair), trial, self.scorer.judged)
-            for trial in finalists.trials
+            _joined(known.get(pair), new.get(pair), trial, self.scorer.judged)
+            for trial in selection.trials
             if (pair := trial.point.pair) not in failed
         ]
         if not found:
@@ -139,7 +139,7 @@ class Confirm:
                 f"Every pair failed in its confirmation: {next(iter(failed.values())).rstrip('.')}. The search is kept; the "
                 "same command confirms again."
             )
-        left_out = {**finalists.left_out, **{p: f"its confirmation failed: {r}" for p, r in failed.items()}}
+        left_out = {**selection.left_out, **{p: f"its confirmation failed: {r}" for p, r in failed.items()}}
         confirmed = Confirmed(
             self.scorer.parts[0],
             self.plan.task.metric.name,
@@ -147,19 +147,19 @@ class Confirm:
             constants,
             tuple(found),
             left_out,
-            finalists.of,
-            raced,
+            selection.of,
+            stopping,
         )
-        self._write(confirmed, before, [f for p, f in fresh.items() if p not in failed])
+        self._write(confirmed, before, [e for p, e in new.items() if p not in failed])
         return confirmed
 
-    def _trained(
+    def _evaluated(
         self,
         missing: Missing,
         seeds: Sequence[int],
         constants: Mapping[str, Mapping[str, Sequence[float]]],
-    ) -> list[Fresh]:
-        """Train the finalists under the seeds they lack, all as one population."""
+    ) -> list[Evaluation]:
+        """Train and score the selected trials under the seeds they lack, all as one population."""
         replicates = [Replicate(t.point, seed, t.epoch) for t, own in missing for seed in own]
         pairs, most = len(missing), max(len(own) for _, own in missing)
         self.listener.note(
@@ -170,11 +170,11 @@ class Confirm:
         place = {seed: i for i, seed in enumerate(seeds)}
         found = []
         for trial, own in missing:
-            fresh = self.scorer.fresh(trial, own[0])
+            evaluation = self.scorer.begin(trial, own[0])
             for seed in own:
                 at = {p: {m: v[place[seed]] for m, v in of.items()} for p, of in constants.items()}
-                self.scorer.take(fresh, next(results), at)
-            found.append(fresh)
+                self.scorer.add(evaluation, next(results), at)
+            found.append(evaluation)
         return found
 
     def _results(self, replicates: Sequence[Replicate]) -> Iterator[ReplicateResult]:
@@ -196,7 +196,7 @@ class Confirm:
         plan = self.plan
         return self.train(plan.task, plan.space, replicates, plan.settings, keep_weights=True)
 
-    def _write(self, confirmed: Confirmed, before: Confirmed | None, fresh: Sequence[Fresh]) -> None:
+    def _write(self, confirmed: Confirmed, before: Confirmed | None, new: Sequence[Evaluation]) -> None:
         """Write predictions and curves, and last what says that they are there."""
         known = before.confirmations if before else ()
         (self.folder / VERDICT).unlink(missing_ok=True)
@@ -206,18 +206,18 @@ class Confirm:
             write_confirmed(self.folder, before)
         write_predictions(
             self.folder,
-            [table for f in fresh for table in f.sheets],
+            [table for e in new for table in e.sheets],
             {(c.point.pair, seed) for c in known for seed in c.seeds},
         )
         rewrite(
             self.folder,
             STAGE,
-            {f.finalist.number: f.results for f in fresh},
+            {e.trial.number: e.results for e in new},
             {(c.trial, seed) for c in known for seed in c.seeds},
         )
-        for f in fresh:
-            if f.model is not None and f.finalist.point.pair not in {c.point.pair for c in known}:
-                keep_model(self.folder, f.model)
+        for e in new:
+            if e.model is not None and e.trial.point.pair not in {c.point.pair for c in known}:
+                keep_model(self.folder, e.model)
         write_confirmed(self.folder, confirmed)
 
 
@@ -227,20 +227,22 @@ def discard(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _joined(known: Confirmation | None, fresh: Fresh | None, trial: TrialRecord, judged: str) -> Confirmation:
-    """Return what was known of a finalist and what was trained just now as one record."""
-    if fresh is None:
+def _joined(
+    known: Confirmation | None, new: Evaluation | None, trial: TrialRecord, judged: str
+) -> Confirmation:
+    """Return what was known of a selected trial and what was trained just now as one record."""
+    if new is None:
         if known is None:
             raise RuntimeError(f"{trial.point.pair} was neither confirmed before nor trained now.")
         return known
-    results = fresh.results
+    results = new.results
     outcomes = (*(known.outcomes if known else ()), *(r.outcome for r in results))
-    names = dict.fromkeys([*(known.values if known else ()), *(n for v in fresh.values for n in v)])
+    names = dict.fromkeys([*(known.values if known else ()), *(n for v in new.values for n in v)])
     n_known = len(known.seeds) if known else 0
     values = {
         name: (
             *(known.values.get(name, (math.nan,) * n_known) if known else ()),
-            *(v.get(name, math.nan) for v in fresh.values),
+            *(v.get(name, math.nan) for v in new.values),
         )
         for name in names
     }
@@ -256,8 +258,8 @@ def _joined(known: Confirmation | None, fresh: Fresh | None, trial: TrialRecord,
         seeds=(*(known.seeds if known else ()), *(r.replicate.seed for r in results)),
         outcomes=outcomes,
         values=values,
-        fields=fresh.fields,
-        codes=fresh.codes,
+        fields=new.fields,
+        codes=new.codes,
         reason=reasons[0] if reasons else "",
         seconds=seconds + (known.seconds if known else 0.0),
         started=known.started if known else time.time() - seconds,

@@ -10,17 +10,17 @@ from typing import TypedDict, Unpack
 from lossearch._json import read_json, write_json
 from lossearch.confirm.confirmation import VERDICT
 from lossearch.diagnostics.fairness import sensitivity
-from lossearch.records.confirmations import PREFIX, Confirmed, Raced
+from lossearch.records.confirmations import PREFIX, Confirmed, EarlyStopping
 from lossearch.records.evidence import read_evidence
 from lossearch.records.trial import TrialRecord
-from lossearch.study.loop import by_pair
+from lossearch.study.history import by_pair
 from lossearch.study.plan import Plan
 from lossearch.verdict import Verdict
 from lossearch.verdict.decision import judge
 from lossearch.verdict.early_stopping import combined, level_share
 
 
-class Known(TypedDict, total=False):
+class PairFacts(TypedDict, total=False):
     """What is known of pairs besides their predictions, as ``judge`` takes it."""
 
     search_scores: Mapping[str, float]
@@ -53,11 +53,11 @@ def judge_study(
     }
     name = f"{PREFIX['validation']}{metric.name}"
     said: dict[int, Verdict] = {}
-    for at in confirmed.raced.taken or (len(confirmed.seeds),):
-        said[at] = look(
+    for at in confirmed.stopping.past or (len(confirmed.seeds),):
+        said[at] = analyse(
             folder,
             plan,
-            replace(confirmed.raced, at=at),
+            replace(confirmed.stopping, at=at),
             rope=rope,
             search_scores={c.point.pair: c.search for c in confirmed.confirmations},
             validation_scores={c.point.pair: c.scores[name] for c in confirmed.confirmations},
@@ -66,20 +66,25 @@ def judge_study(
             cost={c.point.pair: float(c.epoch) for c in confirmed.confirmations},
         )
         rope = said[at].rope
-    verdict = combined(said, confirmed.raced.dropped)
+    verdict = combined(said, confirmed.stopping.dropped)
     write_json(folder / VERDICT, verdict.as_json())
     return verdict
 
 
-def look(
-    folder: Path, plan: Plan, raced: Raced, *, rope: float | None = None, **known: Unpack[Known]
+def analyse(
+    folder: Path,
+    plan: Plan,
+    stopping: EarlyStopping,
+    *,
+    rope: float | None = None,
+    **known: Unpack[PairFacts],
 ) -> Verdict:
-    """Judge the pairs that are still in a race on the seeds they have; where there is none, all on all seeds.
+    """Judge the pairs that were not dropped before on the seeds they have; without early stopping, all on all seeds.
 
     Args:
         folder: the study's directory, which holds the predictions.
         plan: the study's plan.
-        raced: how far the race has come.
+        stopping: how far the confirmation has come.
         rope: differences up to this are equal for practical purposes; None for the metric's default.
         known: what else ``judge`` is told of the pairs.
 
@@ -91,15 +96,15 @@ def look(
         folder,
         plan.task.kind,
         metric,
-        seeds=raced.at,
-        without=[pair for pair, at in raced.dropped.items() if at < raced.at],
+        seeds=stopping.at,
+        without=[pair for pair, at in stopping.dropped.items() if at < stopping.at],
     )
     return judge(
         evidence,
         direction=metric.direction,
         conventional=plan.conventional,
         rope=rope,
-        share=level_share(raced.looks, raced.at),
+        share=level_share(stopping.analyses, stopping.at),
         seed=plan.budget.seed,
         **known,
     )

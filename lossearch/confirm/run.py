@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lossearch.confirm.confirmation import Confirm
-from lossearch.confirm.early_stopping import race
+from lossearch.confirm.confirmation import Confirmer
+from lossearch.confirm.early_stopping import confirm_with_early_stopping
 from lossearch.confirm.judging import judge_study
-from lossearch.confirm.selection import choose_finalists
+from lossearch.confirm.selection import select_points
 from lossearch.errors import InputError
 from lossearch.records.confirmations import STAGE, Confirmed
 from lossearch.records.curves import mean_curves_of, read_curves
 from lossearch.records.mlflow.view import MlflowView
 from lossearch.study.prepare import Prepared
 from lossearch.study.progress import Listener
-from lossearch.study.recorder import StudyBook
+from lossearch.study.recorder import StudyRecorder
 from lossearch.study.seeds import confirm_seeds
 from lossearch.training.workers.group import WorkerGroup
 
 
 def confirm_and_judge(
-    prepared: Prepared, group: WorkerGroup | None, folder: Path, book: StudyBook, heard: Listener
+    prepared: Prepared, group: WorkerGroup | None, folder: Path, recorder: StudyRecorder, listener: Listener
 ) -> None:
     """Confirm what a search has found and judge it; a confirmation that is there already is not repeated.
 
@@ -28,30 +28,34 @@ def confirm_and_judge(
         prepared: the study.
         group: other processes that may train too.
         folder: the study's directory.
-        book: its records.
-        heard: hears of the progress, and why there is no verdict where there is none.
+        recorder: of its records.
+        listener: hears of the progress, and why there is no verdict where there is none.
 
     Raises:
         RunFailedError: every pair failed in its confirmation.
     """
     plan, n = prepared.plan, prepared.config.budget.confirm_seeds
-    trials = book.records()
-    finalists = choose_finalists(plan, trials, prepared.min_trials)
+    trials = recorder.records()
+    selection = select_points(plan, trials, prepared.min_trials)
     if n:
-        for pair, why in finalists.left_out.items():
-            heard.note(f"Not confirmed: {pair} ({why}).")
+        for pair, why in selection.left_out.items():
+            listener.note(f"Not confirmed: {pair} ({why}).")
     fresh = confirm_seeds(plan.budget.seed, n, plan.budget.seeds) or plan.budget.seeds
-    confirm = Confirm(plan, prepared.method(lambda _: None, group, fresh), folder, heard)
+    confirm = Confirmer(plan, prepared.method(lambda _: None, group, fresh), folder, listener)
     budget = prepared.config.budget
-    confirmed = race(confirm, finalists, n, budget.rope) if budget.race else confirm(finalists, n)
-    if book.view is not None:
-        write_confirmation(book.view, folder, confirmed)
+    confirmed = (
+        confirm_with_early_stopping(confirm, selection, n, budget.rope)
+        if budget.race
+        else confirm(selection, n)
+    )
+    if recorder.view is not None:
+        write_confirmation(recorder.view, folder, confirmed)
     if confirmed is None or plan.budget.mode == "adaptive":
         return
     try:
         judge_study(folder, plan, confirmed, trials, prepared.config.budget.rope)
     except InputError as error:
-        heard.note(f"No verdict: {error}")
+        listener.note(f"No verdict: {error}")
 
 
 def write_confirmation(view: MlflowView, folder: Path, confirmed: Confirmed | None) -> int:

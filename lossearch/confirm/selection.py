@@ -1,4 +1,4 @@
-"""What is confirmed: the best trial of every pair that can be judged, and the fresh seeds."""
+"""What is confirmed: the best trial of every pair that can be judged."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lossearch.records.trial import TrialRecord, best_of
-from lossearch.study.loop import by_pair
+from lossearch.study.history import History, by_pair, last_attempts
 from lossearch.study.plan import Plan
-from lossearch.study.schedule import History, points_of
-from lossearch.study.trial_value import counted
 from lossearch.training.contract import Outcome
 
 
 @dataclass(frozen=True)
-class Finalists:
+class Selection:
     """The best trial of every pair that can be judged, by pair why others cannot, and of how many trials."""
 
     trials: tuple[TrialRecord, ...]
@@ -22,7 +20,7 @@ class Finalists:
     of: int = 0
 
 
-def choose_finalists(plan: Plan, trials: Sequence[TrialRecord], min_trials: int) -> Finalists:
+def select_points(plan: Plan, trials: Sequence[TrialRecord], min_trials: int) -> Selection:
     """Return the trials to be confirmed.
 
     Where pairs get the same budget, each is judged on as many of its first trials as the pair with the
@@ -35,7 +33,7 @@ def choose_finalists(plan: Plan, trials: Sequence[TrialRecord], min_trials: int)
         min_trials: finished trials that a pair needs, where it has so many points.
     """
     history = by_pair(trials)
-    needed = {pair: min(min_trials, points_of(plan.space, plan.budget, pair)) for pair in plan.space.names}
+    needed = {pair: min(min_trials, plan.schedule.points_of(pair)) for pair in plan.space.names}
     short = {pair: n for pair in needed if (n := len(_finished(history.get(pair, ())))) < needed[pair]}
     left_out = {
         pair: f"{n} finished {'trial' if n == 1 else 'trials'}, and {needed[pair]} are needed"
@@ -51,7 +49,7 @@ def choose_finalists(plan: Plan, trials: Sequence[TrialRecord], min_trials: int)
     only = best_of(found, plan.task.metric.sign)
     if plan.budget.mode == "adaptive" and only is not None:
         found = [only]
-    return Finalists(tuple(found), left_out, len(counted(trials)))
+    return Selection(tuple(found), left_out, len(last_attempts(trials)))
 
 
 def _finished(records: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -62,7 +60,5 @@ def _level(plan: Plan, history: History) -> History:
     """Return as many first trials of every pair as the unfinished pair with the fewest has had."""
     if plan.budget.mode != "equal":
         return history
-    unfinished = [
-        len(own) for pair, own in history.items() if len(own) < points_of(plan.space, plan.budget, pair)
-    ]
+    unfinished = [len(own) for pair, own in history.items() if len(own) < plan.schedule.points_of(pair)]
     return {pair: own[: min(unfinished, default=None)] for pair, own in history.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -127,21 +127,21 @@ class Confirmation:
 
 
 @dataclass(frozen=True)
-class Raced:
-    """How far a race has come: after how many seeds its pairs are looked at, and who was dropped when.
+class EarlyStopping:
+    """How far a confirmation with early stopping has come.
 
-    ``looks`` are all that are planned, none where there is no race; ``at`` is how many seeds the pairs
-    still in it have been given. ``dropped``: pair -> after how many seeds.
+    ``analyses`` are the numbers of seeds after which pairs are to be compared, none without early stopping;
+    ``at`` is how many seeds the pairs that are left have been given. ``dropped``: pair -> after how many seeds.
     """
 
-    looks: tuple[int, ...] = ()
+    analyses: tuple[int, ...] = ()
     at: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def taken(self) -> tuple[int, ...]:
-        """The looks up to now."""
-        return tuple(n for n in self.looks if n <= self.at)
+    def past(self) -> tuple[int, ...]:
+        """The analyses up to now."""
+        return tuple(n for n in self.analyses if n <= self.at)
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Confirmed:
 
     ``trials`` is how many trials the search had when its best were chosen. ``part`` holds the rows that count: "test", or "validation" where there is no test part. ``constants``
     are what a constant predictor scores: part -> metric -> one number a seed. ``left_out`` says of each
-    pair that is not confirmed why. In a race a pair may have fewer than all ``seeds``, but the first of them.
+    pair that is not confirmed why. With early stopping a pair may have fewer than all ``seeds``, but the first of them.
     """
 
     part: str
@@ -160,7 +160,7 @@ class Confirmed:
     confirmations: tuple[Confirmation, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     trials: int = 0
-    raced: Raced = field(default_factory=Raced)
+    stopping: EarlyStopping = field(default_factory=EarlyStopping)
 
     def __getitem__(self, pair: str) -> Confirmation:
         return {c.point.pair: c for c in self.confirmations}[pair]
@@ -181,7 +181,11 @@ def write_confirmed(folder: Path, confirmed: Confirmed) -> Path:
         "constants": confirmed.constants,
         "left_out": confirmed.left_out,
         "trials": confirmed.trials,
-        "raced": asdict(confirmed.raced),
+        "raced": {
+            "looks": confirmed.stopping.analyses,
+            "at": confirmed.stopping.at,
+            "dropped": confirmed.stopping.dropped,
+        },
         "confirmations": [c.as_json() for c in confirmed.confirmations],
     }
     return write_json(folder / FILE, plain)
@@ -213,7 +217,7 @@ def read_confirmed(folder: Path) -> Confirmed | None:
             confirmations=tuple(Confirmation.from_json(c) for c in found["confirmations"]),
             left_out=found["left_out"],
             trials=found.get("trials", 0),
-            raced=_raced(found.get("raced", {})),
+            stopping=_stopping(found.get("raced", {})),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(
@@ -221,8 +225,8 @@ def read_confirmed(folder: Path) -> Confirmed | None:
         ) from error
 
 
-def _raced(values: Mapping[str, Any]) -> Raced:
-    return Raced(tuple(values.get("looks", ())), values.get("at", 0), values.get("dropped", {}))
+def _stopping(values: Mapping[str, Any]) -> EarlyStopping:
+    return EarlyStopping(tuple(values.get("looks", ())), values.get("at", 0), values.get("dropped", {}))
 
 
 def _number(value: float | None) -> float:

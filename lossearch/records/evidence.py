@@ -65,7 +65,7 @@ def read_evidence(
 ) -> Evidence:
     """Return what was confirmed, from a study's records alone.
 
-    Predictions of a diverged replicate are zeros. Of a race there are the pairs that came to its end.
+    Predictions of a diverged replicate are zeros. With early stopping: of the pairs that have all seeds.
 
     Args:
         folder: the study's directory.
@@ -73,7 +73,7 @@ def read_evidence(
         metric: by which pairs are judged. A pair that does not give what the metric reads is left out.
         part: "test" or "validation"; by default the part that counts.
         seeds: how many, from the first; by default all that were judged.
-        without: pairs to leave out; by default those that were dropped from a race.
+        without: pairs to leave out; by default those that were dropped early.
 
     Raises:
         StoreError: nothing was confirmed, or the records are damaged.
@@ -88,8 +88,8 @@ def read_evidence(
     if name not in confirmed.constants:
         raise InputError(unknown_name("confirmed part", name, list(confirmed.constants)))
     judge = metric if isinstance(metric, Metric) else known_metric(metric, kind)
-    judged = confirmed.seeds[: seeds or confirmed.raced.at or None]
-    left = confirmed.raced.dropped if without is None else without
+    judged = confirmed.seeds[: seeds or confirmed.stopping.at or None]
+    left = confirmed.stopping.dropped if without is None else without
     running = [c for c in confirmed.confirmations if c.point.pair not in left and len(c.seeds) >= len(judged)]
     giving = [c for c in running if judge.needs == "codes" or judge.needs in c.fields]
     if not giving:

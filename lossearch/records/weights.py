@@ -34,12 +34,12 @@ class TrialWeights:
     kept_epoch: Mapping[int, int]
 
 
-class _Held(NamedTuple):
-    """A file, and what decides whether it stays: ``worth`` is more for the better trial."""
+class _Stored(NamedTuple):
+    """A file, and what decides whether it stays: ``gain`` is more for the better trial."""
 
     number: int
     pair: str
-    worth: float
+    gain: float
     size: int
 
 
@@ -82,7 +82,7 @@ def read_weights(folder: Path, record: TrialRecord) -> TrialWeights | None:
     return TrialWeights(states, dict(zip(seeds, epochs, strict=True)))
 
 
-class WeightKeeper:
+class WeightRetention:
     """Keeps the weights of a study's trials, "best" that of every pair's best trial, "all" of as many as fit.
 
     The best trial of a pair always stays. Where the others are more than ``limit`` bytes with it, the worst
@@ -100,7 +100,7 @@ class WeightKeeper:
         self, folder: Path, policy: str, limit: int, sign: int, records: Iterable[TrialRecord] = ()
     ) -> None:
         self.folder, self.policy, self.limit, self.sign = folder, policy, limit, sign
-        self._held: list[_Held] = []
+        self._stored: list[_Stored] = []
         self._sweep({r.number: r for r in records})
 
     @property
@@ -112,19 +112,19 @@ class WeightKeeper:
         """Keep a trial's weights, or not, and make room."""
         if not self.wanted or record.value is None:
             return
-        worth = self.sign * record.value
-        best = max((h.worth for h in self._held if h.pair == record.point.pair), default=None)
-        if self.policy == "best" and best is not None and worth <= best:
+        gain = self.sign * record.value
+        best = max((f.gain for f in self._stored if f.pair == record.point.pair), default=None)
+        if self.policy == "best" and best is not None and gain <= best:
             return
         path = write_weights(self.folder, record, results)
         if path is not None:
-            self._held.append(_Held(record.number, record.point.pair, worth, path.stat().st_size))
+            self._stored.append(_Stored(record.number, record.point.pair, gain, path.stat().st_size))
             self._make_room()
 
     def _make_room(self) -> None:
-        for held in leaving(self._held, self.policy, self.limit):
-            path_of(self.folder, held.number).unlink(missing_ok=True)
-            self._held.remove(held)
+        for stored in files_to_remove(self._stored, self.policy, self.limit):
+            path_of(self.folder, stored.number).unlink(missing_ok=True)
+            self._stored.remove(stored)
 
     def _sweep(self, records: Mapping[int, TrialRecord]) -> None:
         """Take stock of the files there are; those of no trial, and halves of files, go."""
@@ -136,8 +136,8 @@ class WeightKeeper:
             if record is None or record.value is None or not _is_of(path, record):
                 path.unlink(missing_ok=True)
                 continue
-            worth = self.sign * record.value
-            self._held.append(_Held(record.number, record.point.pair, worth, path.stat().st_size))
+            gain = self.sign * record.value
+            self._stored.append(_Stored(record.number, record.point.pair, gain, path.stat().st_size))
 
 
 def _is_of(path: Path, record: TrialRecord) -> bool:
@@ -147,21 +147,18 @@ def _is_of(path: Path, record: TrialRecord) -> bool:
         return False
 
 
-def leaving(held: Sequence[_Held], policy: str, limit: int) -> list[_Held]:
+def files_to_remove(stored: Sequence[_Stored], policy: str, limit: int) -> list[_Stored]:
     """Return the files to remove, in order, so that the rest fit; the best of each pair is never among them."""
-    best: dict[str, _Held] = {}
-    for h in held:
-        known = best.get(h.pair)
-        if known is None or (h.worth, -h.number) > (known.worth, -known.number):
-            best[h.pair] = h
-    others = sorted((h for h in held if best[h.pair] is not h), key=lambda h: (h.worth, -h.number))
+    ranked = sorted(stored, key=lambda f: (f.gain, -f.number))
+    best = {f.pair: f for f in ranked}
+    others = [f for f in ranked if best[f.pair] is not f]
     if policy == "best":
         return others
-    gone: list[_Held] = []
-    total = sum(h.size for h in held)
-    files = Counter(h.pair for h in others)
+    gone: list[_Stored] = []
+    total = sum(f.size for f in stored)
+    files = Counter(f.pair for f in others)
     while others and total > limit:
-        worst = max(others, key=lambda h: (files[h.pair], -h.worth, h.number))
+        worst = max(others, key=lambda f: (files[f.pair], -f.gain, f.number))
         others.remove(worst)
         files[worst.pair] -= 1
         total -= worst.size

@@ -1,4 +1,4 @@
-"""What a study will take, foretold from a few epochs of its first trials: time, memory, disk."""
+"""What a study will take, estimated from a few epochs of its first trials: time, memory, disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from lossearch.study.plan import Plan
-from lossearch.study.schedule import next_round
 from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import SCORED_EPOCHS, Replicate, TrainingMethod
 from lossearch.training.population.chunks import Chunk
@@ -17,7 +16,7 @@ from lossearch.training.population.method import Populations
 from lossearch.training.workers.group import START_UP_SECONDS
 
 PROBE_SECONDS = 2.0
-"""Seconds of training by which the time of a study is foretold."""
+"""Seconds of training by which the time of a study is estimated."""
 
 
 class _Clock:
@@ -42,7 +41,7 @@ class _Clock:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a study is foretold to take.
+    """What a study is estimated to take.
 
     Args:
         replicates: how many are trained in the search.
@@ -61,7 +60,7 @@ class Cost:
     memory: int | None
 
 
-def foretell(plan: Plan, method: TrainingMethod, workers: int) -> Cost:
+def estimate_cost(plan: Plan, method: TrainingMethod, workers: int) -> Cost:
     """Return what a whole study takes.
 
     Args:
@@ -70,7 +69,7 @@ def foretell(plan: Plan, method: TrainingMethod, workers: int) -> Cost:
         workers: how many processes there may be.
     """
     n = plan.total * len(plan.budget.seeds)
-    first = next_round(plan.space, plan.budget, {}, plan.task.metric.direction)
+    first = plan.schedule.next_round({})
     replicates = [Replicate(item.point, seed) for item in first for seed in plan.budget.seeds]
     parts: list[Chunk] = []
     memory = None

@@ -37,7 +37,7 @@ def importances(
     rates: Optuna splits a choice among k into k numbers, and with seven pairs gave 35 % to one that had 5 %.
 
     Args:
-        records: counted trials of all pairs, or of one.
+        records: trials of all pairs, or of one.
         direction: "maximize" or "minimize".
         lr: the declared range; rates of the extension widen it, for every trial alike.
         own: searched numbers besides pair and learning rate that every one of these trials has.
@@ -67,7 +67,7 @@ def within_pairs(
     Pairs with choices among what they search are left out, as are those with fewer than 50 trials.
 
     Args:
-        records: counted trials.
+        records: trials.
         space: what the study searches.
         direction: "maximize" or "minimize".
     """

@@ -13,7 +13,7 @@ from lossearch._random import stream
 from lossearch.space import Dimension, Value
 
 
-def at(dimension: Dimension, share: float) -> Value:
+def from_unit(dimension: Dimension, share: float) -> Value:
     """Return the value at a share (0 to 1) of a dimension, on its own scale."""
     if dimension.choices:
         return dimension.choices[min(int(share * len(dimension.choices)), len(dimension.choices) - 1)]
@@ -25,8 +25,8 @@ def at(dimension: Dimension, share: float) -> Value:
     return round(value) if dimension.integer else float(f"{value:.6g}")
 
 
-def share_of(dimension: Dimension, value: Value) -> float:
-    """Return where a value lies in a dimension, 0 to 1, on its own scale; the inverse of :func:`at`."""
+def to_unit(dimension: Dimension, value: Value) -> float:
+    """Return where a value lies in a dimension, 0 to 1, on its own scale; the inverse of :func:`from_unit`."""
     if dimension.choices:
         return dimension.choices.index(value) / max(len(dimension.choices) - 1, 1)
     number = float(value)
@@ -53,10 +53,12 @@ def quasi_random(dimensions: Sequence[Dimension], start: int, n: int, seed: int)
     sequence = qmc.Halton(d=len(dimensions), scramble=True, rng=np.random.default_rng(stream(seed, "halton")))
     if start:
         sequence.fast_forward(start)
-    return [{d.name: at(d, u) for d, u in zip(dimensions, row, strict=True)} for row in sequence.random(n)]
+    return [
+        {d.name: from_unit(d, u) for d, u in zip(dimensions, row, strict=True)} for row in sequence.random(n)
+    ]
 
 
-def cover(dimensions: Sequence[Dimension], n: int, seed: int) -> list[dict[str, Value]]:
+def space_filling(dimensions: Sequence[Dimension], n: int, seed: int) -> list[dict[str, Value]]:
     """Return ``n`` points: learning rate log-spaced from end to end, quasi-random in the rest.
 
     The learning rates are the same for every pair, in an order whose every beginning is spread out.
@@ -66,7 +68,9 @@ def cover(dimensions: Sequence[Dimension], n: int, seed: int) -> list[dict[str, 
     if lr is None:
         return others
     shares = np.linspace(0, 1, n) if n > 1 else np.array([0.5])
-    return [{"lr": at(lr, float(shares[i])), **o} for i, o in zip(spread_order(n), others, strict=True)]
+    return [
+        {"lr": from_unit(lr, float(shares[i])), **o} for i, o in zip(spread_order(n), others, strict=True)
+    ]
 
 
 def grid(dimensions: Sequence[Dimension], n: int) -> list[dict[str, Value]]:
@@ -74,13 +78,15 @@ def grid(dimensions: Sequence[Dimension], n: int) -> list[dict[str, Value]]:
     levels = [
         len(d.choices) if d.choices else max(int(round(n ** (1 / len(dimensions)), 9)), 1) for d in dimensions
     ]
-    axes = [[at(d, i / max(k - 1, 1)) for i in range(k)] for d, k in zip(dimensions, levels, strict=True)]
+    axes = [
+        [from_unit(d, i / max(k - 1, 1)) for i in range(k)] for d, k in zip(dimensions, levels, strict=True)
+    ]
     points = list(itertools.product(*axes))
     chosen = [points[i] for i in spread_order(len(points))][:n]
     return [dict(zip((d.name for d in dimensions), p, strict=True)) for p in chosen]
 
 
-def every(dimensions: Sequence[Dimension]) -> list[dict[str, Value]] | None:
+def full_factorial(dimensions: Sequence[Dimension]) -> list[dict[str, Value]] | None:
     """Return every point of a finite space, None where a dimension is continuous."""
     axes: list[Sequence[Value]] = []
     for d in dimensions:

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
 from lossearch._text import duration
 from lossearch.errors import RunFailedError
-from lossearch.metrics.metric import Metric
-from lossearch.metrics.registry import constant_score
 from lossearch.records.trial import TrialRecord, best_of
+from lossearch.study.history import by_pair, last_attempts
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.pruning import Pruning
-from lossearch.study.schedule import History, Next, earlier_rounds, next_round
-from lossearch.study.trial_value import Attempt, Objective, counted, summarise
-from lossearch.tasks.task import Fold, Task
+from lossearch.study.schedule import Proposal
+from lossearch.study.trial_value import ConstantScores, Objective, RunningTrial, summarise
 from lossearch.training.contract import Outcome, Prune, Replicate, ReplicateResult, TrainingMethod
 
 GIVE_UP = 3
 """Trials in a row that fail in one way before the study stops: the fault is not the trial's."""
 
 
-class Book(Protocol):
+class Recorder(Protocol):
     """Where finished trials are written, and read from on resume."""
 
     def records(self) -> list[TrialRecord]:
@@ -41,39 +39,13 @@ class Book(Protocol):
         ...
 
 
-@dataclass
-class Constants:
-    """What a constant predictor scores under each seed, worked out once; by the judge unless another is given."""
-
-    task: Task
-    metric: Metric | None = None
-    known: dict[int, float] = field(default_factory=dict)
-
-    def __call__(self, seeds: Sequence[int]) -> dict[int, float]:
-        """Return score by seed."""
-        for seed in seeds:
-            if seed not in self.known:
-                self.known[seed] = self._score(self.task.fold(seed))
-        return {seed: self.known[seed] for seed in seeds}
-
-    def _score(self, fold: Fold) -> float:
-        task = self.task
-        return constant_score(
-            self.metric or task.metric, task.kind, fold.train.y, fold.validation.y, task.n_out
-        )
-
-
-def by_pair(records: Sequence[TrialRecord]) -> History:
-    """Return counted trials by pair, in order of their place."""
-    found: dict[str, list[TrialRecord]] = {}
-    for record in counted(records):
-        found.setdefault(record.point.pair, []).append(record)
-    return {pair: sorted(rs, key=lambda r: r.index) for pair, rs in found.items()}
-
-
 def _trials(
-    plan: Plan, train: TrainingMethod, batch: Sequence[Next], stop: Callable[[], bool], prune: Prune | None
-) -> Iterator[tuple[Next, list[ReplicateResult], float]]:
+    plan: Plan,
+    train: TrainingMethod,
+    batch: Sequence[Proposal],
+    stop: Callable[[], bool],
+    prune: Prune | None,
+) -> Iterator[tuple[Proposal, list[ReplicateResult], float]]:
     """Train a batch and give each trial's results with its start, as each is done."""
     seeds = plan.budget.seeds
     replicates = [Replicate(n.point, seed) for n in batch for seed in seeds]
@@ -91,14 +63,13 @@ class Search:
 
     plan: Plan
     train: TrainingMethod
-    book: Book
+    recorder: Recorder
     listener: Listener
 
     def __post_init__(self) -> None:
         task = self.plan.task
-        self.constants = Constants(task)
-        self.second = None if task.second is None else Constants(task, task.second)
-        self.records = self.book.records()
+        self.objectives = [Objective(metric, ConstantScores(task, metric)) for metric in task.objectives]
+        self.records = self.recorder.records()
         self.streak: list[str] = []
 
     def __call__(self) -> str:
@@ -113,13 +84,9 @@ class Search:
         def late() -> bool:
             return deadline is not None and time.monotonic() > deadline
 
-        task = self.plan.task
-        self.listener.started(self.plan.total, len(counted(self.records)))
+        self.listener.started(self.plan.total, len(last_attempts(self.records)))
         while not late():
-            history = by_pair(self.records)
-            batch = next_round(
-                self.plan.space, self.plan.budget, history, task.metric.direction, second=task.second
-            )
+            batch = self.plan.schedule.next_round(by_pair(self.records))
             if not batch:
                 return "all trials done"
             prune = self._pruning()
@@ -128,16 +95,16 @@ class Search:
         return f"time is up ({duration(seconds or 0.0)})"
 
     def _pruning(self) -> Prune | None:
-        """Return what decides, in the next round, which trials are given up."""
+        """Return what decides, in the next round, which trials are pruned."""
         plan = self.plan
         if not plan.budget.prune:
             return None
-        earlier = earlier_rounds(plan.space, plan.budget, by_pair(self.records))
+        earlier = plan.schedule.whole_rounds(by_pair(self.records))
         return Pruning(earlier, plan.task.metric.direction, plan.settings)
 
     def _settle(
         self,
-        item: Next,
+        item: Proposal,
         results: list[ReplicateResult],
         started: float,
         late: Callable[[], bool],
@@ -150,37 +117,29 @@ class Search:
                 record = self._record(*again)
         self._count_failures(record)
 
-    def _record(self, item: Next, results: list[ReplicateResult], started: float) -> TrialRecord:
+    def _record(self, item: Proposal, results: list[ReplicateResult], started: float) -> TrialRecord:
         plan = self.plan
-        attempt = Attempt(
-            number=self.book.next_number(),
+        trial = RunningTrial(
+            number=self.recorder.next_number(),
             stage=item.stage,
             index=item.index,
             point=item.point,
-            encoding=plan.space[item.pair].encoding.name,
+            encoding=plan.space[item.point.pair].encoding.name,
             started=started,
         )
         record = summarise(
-            attempt,
+            trial,
             results,
-            metric=plan.task.metric,
-            constants=self.constants(plan.budget.seeds),
+            self.objectives,
             epochs=plan.settings.of(item.point).epochs,
             policy=plan.settings.epoch,
-            second=self._second(),
         )
-        self.book.add(record, results)
+        self.recorder.add(record, results)
         self.records.append(record)
-        done = counted(self.records)
+        done = last_attempts(self.records)
         failed = sum(r.outcome in {Outcome.FAILED, Outcome.DIVERGED} for r in done)
         self.listener.trial_done(record, len(done), plan.total, best_of(done, plan.task.metric.sign), failed)
         return record
-
-    def _second(self) -> Objective | None:
-        metric = self.plan.task.second
-        if metric is None or self.second is None:
-            return None
-        return Objective(metric, self.second(self.plan.budget.seeds))
 
     def _count_failures(self, record: TrialRecord) -> None:
         if record.outcome is not Outcome.FAILED:

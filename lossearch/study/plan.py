@@ -12,14 +12,15 @@ from lossearch.errors import StudyMismatchError
 from lossearch.kinds import KINDS
 from lossearch.records.study import SearchRecord, SpaceRecord, StudyDefinition, TaskRecord, TrainRecord
 from lossearch.space import Space
-from lossearch.study.schedule import Budget, total_trials
+from lossearch.study.budget import Budget
+from lossearch.study.schedule import Schedule
 from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainSettings
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides what a study's trials are and what they are worth."""
+    """Everything that decides what a study's trials are and what their values are."""
 
     name: str
     task: Task
@@ -34,9 +35,14 @@ class Plan:
         return KINDS[self.task.kind].conventional
 
     @property
+    def schedule(self) -> Schedule:
+        """What chooses its points."""
+        return Schedule(self.space, self.budget, self.task.objectives)
+
+    @property
     def total(self) -> int:
         """How many trials there will be."""
-        return total_trials(self.space, self.budget)
+        return self.schedule.total
 
     def definition(self) -> StudyDefinition:
         """Return what two runs must share to be one study."""

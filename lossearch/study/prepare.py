@@ -17,10 +17,10 @@ from lossearch.pairs import Rejection, pair_up
 from lossearch.records.environment import git_revision, versions
 from lossearch.records.store import hide_password
 from lossearch.records.study import MlflowRuns, StudyRecord
-from lossearch.study.cost import Cost, foretell
+from lossearch.study.budget import MINIMUM
+from lossearch.study.cost import Cost, estimate_cost
 from lossearch.study.plan import Plan
 from lossearch.study.resolve import refuse_unknown, resolve_budget, resolve_settings, resolve_space
-from lossearch.study.schedule import MINIMUM
 from lossearch.tasks.build import Judging, make_task
 from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainingMethod
@@ -94,8 +94,8 @@ class Prepared:
         return self.config.train.workers or cores()
 
     def cost(self) -> Cost:
-        """Foretell what a whole study takes, from a few epochs of its first trials."""
-        return foretell(self.plan, self.method(lambda _: None), self.workers)
+        """Estimate what a whole study takes, from a few epochs of its first trials."""
+        return estimate_cost(self.plan, self.method(lambda _: None), self.workers)
 
     def record(self, *, created: float, mlflow: MlflowRuns | None) -> StudyRecord:
         """Return the study as it is recorded, begun at ``created``, in seconds since 1970."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from lossearch.records.trial import TrialRecord
+if TYPE_CHECKING:
+    from lossearch.records.trial import TrialRecord
 
 
-class Listener(Protocol):
-    """Hears of a study's progress. Called from the process that runs the study."""
+class Listener:
+    """Hears of a study's progress, in the process that runs it; this one says nothing."""
 
     def note(self, text: str) -> None:
         """Hear one sentence worth knowing."""
@@ -23,21 +24,3 @@ class Listener(Protocol):
 
     def finished(self, reason: str) -> None:
         """Hear why the search ended."""
-
-
-class Silent:
-    """Hears and says nothing."""
-
-    def note(self, text: str) -> None:
-        """Ignore."""
-
-    def started(self, total: int, resumed: int) -> None:
-        """Ignore."""
-
-    def trial_done(
-        self, record: TrialRecord, done: int, total: int, best: TrialRecord | None, failed: int
-    ) -> None:
-        """Ignore."""
-
-    def finished(self, reason: str) -> None:
-        """Ignore."""

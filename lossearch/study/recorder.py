@@ -1,4 +1,4 @@
-"""The book of a study: one Optuna trial, one set of curves and one MLflow run for each trial."""
+"""The recorder of a study: one Optuna trial, one set of curves and one MLflow run for each trial."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lossearch.records.curves import mean_curves, write_part
 from lossearch.records.mlflow.view import MlflowView
-from lossearch.records.trial import TrialRecord, finished, to_attrs
-from lossearch.records.weights import WeightKeeper
-from lossearch.study.loop import by_pair
+from lossearch.records.trial import Stage, TrialRecord, finished, to_attrs
+from lossearch.records.weights import WeightRetention
+from lossearch.study.history import by_pair
 from lossearch.study.plan import Plan
 from lossearch.study.samplers import distribution
-from lossearch.study.schedule import extended_lr
-from lossearch.study.trial_value import worth
+from lossearch.study.trial_value import objective_values
 from lossearch.training.contract import Outcome, ReplicateResult
 
 STATES = {
@@ -30,19 +29,16 @@ STATES = {
 }
 """A diverged trial is complete: it has the value of a constant predictor, which a sampler can learn from."""
 
-STAGE = "search"
-"""The Parquet file that the search's curves go to."""
-
 
 @dataclass
-class StudyBook:
+class StudyRecorder:
     """Writes finished trials: curves first, then the Optuna trial, which is what counts, then the view."""
 
     plan: Plan
     study: optuna.Study
     directory: Path
     view: MlflowView | None
-    weights: WeightKeeper | None = None
+    weights: WeightRetention | None = None
 
     def records(self) -> list[TrialRecord]:
         """Return every trial of the recorded study, in order."""
@@ -54,7 +50,7 @@ class StudyBook:
 
     def add(self, record: TrialRecord, results: Sequence[ReplicateResult]) -> None:
         """Write a trial down; once this returns it survives the process."""
-        write_part(self.directory, STAGE, record.number, results)
+        write_part(self.directory, Stage.SEARCH, record.number, results)
         curves = mean_curves(results)
         self.study.add_trial(self._frozen(record))
         if self.weights is not None:
@@ -63,10 +59,9 @@ class StudyBook:
             self.view.write_trial(record, curves)
 
     def _distributions(self, record: TrialRecord) -> dict[str, BaseDistribution]:
-        space, sign = self.plan.space, self.plan.task.metric.sign
-        lr = None
-        if record.stage != "cover":
-            lr = extended_lr(space, self.plan.budget, by_pair(self.records()), sign)
+        space, lr = self.plan.space, None
+        if record.stage != Stage.INITIAL_DESIGN:
+            lr = self.plan.schedule.extended_lr(by_pair(self.records()))
         return {
             "pair": CategoricalDistribution(space.names),
             **{d.name: distribution(d) for d in space.dimensions(record.point.pair, lr)},
@@ -80,7 +75,7 @@ class StudyBook:
             trial_id=-1,
             state=STATES[record.outcome],
             value=None,
-            values=None if record.value is None else worth(record, self.plan.task.second),
+            values=None if record.value is None else objective_values(record, self.plan.task.objectives),
             datetime_start=start,
             datetime_complete=max(datetime.now(), start + timedelta(seconds=record.seconds)),  # noqa: DTZ005
             params=dict(params),

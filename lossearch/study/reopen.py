@@ -21,12 +21,11 @@ from lossearch.records.trial import TrialRecord
 from lossearch.records.weights import State, read_weights, write_weights
 from lossearch.space import Point
 from lossearch.study.fitting import PARTS, Fitting, kept_model
-from lossearch.study.loop import by_pair
+from lossearch.study.history import by_pair
 from lossearch.study.optuna_study import read_trials
 from lossearch.study.plan import differences
 from lossearch.study.prepare import Prepared, prepare
 from lossearch.study.rerun import Rerun, rerun
-from lossearch.study.schedule import round_of
 from lossearch.training.contract import TrainingMethod
 from lossearch.training.workers.group import WorkerGroup
 
@@ -159,9 +158,8 @@ class Reopened:
         """Return the trials of a search trial's round, itself among them; none of a confirmation."""
         if record.stage == CONFIRM:
             return []
-        plan = prepared.plan
         trials = read_trials(self.store, self.name, self.declared.storage)
-        found = round_of(plan.space, plan.budget, by_pair(trials), record, plan.task.metric.sign)
+        found = prepared.plan.schedule.round_of(by_pair(trials), record)
         return found if any(r.number == record.number for r in found) else []
 
     def _curves(self, record: TrialRecord, key: str) -> dict[int, list[float]]:

@@ -13,9 +13,8 @@ from lossearch.records.confirmations import STAGE as CONFIRM
 from lossearch.records.environment import versions
 from lossearch.records.trial import TrialRecord
 from lossearch.study.fitting import defined
-from lossearch.study.loop import Constants
 from lossearch.study.plan import Plan
-from lossearch.study.trial_value import Attempt, summarise
+from lossearch.study.trial_value import ConstantScores, Objective, RunningTrial, summarise
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
 
 NEAR = 1e-6
@@ -178,14 +177,14 @@ def _judged(
     plan: Plan, record: TrialRecord, results: Sequence[ReplicateResult], until: int | None
 ) -> TrialRecord:
     own = plan.settings.of(record.point)
-    attempt = Attempt(
+    trial = RunningTrial(
         record.number, record.stage, record.index, record.point, record.encoding, record.started
     )
+    metric = plan.task.metric
     return summarise(
-        attempt,
+        trial,
         results,
-        metric=plan.task.metric,
-        constants=Constants(plan.task)(record.seeds),
+        [Objective(metric, ConstantScores(plan.task, metric))],
         epochs=until or own.epochs,
         policy="last" if record.stage == CONFIRM else plan.settings.epoch,
     )

@@ -16,9 +16,9 @@ from lossearch.errors import InputError, refuse
 from lossearch.losses import Loss
 from lossearch.pairs import Pair
 from lossearch.space import Dimension, Space
+from lossearch.study.budget import INITIAL_POINTS, MINIMUM, Budget
 from lossearch.study.pairs import choose_pairs
 from lossearch.study.samplers import MODELS, SAMPLERS
-from lossearch.study.schedule import COVER, MINIMUM, Budget
 from lossearch.study.seeds import search_seeds
 from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainSettings
@@ -167,13 +167,13 @@ def _adaptive(
     table: BudgetTable, space: Space, common: Mapping[str, object]
 ) -> tuple[Budget, tuple[str, ...]]:
     total = table.trials if table.trials is not None else DEFAULT_PER_PAIR * len(space.pairs)
-    cover = min(COVER, total // len(space.pairs))
-    if cover < 1:
+    initial = min(INITIAL_POINTS, total // len(space.pairs))
+    if initial < 1:
         raise InputError(
             f"{total} trials are fewer than the {len(space.pairs)} pairs. Give at least {len(space.pairs)}."
         )
     note = "Mode 'adaptive' finds one good point; pairs get different budgets, so they are not ranked against each other."
-    return Budget(per_pair=cover, extend=False, total=total, **common), (note,)  # type: ignore[arg-type]
+    return Budget(per_pair=initial, extend=False, total=total, **common), (note,)  # type: ignore[arg-type]
 
 
 def _refuse_infinite(space: Space, searched: Sequence[str]) -> None:

@@ -17,9 +17,9 @@ from optuna.trial import create_trial
 
 from lossearch._random import stream
 from lossearch.space import Dimension, Point, Space, Value
-from lossearch.study.initial_design import quasi_random, share_of
+from lossearch.study.initial_design import quasi_random, to_unit
 
-Told = tuple[Mapping[str, Value], Sequence[float]]
+Observation = tuple[Mapping[str, Value], Sequence[float]]
 """A point's searched values, and its trial's value under each objective."""
 
 NEAR = 0.05
@@ -36,7 +36,7 @@ def distribution(dimension: Dimension) -> BaseDistribution:
 
 
 def _tpe(seed: int) -> BaseSampler:
-    # The cover has done the random start; multivariate and constant_liar are stated, since their
+    # The initial design has done the random start; multivariate and constant_liar are stated, since their
     # defaults have changed between versions.
     return TPESampler(seed=seed, n_startup_trials=1, multivariate=True, constant_liar=True)
 
@@ -50,7 +50,7 @@ def _random(seed: int) -> BaseSampler:
 
 
 MODELS: dict[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "gp": _gp, "random": _random}
-"""Samplers that are asked for the points after the cover."""
+"""Samplers that are asked for the points after the initial design."""
 SAMPLERS = (*MODELS, "qmc", "grid", "brute")
 """All samplers; the rest give every point at once."""
 
@@ -63,7 +63,7 @@ def _inside(dimensions: Sequence[Dimension], values: Mapping[str, Value]) -> boo
 
 
 def _near(dimensions: Sequence[Dimension], a: Mapping[str, Value], b: Mapping[str, Value]) -> bool:
-    return all(abs(share_of(d, a[d.name]) - share_of(d, b[d.name])) < NEAR for d in dimensions)
+    return all(abs(to_unit(d, a[d.name]) - to_unit(d, b[d.name])) < NEAR for d in dimensions)
 
 
 def _tidy(dimension: Dimension, value: Value) -> Value:
@@ -73,7 +73,7 @@ def _tidy(dimension: Dimension, value: Value) -> Value:
     return min(max(rounded, dimension.low), dimension.high)
 
 
-def _advisor(sampler: str, directions: Sequence[str], seed: int) -> optuna.Study:
+def _sampler_study(sampler: str, directions: Sequence[str], seed: int) -> optuna.Study:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.create_study(
@@ -84,7 +84,7 @@ def _advisor(sampler: str, directions: Sequence[str], seed: int) -> optuna.Study
 
 def propose(
     dimensions: Sequence[Dimension],
-    told: Sequence[Told],
+    observed: Sequence[Observation],
     n: int,
     *,
     sampler: str,
@@ -94,13 +94,13 @@ def propose(
 ) -> list[dict[str, Value]]:
     """Return ``n`` points from a model of the pair's own trials.
 
-    The answer depends on the arguments alone: the advisor is rebuilt from ``told`` each time, so a
+    The answer depends on the arguments alone: the in-memory study is rebuilt from ``observed`` each time, so a
     resumed study goes on as if it had never stopped. A point near another of the same batch is
     replaced by the next of a quasi-random sequence.
 
     Args:
         dimensions: what is searched within the pair.
-        told: its finished trials.
+        observed: its finished trials.
         n: how many points.
         sampler: one of :data:`MODELS`.
         directions: "maximize" or "minimize" for each objective, one or two.
@@ -108,31 +108,32 @@ def propose(
         taken: how many points the pair has had, where the quasi-random sequence goes on.
     """
     spaces = {d.name: distribution(d) for d in dimensions}
-    advisor = _advisor(sampler, directions, stream(seed, "advisor", taken))
-    advisor.add_trials(
+    # the word is part of the seed: another would give other points
+    study = _sampler_study(sampler, directions, stream(seed, "advisor", taken))
+    study.add_trials(
         [
-            create_trial(params=dict(point), distributions=spaces, values=worth)
-            for point, worth in told
+            create_trial(params=dict(point), distributions=spaces, values=values)
+            for point, values in observed
             if _inside(dimensions, point)
         ]
     )
-    asked = [advisor.ask(spaces).params for _ in range(n)]
+    asked = [study.ask(spaces).params for _ in range(n)]
     spare = iter(quasi_random(dimensions, taken, 4 * n, seed))
     points: list[dict[str, Value]] = []
     for values in asked:
         point = {d.name: _tidy(d, values[d.name]) for d in dimensions}
         while any(_near(dimensions, point, p) for p in points):
-            fresh = next(spare, None)
-            if fresh is None:
+            other = next(spare, None)
+            if other is None:
                 break
-            point = fresh
+            point = other
         points.append(point)
     return points
 
 
 def propose_freely(
     space: Space,
-    told: Sequence[tuple[Point, Sequence[float]]],
+    observed: Sequence[tuple[Point, Sequence[float]]],
     n: int,
     *,
     sampler: str,
@@ -143,21 +144,21 @@ def propose_freely(
 
     Args:
         space: pairs and ranges.
-        told: every finished trial's point, and its value under each objective.
+        observed: every finished trial's point, and its value under each objective.
         n: how many points.
         sampler: one of :data:`MODELS`.
         directions: "maximize" or "minimize" for each objective, one or two.
         seed: the study's seed.
     """
     choice = CategoricalDistribution(space.names)
-    advisor = _advisor(sampler, directions, stream(seed, "adaptive", len(told)))
-    for point, worth in told:
+    study = _sampler_study(sampler, directions, stream(seed, "adaptive", len(observed)))
+    for point, seen in observed:
         spaces = {"pair": choice, **{d.name: distribution(d) for d in space.dimensions(point.pair)}}
         params = {"pair": point.pair, **space.searched(point)}
-        advisor.add_trial(create_trial(params=params, distributions=spaces, values=worth))
+        study.add_trial(create_trial(params=params, distributions=spaces, values=seen))
     points = []
     for _ in range(n):
-        trial = advisor.ask({"pair": choice})
+        trial = study.ask({"pair": choice})
         pair = trial.params["pair"]
         values: dict[str, Value] = {}
         for d in space.dimensions(pair):

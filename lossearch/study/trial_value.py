@@ -1,25 +1,27 @@
-"""What a trial is worth: the mean over its replicates at one common epoch."""
+"""How a trial's value is computed: the mean over its replicates at one common epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossearch._epochs import thin
 from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import constant_score
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
+from lossearch.tasks.task import Task
 from lossearch.training.contract import SCORED_EPOCHS, Outcome, ReplicateResult
 
 Curve = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """A point on its way to a trial: its number, stage, place within the pair, and start (unix seconds)."""
+class RunningTrial:
+    """A trial before its end: its number, stage, place within the pair, point, and start (unix seconds)."""
 
     number: int
     stage: str
@@ -29,12 +31,30 @@ class Attempt:
     started: float
 
 
+class ConstantScores(dict[int, float]):
+    """What a constant predictor scores by a metric under each seed, worked out when it is first asked for."""
+
+    def __init__(self, task: Task, metric: Metric) -> None:
+        super().__init__()
+        self._task, self._metric = task, metric
+
+    def __missing__(self, seed: int) -> float:
+        task, fold = self._task, self._task.fold(seed)
+        self[seed] = constant_score(self._metric, task.kind, fold.train.y, fold.validation.y, task.n_out)
+        return self[seed]
+
+
 @dataclass(frozen=True)
 class Objective:
     """A metric, and what a constant predictor scores by it under each seed."""
 
     metric: Metric
     constants: Mapping[int, float]
+
+    @property
+    def key(self) -> str:
+        """The name of its curve, and of its score in a record."""
+        return f"val_{self.metric.name}"
 
 
 def common_epoch(curves: Curve, sign: int, policy: str) -> int:
@@ -47,18 +67,16 @@ def common_epoch(curves: Curve, sign: int, policy: str) -> int:
     return int(np.argmax(sign * curves.mean(axis=0)))
 
 
-def judged_curves(
-    results: Sequence[ReplicateResult], metric: Metric, constants: Mapping[int, float], epochs: int
-) -> Curve:
-    """Return the (S, E) curves of the metric, a diverged replicate scoring as a constant predictor does.
+def judged_curves(results: Sequence[ReplicateResult], objective: Objective, epochs: int) -> Curve:
+    """Return the (S, E) curves of an objective, a diverged replicate scoring as a constant predictor does.
 
-    ``constants`` holds that score by seed. A single non-finite value is replaced likewise.
+    A single non-finite value is replaced likewise.
     """
     rows = np.empty((len(results), epochs))
     for row, result in zip(rows, results, strict=True):
-        row[:] = constants[result.replicate.seed]
+        row[:] = objective.constants[result.replicate.seed]
         if result.outcome in {Outcome.COMPLETED, Outcome.PRUNED}:
-            curve = result.curves[f"val_{metric.name}"]
+            curve = result.curves[objective.key]
             finite = np.isfinite(curve)
             row[: len(curve)][finite] = curve[finite]
     return rows
@@ -82,102 +100,76 @@ def _mean_and_sd(
 
 
 def summarise(
-    attempt: Attempt,
+    trial: RunningTrial,
     results: Sequence[ReplicateResult],
+    objectives: Sequence[Objective],
     *,
-    metric: Metric,
-    constants: Mapping[int, float],
     epochs: int,
     policy: str,
-    second: Objective | None = None,
 ) -> TrialRecord:
     """Return the record of a trial from the results of its replicates.
 
-    Replicates that were trained until an epoch are judged at it, whatever the policy. The ``second``
-    objective is scored at the epoch that the first has chosen, diverged replicates likewise as a constant
-    predictor.
+    Replicates that were trained until an epoch are judged at it, whatever the policy. The first objective
+    chooses the epoch, at which the others are scored too.
     """
-    seeds = tuple(r.replicate.seed for r in results)
-    seconds = sum(r.seconds for r in results)
+    first = objectives[0]
+    ended = TrialRecord(
+        number=trial.number,
+        stage=trial.stage,
+        index=trial.index,
+        point=trial.point,
+        encoding=trial.encoding,
+        seeds=tuple(r.replicate.seed for r in results),
+        outcome=Outcome.FAILED,
+        value=None,
+        epoch=None,
+        n_diverged=sum(r.outcome is Outcome.DIVERGED for r in results),
+        seconds=sum(r.seconds for r in results),
+        started=trial.started,
+    )
     failed = [r for r in results if r.outcome is Outcome.FAILED]
-    diverged = [r for r in results if r.outcome is Outcome.DIVERGED]
-    common = {
-        "number": attempt.number,
-        "stage": attempt.stage,
-        "index": attempt.index,
-        "point": attempt.point,
-        "encoding": attempt.encoding,
-        "seeds": seeds,
-        "n_diverged": len(diverged),
-        "seconds": seconds,
-        "started": attempt.started,
-    }
     if failed:
         reason = f"{len(failed)} of {len(results)} replicates failed: {failed[0].reason}"
-        return TrialRecord(**common, outcome=Outcome.FAILED, value=None, epoch=None, reason=reason)  # type: ignore[arg-type]
+        return replace(ended, reason=reason)
     pruned = [r for r in results if r.outcome is Outcome.PRUNED]
-    done = max((len(r.curves[f"val_{metric.name}"]) for r in pruned), default=results[0].replicate.until)
-    curves = judged_curves(results, metric, constants, done or epochs)
-    column = common_epoch(curves, metric.sign, policy if done is None else "last")
-    at_epoch = curves[:, column]
+    done = max((len(r.curves[first.key]) for r in pruned), default=results[0].replicate.until)
+    curves = judged_curves(results, first, done or epochs)
+    column = common_epoch(curves, first.metric.sign, policy if done is None else "last")
     sound = [r for r in results if r.outcome in {Outcome.COMPLETED, Outcome.PRUNED}]
     scores, spread = _mean_and_sd(sound, column)
-    key = f"val_{metric.name}"
-    scores[key], spread[key] = _of_seeds(at_epoch)
-    if second is not None:
-        other = judged_curves(results, second.metric, second.constants, curves.shape[1])[:, column]
-        scores[f"val_{second.metric.name}"], spread[f"val_{second.metric.name}"] = _of_seeds(other)
+    for objective in objectives:
+        values = judged_curves(results, objective, curves.shape[1])[:, column]
+        scores[objective.key] = float(values.mean())
+        spread[objective.key] = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     mean = curves.mean(axis=0)
-    return TrialRecord(
-        **common,  # type: ignore[arg-type]
+    return replace(
+        ended,
         outcome=Outcome.PRUNED if pruned else Outcome.COMPLETED if sound else Outcome.DIVERGED,
-        value=None if pruned else scores[key],
+        value=None if pruned else scores[first.key],
         epoch=column + 1,
-        reason=_reason(results, pruned, diverged),
+        reason=_reason(results),
         scores=scores,
         spread=spread,
-        median=float(np.median(at_epoch)),
+        median=float(np.median(curves[:, column])),
         intermediate_values={e: float(mean[e - 1]) for e in thin(epochs, SCORED_EPOCHS) if e <= len(mean)},
     )
 
 
-def _of_seeds(values: Curve) -> tuple[float, float]:
-    """Return mean and sd over seeds, 0 of a single one."""
-    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
-
-
-def _reason(
-    results: Sequence[ReplicateResult],
-    pruned: Sequence[ReplicateResult],
-    diverged: Sequence[ReplicateResult],
-) -> str:
+def _reason(results: Sequence[ReplicateResult]) -> str:
+    pruned = [r for r in results if r.outcome is Outcome.PRUNED]
     if pruned:
         return f"{pruned[0].reason}, where it was worse than the median of the pair's earlier trials"
+    diverged = [r for r in results if r.outcome is Outcome.DIVERGED]
     return f"{len(diverged)} of {len(results)} replicates diverged: {diverged[0].reason}" if diverged else ""
 
 
-def told(record: TrialRecord) -> float | None:
-    """Return what a model is told of a trial: its value, or of a pruned one what it was worth at its end.
+def objective_values(record: TrialRecord, objectives: Sequence[Metric] = ()) -> tuple[float, ...] | None:
+    """Return what a model is told of a trial under each objective, None where there is nothing to tell.
 
-    That is worse than it might have become, but a trial of which a model knows nothing would be asked for
-    again.
+    Of a pruned trial that is the first objective's last intermediate value: worse than it might have become,
+    but a trial of which a model knows nothing would be asked for again.
     """
-    if record.outcome is Outcome.PRUNED and record.intermediate_values:
-        return record.intermediate_values[max(record.intermediate_values)]
-    return record.value
-
-
-def worth(record: TrialRecord, second: Metric | None = None) -> tuple[float, ...] | None:
-    """Return what a model is told of a trial under each objective, None where there is nothing to tell."""
-    first = told(record)
-    if first is None or second is None:
-        return None if first is None else (first,)
-    return first, record.scores[f"val_{second.name}"]
-
-
-def counted(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials that count against the budget: the last attempt at each place of each pair."""
-    last: dict[tuple[str, int], TrialRecord] = {}
-    for record in records:
-        last[record.point.pair, record.index] = record
-    return sorted(last.values(), key=lambda r: r.number)
+    first, seen = record.value, record.intermediate_values
+    if record.outcome is Outcome.PRUNED and seen:
+        first = seen[max(seen)]
+    return None if first is None else (first, *(record.scores[f"val_{m.name}"] for m in objectives[1:]))

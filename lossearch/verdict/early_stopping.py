@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from lossearch.records.confirmations import Raced
+from lossearch.records.confirmations import EarlyStopping
 from lossearch.verdict.sentences import sentences
 from lossearch.verdict.verdict import Comparison, Ranked, Relation, Verdict
 
@@ -47,13 +47,13 @@ def level_share(analyses: Sequence[int], at: int) -> float:
     return LAST if at == analyses[-1] else (1 - LAST) / (len(analyses) - 1)
 
 
-def first_analysis(seeds: int) -> Raced:
+def first_analysis(seeds: int) -> EarlyStopping:
     """Return where a confirmation on at most so many seeds is at its first analysis."""
     analyses = plan_analyses(seeds)
-    return Raced(analyses, analyses[0])
+    return EarlyStopping(analyses, analyses[0])
 
 
-def next_analysis(raced: Raced, verdict: Verdict) -> Raced | None:
+def next_analysis(stopping: EarlyStopping, verdict: Verdict) -> EarlyStopping | None:
     """Return where a confirmation is at its next analysis, None where it has come to its end.
 
     Pairs that were told worse than the leader are dropped, all but the conventional one, as gains are
@@ -61,14 +61,14 @@ def next_analysis(raced: Raced, verdict: Verdict) -> Raced | None:
     with the best are equal for practical purposes.
 
     Args:
-        raced: where it is now.
+        stopping: where it is now.
         verdict: what was said there, of the pairs that are left.
     """
-    later = [n for n in raced.looks if n > raced.at]
+    later = [n for n in stopping.analyses if n > stopping.at]
     if not later or _decided(verdict):
         return None
     behind = [r.pair for r in verdict.ranking if not r.tied and r.pair != verdict.conventional]
-    return replace(raced, at=later[0], dropped={**raced.dropped, **dict.fromkeys(behind, raced.at)})
+    return replace(stopping, at=later[0], dropped={**stopping.dropped, **dict.fromkeys(behind, stopping.at)})
 
 
 def _decided(verdict: Verdict) -> bool:

@@ -20,15 +20,15 @@ from lossearch._json import dumps
 from lossearch.cli.dry_run import _then
 from lossearch.cli.run import configure
 from lossearch.config import make_config
-from lossearch.confirm import early_stopping as race_module
-from lossearch.confirm.confirmation import Confirm
-from lossearch.confirm.early_stopping import race
-from lossearch.confirm.judging import judge_study, look, read_verdict
-from lossearch.confirm.selection import choose_finalists
+from lossearch.confirm import early_stopping
+from lossearch.confirm.confirmation import Confirmer
+from lossearch.confirm.early_stopping import confirm_with_early_stopping
+from lossearch.confirm.judging import analyse, judge_study, read_verdict
+from lossearch.confirm.selection import select_points
 from lossearch.errors import InputError
 from lossearch.kinds import Predictions
 from lossearch.metrics.registry import METRICS
-from lossearch.records.confirmations import FILE, Raced, read_confirmed, write_confirmed
+from lossearch.records.confirmations import FILE, EarlyStopping, read_confirmed, write_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.evidence import Evidence, read_evidence
 from lossearch.records.predictions import read_predictions
@@ -104,15 +104,15 @@ def drawn(rng, gaps, seeds=20, rows=60):
     }
 
 
-def judged(errors, raced, *, rope=0.0, draws=300, seed=0, conventional="p0"):
+def judged(errors, stopping, *, rope=0.0, draws=300, seed=0, conventional="p0"):
     """Judge the pairs that are still in a race on the seeds they have."""
-    left = {p: e[: raced.at] for p, e in errors.items() if p not in raced.dropped}
+    left = {p: e[: stopping.at] for p, e in errors.items() if p not in stopping.dropped}
     return judge(
         of_errors(left),
         direction="minimize",
         conventional=conventional,
         rope=rope,
-        share=level_share(raced.looks, raced.at),
+        share=level_share(stopping.analyses, stopping.at),
         draws=draws,
         seed=seed,
     )
@@ -120,25 +120,25 @@ def judged(errors, raced, *, rope=0.0, draws=300, seed=0, conventional="p0"):
 
 def ran(errors, **how):
     """Run a race to its end: what is said of it, and how far it came."""
-    raced, said = first_analysis(len(next(iter(errors.values())))), {}
+    stopping, said = first_analysis(len(next(iter(errors.values())))), {}
     while True:
-        said[raced.at] = judged(errors, raced, **how)
-        onward = next_analysis(raced, said[raced.at])
+        said[stopping.at] = judged(errors, stopping, **how)
+        onward = next_analysis(stopping, said[stopping.at])
         if onward is None:
-            return combined(said, raced.dropped), raced
-        raced = onward
+            return combined(said, stopping.dropped), stopping
+        stopping = onward
 
 
-def spent(raced, errors):
+def spent(stopping, errors):
     """Return the share of all seeds that a race has used."""
-    full = len(errors) * raced.looks[-1]
-    return sum(raced.dropped.get(pair, raced.at) for pair in errors) / full
+    full = len(errors) * stopping.analyses[-1]
+    return sum(stopping.dropped.get(pair, stopping.at) for pair in errors) / full
 
 
 def test_one_look_is_an_ordinary_verdict():
     errors = drawn(np.random.default_rng(0), (0.0, 1.0, 3.0), seeds=9)
-    verdict, raced = ran(errors)
-    assert raced == Raced((9,), 9)
+    verdict, stopping = ran(errors)
+    assert stopping == EarlyStopping((9,), 9)
     assert verdict == judge(
         of_errors(errors), direction="minimize", conventional="p0", rope=0.0, draws=300, seed=0
     )
@@ -164,7 +164,7 @@ def test_equal_pairs_are_seldom_dropped_or_told_apart():
     cases = 150
     found = [ran(drawn(np.random.default_rng([7, i]), (0.0,) * 3), seed=i) for i in range(cases)]
     allowed = LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / cases)
-    assert np.mean([bool(raced.dropped) for _, raced in found]) <= allowed
+    assert np.mean([bool(stopping.dropped) for _, stopping in found]) <= allowed
     assert np.mean([any(c.p <= LEVEL for c in v.comparisons) for v, _ in found]) <= allowed
     assert np.mean([all(c.low <= 0 <= c.high for c in v.comparisons) for v, _ in found]) >= 1 - allowed
 
@@ -173,10 +173,12 @@ def test_a_pair_two_standard_deviations_worse_is_left_behind_early():
     found = []
     for i in range(40):
         errors = drawn(np.random.default_rng([8, i]), (0.0, 0.0, 2.0))
-        verdict, raced = ran(errors, seed=i)
-        assert "p2" not in verdict.tied or raced.at == 20
-        found.append(("p2" in raced.dropped or raced.at < 20, "p2" not in verdict.tied, spent(raced, errors)))
-        assert not {"p0", "p1"} & set(raced.dropped)
+        verdict, stopping = ran(errors, seed=i)
+        assert "p2" not in verdict.tied or stopping.at == 20
+        found.append(
+            ("p2" in stopping.dropped or stopping.at < 20, "p2" not in verdict.tied, spent(stopping, errors))
+        )
+        assert not {"p0", "p1"} & set(stopping.dropped)
     early, told, used = np.mean(found, axis=0)
     assert early >= 0.6
     assert told >= 0.8
@@ -185,8 +187,8 @@ def test_a_pair_two_standard_deviations_worse_is_left_behind_early():
 
 def test_a_pair_far_behind_gets_the_first_seeds_alone():
     errors = drawn(np.random.default_rng(3), (0.0, 0.0, 9.0))
-    verdict, raced = ran(errors)
-    assert raced == Raced((8, 12, 20), 20, {"p2": 8})
+    verdict, stopping = ran(errors)
+    assert stopping == EarlyStopping((8, 12, 20), 20, {"p2": 8})
     assert [(r.pair, r.dropped) for r in verdict.ranking][2] == ("p2", 8)
     assert verdict.ranking[2].score == pytest.approx(np.abs(errors["p2"][:8]).mean())
     assert (verdict.seeds, set(verdict.tied)) == (20, {"p0", "p1"})
@@ -200,9 +202,9 @@ def test_a_pair_far_behind_gets_the_first_seeds_alone():
 def stages():
     """A race in which p3 is dropped at the first look and p2, which was better than it, at the second."""
     errors = drawn(np.random.default_rng(4), (0.0, 0.0, 1.6, 9.0))
-    said = {8: judged(errors, Raced((8, 12, 20), 8))}
-    said[12] = judged(errors, Raced((8, 12, 20), 12, {"p3": 8}))
-    said[20] = judged(errors, Raced((8, 12, 20), 20, {"p3": 8, "p2": 12}))
+    said = {8: judged(errors, EarlyStopping((8, 12, 20), 8))}
+    said[12] = judged(errors, EarlyStopping((8, 12, 20), 12, {"p3": 8}))
+    said[20] = judged(errors, EarlyStopping((8, 12, 20), 20, {"p3": 8, "p2": 12}))
     return said
 
 
@@ -238,7 +240,10 @@ def test_where_nobody_was_dropped_the_last_look_is_the_verdict(stages):
 
 def test_a_margin_that_no_look_measured_is_not_stated():
     first = drawn(np.random.default_rng(5), (0.0, 3.0, 3.0))
-    said = {8: judged(first, Raced((8, 20), 8)), 20: judged(first, Raced((8, 20), 20, {"p2": 8}))}
+    said = {
+        8: judged(first, EarlyStopping((8, 20), 8)),
+        20: judged(first, EarlyStopping((8, 20), 20, {"p2": 8})),
+    }
     verdict = combined(said, {"p2": 8})
     assert "by at least" in verdict.sentences[0]
     close = tuple(
@@ -251,17 +256,17 @@ def test_a_margin_that_no_look_measured_is_not_stated():
 
 def test_the_conventional_pair_stays_however_bad(stages):
     errors = drawn(np.random.default_rng(6), (9.0, 0.0, 0.0))
-    verdict, raced = ran(errors)
-    assert raced == Raced((8, 12, 20), 20, {})
+    verdict, stopping = ran(errors)
+    assert stopping == EarlyStopping((8, 12, 20), 20, {})
     assert verdict.ranking[-1].pair == "p0"
     assert ran(errors, conventional=None)[1].dropped == {"p0": 8}
 
 
 def test_a_race_ends_where_one_is_best_or_those_tied_are_equal_in_practice():
     rng = np.random.default_rng(9)
-    assert ran(drawn(rng, (0.0, 9.0)))[1] == Raced((8, 12, 20), 8)
-    verdict, raced = ran(drawn(rng, (0.0, 0.0, 99.0)), rope=50.0)
-    assert raced == Raced((8, 12, 20), 8)
+    assert ran(drawn(rng, (0.0, 9.0)))[1] == EarlyStopping((8, 12, 20), 8)
+    verdict, stopping = ran(drawn(rng, (0.0, 0.0, 99.0)), rope=50.0)
+    assert stopping == EarlyStopping((8, 12, 20), 8)
     assert verdict.between("p0", "p1").relation is Relation.EQUAL
     assert verdict.seeds == 8
 
@@ -313,9 +318,9 @@ def trials_of(study):
 
 
 def racing(study, folder, *, n=12, train=None, rope=0.0, listener=None, plain=False):
-    finalists = choose_finalists(study.plan, trials_of(study), study.min_trials)
-    confirm = Confirm(study.plan, train or way(study), folder, listener or Notes())
-    return confirm(finalists, n) if plain else race(confirm, finalists, n, rope)
+    selection = select_points(study.plan, trials_of(study), study.min_trials)
+    confirm = Confirmer(study.plan, train or way(study), folder, listener or Notes())
+    return confirm(selection, n) if plain else confirm_with_early_stopping(confirm, selection, n, rope)
 
 
 def asked(watched):
@@ -331,16 +336,16 @@ def scores(confirmed):
 
 
 @pytest.fixture(scope="module")
-def raced(study, tmp_path_factory):
+def stopping(study, tmp_path_factory):
     folder, notes = tmp_path_factory.mktemp("raced"), Notes()
     watched = Watched(way(study), losing(WORSE))
     return folder, racing(study, folder, train=watched, listener=notes), watched, notes
 
 
-def test_a_pair_told_worse_is_not_trained_again(raced):
-    folder, confirmed, watched, notes = raced
+def test_a_pair_told_worse_is_not_trained_again(stopping):
+    folder, confirmed, watched, notes = stopping
     assert asked(watched) == [dict.fromkeys((OTHERS[0], WORSE, OTHERS[1]), 8), dict.fromkeys(OTHERS, 4)]
-    assert confirmed.raced == Raced((8, 12), 12, {WORSE: 8})
+    assert confirmed.stopping == EarlyStopping((8, 12), 12, {WORSE: 8})
     assert [len(confirmed[pair].seeds) for pair in (*OTHERS, WORSE)] == [12, 12, 8]
     assert confirmed[WORSE].seeds == confirmed.seeds[:8]
     assert read_confirmed(folder) == confirmed
@@ -354,8 +359,8 @@ def test_a_pair_told_worse_is_not_trained_again(raced):
     assert read_curves(folder, "confirm")["seed"].nunique() == 12
 
 
-def test_the_evidence_of_a_race_is_of_those_that_came_to_its_end(raced):
-    folder, confirmed, _, _ = raced
+def test_the_evidence_of_a_race_is_of_those_that_came_to_its_end(stopping):
+    folder, confirmed, _, _ = stopping
     judged = ("regression", "rmse")
     found = read_evidence(folder, *judged)
     assert (set(found.pairs), found.seeds) == (set(OTHERS), confirmed.seeds)
@@ -365,8 +370,8 @@ def test_the_evidence_of_a_race_is_of_those_that_came_to_its_end(raced):
     assert len(first.constants) == len(first.rows) == 8
 
 
-def test_the_verdict_of_a_race_names_who_was_dropped(study, raced):
-    folder, confirmed, _, _ = raced
+def test_the_verdict_of_a_race_names_who_was_dropped(study, stopping):
+    folder, confirmed, _, _ = stopping
     verdict = judge_study(folder, study.plan, confirmed, trials_of(study), 0.0)
     assert read_verdict(folder) == verdict
     assert [(r.pair, r.dropped) for r in verdict.ranking][-1] == (WORSE, 8)
@@ -377,8 +382,8 @@ def test_the_verdict_of_a_race_names_who_was_dropped(study, raced):
     assert verdict.ranking[-1].score == pytest.approx(np.mean(confirmed.constants["test"]["rmse"][:8]))
 
 
-def test_each_look_has_its_share_and_all_have_the_same_region_of_equivalence(study, raced):
-    folder, confirmed, _, _ = raced
+def test_each_look_has_its_share_and_all_have_the_same_region_of_equivalence(study, stopping):
+    folder, confirmed, _, _ = stopping
     verdict = judge_study(folder, study.plan, confirmed, trials_of(study))
     judged = ("regression", "rmse")
     how = {"direction": "minimize", "conventional": "mse/identity", "share": 0.5}
@@ -394,17 +399,17 @@ def test_what_counts_as_equal_is_settled_at_the_first_look(study, tmp_path, monk
 
     def watched(*args, rope):
         asked_for.append(rope)
-        said.append(look(*args, rope=rope))
+        said.append(analyse(*args, rope=rope))
         return said[-1]
 
-    monkeypatch.setattr(race_module, "look", watched)
+    monkeypatch.setattr(early_stopping, "analyse", watched)
     confirmed = racing(study, tmp_path, train=Watched(way(study), losing(WORSE)), n=15, rope=None)
-    assert confirmed.raced.taken == (8, 12, 15)
+    assert confirmed.stopping.past == (8, 12, 15)
     assert asked_for == [None, said[0].rope]
 
 
-def test_a_finished_race_is_not_run_again(study, raced):
-    folder, confirmed, _, _ = raced
+def test_a_finished_race_is_not_run_again(study, stopping):
+    folder, confirmed, _, _ = stopping
 
     def refuse(*_, **__):
         raise AssertionError("this was confirmed already")
@@ -417,7 +422,7 @@ def test_a_race_that_is_decided_ends(study, tmp_path):
     watched = Watched(way(study), losing(*OTHERS))
     confirmed = racing(study, tmp_path, train=watched, n=20)
     assert asked(watched) == [dict.fromkeys((OTHERS[0], WORSE, OTHERS[1]), 8)]
-    assert confirmed.raced == Raced((8, 12, 20), 8)
+    assert confirmed.stopping == EarlyStopping((8, 12, 20), 8)
     verdict = judge_study(tmp_path, study.plan, confirmed, trials_of(study), 0.0)
     assert (verdict.tied, verdict.seeds) == ((WORSE,), 8)
     again = racing(study, tmp_path, train=Watched(way(study)), n=20)
@@ -440,15 +445,15 @@ class Killed(Watched):
 
 
 @pytest.mark.parametrize("after", [3, 23, 24, 30])
-def test_a_race_that_was_killed_goes_on_as_it_would_have(study, raced, tmp_path, after):
-    _, whole, _, _ = raced
+def test_a_race_that_was_killed_goes_on_as_it_would_have(study, stopping, tmp_path, after):
+    _, whole, _, _ = stopping
     with pytest.raises(KeyboardInterrupt):
         racing(study, tmp_path, train=Killed(way(study), losing(WORSE), after))
     assert (read_confirmed(tmp_path) is None) == (after < 24)
     watched = Watched(way(study), losing(WORSE))
     confirmed = racing(study, tmp_path, train=watched)
     assert len(watched.replicates) == (32 if after < 24 else 8)
-    assert (confirmed.raced, confirmed.seeds) == (whole.raced, whole.seeds)
+    assert (confirmed.stopping, confirmed.seeds) == (whole.stopping, whole.seeds)
     for pair, (seeds, values) in scores(confirmed).items():
         assert seeds == whole[pair].seeds
         np.testing.assert_allclose(values["test_rmse"], whole[pair].values["test_rmse"], rtol=1e-6)
@@ -459,7 +464,7 @@ def test_without_the_race_those_dropped_catch_up(study, tmp_path):
     watched = Watched(way(study), losing(WORSE))
     confirmed = racing(study, tmp_path, train=watched, plain=True)
     assert asked(watched) == [{WORSE: 4}]
-    assert confirmed.raced == Raced()
+    assert confirmed.stopping == EarlyStopping()
     verdict = judge_study(tmp_path, study.plan, confirmed, trials_of(study), 0.0)
     assert {r.dropped for r in verdict.ranking} == {None}
     watched = Watched(way(study))
@@ -472,7 +477,7 @@ def test_a_race_for_more_seeds_is_run_by_its_own_looks(study, tmp_path):
     watched = Watched(way(study), losing(WORSE))
     confirmed = racing(study, tmp_path, train=watched, n=14)
     assert asked(watched) == [dict.fromkeys(OTHERS, 2)]
-    assert confirmed.raced == Raced((8, 14), 14, {WORSE: 8})
+    assert confirmed.stopping == EarlyStopping((8, 14), 14, {WORSE: 8})
     assert racing(study, tmp_path, train=Watched(way(study)), n=10) == confirmed, "seeds that are there stay"
 
 
@@ -482,11 +487,13 @@ def test_a_new_finalist_races_from_the_start(study, tmp_path):
         replace(t, value=-9.0, epoch=2) if t.point.pair == WORSE and t.index == 4 else t
         for t in trials_of(study)
     ]
-    finalists = choose_finalists(study.plan, better, study.min_trials)
+    selection = select_points(study.plan, better, study.min_trials)
     watched = Watched(way(study), losing(WORSE))
-    confirmed = race(Confirm(study.plan, watched, tmp_path, Notes()), finalists, 12, 0.0)
+    confirmed = confirm_with_early_stopping(
+        Confirmer(study.plan, watched, tmp_path, Notes()), selection, 12, 0.0
+    )
     assert asked(watched) == [{WORSE: 8}]
-    assert confirmed.raced.dropped == {WORSE: 8}
+    assert confirmed.stopping.dropped == {WORSE: 8}
     assert confirmed[WORSE].epoch == 2
 
 
@@ -499,30 +506,30 @@ def test_a_pair_that_fails_leaves_the_race(study, tmp_path):
     confirmed = racing(study, tmp_path, train=Watched(way(study), change))
     assert confirmed.pairs == ("mse/identity", "huber/identity")
     assert confirmed.left_out == {WORSE: "its confirmation failed: ValueError: no"}
-    assert (confirmed.raced.at, confirmed.raced.dropped) == (12, {})
+    assert (confirmed.stopping.at, confirmed.stopping.dropped) == (12, {})
 
 
 def test_what_cannot_be_judged_is_confirmed_in_full(tmp_path):
     one_class = (X[:20], np.zeros(20, dtype=int))
     study = prepared((Y > 0).astype(int), x=X, test=one_class, task={"hidden": [4], "metric": "auroc"})
     confirmed = racing(study, tmp_path, n=10)
-    assert confirmed.raced == Raced()
+    assert confirmed.stopping == EarlyStopping()
     assert [len(c.seeds) for c in confirmed.confirmations] == [10, 10]
 
 
 def test_one_pair_has_nobody_to_race(tmp_path):
     study = prepared(losses=["bce"])
-    assert racing(study, tmp_path, n=10).raced == Raced()
+    assert racing(study, tmp_path, n=10).stopping == EarlyStopping()
 
 
-def test_a_confirmation_from_before_there_were_races_is_read(study, raced, tmp_path):
-    _, confirmed, _, _ = raced
-    write_confirmed(tmp_path, replace(confirmed, raced=Raced()))
+def test_a_confirmation_from_before_there_were_races_is_read(study, stopping, tmp_path):
+    _, confirmed, _, _ = stopping
+    write_confirmed(tmp_path, replace(confirmed, stopping=EarlyStopping()))
     path = tmp_path / FILE
     old = json.loads(path.read_text())
     del old["raced"]
     path.write_text(json.dumps(old))
-    assert read_confirmed(tmp_path) == replace(confirmed, raced=Raced())
+    assert read_confirmed(tmp_path) == replace(confirmed, stopping=EarlyStopping())
 
 
 # --- how it is asked for
@@ -596,7 +603,7 @@ def whole(store, **options):
 def test_a_whole_study_races(tmp_path):
     result = whole(tmp_path)
     verdict = result.verdict
-    assert result.confirmed.raced == Raced((8, 12), 12, {LAST: 8})
+    assert result.confirmed.stopping == EarlyStopping((8, 12), 12, {LAST: 8})
     assert [(r.pair, r.dropped) for r in verdict.ranking][-1] == (LAST, 8)
     assert f"Dropped early, as clearly worse: {LAST} after 8 seeds." in verdict.sentences
     board = result.leaderboard.set_index("pair")
@@ -605,7 +612,9 @@ def test_a_whole_study_races(tmp_path):
     assert result.evidence().pairs == tuple(p for p in result.confirmed.pairs if p != LAST)
     again = whole(tmp_path)
     assert (again.verdict, again.confirmed) == (verdict, result.confirmed)
-    assert whole(tmp_path, race=False).confirmed.raced == Raced(), "not what makes it another study"
+    assert whole(tmp_path, race=False).confirmed.stopping == EarlyStopping(), (
+        "not what makes it another study"
+    )
 
 
 @pytest.mark.slow

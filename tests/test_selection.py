@@ -9,7 +9,7 @@ from confirming import prepared, searched, trial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lossearch.confirm.selection import choose_finalists
+from lossearch.confirm.selection import select_points
 from lossearch.study.seeds import confirm_seeds, search_seeds
 from lossearch.training.contract import Outcome
 
@@ -20,7 +20,7 @@ def plan():
 
 
 def chosen(plan, trials, min_trials=5):
-    return {t.point.pair: t.number for t in choose_finalists(plan, trials, min_trials).trials}
+    return {t.point.pair: t.number for t in select_points(plan, trials, min_trials).trials}
 
 
 @given(st.integers(0, 2**31), st.integers(0, 40), st.integers(1, 40))
@@ -47,7 +47,7 @@ def test_a_seed_that_the_search_has_had_is_passed_over(seed, taken):
 
 def test_the_best_trial_of_every_pair_is_a_finalist(plan):
     trials = searched(plan)
-    found = choose_finalists(plan, trials, 5)
+    found = select_points(plan, trials, 5)
     assert {t.point.pair: (t.number, t.value) for t in found.trials} == {
         "bce/sigmoid": (4, 0.9),
         "mse/sigmoid": (9, 0.9),
@@ -64,11 +64,11 @@ def test_less_is_better_where_the_metric_says_so():
 
 def test_a_pair_with_too_few_trials_is_left_out_and_says_so(plan):
     trials = [t for t in searched(plan) if t.point.pair == "bce/sigmoid" or t.index < 4]
-    found = choose_finalists(plan, trials, 5)
+    found = select_points(plan, trials, 5)
     assert [t.point.pair for t in found.trials] == ["bce/sigmoid"]
     assert found.left_out == {"mse/sigmoid": "4 finished trials, and 5 are needed"}
     only = [t for t in trials if t.point.pair == "bce/sigmoid" or t.index < 1]
-    assert choose_finalists(plan, only, 5).left_out == {"mse/sigmoid": "1 finished trial, and 5 are needed"}
+    assert select_points(plan, only, 5).left_out == {"mse/sigmoid": "1 finished trial, and 5 are needed"}
 
 
 def test_a_failed_trial_is_not_a_finished_one_and_a_repeated_one_counts_once(plan):
@@ -94,7 +94,7 @@ def test_a_diverged_trial_is_no_finalist_however_good_its_constant(plan):
     trials[9] = replace(trials[9], outcome=Outcome.DIVERGED, value=0.99)
     assert chosen(plan, trials)["mse/sigmoid"] == 8
     lost = [t if t.number < 5 else replace(t, outcome=Outcome.DIVERGED) for t in trials]
-    found = choose_finalists(plan, lost, 5)
+    found = select_points(plan, lost, 5)
     assert [t.point.pair for t in found.trials] == ["bce/sigmoid"]
     assert found.left_out == {
         "mse/sigmoid": "no trial was completed: every replicate of each diverged or was pruned"

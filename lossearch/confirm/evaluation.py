@@ -1,4 +1,4 @@
-"""What freshly trained replicates predict, and what it scores: for the confirmation, from test and validation rows."""
+"""Fresh-seed evaluation: what replicates trained for the confirmation predict of its rows, and what that scores."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ Constants = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 @dataclass
-class Fresh:
-    """One finalist's replicates trained just now, one entry a seed, with what is kept of its predictions."""
+class Evaluation:
+    """One selected trial's replicates trained just now, one entry a seed, with what is kept of its predictions."""
 
-    finalist: TrialRecord
+    trial: TrialRecord
     fields: tuple[str, ...]
     codes: tuple[float, float] | None
     results: list[ReplicateResult] = field(default_factory=list)
@@ -66,17 +66,17 @@ class Scorer:
                     found[name][m.name].append(constant_score(m, task.kind, y, judged, task.n_out))
         return {p: {m: tuple(v) for m, v in of_part.items()} for p, of_part in found.items()}
 
-    def fresh(self, trial: TrialRecord, seed: int) -> Fresh:
-        """Return a finalist of which nothing is scored yet."""
+    def begin(self, trial: TrialRecord, seed: int) -> Evaluation:
+        """Return the evaluation of a trial of which nothing is scored yet."""
         blank = self._predictor.blank(Replicate(trial.point, seed), 1)
-        return Fresh(trial, kept_fields(self.task.kind, blank), blank.codes)
+        return Evaluation(trial, kept_fields(self.task.kind, blank), blank.codes)
 
-    def take(
-        self, fresh: Fresh, result: ReplicateResult, constants: Mapping[str, Mapping[str, float]]
+    def add(
+        self, found: Evaluation, result: ReplicateResult, constants: Mapping[str, Mapping[str, float]]
     ) -> None:
         """Add one replicate: its predictions, and every score at the epoch it was trained to."""
         if result.outcome is Outcome.FAILED:
-            fresh.results.append(result)
+            found.results.append(result)
             return
         seed = result.replicate.seed
         parts = {name: self._part(name, seed) for name in self.parts}
@@ -85,14 +85,14 @@ class Scorer:
         if result.outcome is Outcome.COMPLETED and infinite:
             reason = f"output was not finite on {infinite[0]} rows"
             result = replace(result, outcome=Outcome.DIVERGED, reason=reason)
-        fresh.results.append(replace(result, weights=None))
-        if fresh.model is None and result.outcome is Outcome.COMPLETED and self.task.blueprint is not None:
-            fresh.model = Fitting(self.plan).model(result)
-        fresh.values.append(self._values(fresh, result, parts, said, constants))
+        found.results.append(replace(result, weights=None))
+        if found.model is None and result.outcome is Outcome.COMPLETED and self.task.blueprint is not None:
+            found.model = Fitting(self.plan).model(result)
+        found.values.append(self._values(found, result, parts, said, constants))
         for name, part in parts.items():
             shown = said[name] or self._predictor.blank(result.replicate, len(part))
-            fresh.sheets.append(
-                sheet(fresh.finalist.point.pair, seed, name, part, shown, result.outcome, fresh.fields)
+            found.sheets.append(
+                sheet(found.trial.point.pair, seed, name, part, shown, result.outcome, found.fields)
             )
 
     def _said(self, result: ReplicateResult, part: Part) -> Predictions | None:
@@ -102,7 +102,7 @@ class Scorer:
 
     def _values(
         self,
-        fresh: Fresh,
+        found: Evaluation,
         result: ReplicateResult,
         parts: Mapping[str, Part],
         said: Mapping[str, Predictions | None],
@@ -112,12 +112,12 @@ class Scorer:
             blank = self._predictor.blank(result.replicate, 1)
             given = [m.name for m in self.task.metrics if is_given(m, blank)]
             return {f"{PREFIX[p]}{m}": constants[p][m] for p in parts for m in given}
-        last = (fresh.finalist.epoch or 0) - 1
+        last = (found.trial.epoch or 0) - 1
         values = {name: float(curve[last]) for name, curve in result.curves.items()}
         predictions = said.get("test")
         if predictions is not None:
-            found = scores(self.task.metrics, _stacked(predictions), parts["test"].y)
-            values |= {f"test_{name}": float(score[0]) for name, score in found.items()}
+            tested = scores(self.task.metrics, _stacked(predictions), parts["test"].y)
+            values |= {f"test_{name}": float(score[0]) for name, score in tested.items()}
         return values
 
     def _part(self, name: str, seed: int) -> Part:

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossearch.space import Dimension
-from lossearch.study.initial_design import at, cover, every, grid, quasi_random, share_of, spread_order
+from lossearch.study.initial_design import (
+    from_unit,
+    full_factorial,
+    grid,
+    quasi_random,
+    space_filling,
+    spread_order,
+    to_unit,
+)
 
 LR = Dimension("lr", 1e-3, 1.0, log=True)
 GAMMA = Dimension("focal.gamma", 0.0, 5.0)
@@ -30,7 +38,7 @@ def test_every_beginning_of_the_order_is_spread() -> None:
 @pytest.mark.parametrize("dimension", [LR, GAMMA, BATCH, CHOICE], ids=lambda d: d.name)
 @given(share=st.floats(0, 1))
 def test_a_share_gives_a_value_inside(dimension: Dimension, share: float) -> None:
-    value = at(dimension, share)
+    value = from_unit(dimension, share)
     if dimension.choices:
         assert value in dimension.choices
     else:
@@ -41,11 +49,11 @@ def test_a_share_gives_a_value_inside(dimension: Dimension, share: float) -> Non
 @given(share=st.floats(0, 1))
 def test_share_of_undoes_at(share: float) -> None:
     for dimension in (LR, GAMMA):
-        assert share_of(dimension, at(dimension, share)) == pytest.approx(share, abs=1e-4)
+        assert to_unit(dimension, from_unit(dimension, share)) == pytest.approx(share, abs=1e-4)
 
 
 def test_cover_spans_the_learning_rate_evenly_on_a_log_scale() -> None:
-    rates = sorted(float(p["lr"]) for p in cover([LR], 7, seed=0))
+    rates = sorted(float(p["lr"]) for p in space_filling([LR], 7, seed=0))
     assert rates[0] == 1e-3
     assert rates[-1] == 1.0
     steps = [math.log10(b / a) for a, b in pairwise(rates)]
@@ -53,8 +61,8 @@ def test_cover_spans_the_learning_rate_evenly_on_a_log_scale() -> None:
 
 
 def test_learning_rates_of_a_cover_do_not_depend_on_other_dimensions() -> None:
-    plain = [p["lr"] for p in cover([LR], 7, seed=0)]
-    assert [p["lr"] for p in cover([LR, GAMMA, CHOICE], 7, seed=5)] == plain
+    plain = [p["lr"] for p in space_filling([LR], 7, seed=0)]
+    assert [p["lr"] for p in space_filling([LR, GAMMA, CHOICE], 7, seed=5)] == plain
 
 
 def test_a_quasi_random_sequence_goes_on_where_it_stopped() -> None:
@@ -74,7 +82,7 @@ def test_grid_has_even_levels_and_no_more_points_than_asked() -> None:
 
 
 def test_every_point_of_a_finite_space() -> None:
-    found = every([CHOICE, Dimension("n", 1, 3, integer=True)])
+    found = full_factorial([CHOICE, Dimension("n", 1, 3, integer=True)])
     assert found is not None
     assert len(found) == 9
-    assert every([CHOICE, LR]) is None
+    assert full_factorial([CHOICE, LR]) is None
