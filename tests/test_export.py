@@ -467,6 +467,16 @@ def test_prepared_inputs_are_the_training_paths_to_the_last_bit(
     assert inputs(inputs.example()).shape == (2, *inputs.shape)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int8])
+def test_numbers_of_any_type_are_prepared_alike_in_training_and_afterwards(dtype: type) -> None:
+    x = (np.random.default_rng(0).normal(size=(60, 3)) * 20 + 5).astype(dtype)
+    task = make_task(from_arrays(x, np.arange(60) % 2))
+    assert task.blueprint is not None
+    part = task.fold(0).validation
+    found = task.blueprint.inputs(0, False)(x[part.rows].astype(np.float64))
+    assert torch.equal(torch.as_tensor(found, dtype=torch.float32), part.x)
+
+
 def test_images_keep_their_shape(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(5.0, 2.0, size=(60, 1, 4, 4)).astype(np.float32)

@@ -1,6 +1,6 @@
-"""From a user's rows to network inputs, as plain numbers: what a fitted preparation leaves behind.
+"""From rows to network inputs, as plain numbers that :mod:`lossearch.data.preparation` has fitted.
 
-It does to new rows what ``tasks.preparation`` did to the training rows, needs none of them, and is JSON.
+Training rows and, in a fitted model, new ones take this one way; it needs no data, and is JSON.
 """
 
 from __future__ import annotations
@@ -12,17 +12,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from sklearn.preprocessing import OneHotEncoder
 
-from lossearch.data import preparation
 from lossearch.data.arrays import features, plain
 from lossearch.data.columns import as_given, conform
-from lossearch.data.preparation import Plan
-from lossearch.data.rows import Features
+from lossearch.data.rows import Array, Features
 from lossearch.errors import InputError
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -92,20 +86,23 @@ class Inputs:
         Raises:
             InputError: X has another form or shape, lacks columns, or holds what is not a number or name.
         """
-        cleaned = self._cleaned(x)
+        return self.of_cleaned(self._cleaned(x))
+
+    def of_cleaned(self, x: Features) -> Array:
+        """Return the inputs of a cleaned table or array that has the right columns or shape."""
         if self.form == "array":
-            values: Array = (np.asarray(cleaned, dtype=np.float64) - self.mean) / self.scale
-            return values
-        values = np.concatenate([np.empty((len(cleaned), 0)), *self._blocks(cleaned)], axis=1)
+            images: Array = (np.asarray(x, dtype=np.float64) - self.mean) / self.scale
+            return images
+        values = np.concatenate([np.empty((len(x), 0)), *self._blocks(x)], axis=1)
         values[:, list(self.still)] = 0.0
         return values
 
     def _blocks(self, x: Features) -> list[Array]:
-        numbers = _select(x, [n.column for n in self.numbers])
+        numbers = select(x, [n.column for n in self.numbers])
         fill, mean, scale = self._statistics
         return [
             (np.where(np.isnan(numbers), fill, numbers) - mean) / scale,
-            np.isnan(_select(x, self.gaps)).astype(np.float64),
+            np.isnan(select(x, self.gaps)).astype(np.float64),
             *(c.one_hot(x[c.column].to_numpy()) for c in self.categories if isinstance(x, pd.DataFrame)),
         ]
 
@@ -177,43 +174,7 @@ class Inputs:
         )
 
 
-def _select(x: Features, columns: Sequence[Any]) -> Array:
+def select(x: Features, columns: Sequence[Any]) -> Array:
+    """Return columns of numbers, by name or place, as (N, columns) float64."""
     chosen = x[list(columns)] if isinstance(x, pd.DataFrame) else x[:, np.asarray(columns, dtype=np.int64)]
     return np.asarray(chosen, dtype=np.float64)
-
-
-def fit_inputs(plan: Plan, train: Features) -> Inputs:
-    """Return what ``preparation.fit`` would learn from the training rows, as plain numbers."""
-    if not isinstance(train, pd.DataFrame) and train.ndim > 2:
-        mean, scale = preparation.image_statistics(plan, train)
-        return Inputs("array", tuple(train.shape[1:]), mean=float(mean), scale=float(scale))
-    fitted = preparation.transformer(plan)
-    values = np.asarray(fitted.fit_transform(train), dtype=np.float64)
-    still = np.flatnonzero(values.max(axis=0) == values.min(axis=0))
-    steps = fitted.named_transformers_
-    return Inputs(
-        "table" if isinstance(train, pd.DataFrame) else "columns",
-        (values.shape[1],),
-        _numbers(plan, steps["number"]) if plan.numeric else (),
-        plan.missing,
-        _categories(plan, steps["category"]) if plan.categorical else (),
-        tuple(map(int, still)),
-    )
-
-
-def _numbers(plan: Plan, fitted: Any) -> tuple[Number, ...]:
-    fill = fitted.named_steps["simpleimputer"].statistics_
-    scaler = fitted.named_steps.get("standardscaler")
-    mean = np.zeros(len(fill)) if scaler is None else scaler.mean_
-    scale = np.ones(len(fill)) if scaler is None else scaler.scale_
-    return tuple(Number(c, *map(float, row)) for c, *row in zip(plan.numeric, fill, mean, scale, strict=True))
-
-
-def _categories(plan: Plan, fitted: OneHotEncoder) -> tuple[Category, ...]:
-    rare = fitted.infrequent_categories_ if hasattr(fitted, "infrequent_categories_") else None
-    found = []
-    for i, column in enumerate(plan.categorical):
-        rest = () if rare is None or rare[i] is None else tuple(map(str, rare[i]))
-        names = tuple(str(n) for n in fitted.categories_[i] if str(n) not in set(rest))
-        found.append(Category(column, names, rest))
-    return tuple(found)

@@ -9,16 +9,15 @@ category they lack, is 0 in every part: its weight would never be trained.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.pipeline import make_pipeline
+from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from lossearch.data.inputs import Category, Inputs, Number, select
 from lossearch.data.rows import Array, Features, take
 from lossearch.errors import InputError
 from lossearch.kinds import TargetStatistics
@@ -106,61 +105,62 @@ def make_plan(x: Features, rows: Array, *, scale: bool = True) -> Plan:
     return Plan(tuple(range(known.shape[1])), missing, scale=scale, notes=notes)
 
 
-def transformer(plan: Plan) -> ColumnTransformer:
-    """Return what makes inputs of a table or of an (N, F) array, not yet fitted."""
-    numbers = [SimpleImputer(strategy="median", keep_empty_features=True)]
-    numbers += [StandardScaler()] if plan.scale else []
-    steps = [("number", make_pipeline(*numbers), list(plan.numeric))] if plan.numeric else []
-    if plan.missing:
-        steps.append(("missing", MissingIndicator(features="all"), list(plan.missing)))
-    if plan.categorical:
-        encoder = OneHotEncoder(
-            categories=[list(c) for c in plan.categories],
-            max_categories=MAX_CATEGORIES,
-            handle_unknown="infrequent_if_exist",
-            sparse_output=False,
-        )
-        steps.append(("category", encoder, list(plan.categorical)))
-    return ColumnTransformer(steps, sparse_threshold=0)
-
-
-def _fit_table(plan: Plan, train: Features) -> Transform:
-    fitted = transformer(plan)
-    inputs = np.asarray(fitted.fit_transform(train), dtype=np.float64)
-    varies = inputs.max(axis=0) > inputs.min(axis=0)
-
-    def transform(x: Features) -> Array:
-        inputs: Array = np.asarray(fitted.transform(x), dtype=np.float64)
-        return np.where(varies, inputs, 0.0)
-
-    return transform
-
-
-def image_statistics(plan: Plan, train: Array) -> tuple[float, float]:
-    """Return the one mean and the one spread by which arrays of more than two axes are scaled."""
-    mean, spread = (train.mean(), train.std()) if plan.scale else (0.0, 1.0)
-    return mean, spread if spread > 0 else 1.0
-
-
-def _fit_images(plan: Plan, train: Array) -> Transform:
-    mean, spread = image_statistics(plan, train)
-
-    def transform(x: Features) -> Array:
-        values: Array = (np.asarray(x, dtype=np.float64) - mean) / spread
-        return values
-
-    return transform
-
-
-def fit(plan: Plan, train: Features) -> Transform:
-    """Return the map from features to network inputs that the training rows fix.
+def fit_inputs(plan: Plan, train: Features) -> Inputs:
+    """Return how rows become network inputs, by what the training rows say.
 
     Tables and (N, F) arrays become (N, inputs), the same number whatever the rows; arrays of more axes
     keep their shape and are scaled by one mean and one standard deviation.
     """
-    if isinstance(train, pd.DataFrame) or train.ndim == 2:
-        return _fit_table(plan, train)
-    return _fit_images(plan, train)
+    if not isinstance(train, pd.DataFrame) and train.ndim > 2:
+        mean, spread = (float(train.mean()), float(train.std())) if plan.scale else (0.0, 1.0)
+        return Inputs("array", tuple(train.shape[1:]), mean=mean, scale=spread if spread > 0 else 1.0)
+    inputs = Inputs(
+        "table" if isinstance(train, pd.DataFrame) else "columns",
+        (0,),
+        _fit_numbers(plan, train),
+        plan.missing,
+        _fit_categories(plan, train),
+    )
+    values = inputs.of_cleaned(train)
+    still = np.flatnonzero(values.max(axis=0) == values.min(axis=0))
+    return replace(inputs, shape=(values.shape[1],), still=tuple(still.tolist()))
+
+
+def _fit_numbers(plan: Plan, train: Features) -> tuple[Number, ...]:
+    if not plan.numeric:
+        return ()
+    values = select(train, plan.numeric)
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+    scaler = StandardScaler().fit(imputer.fit_transform(values))
+    scaling = (
+        (scaler.mean_, scaler.scale_)
+        if plan.scale
+        else ([0.0] * len(plan.numeric), [1.0] * len(plan.numeric))
+    )
+    fitted = zip(plan.numeric, imputer.statistics_, *scaling, strict=True)
+    return tuple(Number(column, *map(float, row)) for column, *row in fitted)
+
+
+def _fit_categories(plan: Plan, train: Features) -> tuple[Category, ...]:
+    if not plan.categorical or not isinstance(train, pd.DataFrame):
+        return ()
+    encoder = OneHotEncoder(
+        categories=[list(c) for c in plan.categories],
+        max_categories=MAX_CATEGORIES,
+        handle_unknown="infrequent_if_exist",
+    ).fit(train[list(plan.categorical)])
+    found = []
+    for column, names, rare in zip(
+        plan.categorical, encoder.categories_, encoder.infrequent_categories_, strict=True
+    ):
+        rest = () if rare is None else tuple(map(str, rare))
+        found.append(Category(column, tuple(str(n) for n in names if str(n) not in set(rest)), rest))
+    return tuple(found)
+
+
+def fit(plan: Plan, train: Features) -> Transform:
+    """Return the map from cleaned features to network inputs that the training rows fix."""
+    return fit_inputs(plan, train).of_cleaned
 
 
 def target_statistics(y: Array, *, standardize: bool = True) -> TargetStatistics:

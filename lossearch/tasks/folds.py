@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from lossearch.data import preparation
-from lossearch.data.inputs import Inputs, fit_inputs
+from lossearch.data.inputs import Inputs
 from lossearch.data.rows import Features, take
 from lossearch.data.splits import Rows, Splits
 from lossearch.tasks.parts import Parts
@@ -67,7 +67,7 @@ class Folds:
     def inputs(self, seed: int, whole: bool) -> Inputs:
         """Return how rows become inputs by a seed's training rows, or by all but the test rows."""
         rows = self._splits.not_test if whole else self._splits.rows(seed)[0]
-        return fit_inputs(self.plan, take(self._x, rows))
+        return preparation.fit_inputs(self.plan, take(self._x, rows))
 
     def whole(self, seed: int) -> Fold:
         """Return a fold whose training rows are all rows but the test part, a seed's validation rows too."""

@@ -12,7 +12,7 @@ import torch
 from lossearch._random import rng
 from lossearch._text import size
 from lossearch.data import preparation
-from lossearch.data.inputs import Inputs, fit_inputs
+from lossearch.data.inputs import Inputs
 from lossearch.data.rows import Draw, Features, Ids, RowSource, rows_of
 from lossearch.data.splits import TEST_SHARE, VALIDATION_SHARE, Splits
 from lossearch.errors import InputError
@@ -187,7 +187,7 @@ class StreamedFolds:
 
     def inputs(self, seed: int, whole: bool) -> Inputs:  # noqa: ARG002 - the same under every seed
         """Return how rows become inputs."""
-        return fit_inputs(self.plan, self._known)
+        return preparation.fit_inputs(self.plan, self._known)
 
     def whole(self, seed: int) -> Fold:
         """Return a fold whose training rows are all rows but the test part."""
