@@ -24,9 +24,9 @@ from torch.utils.data import Dataset as TorchDataset
 
 from lossearch._random import seeded_build, stream
 from lossearch.data import dataset as datasets
+from lossearch.data.parquet import from_parquet
 from lossearch.data.rows import HeldRows, JoinedRows
 from lossearch.data.sources import Dataset, as_dataset, from_arrays, read_data
-from lossearch.data.streaming import from_parquet
 from lossearch.errors import InputError
 from lossearch.pairs import Criterion, find_pair
 from lossearch.tasks import streams
@@ -535,7 +535,7 @@ def test_large_files_and_mapped_arrays_are_streamed_unasked(monkeypatch, tmp_pat
 
     assert streamed() == [False, False]
     monkeypatch.setattr(datasets, "STREAM_BYTES", 1000)
-    monkeypatch.setattr("lossearch.data.streaming.STREAM_BYTES", 1000)
+    monkeypatch.setattr("lossearch.data.sources.STREAM_BYTES", 1000)
     assert streamed() == [True, True]
 
 

@@ -1,13 +1,9 @@
-"""Built-in problems by name, OpenML, and a user's own function.
-
-A problem is added by one entry of ``PROBLEMS``.
-"""
+"""Built-in problems: data that come with scikit-learn. One is added by an entry of ``PROBLEMS``."""
 
 from __future__ import annotations
 
 import inspect
 import math
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,13 +12,12 @@ import numpy as np
 import pandas as pd
 import psutil
 from sklearn import datasets
+from sklearn.utils import Bunch
 
-from lossearch._imports import load_function
 from lossearch._registry import Registry, unknown_name
 from lossearch._text import size
-from lossearch.data.dataset import Dataset, from_arrays, from_frame
-from lossearch.data.streaming import from_torch, is_torch
-from lossearch.errors import InputError, LossearchError, UnknownNameError, refuse
+from lossearch.data.dataset import Dataset, from_arrays
+from lossearch.errors import InputError, UnknownNameError, refuse
 
 _COUNTS = frozenset({"n_samples", "n_features", "n_targets", "centers"})
 """Arguments that say how large a problem's arrays are: of the larger two of them, or larger."""
@@ -31,16 +26,12 @@ _NOT_OPTIONS = frozenset({"return_X_y", "as_frame", "return_centers", "return_di
 
 @dataclass(frozen=True)
 class Problem:
-    """Data that comes with the software: a scikit-learn function and the arguments it is given.
-
-    ``make`` gives (X, y), or a scikit-learn Bunch where ``bundled``.
-    """
+    """A function that gives (X, y) or a scikit-learn Bunch, and the arguments it is given."""
 
     name: str
     make: Callable[..., Any]
     words: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    bundled: bool = False
     aliases: tuple[str, ...] = ()
 
     @property
@@ -99,6 +90,7 @@ def _doctor_visits(n_samples: int = 2000, random_state: int = 1) -> tuple[pd.Dat
     return x, rng.poisson(rate)
 
 
+_FRAME = {"as_frame": True}
 _THOUSAND = {"n_samples": 1000, "random_state": 1}
 
 PROBLEMS: Registry[Problem] = Registry(
@@ -121,12 +113,12 @@ PROBLEMS: Registry[Problem] = Registry(
         Problem("friedman1", datasets.make_friedman1, "Friedman 1, non-linear", {**_THOUSAND, "noise": 1.0}),
         Problem("friedman2", datasets.make_friedman2, "Friedman 2, impedance", _THOUSAND),
         Problem("friedman3", datasets.make_friedman3, "Friedman 3, phase", _THOUSAND),
-        Problem("breast_cancer", datasets.load_breast_cancer, "569 tumours, 2 classes", bundled=True),
-        Problem("digits", datasets.load_digits, "1797 images of 8 x 8, 10 classes", bundled=True),
+        Problem("breast_cancer", datasets.load_breast_cancer, "569 tumours, 2 classes", _FRAME),
+        Problem("digits", datasets.load_digits, "1797 images of 8 x 8, 10 classes", _FRAME),
         Problem("digit_images", _digit_images, "the digits as 1 x 8 x 8 images, 10 classes"),
-        Problem("wine", datasets.load_wine, "178 wines, 3 classes", bundled=True),
-        Problem("iris", datasets.load_iris, "150 flowers, 3 classes", bundled=True),
-        Problem("diabetes", datasets.load_diabetes, "442 patients, real target", bundled=True),
+        Problem("wine", datasets.load_wine, "178 wines, 3 classes", _FRAME),
+        Problem("iris", datasets.load_iris, "150 flowers, 3 classes", _FRAME),
+        Problem("diabetes", datasets.load_diabetes, "442 patients, real target", _FRAME),
         Problem("doctor_visits", _doctor_visits, "visits of 2000 people in a year, counts, generated"),
         Problem(
             "multilabel",
@@ -134,14 +126,9 @@ PROBLEMS: Registry[Problem] = Registry(
             "documents as word counts, 5 labels, generated",
             {"n_samples": 1000, "n_features": 20, "n_classes": 5, "n_labels": 2, "random_state": 1},
         ),
-        Problem("linnerud", datasets.load_linnerud, "20 men, 3 real targets", bundled=True),
+        Problem("linnerud", datasets.load_linnerud, "20 men, 3 real targets", _FRAME),
     ],
 )
-
-
-def _check_options(problem: Problem, options: Mapping[str, Any]) -> None:
-    known = problem.options
-    refuse([unknown_name(f"option of data {problem.name!r}", o, known) for o in options if o not in known])
 
 
 def _refuse_too_large(problem: Problem, options: Mapping[str, Any]) -> None:
@@ -155,15 +142,6 @@ def _refuse_too_large(problem: Problem, options: Mapping[str, Any]) -> None:
             f"Data {problem.name!r} with options {dict(options)} would take {size(needed)} or more, and {size(free)} "
             "are free. Ask for fewer rows or columns."
         )
-
-
-def _call(problem: Problem, options: Mapping[str, Any]) -> Any:
-    _refuse_too_large(problem, options)
-    frame = {"as_frame": True} if problem.bundled else {}
-    try:
-        return problem.make(**{**problem.defaults, **options}, **frame)
-    except (TypeError, ValueError, OverflowError, MemoryError) as error:
-        raise InputError(f"Data {problem.name!r} with options {dict(options)}: {error}") from error
 
 
 def read_problem(name: str, options: Mapping[str, Any]) -> Dataset:
@@ -181,102 +159,23 @@ def read_problem(name: str, options: Mapping[str, Any]) -> Dataset:
         known = unknown_name(PROBLEMS.what, name, PROBLEMS)
         raise UnknownNameError(f"{known} Or name a .csv or .parquet file, openml:ID or module:function.")
     problem = PROBLEMS[name]
-    _check_options(problem, options)
-    found = _call(problem, options)
-    if not problem.bundled:
-        return from_arrays(found[0], found[1], name=problem.name)
-    y = found.target
+    known_options = problem.options
+    what = f"option of data {problem.name!r}"
+    refuse([unknown_name(what, o, known_options) for o in options if o not in known_options])
+    _refuse_too_large(problem, options)
+    try:
+        found = problem.make(**{**problem.defaults, **options})
+    except (TypeError, ValueError, OverflowError, MemoryError) as error:
+        raise InputError(f"Data {problem.name!r} with options {dict(options)}: {error}") from error
+    if isinstance(found, Bunch):
+        return _from_bunch(found, problem.name)
+    return from_arrays(*found, name=problem.name)
+
+
+def _from_bunch(bunch: Bunch, name: str) -> Dataset:
+    """Return a data set with the names of columns, target and classes that scikit-learn has."""
+    y = bunch.target
     several = isinstance(y, pd.DataFrame)
-    names = () if several or y.dtype.kind == "f" else tuple(map(str, found.get("target_names", ())))
+    names = () if several or y.dtype.kind == "f" else tuple(map(str, bunch.get("target_names", ())))
     target = ", ".join(map(str, y.columns)) if several else "class" if names else str(y.name)
-    return from_arrays(found.data, y, name=problem.name, target=target, classes=names)
-
-
-def read_openml(
-    spec: str,
-    options: Mapping[str, Any],
-    *,
-    target: str | None = None,
-    groups: str | None = None,
-    time: str | None = None,
-) -> Dataset:
-    """Return the OpenML data set of "openml:ID", downloaded once and kept by scikit-learn.
-
-    Args:
-        spec: "openml:" and the number.
-        options: further arguments of ``sklearn.datasets.fetch_openml``.
-        target: the target's column; the data set's own by default.
-        groups: the column of groups.
-        time: the column of time.
-
-    Raises:
-        InputError: the number is not one, or the data cannot be fetched.
-    """
-    number = spec.partition(":")[2]
-    if not number.isdecimal():
-        raise InputError(f"{spec!r} is not of the form openml:ID, with a whole number such as openml:554.")
-    known = [
-        p for p in inspect.signature(datasets.fetch_openml).parameters if p not in {*_NOT_OPTIONS, "data_id"}
-    ]
-    refuse([unknown_name("option of OpenML data", o, known) for o in options if o not in known])
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="A network error occurred")  # the error below says it
-            bunch = datasets.fetch_openml(data_id=int(number), as_frame=True, **options)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"OpenML data set {number} could not be fetched ({error}). It is downloaded on first use; check the "
-            "number and the network, or save the table as CSV or Parquet and name that file."
-        ) from error
-    own = bunch.target
-    names = own.columns if isinstance(own, pd.DataFrame) else [] if own is None else [own.name]
-    wanted = target or ", ".join(map(str, names)) or None
-    return from_frame(bunch.frame, name=f"openml-{number}", target=wanted, groups=groups, time=time)
-
-
-def call_function(
-    spec: str,
-    options: Mapping[str, Any],
-    *,
-    target: str | None = None,
-    groups: str | None = None,
-    time: str | None = None,
-    stream: bool | None = None,
-) -> Dataset:
-    """Return the data a user's ``module:function`` gives.
-
-    They may be (X, y), a DataFrame, a Dataset, torch data sets, or a Lightning data module.
-
-    Args:
-        spec: module and function.
-        options: its keyword arguments.
-        target: the target's column, where it gives a DataFrame.
-        groups: the column of groups, where it gives a DataFrame.
-        time: the column of time, where it gives a DataFrame.
-        stream: whether memory-mapped arrays are read batch by batch; None decides by size.
-
-    Raises:
-        InputError: there is no such function, it fails, or it gives something else.
-    """
-    function = load_function(spec, "data")
-    try:
-        found = function(**options)
-    except LossearchError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise InputError(f"data {spec!r} failed: {type(error).__name__}: {error}") from error
-    name = spec.rpartition(":")[2]
-    if isinstance(found, Dataset):
-        return found
-    if isinstance(found, pd.DataFrame):
-        return from_frame(found, name=name, target=target, groups=groups, time=time)
-    named = [k for k, v in (("target", target), ("groups", groups), ("time", time)) if v is not None]
-    refuse([f"data {spec!r} gives no DataFrame, so it takes no {k}." for k in named])
-    if is_torch(found):
-        return from_torch(found, name=name)
-    if isinstance(found, tuple) and len(found) == 2:
-        return from_arrays(found[0], found[1], name=name, stream=stream)
-    raise InputError(
-        f"data {spec!r} gave {type(found).__name__}; it must give (X, y), a DataFrame, torch data sets or a "
-        "Lightning data module."
-    )
+    return from_arrays(bunch.data, y, name=name, target=target, classes=names)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lossearch.errors import refuse
+from lossearch._registry import did_you_mean
+from lossearch.errors import InputError, refuse
 from lossearch.kinds import some_rows
 
 MISSING = "(missing)"
@@ -108,6 +110,75 @@ def duplicates(names: Iterable[Any]) -> list[str]:
     return [name for name, count in seen.items() if count > 1]
 
 
+def refuse_duplicates(names: Iterable[Any]) -> None:
+    """Refuse columns of one name.
+
+    Raises:
+        InputError: there are such.
+    """
+    refuse(
+        [f"Two columns are named {name!r}: every column needs its own name." for name in duplicates(names)]
+    )
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which columns of a table are the target, the groups and the time; all others are features."""
+
+    target: list[str]
+    groups: str | None
+    time: str | None
+    features: list[str]
+
+    @property
+    def sides(self) -> dict[str, str]:
+        """The columns of groups and time that there are."""
+        return {k: c for k, c in (("groups", self.groups), ("time", self.time)) if c is not None}
+
+    def y(self, table: pd.DataFrame) -> pd.DataFrame | pd.Series[Any]:
+        """Return the targets in a table."""
+        return table[self.target[0]] if len(self.target) == 1 else table[self.target]
+
+
+def column_of(table: pd.DataFrame, name: str | None) -> pd.Series[Any] | None:
+    """Return a column, None where it has no name."""
+    return None if name is None else table[name]
+
+
+def column_roles(
+    names: Iterable[Any], table: str, target: str | None, groups: str | None = None, time: str | None = None
+) -> Roles:
+    """Return what each column of a table is for.
+
+    Args:
+        names: its columns.
+        table: what to call it.
+        target: the target's column, or several with commas between them.
+        groups: the column that says which rows belong together; not a feature.
+        time: the column that orders the rows; not a feature.
+
+    Raises:
+        InputError: a column is missing or named twice, or no feature is left.
+    """
+    names = list(map(str, names))
+    refuse_duplicates(names)
+    shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
+    if target is None:
+        raise InputError(f"{table}: say which column is the target (target = '...'). Columns: {shown}.")
+    whole = target in names or "," not in target
+    targets = [target] if whole else [part.strip() for part in target.split(",")]
+    beside = [name for name in (groups, time) if name is not None]
+    for name in (*targets, *beside):
+        if name not in names:
+            raise InputError(f"{table} has no column {name!r}.{did_you_mean(name, names)} Columns: {shown}.")
+    features = [name for name in names if name not in {*targets, *beside}]
+    if not features:
+        raise InputError(
+            f"{table} has no column beside the target {', '.join(targets)!r}: there is nothing to learn from."
+        )
+    return Roles(targets, groups, time, features)
+
+
 def clean(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return a table of float64 columns and text columns only, and notes on what was changed.
 
@@ -117,8 +188,7 @@ def clean(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     Raises:
         InputError: a column holds infinite values, complex numbers, objects, or a mixture.
     """
-    double = duplicates(frame.columns)
-    refuse([f"Two columns are named {name!r}: every column needs its own name." for name in double])
+    refuse_duplicates(frame.columns)
     columns: dict[str, pd.Series[Any]] = {}
     notes, problems = [], []
     for name in frame.columns:
@@ -189,8 +259,7 @@ def conform(frame: pd.DataFrame, numbers: Sequence[str], names: Sequence[str]) -
         InputError: columns are lacking or doubled, or hold what cannot be made a number.
     """
     frame = frame.rename(columns=str).reset_index(drop=True)
-    double = duplicates(frame.columns)
-    refuse([f"Two columns are named {name!r}: every column needs its own name." for name in double])
+    refuse_duplicates(frame.columns)
     given = {str(name): column for name, column in frame.items()}
     columns: dict[str, pd.Series[Any]] = {}
     problems, lacking = [], []

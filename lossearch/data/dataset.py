@@ -11,11 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lossearch.data import columns
 from lossearch.data.arrays import features, plain, side, targets
-from lossearch.data.files import find_column, target_columns
-from lossearch.data.rows import PIECE_BYTES, Array, Features, HeldRows, JoinedRows, RowSource, rows_of
-from lossearch.errors import InputError, refuse
+from lossearch.data.columns import column_of, column_roles
+from lossearch.data.rows import (
+    PIECE_BYTES,
+    Array,
+    Features,
+    HeldRows,
+    JoinedRows,
+    RowSource,
+    hash_of,
+    rows_of,
+)
+from lossearch.errors import InputError
 
 STREAM_BYTES = 2**30
 """Bytes of features above which a file is read in pieces without being asked."""
@@ -46,36 +54,16 @@ class Dataset:
         return len(self.y)
 
 
-def _digest_of(values: Features | RowSource) -> bytes:
-    found = hashlib.blake2b(digest_size=16)
-    if isinstance(values, HeldRows):
-        return _digest_of(values.values)
-    if isinstance(values, JoinedRows):
-        for source in values.sources:
-            found.update(_digest_of(source))
-    elif isinstance(values, RowSource):
-        raise TypeError(f"{type(values).__name__} has a digest of its own")
-    elif isinstance(values, pd.DataFrame):
-        found.update("\x1f".join(map(str, values.columns)).encode())
-        for name in values.columns:
-            found.update(_digest_of(values[name].to_numpy()))
-    elif values.dtype.kind in "OU":
-        found.update("\x1f".join(map(str, values.flat)).encode())
-    else:
-        found.update(f"{values.dtype.str}{values.shape}".encode())
-        found.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
-    return found.digest()
-
-
 def digest(dataset: Dataset) -> str:
     """Return a hash of everything in a data set but its name and notes."""
     sides = {"groups": dataset.groups, "time": dataset.time, **(dataset.parts or {})}
-    found = hashlib.blake2b(_digest_of(dataset.x) + _digest_of(dataset.y), digest_size=16)
+    x = dataset.x.digest() if isinstance(dataset.x, RowSource) else hash_of(dataset.x)
+    found = hashlib.blake2b(x + hash_of(dataset.y), digest_size=16)
     found.update(json.dumps([dataset.target, dataset.classes]).encode())
     for name in sorted(sides):
         side = sides[name]
         if side is not None:
-            found.update(name.encode() + _digest_of(np.asarray(side)))
+            found.update(name.encode() + hash_of(np.asarray(side)))
     return found.hexdigest()
 
 
@@ -216,32 +204,22 @@ def from_frame(
     Args:
         frame: the table.
         name: what to call it.
-        target: the target's column, or several with commas between them.
-        groups: the column that says which rows belong together; not a feature.
-        time: the column that orders the rows; not a feature.
+        target: see :func:`~lossearch.data.columns.column_roles`, as for ``groups`` and ``time``.
+        groups: the column of groups.
+        time: the column of time.
         notes: what to add to the notes.
 
     Raises:
         InputError: a column is missing or named twice, or the data are not fit for use.
     """
-    double = columns.duplicates(frame.columns)
-    refuse([f"Two columns are named {c!r}: every column needs its own name." for c in double])
+    roles = column_roles(frame.columns, name, target, groups, time)
     frame = frame.rename(columns=str)
-    names = list(frame.columns)
-    wanted = target_columns(target, names, name)
-    group_column = None if groups is None else find_column(groups, names, name)
-    time_column = None if time is None else find_column(time, names, name)
-    beside = frame.drop(columns=[c for c in (*wanted, group_column, time_column) if c is not None])
-    if beside.shape[1] == 0:
-        raise InputError(
-            f"{name} has no column beside the target {', '.join(wanted)!r}: there is nothing to learn from."
-        )
     dataset = from_arrays(
-        beside,
-        frame[wanted[0]] if len(wanted) == 1 else frame[wanted],
+        frame[roles.features],
+        roles.y(frame),
         name=name,
-        target=", ".join(wanted),
-        groups=None if group_column is None else frame[group_column],
-        time=None if time_column is None else frame[time_column],
+        target=", ".join(roles.target),
+        groups=column_of(frame, roles.groups),
+        time=column_of(frame, roles.time),
     )
     return replace(dataset, notes=(*notes, *dataset.notes))

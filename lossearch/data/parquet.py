@@ -1,8 +1,9 @@
-"""Parquet files that memory does not hold, read by row groups."""
+"""Parquet files, read whole or, where memory does not hold them, by row groups."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ import pyarrow.parquet as pq
 
 from lossearch._text import size
 from lossearch.data import columns
+from lossearch.data.arrays import side, targets
+from lossearch.data.dataset import Dataset
 from lossearch.data.rows import MIX_BYTES, Draw, Features, Ids, Piece, fetched, join, mixed, take
 from lossearch.errors import InputError
 
+SUFFIXES = (".parquet", ".pq")
 GROUP_BYTES = 4 * MIX_BYTES
 """Bytes a row group may take in memory."""
-_HASHED_BYTES = 2**20
 
 
 def opened(path: Path) -> pq.ParquetFile:
@@ -43,19 +46,16 @@ def data_bytes(path: Path) -> int:
     return int(max(stored, 8 * meta.num_rows * meta.num_columns))
 
 
-def file_digest(path: Path) -> str:
-    """Return a hash of a file's bytes."""
-    found = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while block := file.read(_HASHED_BYTES):
-            found.update(block)
-    return found.hexdigest()
+def read_table(path: Path) -> pd.DataFrame:
+    """Return the table in a file.
 
-
-def read_columns(path: Path, names: Sequence[str]) -> pd.DataFrame:
-    """Return some columns of every row."""
-    found: pd.DataFrame = opened(path).read(columns=list(names)).to_pandas()
-    return found.reset_index(drop=True)
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path.name} cannot be read: {str(error).strip()}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +107,11 @@ class ParquetRows:
     def __len__(self) -> int:
         return sum(self.sizes)
 
+    def digest(self) -> bytes:
+        """Return a hash of the file's bytes."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+
     def _fetch(self, asked: tuple[int, Ids]) -> pd.DataFrame:
         """Return rows of one group, counted from its first."""
         group, rows = asked
@@ -138,8 +143,34 @@ class ParquetRows:
         yield from mixed(whole(), draw)
 
 
-def named_columns(path: Path) -> list[str]:
-    """Return the names of a file's columns, without those that pandas wrote a table's index to."""
+def from_parquet(
+    path: Path, *, target: str | None, groups: str | None = None, time: str | None = None
+) -> Dataset:
+    """Return the data set of a Parquet file, of which targets, groups and time are held.
+
+    Args:
+        path: where it is.
+        target: see :func:`~lossearch.data.columns.column_roles`, as for ``groups`` and ``time``.
+        groups: the column of groups.
+        time: the column of time.
+
+    Raises:
+        InputError: a column is missing or named twice, or the data are not fit for use.
+    """
     schema: Any = opened(path).schema_arrow
     index = [c for c in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(c, str)]
-    return [str(name) for name in schema.names if name not in index]
+    roles = columns.column_roles([n for n in schema.names if n not in index], path.name, target, groups, time)
+    rows = ParquetRows.of(path, roles.features)
+    table = opened(path).read(columns=[*roles.target, *roles.sides.values()]).to_pandas()
+    held = table.reset_index(drop=True)
+    own = json.dumps([roles.target, roles.sides]).encode()
+    return Dataset(
+        name=path.name,
+        x=rows,
+        y=targets(roles.y(held)),
+        target=", ".join(roles.target),
+        digest=hashlib.blake2b(rows.digest().hex().encode() + own, digest_size=16).hexdigest(),
+        notes=rows.notes,
+        groups=side(columns.column_of(held, roles.groups), len(rows), "groups"),
+        time=side(columns.column_of(held, roles.time), len(rows), "time"),
+    )

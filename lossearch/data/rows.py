@@ -6,6 +6,7 @@ in pieces, in an order that an epoch's draw fixes: whoever asks for the same epo
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,10 @@ class RowSource(Protocol):
         """Return how many rows there are."""
         ...
 
+    def digest(self) -> bytes:
+        """Return a hash of all that is in it."""
+        ...
+
     def read(self, rows: Ids) -> Features:
         """Return some rows, in the order asked, as a cleaned table or an array (N, ...) of numbers."""
         ...
@@ -85,6 +90,21 @@ def join(parts: Sequence[Features]) -> Features:
 def size_of(x: Features) -> int:
     """Return the bytes of some rows; text counts as much as a number."""
     return 8 * x.size if isinstance(x, pd.DataFrame) else x.nbytes
+
+
+def hash_of(values: Features) -> bytes:
+    """Return a hash of a table or an array: of names, types, shapes and all cells."""
+    found = hashlib.blake2b(digest_size=16)
+    if isinstance(values, pd.DataFrame):
+        found.update("\x1f".join(map(str, values.columns)).encode())
+        for name in values.columns:
+            found.update(hash_of(values[name].to_numpy()))
+    elif values.dtype.kind in "OU":
+        found.update("\x1f".join(map(str, values.flat)).encode())
+    else:
+        found.update(f"{values.dtype.str}{values.shape}".encode())
+        found.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
+    return found.digest()
 
 
 @dataclass(frozen=True)
@@ -171,6 +191,10 @@ class HeldRows:
         values = np.memmap(*state["mapped"]) if "mapped" in state else state["values"]
         object.__setattr__(self, "values", values)
 
+    def digest(self) -> bytes:
+        """Return a hash of all rows."""
+        return hash_of(self.values)
+
     def read(self, rows: Ids) -> Features:
         """Return some rows."""
         found = take(self.values, rows)
@@ -206,6 +230,10 @@ class JoinedRows:
 
     def __len__(self) -> int:
         return self.starts[-1]
+
+    def digest(self) -> bytes:
+        """Return a hash of all sources."""
+        return hashlib.blake2b(b"".join(s.digest() for s in self.sources), digest_size=16).digest()
 
     def _own(self, rows: Ids) -> Iterator[tuple[RowSource, int, Ids]]:
         """Give sources that hold any of these rows, with their first row's number and the places asked for."""

@@ -1,22 +1,31 @@
-"""Where data come from: files, built-in problems, OpenML, a user's function; arrays in memory."""
+"""Where data come from: files, built-in problems, OpenML, a user's function or objects; arrays in memory."""
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from sklearn.datasets import fetch_openml
 
-from lossearch.data import builtin as problems
-from lossearch.data import files
-from lossearch.data import streaming as loaders
-from lossearch.data.dataset import Dataset, from_arrays, from_frame
+from lossearch._imports import load_function
+from lossearch._registry import did_you_mean, unknown_name
+from lossearch.data import csv, parquet
+from lossearch.data.builtin import read_problem
+from lossearch.data.dataset import STREAM_BYTES, Dataset, from_arrays, from_frame
 from lossearch.data.rows import HeldRows, RowSource
-from lossearch.errors import InputError, refuse
+from lossearch.data.torch_datasets import from_torch, is_torch
+from lossearch.errors import InputError, LossearchError, refuse
 
 __all__ = ["Dataset", "as_dataset", "from_arrays", "from_frame", "read_data"]
+
+SUFFIXES = (*csv.SUFFIXES, *parquet.SUFFIXES)
+OPENML = "openml:"
 
 
 def read_data(
@@ -34,7 +43,7 @@ def read_data(
         spec: a built-in problem ("circles"), a path ending in .csv, .tsv or .parquet, "openml:554", or
             "module:function" giving (X, y), a DataFrame, torch data sets or a Lightning data module.
         target: the target's column, for tables.
-        options: arguments of a built-in problem or of the user's function.
+        options: arguments of a built-in problem, of OpenML or of the user's function.
         groups: the column of groups, for tables.
         time: the column of time, for tables.
         stream: whether training rows are read batch by batch rather than held; None decides by size.
@@ -43,17 +52,17 @@ def read_data(
         InputError: there is no such data, or it is not fit for use; the message says what to do.
     """
     options = dict(options or {})
-    table = {"target": target, "groups": groups, "time": time}
-    if files.is_file_name(spec):
+    roles: dict[str, Any] = {"target": target, "groups": groups, "time": time}
+    if _is_file_name(spec):
         refuse([f"{spec}: a file takes no data_options; got {', '.join(options)}."] if options else [])
-        return _as_asked(_read_file(Path(spec), table, stream), stream)
-    if spec.startswith("openml:"):
-        return _as_asked(problems.read_openml(spec, options, **table), stream)
+        return _streamed(_read_file(Path(spec), roles, stream), stream)
+    if spec.startswith(OPENML):
+        return _streamed(_read_openml(spec, options, roles), stream)
     if ":" in spec:
-        return _as_asked(problems.call_function(spec, options, stream=stream, **table), stream)
-    named = [k for k, v in table.items() if v is not None]
-    refuse([f"Built-in data {spec!r} takes no {k}: that names a column of a table." for k in named])
-    return _as_asked(problems.read_problem(spec, options), stream)
+        return _streamed(_call_function(spec, options, roles, stream), stream)
+    named = [role for role, column in roles.items() if column is not None]
+    refuse([f"Built-in data {spec!r} takes no {role}: that names a column of a table." for role in named])
+    return _streamed(read_problem(spec, options), stream)
 
 
 def as_dataset(data: Any, name: str = "data", *, stream: bool | None = None) -> Dataset:
@@ -69,27 +78,98 @@ def as_dataset(data: Any, name: str = "data", *, stream: bool | None = None) -> 
         InputError: it is something else.
     """
     if isinstance(data, Dataset):
-        return _as_asked(data, stream)
-    if loaders.is_torch(data):
-        return _as_asked(loaders.from_torch(data, name=name), stream)
+        return _streamed(data, stream)
+    if is_torch(data):
+        return _streamed(from_torch(data, name=name), stream)
     raise InputError(
         f"data is a {type(data).__name__}; give a name or a path, torch data sets, a Lightning data module, or "
         "arrays as X and y."
     )
 
 
-def _read_file(path: Path, table: Mapping[str, str | None], stream: bool | None) -> Dataset:
-    files.check_file(path)
-    if files.is_parquet(path) and (loaders.is_large(path) if stream is None else stream):
-        return loaders.from_parquet(path, **table)
-    frame, notes = files.read_table(path, table["target"])
-    return from_frame(frame, name=path.name, notes=notes, **table)
-
-
-def _as_asked(dataset: Dataset, stream: bool | None) -> Dataset:
-    """Return a data set in the form asked for."""
+def _streamed(dataset: Dataset, stream: bool | None) -> Dataset:
+    """Return a data set whose features are read or held, as was asked."""
     if stream and not isinstance(dataset.x, RowSource):
         return replace(dataset, x=HeldRows(dataset.x))
     if stream is False and isinstance(dataset.x, RowSource):
         return replace(dataset, x=dataset.x.read(np.arange(len(dataset))))
     return dataset
+
+
+def _is_file_name(spec: str) -> bool:
+    return spec.lower().endswith(SUFFIXES) or (":" not in spec and ("/" in spec or Path(spec).is_file()))
+
+
+def _read_file(path: Path, roles: Mapping[str, Any], stream: bool | None) -> Dataset:
+    if not path.is_file():
+        raise _missing_file(path)
+    notes: tuple[str, ...] = ()
+    if path.name.lower().endswith(parquet.SUFFIXES):
+        if parquet.data_bytes(path) > STREAM_BYTES if stream is None else stream:
+            return parquet.from_parquet(path, **roles)
+        frame = parquet.read_table(path)
+    elif path.name.lower().endswith(csv.SUFFIXES):
+        frame, notes = csv.read_csv(path, roles["target"])
+    else:
+        raise InputError(f"{path.name} is of no known format. Known: {', '.join(SUFFIXES)}.")
+    if len(frame) == 0:
+        raise InputError(f"{path.name} has column names and no rows.")
+    return from_frame(frame, name=path.name, notes=notes, **roles)
+
+
+def _missing_file(path: Path) -> InputError:
+    folder = path.parent
+    if not folder.is_dir():
+        return InputError(f"There is no file {path}: the folder {folder} does not exist.")
+    data = [p.name for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES)]
+    return InputError(f"There is no file {path}.{did_you_mean(path.name, data)}")
+
+
+def _read_openml(spec: str, options: Mapping[str, Any], roles: Mapping[str, Any]) -> Dataset:
+    """Return the data set of "openml:ID", downloaded once and kept by scikit-learn."""
+    number = spec.removeprefix(OPENML)
+    if not number.isdecimal():
+        raise InputError(f"{spec!r} is not of the form openml:ID, with a whole number such as openml:554.")
+    ours = {"data_id", "as_frame", "return_X_y"}
+    known = [p for p in inspect.signature(fetch_openml).parameters if p not in ours]
+    refuse([unknown_name("option of OpenML data", o, known) for o in options if o not in known])
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="A network error occurred")  # the error below says it
+            bunch = fetch_openml(data_id=int(number), as_frame=True, **options)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"OpenML data set {number} could not be fetched ({error}). It is downloaded on first use; check the "
+            "number and the network, or save the table as CSV or Parquet and name that file."
+        ) from error
+    default = pd.DataFrame(bunch.target).columns if bunch.target is not None else ()
+    target = roles["target"] or ", ".join(map(str, default)) or None
+    return from_frame(bunch.frame, name=f"openml-{number}", **{**roles, "target": target})
+
+
+def _call_function(
+    spec: str, options: Mapping[str, Any], roles: Mapping[str, Any], stream: bool | None
+) -> Dataset:
+    """Return the data that a user's "module:function" gives."""
+    function = load_function(spec, "data")
+    try:
+        found = function(**options)
+    except LossearchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"data {spec!r} failed: {type(error).__name__}: {error}") from error
+    name = spec.rpartition(":")[2]
+    if isinstance(found, Dataset):
+        return found
+    if isinstance(found, pd.DataFrame):
+        return from_frame(found, name=name, **roles)
+    named = [role for role, column in roles.items() if column is not None]
+    refuse([f"data {spec!r} gives no DataFrame, so it takes no {role}." for role in named])
+    if is_torch(found):
+        return from_torch(found, name=name)
+    if isinstance(found, tuple) and len(found) == 2:
+        return from_arrays(found[0], found[1], name=name, stream=stream)
+    raise InputError(
+        f"data {spec!r} gave {type(found).__name__}; it must give (X, y), a DataFrame, torch data sets or a "
+        "Lightning data module."
+    )

@@ -1,77 +1,22 @@
-"""Data sets whose features are read and not held: Parquet files, torch data sets, Lightning data modules."""
+"""The data set of torch data sets or of a Lightning data module, which is read once for its targets."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from torch.utils.data import (
-    BatchSampler,
-    DataLoader,
-    IterableDataset,
-    RandomSampler,
-    SequentialSampler,
-)
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset, RandomSampler, SequentialSampler
 from torch.utils.data import Dataset as TorchDataset
 
-from lossearch.data import columns, parquet
-from lossearch.data.arrays import side, targets
-from lossearch.data.dataset import STREAM_BYTES, Dataset
-from lossearch.data.files import find_column, target_columns
+from lossearch.data.arrays import targets
+from lossearch.data.dataset import Dataset
 from lossearch.data.rows import JoinedRows
 from lossearch.data.splits import ROLES
-from lossearch.data.torch_sources import TorchRows, first_pass, torch_rows
+from lossearch.data.torch_rows import TorchRows, first_pass, torch_rows
 from lossearch.errors import InputError, refuse
-
-
-def is_large(path: Path) -> bool:
-    """Return whether a Parquet file is more than is held in memory without being asked."""
-    return parquet.data_bytes(path) > STREAM_BYTES
-
-
-def from_parquet(
-    path: Path, *, target: str | None, groups: str | None = None, time: str | None = None
-) -> Dataset:
-    """Return the data set of a Parquet file, of which targets, groups and time are held.
-
-    Args:
-        path: where it is.
-        target: the target's column, or several with commas between them.
-        groups: the column that says which rows belong together; not a feature.
-        time: the column that orders the rows; not a feature.
-
-    Raises:
-        InputError: a column is missing or named twice, or the data are not fit for use.
-    """
-    names = parquet.named_columns(path)
-    double = columns.duplicates(names)
-    refuse([f"Two columns are named {c!r}: every column needs its own name." for c in double])
-    wanted = target_columns(target, names, path.name)
-    sides = {
-        k: find_column(c, names, path.name) for k, c in (("groups", groups), ("time", time)) if c is not None
-    }
-    beside = [name for name in names if name not in {*wanted, *sides.values()}]
-    if not beside:
-        raise InputError(
-            f"{path.name} has no column beside the target {', '.join(wanted)!r}: there is nothing to learn from."
-        )
-    rows = parquet.ParquetRows.of(path, beside)
-    held = parquet.read_columns(path, [*wanted, *sides.values()])
-    own = json.dumps([wanted, sides]).encode()
-    return Dataset(
-        name=path.name,
-        x=rows,
-        y=targets(held[wanted[0]] if len(wanted) == 1 else held[wanted]),
-        target=", ".join(wanted),
-        groups=side(held[sides["groups"]], len(rows), "groups") if groups else None,
-        time=side(held[sides["time"]], len(rows), "time") if time else None,
-        digest=hashlib.blake2b(parquet.file_digest(path).encode() + own, digest_size=16).hexdigest(),
-        notes=rows.notes,
-    )
 
 
 def is_torch(found: Any) -> bool:
@@ -89,14 +34,13 @@ def _is_module(found: Any) -> bool:
     )
 
 
-def from_torch(found: Any, *, name: str = "data", target: str | None = None) -> Dataset:
+def from_torch(found: Any, *, name: str = "data") -> Dataset:
     """Return the data set of torch data sets, which are read once for their targets.
 
     Args:
         found: one data set; those of the training, validation and test part, in this order or by these
             names; or a Lightning data module, whose loaders say what the parts are.
         name: what to call it.
-        target: the target's name.
 
     Raises:
         InputError: a part gives no rows, or what is no pair of inputs and target.
@@ -105,24 +49,19 @@ def from_torch(found: Any, *, name: str = "data", target: str | None = None) -> 
     sources = _of_module(found, name, notes) if _is_module(found) else _of_sets(found, name)
     refuse([f"{name} has no training part; it gives {', '.join(sources)}."] if "train" not in sources else [])
     known = {role: first_pass(sources[role]) for role in ROLES if role in sources}
-    rows = JoinedRows(tuple(source for source, _, _ in known.values()))
+    rows = JoinedRows(tuple(source for source, _ in known.values()))
     _same_shapes(rows, name)
-    y = targets(np.concatenate([y for _, y, _ in known.values()]))
-    ends = [*rows.starts[1:]]
-    parts = {role: np.arange(a, b) for role, a, b in zip(known, rows.starts, ends, strict=False)}
-    found_digest = hashlib.blake2b(digest_size=16)
-    for role, (_, _, hashed) in known.items():
-        found_digest.update(role.encode() + hashed)
+    parts = {role: np.arange(*ends) for role, ends in zip(known, pairwise(rows.starts), strict=True)}
+    hashed = b"".join(role.encode() + source.digest() for role, (source, _) in known.items())
     notes.append(
         f"{name} was read once, {len(rows)} rows, for its targets and to see that all numbers are finite"
     )
     return Dataset(
         name=name,
         x=rows,
-        y=y,
-        target=target or "y",
+        y=targets(np.concatenate([y for _, y in known.values()])),
         parts=parts if len(parts) > 1 else None,
-        digest=found_digest.hexdigest(),
+        digest=hashlib.blake2b(hashed, digest_size=16).hexdigest(),
         notes=tuple(notes),
     )
 

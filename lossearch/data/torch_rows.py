@@ -1,4 +1,4 @@
-"""Torch data sets as sources of rows."""
+"""Torch data sets as sources of rows, which are read and not held."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from torch.utils.data import DataLoader, IterableDataset, default_collate
+from torch.utils.data import (
+    DataLoader,
+    IterableDataset,
+    default_collate,
+)
 
 from lossearch._random import generator
 from lossearch.data.arrays import features, plain
@@ -56,6 +60,16 @@ class DatasetRows:
     collate: Collate = default_collate
     readers: int = 0
     at_once: int = _ITEMS_AT_ONCE
+    hashed: bytes = b""
+
+    def seen(self, y: Array, size: int, hashed: bytes) -> DatasetRows:
+        """Return this source after its first pass, which gave these targets, and inputs of ``size`` bytes."""
+        at_once = min(_MOST_ITEMS, max(1, PIECE_BYTES * len(y) // max(1, size)))
+        return replace(self, at_once=at_once, hashed=hashed)
+
+    def digest(self) -> bytes:
+        """Return a hash of all that the first pass gave."""
+        return self.hashed
 
     def __len__(self) -> int:
         return len(self.data)
@@ -102,6 +116,15 @@ class IterableRows:
     batched: bool = False
     readers: int = 0
     targets: Array | None = None
+    hashed: bytes = b""
+
+    def seen(self, y: Array, size: int, hashed: bytes) -> IterableRows:  # noqa: ARG002 - for others
+        """Return this source after its first pass, which gave these targets, and inputs of ``size`` bytes."""
+        return replace(self, targets=y, hashed=hashed)
+
+    def digest(self) -> bytes:
+        """Return a hash of all that the first pass gave."""
+        return self.hashed
 
     def __len__(self) -> int:
         return 0 if self.targets is None else len(self.targets)
@@ -149,13 +172,13 @@ class IterableRows:
 TorchRows = DatasetRows | IterableRows
 
 
-def first_pass(source: TorchRows) -> tuple[TorchRows, Array, bytes]:
-    """Return a source, the raw targets of its rows, and a hash of all it gave: it is read once.
+def first_pass(source: TorchRows) -> tuple[TorchRows, Array]:
+    """Return a source that knows what it holds, and its raw targets: it is read once.
 
     Raises:
         InputError: it gives no rows, or what is no pair of numbers.
     """
-    found = hashlib.blake2b(digest_size=16)
+    hashed = hashlib.blake2b(digest_size=16)
     kept: list[Array] = []
     size = start = 0
     for given, y in source.everything():
@@ -167,16 +190,13 @@ def first_pass(source: TorchRows) -> tuple[TorchRows, Array, bytes]:
         if len(x) != len(own):
             raise InputError(f"{source.name} gives {len(x)} inputs with {len(own)} targets.")
         size += x.nbytes
-        found.update(np.ascontiguousarray(x).data)
-        found.update(str(own.tolist()).encode())
+        hashed.update(np.ascontiguousarray(x).data)
+        hashed.update(str(own.tolist()).encode())
         kept.append(own)
     if not kept:
         raise InputError(f"{source.name} gives no rows.")
     y = np.concatenate(kept)
-    if isinstance(source, IterableRows):
-        return replace(source, targets=y), y, found.digest()
-    at_once = min(_MOST_ITEMS, max(1, PIECE_BYTES * len(y) // max(1, size)))
-    return replace(source, at_once=at_once), y, found.digest()
+    return source.seen(y, size, hashed.digest()), y
 
 
 def torch_rows(
