@@ -32,7 +32,10 @@ EVERY_METRIC = tuple(_every())
 """Every metric of this package; those of one name are for different kinds of task, and of one direction."""
 
 
-METRICS: Mapping[str, Metric] = {m.name: m for m in reversed(EVERY_METRIC)}
+METRICS: Mapping[str, Metric] = {
+    name: next(m for m in EVERY_METRIC if m.name == name)
+    for name in dict.fromkeys(m.name for m in EVERY_METRIC)
+}
 """Metrics by name; of those that share one between kinds of task, the first. See :func:`find_metric`."""
 
 _BY_KIND: Mapping[str, Registry[Metric]] = {
