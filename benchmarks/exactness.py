@@ -13,12 +13,15 @@ import argparse
 import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from contracts.problems import NETWORKS, every_pair, network_problem, replicate, space_of
+from contracts.training_base import FIFTY_STEPS, VARIANTS, TrainingTests, variant_name
+
 from lossearch.kinds import KINDS
-from lossearch.testing.problems import NETWORKS, every_pair, network_problem, replicate, space_of
-from lossearch.testing.training_base import FIFTY_STEPS, VARIANTS, TrainingTests, variant_name
 from lossearch.training.contract import TrainingMethod
 from lossearch.training.population.method import train_population
 from lossearch.training.preflight.batching import obstacle_to_batching

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import torch
+from contracts.records import example_study_record
 
 from lossearch.kinds import Predictions
 from lossearch.metrics.registry import METRICS
@@ -18,7 +19,6 @@ from lossearch.records.trial import TrialRecord
 from lossearch.report import frames
 from lossearch.report.sources import Sources
 from lossearch.space import Point
-from lossearch.testing.records import example_study_record
 from lossearch.training.contract import Outcome
 from lossearch.verdict.decision import judge
 

@@ -11,6 +11,7 @@ from unittest.mock import patch
 import numpy as np
 import optuna
 import pytest
+from contracts.records import example_study_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.image import imread
@@ -27,7 +28,6 @@ from lossearch.report.comparison import compared_table, findings, rank_columns, 
 from lossearch.report.figures.across_tasks import critical_picture, scores_picture, write_pictures
 from lossearch.report.figures.canvas import whole_figure
 from lossearch.space import Point
-from lossearch.testing.records import example_study_record
 from lossearch.training.contract import Outcome
 from lossearch.verdict.across_tasks.compare import compare_studies
 from lossearch.verdict.across_tasks.comparison import StudyScores, sentence

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from contracts.problems import problem, reference_run, replicate, space_of
+from contracts.training_base import SETTINGS, equal
 from torch import Tensor, nn
 from torch.nn.functional import gaussian_nll_loss, logsigmoid, softplus
 
@@ -14,8 +16,6 @@ from lossearch.errors import InputError
 from lossearch.losses import ACTIVATIONS, Head
 from lossearch.pairs import find_pair, pair_up
 from lossearch.study.fitting import kept_model
-from lossearch.testing.problems import problem, reference_run, replicate, space_of
-from lossearch.testing.training_base import SETTINGS, equal
 from lossearch.training.contract import Outcome
 from lossearch.training.plain.train import train_plain
 from lossearch.training.population.method import train_population

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from contracts.problems import replicate, space_of
 from torch import Tensor, nn
 from torch.utils.data import Dataset as TorchDataset
 
@@ -16,7 +17,6 @@ from lossearch.data.sources import as_dataset, read_data
 from lossearch.errors import InputError
 from lossearch.pairs import find_pair
 from lossearch.tasks.build import make_task
-from lossearch.testing.problems import replicate, space_of
 from lossearch.training.contract import TrainSettings
 from lossearch.training.plain.train import train_plain
 from lossearch.training.population.batched_network import Vmapped

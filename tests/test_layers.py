@@ -67,10 +67,10 @@ ALSO: dict[str, tuple[str, ...]] = {
 """File -> what it may import besides: it is run by MLflow alone, and nothing in its part imports it."""
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
-    "optuna": ("study", "records", "integrations", "testing"),
-    "mlflow": ("records", "integrations", "testing"),
-    "pytorch_lightning": ("training", "integrations", "testing"),
-    "lightning": ("training", "integrations", "testing"),
+    "optuna": ("study", "records", "integrations"),
+    "mlflow": ("records", "integrations"),
+    "pytorch_lightning": ("training", "integrations"),
+    "lightning": ("training", "integrations"),
     "matplotlib": ("report",),
     "jinja2": ("report",),
     "pydantic": ("config", "records"),

@@ -14,11 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
-from torch.profiler import ProfilerActivity, profile
-
-from lossearch._text import size as shown
-from lossearch.testing.problems import (
+from contracts.problems import (
     NETWORKS,
     dropout_mlp,
     every_pair,
@@ -28,7 +24,11 @@ from lossearch.testing.problems import (
     replicate,
     space_of,
 )
-from lossearch.testing.training_base import SETTINGS
+from contracts.training_base import SETTINGS
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
+
+from lossearch._text import size as shown
 from lossearch.training.contract import Outcome, TrainingCall, TrainSettings
 from lossearch.training.population import chunks as sizes
 from lossearch.training.population.chunks import (
@@ -367,7 +367,7 @@ import resource, sys
 from functools import partial
 sys.path.insert(0, {tests!r})
 from test_memory import wide
-from lossearch.testing.problems import every_pair, problem, replicate, space_of
+from contracts.problems import every_pair, problem, replicate, space_of
 from lossearch.training.contract import TrainingCall, TrainSettings
 from lossearch.training.population.method import train_population
 from lossearch.training.population.memory import footprint

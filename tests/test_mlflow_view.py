@@ -21,6 +21,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from contracts.records import example_record, example_results, example_study, example_study_record
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
@@ -35,7 +36,6 @@ from lossearch.records.mlflow.client import connect, no_autolog, quiet, retried,
 from lossearch.records.mlflow.rows import EPOCHS, NAME_LENGTH, VALUES, run_name, safe_names, trial_row
 from lossearch.records.mlflow.view import MlflowView, children
 from lossearch.records.removal import remove_experiment
-from lossearch.testing.records import example_record, example_results, example_study, example_study_record
 from lossearch.training.contract import SCORED_EPOCHS
 
 STUDY_RECORD = example_study_record()

@@ -14,11 +14,11 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from contracts.problems import dropout_mlp, problem, replicate, space_of
+from contracts.training_base import SETTINGS
 
 from lossearch.losses import ACTIVATIONS, loss
 from lossearch.pairs import find_pair, pair_up
-from lossearch.testing.problems import dropout_mlp, problem, replicate, space_of
-from lossearch.testing.training_base import SETTINGS
 from lossearch.training.contract import Outcome
 from lossearch.training.plain.train import train_plain
 from lossearch.training.workers.group import WorkerGroup

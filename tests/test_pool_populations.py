@@ -9,13 +9,13 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from contracts.problems import problem, replicate, space_of
+from contracts.training_base import SETTINGS
 from test_pool import MSE, bare, deadly, marker, same
 
 from lossearch.losses import loss
 from lossearch.pairs import find_pair
 from lossearch.space import Point
-from lossearch.testing.problems import problem, replicate, space_of
-from lossearch.testing.training_base import SETTINGS
 from lossearch.training.contract import Outcome
 from lossearch.training.population.method import Populations, train_population
 from lossearch.training.workers.group import WorkerGroup

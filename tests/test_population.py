@@ -7,12 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
-
-from lossearch.losses import loss
-from lossearch.pairs import find_pair
-from lossearch.space import Point
-from lossearch.testing.problems import (
+from contracts.problems import (
     batchnorm_mlp,
     dropout_mlp,
     every_pair,
@@ -22,7 +17,7 @@ from lossearch.testing.problems import (
     replicate,
     space_of,
 )
-from lossearch.testing.training_base import (
+from contracts.training_base import (
     SETTINGS,
     VARIANTS,
     conventional,
@@ -30,6 +25,11 @@ from lossearch.testing.training_base import (
     variant_name,
     with_identity,
 )
+from torch import nn
+
+from lossearch.losses import loss
+from lossearch.pairs import find_pair
+from lossearch.space import Point
 from lossearch.training.contract import Outcome, Replicate, TrainingCall
 from lossearch.training.plain.train import train_plain
 from lossearch.training.population import train_chunk as engine

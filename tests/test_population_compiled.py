@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from contracts.problems import problem, space_of
 from torch import nn
 
 from lossearch.kinds import TargetStatistics
 from lossearch.pairs import find_pair
 from lossearch.space import Point
-from lossearch.testing.problems import problem, space_of
 from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
 from lossearch.training.population import minibatches as feeding
 from lossearch.training.population import population as engine
@@ -212,7 +212,7 @@ from dataclasses import replace
 from torch import nn
 from lossearch.pairs import find_pair
 from lossearch.space import Point
-from lossearch.testing.problems import problem, space_of
+from contracts.problems import problem, space_of
 from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.population import population
 from lossearch.training.population.method import Populations

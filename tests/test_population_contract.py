@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lossearch.testing.training import TrainingContract
+from contracts.training import TrainingContract
+
 from lossearch.training.population.method import train_population
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from contracts.problems import batchnorm_mlp, problem, reference_run, replicate, space_of
+from contracts.training_base import SETTINGS, conventional
 
 import lossearch.training.population.train_chunk as engine
 from lossearch.metrics.registry import constant_score
 from lossearch.pairs import find_pair
-from lossearch.testing.problems import batchnorm_mlp, problem, reference_run, replicate, space_of
-from lossearch.testing.training_base import SETTINGS, conventional
 from lossearch.training.contract import Outcome, TrainingCall
 from lossearch.training.population.chunks import chunks
 from lossearch.training.population.method import train_population

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from contracts.problems import batchnorm_mlp, every_pair, problem, replicate, space_of
 
-from lossearch.testing.problems import batchnorm_mlp, every_pair, problem, replicate, space_of
 from lossearch.training.contract import Outcome, TrainSettings
 from lossearch.training.plain.train import train_plain
 from lossearch.training.population.method import train_population

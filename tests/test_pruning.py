@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from contracts.problems import problem
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.tracking import MlflowClient
@@ -31,7 +32,6 @@ from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.pruning import MIN_TRIALS, Pruning, rungs
 from lossearch.study.trial_value import Objective, RunningTrial, objective_values, summarise
-from lossearch.testing.problems import problem
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainSettings
 from lossearch.training.population.method import train_population
 

@@ -24,6 +24,14 @@ import numpy as np
 import optuna
 import pytest
 import torch
+from contracts.records import (
+    RecordContract,
+    ended,
+    example_record,
+    example_results,
+    example_study,
+    tell,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -43,14 +51,6 @@ from lossearch.records.environment import git_revision, versions
 from lossearch.records.mlflow.server import start
 from lossearch.records.optuna import open_storage
 from lossearch.records.trial import from_frozen, to_attrs
-from lossearch.testing.records import (
-    RecordContract,
-    ended,
-    example_record,
-    example_results,
-    example_study,
-    tell,
-)
 from lossearch.training.contract import Outcome
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -467,7 +467,7 @@ def test_a_kill_while_compacting_loses_and_doubles_nothing(
 def test_a_writer_killed_at_any_moment_leaves_whole_parts(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from lossearch.records.curves import write_part, compact;"
-        "from lossearch.testing.records import example_results\n"
+        "from contracts.records import example_results\n"
         f"folder = Path({str(tmp_path)!r}); results = example_results(0, 20); print('go', flush=True)\n"
         "for n in range(10**6):\n"
         "    write_part(folder, 'search', n, results)\n"

@@ -14,6 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from contracts.records import example_study_record
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.image import imread
@@ -33,7 +34,6 @@ from lossearch.report.leaderboard import make_leaderboard
 from lossearch.report.published import published_numbers, published_table
 from lossearch.report.sentences import gain_sentence
 from lossearch.space import Point
-from lossearch.testing.records import example_study_record
 from lossearch.training.contract import Outcome
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from contracts.records import example_record, example_results, example_study_record
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.tracking import MlflowClient
@@ -25,7 +26,6 @@ from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.optuna import open_storage
 from lossearch.records.removal import remove_study
 from lossearch.records.store import checked_name, hide_password
-from lossearch.testing.records import example_record, example_results, example_study_record
 
 SPAWN = multiprocessing.get_context("spawn")
 

@@ -14,13 +14,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from contracts.records import example_record, example_study_record
 
 import lossearch
 from lossearch.errors import InputError, StoreError
 from lossearch.records import Store
 from lossearch.records.claim import claim, opening
 from lossearch.records.mlflow.client import connect, reach
-from lossearch.testing.records import example_record, example_study_record
 
 FORK = multiprocessing.get_context("fork")
 

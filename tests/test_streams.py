@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import pytorch_lightning as pl
 import torch
+from contracts.problems import NETWORKS, replicate, space_of
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -32,7 +33,6 @@ from lossearch.pairs import Criterion, find_pair
 from lossearch.tasks import streams
 from lossearch.tasks.build import make_task
 from lossearch.tasks.task import Part, Task
-from lossearch.testing.problems import NETWORKS, replicate, space_of
 from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import Replicate, ReplicateResult, TrainSettings
 from lossearch.training.plain.train import train_plain

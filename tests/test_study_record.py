@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contracts.records import example_study_record
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,6 @@ from lossearch.api.comparison import compare
 from lossearch.config import make_config, parse_toml
 from lossearch.errors import StoreError
 from lossearch.records.study import VERSION, MlflowRuns, StudyRecord, from_version_1, read_study_record
-from lossearch.testing.records import example_study_record
 
 RECORDED = Path(__file__).parent / "data" / "store_82d44bc"
 """A store as version 0.1.0 wrote it at commit 82d44bc: two pairs, ten trials of two seeds, confirmed, without MLflow."""

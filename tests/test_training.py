@@ -12,14 +12,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from contracts.problems import mlp, problem, replicate, space_of
+from contracts.training import TrainingContract
+from contracts.training_base import SETTINGS, conventional, with_identity
 from torch import nn
 from torch.nn import functional
 
 from lossearch.errors import InputError, UnknownNameError
 from lossearch.losses import loss
-from lossearch.testing.problems import mlp, problem, replicate, space_of
-from lossearch.testing.training import TrainingContract
-from lossearch.testing.training_base import SETTINGS, conventional, with_identity
 from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import Outcome
 from lossearch.training.optimizers import OPTIMIZERS, make_optimizer
@@ -199,8 +199,8 @@ def test_an_unknown_optimiser():
 
 CHATTER = """
 import sys
-from lossearch.testing.problems import *
-from lossearch.testing.training_base import SETTINGS, conventional
+from contracts.problems import *
+from contracts.training_base import SETTINGS, conventional
 from lossearch.training.plain.train import train_plain
 task = problem("binary", network=dropout_mlp)
 for pair in every_pair(task):
@@ -210,8 +210,8 @@ for pair in every_pair(task):
 
 INTERRUPTED = """
 import dataclasses
-from lossearch.testing.problems import *
-from lossearch.testing.training_base import SETTINGS, conventional
+from contracts.problems import *
+from contracts.training_base import SETTINGS, conventional
 from lossearch.training.plain.train import train_plain
 task = problem("binary")
 asked = []

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from contracts.records import ended, example_record, example_results, example_study_record
 
 from lossearch.errors import InputError, RunFailedError
 from lossearch.records import Store
@@ -26,7 +27,6 @@ from lossearch.records.mlflow.client import connect
 from lossearch.records.mlflow.dashboard import CHARTS, LOSSES, TRIALS, page
 from lossearch.records.mlflow.server import command, environment, start
 from lossearch.records.mlflow.view import MlflowView
-from lossearch.testing.records import ended, example_record, example_results, example_study_record
 from lossearch.training.contract import Outcome
 
 SERVE = "import sys; from lossearch.records import Store; from lossearch.records.mlflow.server import serve; "

@@ -10,13 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
-from torch.nn import functional
-
-from lossearch.losses import loss
-from lossearch.pairs import find_pair
-from lossearch.space import Dimension, Space
-from lossearch.testing.problems import (
+from contracts.problems import (
     NETWORKS,
     every_pair,
     mlp,
@@ -25,7 +19,13 @@ from lossearch.testing.problems import (
     replicate,
     space_of,
 )
-from lossearch.testing.training_base import SETTINGS, conventional, equal, with_identity
+from contracts.training_base import SETTINGS, conventional, equal, with_identity
+from torch import nn
+from torch.nn import functional
+
+from lossearch.losses import loss
+from lossearch.pairs import find_pair
+from lossearch.space import Dimension, Space
 from lossearch.training.contract import Outcome
 from lossearch.training.methods import choose_method
 from lossearch.training.plain.train import train_plain

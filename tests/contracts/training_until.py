@@ -1,7 +1,5 @@
 """Replicates that end before the others: what they say is the first part of the whole run."""
 
-# ruff: noqa: D102 - tests: their names say what they show, and they assert
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -11,11 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from lossearch.errors import InputError
-from lossearch.pairs import find_pair
-from lossearch.space import Point
-from lossearch.testing.problems import network_problem, problem, replicate
-from lossearch.testing.training_base import (
+from contracts.problems import network_problem, problem, replicate
+from contracts.training_base import (
     SETTINGS,
     VARIANTS,
     TrainingTests,
@@ -23,6 +18,9 @@ from lossearch.testing.training_base import (
     equal,
     variant_name,
 )
+from lossearch.errors import InputError
+from lossearch.pairs import find_pair
+from lossearch.space import Point
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult
 
 LONG = replace(SETTINGS, epochs=25, schedule="cosine", epoch="best")

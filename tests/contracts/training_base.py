@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from sklearn import metrics as sk
 
+from contracts.problems import Reference, reference_run, space_of
 from lossearch.kinds import KINDS
 from lossearch.losses import ACTIVATIONS, Loss, loss
 from lossearch.pairs import Pair, find_pair, pair_up
 from lossearch.space import Space
 from lossearch.tasks.task import Task
-from lossearch.testing.problems import Reference, reference_run, space_of
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod, TrainSettings
 
 SETTINGS = TrainSettings(3, 8, "sgd", {"momentum": 0.9}, precision="64-true", epoch="last")
@@ -73,7 +73,7 @@ ORACLES: dict[str, Any] = {
 
 
 @loss(task="regression", encoding="raw", source="made to fail", name="raising")
-def raising(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:  # noqa: ARG001 - a loss takes both
+def raising(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Raise an error."""
     raise ValueError("no such luck")
 

@@ -1,7 +1,5 @@
 """Every way a replicate, or a call, can end."""
 
-# ruff: noqa: D102 - tests: their names say what they show, and they assert
-
 from __future__ import annotations
 
 import math
@@ -13,10 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from lossearch.errors import InputError
-from lossearch.losses import losses_for
-from lossearch.testing.problems import mlp, problem, reference_run, replicate, space_of
-from lossearch.testing.training_base import (
+from contracts.problems import mlp, problem, reference_run, replicate, space_of
+from contracts.training_base import (
     SETTINGS,
     TrainingTests,
     conventional,
@@ -25,6 +21,8 @@ from lossearch.testing.training_base import (
     steep,
     with_identity,
 )
+from lossearch.errors import InputError
+from lossearch.losses import losses_for
 from lossearch.training.contract import Outcome, ReplicateResult
 from lossearch.training.optimizers import OPTIMIZERS
 

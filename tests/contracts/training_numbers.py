@@ -1,7 +1,5 @@
 """Training is what a plain loop would do, and depends on the replicate alone."""
 
-# ruff: noqa: D102 - tests: their names say what they show, and they assert
-
 from __future__ import annotations
 
 import random
@@ -12,9 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from lossearch.kinds import KINDS
-from lossearch.pairs import find_pair
-from lossearch.testing.problems import (
+from contracts.problems import (
     NETWORKS,
     Factory,
     batchnorm_mlp,
@@ -26,7 +22,7 @@ from lossearch.testing.problems import (
     replicate,
     space_of,
 )
-from lossearch.testing.training_base import (
+from contracts.training_base import (
     FIFTY_STEPS,
     SETTINGS,
     VARIANTS,
@@ -36,6 +32,8 @@ from lossearch.testing.training_base import (
     global_state,
     variant_name,
 )
+from lossearch.kinds import KINDS
+from lossearch.pairs import find_pair
 
 
 class NumbersTests(TrainingTests):

@@ -3,8 +3,6 @@
 A class that derives from :class:`TrainingContract` and gives ``method`` is tested.
 """
 
-# ruff: noqa: D102 - tests: their names say what they show, and they assert
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -13,12 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from lossearch._epochs import thin
-from lossearch._random import seeded_build
-from lossearch.kinds import KINDS
-from lossearch.metrics.registry import scores
-from lossearch.pairs import Criterion, find_pair
-from lossearch.testing.problems import (
+from contracts.problems import (
     OPTIMIZER_CLASSES,
     Factory,
     batchnorm_mlp,
@@ -27,10 +20,15 @@ from lossearch.testing.problems import (
     problem,
     replicate,
 )
-from lossearch.testing.training_base import ORACLES, SETTINGS, VARIANTS, conventional
-from lossearch.testing.training_numbers import NumbersTests
-from lossearch.testing.training_outcomes import OutcomeTests
-from lossearch.testing.training_until import UntilTests
+from contracts.training_base import ORACLES, SETTINGS, VARIANTS, conventional
+from contracts.training_numbers import NumbersTests
+from contracts.training_outcomes import OutcomeTests
+from contracts.training_until import UntilTests
+from lossearch._epochs import thin
+from lossearch._random import seeded_build
+from lossearch.kinds import KINDS
+from lossearch.metrics.registry import scores
+from lossearch.pairs import Criterion, find_pair
 from lossearch.training.contract import SCORED_EPOCHS
 from lossearch.training.optimizers import OPTIMIZERS
 
