@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lossearch._random import generator, isolated, seeded_build, stream
-from lossearch.kinds import KINDS, TargetFacts, TargetForm, TargetStatistics
+from lossearch.kinds import KINDS, TargetFacts, TargetStatistics
 from lossearch.losses import ACTIVATIONS, losses_for
 from lossearch.metrics.registry import metrics_for
 from lossearch.pairs import Criterion, Pair, pair_up
@@ -125,7 +125,7 @@ NETWORKS: Mapping[str, tuple[Factory, Change]] = {
 
 def _targets(kind: str, x: Tensor, classes: int) -> Tensor:
     signal = x[:, :1] + 0.5 * x[:, 1:2] * x[:, 2:]
-    return KINDS[kind].sample(signal.expand(-1, classes if KINDS[kind].form is TargetForm.INDEX else 1))
+    return KINDS[kind].sample(signal.expand(-1, classes if "label" in KINDS[kind].gives else 1))
 
 
 def problem(

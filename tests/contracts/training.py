@@ -20,7 +20,7 @@ from contracts.problems import (
     problem,
     replicate,
 )
-from contracts.training_base import ORACLES, SETTINGS, VARIANTS, conventional
+from contracts.training_base import MULTILABEL_ORACLES, ORACLES, SETTINGS, VARIANTS, conventional
 from contracts.training_numbers import NumbersTests
 from contracts.training_outcomes import OutcomeTests
 from contracts.training_until import UntilTests
@@ -76,8 +76,11 @@ class TrainingContract(NumbersTests, OutcomeTests, UntilTests):
         ):
             with torch.no_grad():
                 said = criterion.predictions(rebuilt.eval()(rows.x))
-            for name in set(names) & ORACLES.keys():
-                score = ORACLES[name](rows.y.flatten().numpy(), said)
+            oracles = MULTILABEL_ORACLES if kind == "multilabel" else ORACLES
+            for name in set(names) & oracles.keys():
+                score = oracles[name](
+                    rows.y.numpy() if kind == "multilabel" else rows.y.flatten().numpy(), said
+                )
                 assert result.curves[f"{part}_{name}"][-1] == pytest.approx(score, abs=1e-9), name
                 checked += 1
         assert checked >= 5

@@ -72,6 +72,15 @@ ORACLES: dict[str, Any] = {
 }
 
 
+MULTILABEL_ORACLES: dict[str, Any] = {
+    "f1_macro": lambda y, p: sk.f1_score(y, p.label, average="macro", zero_division=0),
+    "f1_micro": lambda y, p: sk.f1_score(y, p.label, average="micro", zero_division=0),
+    "f1_samples": lambda y, p: sk.f1_score(y, p.label, average="samples", zero_division=0),
+    "subset_accuracy": lambda y, p: sk.accuracy_score(y, p.label),
+    "hamming_loss": lambda y, p: sk.hamming_loss(y, p.label),
+}
+
+
 @loss(task="regression", encoding="raw", source="made to fail", name="raising")
 def raising(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Raise an error."""
