@@ -23,6 +23,7 @@ from lossearch.cli.output import table
 from lossearch.cli.run import configure, fresh_name
 from lossearch.config import make_config
 from lossearch.errors import InputError, RunFailedError
+from lossearch.kinds import KINDS
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
 from lossearch.training.contract import Outcome
@@ -167,7 +168,7 @@ def test_wrong_input_is_one_message_and_code_2(lossearch, arguments, message, tm
         (["run", "--lr", "1:2:3"], "'1:2:3' is neither a number nor LOW:HIGH, as in 1e-3:1."),
         (["run", "--set", "epochs"], "'epochs' is not of the form key=value, as in train.epochs=100."),
         (["run", "--trials", "many"], "'many' is not a valid integer."),
-        (["losses", "--task", "x"], "'x' is not one of 'regression', 'binary', 'multiclass'."),
+        (["losses", "--task", "x"], f"'x' is not one of {', '.join(map(repr, KINDS))}."),
     ],
 )
 def test_a_wrong_option_says_so_and_how_to_get_help(lossearch, arguments, message):
@@ -241,7 +242,6 @@ def test_a_reader_that_leaves_is_no_error():
 
 
 def test_losses_lists_the_whole_catalogue(lossearch):
-    from lossearch.kinds import KINDS
     from lossearch.losses import losses_for
 
     rows = json.loads(lossearch("losses", "--format", "json").out)
