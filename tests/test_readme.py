@@ -50,7 +50,9 @@ def test_every_command_and_option_exists():
         for part in line.partition("#")[0].split("·"):
             words = part.removeprefix("lossearch ").split()
             command = cli.commands.commands[words[0]]
-            known = {name for parameter in command.get_params(click.Context(command)) for name in parameter.opts}
+            known = {
+                name for parameter in command.get_params(click.Context(command)) for name in parameter.opts
+            }
             assert {w for w in words if w.startswith("--")} <= known, line
 
 
