@@ -38,7 +38,7 @@ from lossearch.records.mlflow.view import MlflowView, children
 from lossearch.records.removal import remove_experiment
 from lossearch.training.contract import SCORED_EPOCHS
 
-STUDY_RECORD = example_study_record()
+STUDY_RECORD = replace(example_study_record(), storage="postgresql://me:secret@host/db")
 RECORDED = Path(__file__).parent / "data/store_82d44bc/studies/small/study.json"
 
 
@@ -225,6 +225,7 @@ def test_the_study_file_and_table_are_artifacts(view: MlflowView, tmp_path: Path
         read = {n: Path(client.download_artifacts(view.run_id, n, str(tmp_path))).read_text() for n in names}
     assert read["study.toml"] == STUDY_RECORD.config
     assert json.loads(read["study.json"])["train"]["options"] == {"momentum": 0.9}
+    assert json.loads(read["study.json"])["storage"] == "postgresql://me:***@host/db"
     expected = {"columns": ["pair", "score", "rank"], "data": [["a/b", 0.5, 1], ["c/d", None, 2]]}
     assert json.loads(read["leaderboard.json"]) == expected
     tag = client.get_run(view.run_id).data.tags["mlflow.loggedArtifacts"]
