@@ -32,7 +32,7 @@ from lossearch._epochs import thin
 from lossearch.errors import InputError, StoreError, StudyMismatchError
 from lossearch.records import Store, StudyRecord
 from lossearch.records.curves import MeanCurve, mean_curves
-from lossearch.records.mlflow.client import connect, no_autolog, quiet, retried, tracking_uri
+from lossearch.records.mlflow.client import checked_uri, connect, no_autolog, quiet, retried
 from lossearch.records.mlflow.rows import EPOCHS, NAME_LENGTH, VALUES, run_name, safe_names, trial_row
 from lossearch.records.mlflow.view import MlflowView, children
 from lossearch.records.removal import remove_experiment
@@ -288,7 +288,7 @@ def test_a_directory_is_refused(store: Store, uri: str) -> None:
 
 def test_an_unknown_scheme_is_refused_without_its_password(store: Store) -> None:
     with pytest.raises(InputError) as error:
-        tracking_uri(store, "ftp://me:secret@host/x")
+        checked_uri("ftp://me:secret@host/x")
     assert str(error.value) == (
         "No MLflow tracking URI begins with 'ftp': 'ftp://me:***@host/x'. Allowed: sqlite:, http:, https:, "
         "postgresql:, mysql:, mssql:, databricks:, uc: or none, for the store's own database."
@@ -300,8 +300,8 @@ def test_the_default_and_relative_addresses_are_absolute(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
-    assert tracking_uri(store, None) == f"sqlite:///{store.root}/mlflow.db"
-    assert tracking_uri(store, "sqlite:///x.db") == f"sqlite:///{tmp_path}/x.db"
+    assert MlflowView(store, "a").uri == f"sqlite:///{store.root}/mlflow.db"
+    assert checked_uri("sqlite:///x.db") == f"sqlite:///{tmp_path}/x.db"
 
 
 def test_a_server_that_is_not_there_is_said_at_once(store: Store) -> None:
@@ -561,20 +561,6 @@ def test_what_was_interrupted_half_way_is_written_again(store: Store, view: Mlfl
     assert again.sync([example_record(0), example_record(1)], lambda r: None) == 1
     assert [run.info.status for run in runs(again)] == ["FINISHED", "FINISHED"]
     again.close()
-
-
-def test_a_helper_neither_reopens_nor_closes(store: Store, view: MlflowView) -> None:
-    helper = MlflowView(store, "example")
-    assert helper.open(STUDY_RECORD, owner=False) == view.run_id
-    helper.write_trial(example_record(0))
-    helper.close("failed")
-    client = MlflowClient(tracking_uri=view.uri)
-    assert client.get_run(view.run_id).info.status == "RUNNING"
-    view.close()
-    assert client.get_run(view.run_id).info.status == "FINISHED"
-    assert view.run_id is not None
-    MlflowView(store, "example").open(STUDY_RECORD, owner=False)
-    assert client.get_run(view.run_id).info.status == "FINISHED"
 
 
 def test_a_locked_database_is_tried_again_and_a_wrong_call_is_not() -> None:

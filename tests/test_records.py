@@ -44,7 +44,6 @@ from lossearch.records.curves import (
     mean_curves,
     mean_curves_of,
     read_curves,
-    write_chunk,
     write_part,
 )
 from lossearch.records.environment import git_revision, versions
@@ -371,9 +370,8 @@ def test_a_relative_sqlite_url_is_fixed_at_once(tmp_path: Path, monkeypatch: pyt
 
 def test_curves_come_back_to_the_bit(tmp_path: Path) -> None:
     results = {n: example_results(n, epochs=7 + n) for n in range(4)}
-    write_chunk(tmp_path, "search", {n: results[n] for n in (0, 2)})
-    write_part(tmp_path, "search", 1, results[1])
-    write_part(tmp_path, "search", 3, results[3])
+    for number in (0, 2, 1, 3):
+        write_part(tmp_path, "search", number, results[number])
     before = read_curves(tmp_path, "search")
     compact(tmp_path, "search")
     after = read_curves(tmp_path, "search")

@@ -21,7 +21,7 @@ from lossearch.records import Store
 from lossearch.records import store as store_module
 from lossearch.records.curves import write_part
 from lossearch.records.mlflow.client import connect, quiet
-from lossearch.records.mlflow.relocation import relocate
+from lossearch.records.mlflow.database import relocate
 from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.optuna import open_storage
 from lossearch.records.removal import remove_study

@@ -21,7 +21,7 @@ from lossearch.records.curves import read_curves
 from lossearch.records.evidence import Evidence, read_evidence
 from lossearch.records.store import Store
 from lossearch.records.study import StudyRecord
-from lossearch.records.trial import TrialRecord, best_of
+from lossearch.records.trial import Stage, TrialRecord, best_of
 from lossearch.report import frames
 from lossearch.report.leaderboard import Leaderboard, make_leaderboard
 from lossearch.report.published import published_numbers, published_table
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
     from lossearch.report.figures.plane import Plane
     from lossearch.report.sources import Report
-
-CURVES = "search"
-"""The stage whose curves are read."""
 
 FIGURES = ("scores", "differences", "learning_curves", "lr_sensitivity")
 """The pictures that are kept as PNG files beside the report, which has them all."""
@@ -126,7 +123,7 @@ class Result:
     @property
     def curves(self) -> pd.DataFrame:
         """Every replicate's curves, one row an epoch."""
-        return read_curves(self.store.study_dir(self.name), CURVES)
+        return read_curves(self.store.study_dir(self.name), Stage.SEARCH)
 
     @cached_property
     def leader(self) -> Point | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from lossearch.api.result import CURVES, Result, load_result
+from lossearch.api.result import Result, load_result
 from lossearch.config import StudyConfig
 from lossearch.config.tables import RecordsTable
 from lossearch.confirm.run import confirm_and_judge
@@ -21,11 +21,12 @@ from lossearch.losses import Loss
 from lossearch.records.claim import claim, opening
 from lossearch.records.curves import compact, mean_curves_of, read_curves
 from lossearch.records.mlflow.client import no_autolog, reach
-from lossearch.records.mlflow.view import MlflowView, Status
+from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.optuna import reach_storage
 from lossearch.records.store import Store
 from lossearch.records.study import MlflowRuns, StudyRecord
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import Stage, TrialRecord
+from lossearch.records.view import Status, StudyView
 from lossearch.records.weights import WeightRetention
 from lossearch.study.loop import Search
 from lossearch.study.optuna_study import open_study, quiet_optuna
@@ -155,7 +156,7 @@ def _retention(prepared: Prepared, store: Store, records: Sequence[TrialRecord])
 
 def stored_curves(store: Store, name: str) -> Callable[[Any], Any]:
     """Return a function that gives the mean curves of a recorded trial."""
-    frame = read_curves(store.study_dir(name), CURVES)
+    frame = read_curves(store.study_dir(name), Stage.SEARCH)
     return lambda record: mean_curves_of(frame, record.number)
 
 
@@ -167,10 +168,10 @@ def open_view(store: Store, study: StudyRecord, warn: Callable[[str], None]) -> 
     return view
 
 
-def _finish(store: Store, name: str, view: MlflowView | None, status: Status) -> Result:
+def _finish(store: Store, name: str, view: StudyView | None, status: Status) -> Result:
     """Tidy the records, attach tables and figures, close the parent run, and return the answer."""
     try:
-        compact(store.study_dir(name), CURVES)
+        compact(store.study_dir(name), Stage.SEARCH)
         result = load_result(store, name)
         if view is not None:
             attach(result, view, status)
@@ -180,7 +181,7 @@ def _finish(store: Store, name: str, view: MlflowView | None, status: Status) ->
             view.close("failed")  # does nothing where it is closed already
 
 
-def attach(result: Result, view: MlflowView, status: Status) -> None:
+def attach(result: Result, view: StudyView, status: Status) -> None:
     """Close a study's parent run with its answer: numbers, tags, tables, figures, report."""
     with TemporaryDirectory() as folder:
         view.close(

@@ -21,7 +21,6 @@ from lossearch.confirm.selection import Selection
 from lossearch.errors import RunFailedError
 from lossearch.records.confirmations import (
     FILE,
-    STAGE,
     Confirmation,
     Confirmed,
     EarlyStopping,
@@ -31,7 +30,7 @@ from lossearch.records.confirmations import (
 from lossearch.records.curves import rewrite
 from lossearch.records.predictions import FILE as PREDICTIONS
 from lossearch.records.predictions import write_predictions
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import Stage, TrialRecord
 from lossearch.study.fitting import keep_model
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
@@ -211,7 +210,7 @@ class Confirmer:
         )
         rewrite(
             self.folder,
-            STAGE,
+            Stage.CONFIRM,
             {e.trial.number: e.results for e in new},
             {(c.trial, seed) for c in known for seed in c.seeds},
         )
@@ -223,7 +222,7 @@ class Confirmer:
 
 def discard(folder: Path) -> None:
     """Remove what was confirmed in a study's directory."""
-    for name in (VERDICT, FILE, PREDICTIONS, f"{STAGE}.parquet"):
+    for name in (VERDICT, FILE, PREDICTIONS, f"{Stage.CONFIRM}.parquet"):
         (folder / name).unlink(missing_ok=True)
 
 

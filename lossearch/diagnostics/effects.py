@@ -99,7 +99,7 @@ def design_effects(scores: pd.DataFrame, *, direction: str) -> Effects | None:
     rates or seeds are left.
 
     Args:
-        scores: what :func:`replicate_scores` gives for stage "cover".
+        scores: what :func:`replicate_scores` gives for the initial design.
         direction: "maximize" or "minimize".
     """
     cube, pairs = _balanced(scores)

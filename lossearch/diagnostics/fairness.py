@@ -9,11 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lossearch.metrics.metric import SIGN
-from lossearch.records.trial import TrialRecord, best_of
+from lossearch.records.trial import Stage, TrialRecord, best_of
 from lossearch.training.contract import Outcome
 
-EXTENSION = "extension"
-"""The stage of trials outside the declared learning rates."""
 STEP = 3.0
 """The factor by which a learning rate is missed, when sensitivity to it is measured."""
 _EDGE = 0.02
@@ -92,7 +90,7 @@ def search_summaries(
     groups: dict[str, list[TrialRecord]] = {pair: [] for pair in pairs}
     for record in records:
         groups.setdefault(record.point.pair, []).append(record)
-    outside = [r.point.lr for r in records if r.stage == EXTENSION]
+    outside = [r.point.lr for r in records if r.stage == Stage.EXTENSION]
     within = (min([lr[0], *outside]), max([lr[1], *outside]))
     return tuple(
         _summary(pair, group, direction, within, (own or {}).get(pair, ()), len(settings))

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from opda.nonparametric import EmpiricalDistribution
 
 from lossearch.metrics.metric import SIGN
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import Stage, TrialRecord
 
-INDEPENDENT = ("cover",)
+INDEPENDENT = (Stage.INITIAL_DESIGN,)
 """Stages whose points no earlier result has chosen."""
 _SMALLEST = 5
 

@@ -17,14 +17,11 @@ import numpy as np
 
 from lossearch._json import read_json, to_jsonable, write_json
 from lossearch.errors import StoreError
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import Stage, TrialRecord
 from lossearch.space import Point
 from lossearch.training.contract import Outcome
 
 FILE = "confirm.json"
-STAGE = "confirm"
-"""Name of the file of curves, and of the stage in every record."""
-
 FORMAT = 1
 PREFIX = {"test": "test_", "validation": "val_"}
 """Part of the data -> how the names of its scores begin."""
@@ -82,7 +79,7 @@ class Confirmation:
         judged = [v for v in self.values[self.judged] if math.isfinite(v)]
         return TrialRecord(
             number=self.trial,
-            stage=STAGE,
+            stage=Stage.CONFIRM,
             point=self.point,
             encoding=self.encoding,
             seeds=self.seeds,

@@ -1,4 +1,4 @@
-"""Per-replicate curves in Parquet: one part a chunk while a stage runs, one file when it is done.
+"""Per-replicate curves in Parquet: one part a trial while a stage runs, one file when it is done.
 
 Columns: trial, pair, lr, seed, epoch (counted from 1), outcome of the replicate, and every curve as float64,
 null where a replicate has none. A replicate that ended before its first epoch was scored has no rows.
@@ -48,23 +48,16 @@ MeanCurves = Mapping[str, MeanCurve]
 
 
 def write_part(folder: Path, stage: str, number: int, results: Sequence[ReplicateResult]) -> Path:
-    """Write the curves of one trial; see :func:`write_chunk`."""
-    return write_chunk(folder, stage, {number: results})
-
-
-def write_chunk(folder: Path, stage: str, results: Mapping[int, Sequence[ReplicateResult]]) -> Path:
-    """Write the curves of the trials of one chunk as one part, whole or not at all.
-
-    Writing a chunk again replaces it.
+    """Write the curves of one trial as a part, whole or not at all; writing them again replaces it.
 
     Args:
         folder: the study's directory.
         stage: "search" or "confirm".
-        results: the replicates of each trial, by trial number.
+        number: the trial's.
+        results: its replicates.
     """
-    tables = [_trial_table(number, results[number]) for number in sorted(results) if results[number]]
-    path = folder / stage / f"part-{min(results):06d}.parquet"
-    _write(path, _joined(tables))
+    path = folder / stage / f"part-{number:06d}.parquet"
+    _write(path, _joined([_trial_table(number, results)] if results else []))
     return path
 
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from lossearch.errors import InputError, StoreError
 from lossearch.records.claim import remove_tree
-from lossearch.records.mlflow.client import connect, first_line, quiet, tracking_errors, tracking_uri
+from lossearch.records.mlflow.client import connect, first_line, quiet, tracking_errors
 from lossearch.records.mlflow.study_run import STUDY
 from lossearch.records.optuna import open_storage
 from lossearch.records.store import Store
@@ -30,27 +30,28 @@ def remove_study(store: Store, name: str, *, uri: str | None = None, storage_url
         StoreError: something could not be removed.
     """
     store.require(name)
-    places = _own_artifacts(store, name, uri)
     remove_experiment(store, name, uri)
     if storage_url is not None:
         _remove_from_database(store, name, storage_url)
-    for place in (*places, store.study_dir(name)):
-        remove_tree(place)
+    remove_tree(store.study_dir(name))
 
 
 def remove_experiment(store: Store, name: str, uri: str | None = None) -> str | None:
-    """Delete a study's experiment with its runs and free its name; return its id, None where there is none.
+    """Delete a study's experiment with its runs and artifacts, and free its name.
 
-    As everywhere in MLflow the runs are only in the bin; `mlflow gc` empties it.
+    As everywhere in MLflow the runs are only in the bin; `mlflow gc` empties it. Artifacts
+    are removed where they lie in the store.
+
+    Returns:
+        The experiment's id, None where there is none.
 
     Raises:
         StoreError: the tracking store cannot be opened or written.
         InputError: the experiment of this name is not of a study.
     """
-    address = tracking_uri(store, uri)
     if uri is None and not store.database.is_file():
         return None
-    client = connect(store, address)
+    client = connect(store, uri)
     with quiet():
         try:
             found = client.get_experiment_by_name(name)
@@ -58,28 +59,18 @@ def remove_experiment(store: Store, name: str, uri: str | None = None) -> str | 
                 return None
             if found.tags.get(STUDY) != name:
                 raise InputError(f"The MLflow experiment {name!r} is not of a study and was left alone.")
-            experiment_id: str = found.experiment_id
-            freed = f"{name} (removed {time.strftime('%Y-%m-%d %H:%M:%S')}, {experiment_id})"
-            client.rename_experiment(experiment_id, freed)
-            client.delete_experiment(experiment_id)
+            freed = f"{name} (removed {time.strftime('%Y-%m-%d %H:%M:%S')}, {found.experiment_id})"
+            client.rename_experiment(found.experiment_id, freed)
+            client.delete_experiment(found.experiment_id)
         except tracking_errors() as error:
             raise StoreError(
                 f"The MLflow experiment {name!r} cannot be deleted: {first_line(error)}"
             ) from error
-    return experiment_id
-
-
-def _own_artifacts(store: Store, name: str, uri: str | None) -> list[Path]:
-    """Return the experiment's artifact directory, where it lies in the store."""
-    address = tracking_uri(store, uri)
-    if uri is None and not store.database.is_file():
-        return []
-    client = connect(store, address)
-    with quiet():
-        found = client.get_experiment_by_name(name)
-    location = urlsplit(found.artifact_location) if found else None
-    path = Path(unquote(location.path)) if location and location.scheme == "file" else None
-    return [path] if path and path.parent == store.artifacts and path.is_dir() else []
+    location = urlsplit(found.artifact_location)
+    artifacts = Path(unquote(location.path))
+    if location.scheme == "file" and artifacts.parent == store.artifacts and artifacts.is_dir():
+        remove_tree(artifacts)
+    return str(found.experiment_id)
 
 
 def _remove_from_database(store: Store, name: str, url: str) -> None:

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from lossearch._json import read_json, write_json
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, StoreError, UnknownNameError
-from lossearch.records.mlflow.relocation import relocate
+from lossearch.records.mlflow.database import relocate
 from lossearch.records.study import StudyRecord, read_study_record
 
 FORMAT = 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -28,13 +30,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         StoreError: it is missing or damaged.
     """
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise StoreError(f"No file {path}.") from error
-    except (OSError, SafetensorError) as error:
-        raise StoreError(f"{path} is damaged: {error}. Restore it from a copy, or remove it.") from error
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
 
 
 def read_about(path: Path) -> dict[str, str]:
@@ -43,9 +40,15 @@ def read_about(path: Path) -> dict[str, str]:
     Raises:
         StoreError: it is missing or damaged.
     """
+    with _opened(path) as file:
+        return dict(file.metadata() or {})
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            return dict(file.metadata() or {})
+            yield file
     except FileNotFoundError as error:
         raise StoreError(f"No file {path}.") from error
     except (OSError, SafetensorError) as error:

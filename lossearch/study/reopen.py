@@ -12,12 +12,11 @@ from lossearch.config import StudyConfig
 from lossearch.errors import InputError, StudyMismatchError, UnknownNameError
 from lossearch.losses import losses_for
 from lossearch.model import FittedModel
-from lossearch.records.confirmations import STAGE as CONFIRM
 from lossearch.records.confirmations import read_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.store import Store
 from lossearch.records.study import StudyRecord
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import Stage, TrialRecord
 from lossearch.records.weights import State, read_weights, write_weights
 from lossearch.space import Point
 from lossearch.study.fitting import PARTS, Fitting, kept_model
@@ -150,20 +149,20 @@ class Reopened:
             found, results = again()
             if not found.reproduced and (beside := self._round(prepared, record)):
                 found, results = again(beside=beside)
-        if keep_weights and found.reproduced and record.stage != CONFIRM:
+        if keep_weights and found.reproduced and record.stage != Stage.CONFIRM:
             write_weights(folder, record, results)
         return found
 
     def _round(self, prepared: Prepared, record: TrialRecord) -> list[TrialRecord]:
         """Return the trials of a search trial's round, itself among them; none of a confirmation."""
-        if record.stage == CONFIRM:
+        if record.stage == Stage.CONFIRM:
             return []
         trials = read_trials(self.store, self.name, self.declared.storage)
         found = prepared.plan.schedule.round_of(by_pair(trials), record)
         return found if any(r.number == record.number for r in found) else []
 
     def _curves(self, record: TrialRecord, key: str) -> dict[int, list[float]]:
-        stage = CONFIRM if record.stage == CONFIRM else "search"
+        stage = Stage.CONFIRM if record.stage == Stage.CONFIRM else Stage.SEARCH
         frame = read_curves(self.store.study_dir(self.name), stage)
         rows = frame[frame["trial"] == record.number]
         if key not in rows:
@@ -182,7 +181,7 @@ def find_trial(store: Store, name: str, trials: tuple[TrialRecord, ...], trial: 
         UnknownNameError: there is none.
     """
     head, colon, pair = str(trial).partition(":")
-    if colon and head == CONFIRM:
+    if colon and head == Stage.CONFIRM:
         confirmed = read_confirmed(store.study_dir(name))
         pairs = confirmed.pairs if confirmed else ()
         if confirmed is None or pair not in pairs:

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from lossearch.errors import InputError, RunFailedError
-from lossearch.records.confirmations import STAGE as CONFIRM
 from lossearch.records.environment import versions
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import Stage, TrialRecord
 from lossearch.study.fitting import defined
 from lossearch.study.plan import Plan
 from lossearch.study.trial_value import ConstantScores, Objective, RunningTrial, summarise
@@ -114,8 +113,8 @@ def rerun(
     """
     key = f"val_{plan.task.metric.name}"
     value = record.scores.get(key, record.value)
-    confirmed = record.stage == CONFIRM
-    name = f"{CONFIRM}:{record.point.pair}" if confirmed else str(record.number)
+    confirmed = record.stage == Stage.CONFIRM
+    name = f"{Stage.CONFIRM}:{record.point.pair}" if confirmed else str(record.number)
     if value is None or record.epoch is None:
         raise InputError(
             f"Trial {name} has no value to reproduce: it ended as {record.outcome}. {record.reason}"
@@ -166,7 +165,7 @@ def _trained(
 
 def _until(record: TrialRecord, curves: Mapping[int, Sequence[float]] | None) -> int | None:
     """Return the epoch to which a trial was trained, None for the last."""
-    if record.stage == CONFIRM:
+    if record.stage == Stage.CONFIRM:
         return record.epoch
     if record.outcome is Outcome.PRUNED and curves:
         return max(map(len, curves.values()))
@@ -186,7 +185,7 @@ def _judged(
         results,
         [Objective(metric, ConstantScores(plan.task, metric))],
         epochs=until or own.epochs,
-        policy="last" if record.stage == CONFIRM else plan.settings.epoch,
+        policy="last" if record.stage == Stage.CONFIRM else plan.settings.epoch,
     )
 
 

@@ -41,15 +41,6 @@ _SERVER_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "m
 _PAUSES = (0.2, 0.8, 2.0)
 
 
-def tracking_uri(store: Store, uri: str | None) -> str:
-    """Return the absolute tracking URI to use: the store's own database where none is given.
-
-    Raises:
-        InputError: the URI is not one that MLflow writes to.
-    """
-    return store.tracking_uri if uri is None else checked_uri(uri)
-
-
 def checked_uri(uri: str) -> str:
     """Return a tracking URI, a database's file made absolute.
 
@@ -100,16 +91,22 @@ def is_http(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
-def connect(store: Store, uri: str) -> MlflowClient:
+def connect(store: Store, uri: str | None = None) -> MlflowClient:
     """Return a client whose server answers, or whose database exists and has the right schema.
 
     A database that is not there yet is made, by one process at a time.
 
+    Args:
+        store: whose own database is used where no URI is given.
+        uri: an MLflow tracking URI.
+
     Raises:
+        InputError: the URI is not one that MLflow writes to.
         StoreError: nothing answers, or the database is of another MLflow version.
     """
-    with nullcontext() if is_http(uri) else store.lock():
-        return _client(uri)
+    address = store.tracking_uri if uri is None else checked_uri(uri)
+    with nullcontext() if is_http(address) else store.lock():
+        return _client(address)
 
 
 def reach(uri: str | None) -> None:

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from lossearch.errors import StoreError
-from lossearch.records.mlflow.client import connect, first_line, quiet, retried, tracking_errors, tracking_uri
+from lossearch.records.mlflow.client import connect, first_line, quiet, retried, tracking_errors
 from lossearch.records.store import Store, hide_password
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def register(
     Raises:
         StoreError: MLflow cannot be written to, or has no such run.
     """
-    address = tracking_uri(store, uri)
-    client = connect(store, address)
+    client = connect(store, uri)
     with quiet(), _untouched(), TemporaryDirectory() as temporary:
         local = Path(temporary) / "model"
         _save(local, folder, sample)
@@ -88,7 +87,7 @@ def register(
             retried(lambda: client.set_registered_model_alias(name, CHAMPION, found))
         except tracking_errors() as error:
             raise StoreError(
-                f"The model cannot be registered at {hide_password(address)}: {first_line(error)}"
+                f"The model cannot be registered at {hide_password(uri or store.tracking_uri)}: {first_line(error)}"
             ) from error
     return Registered(name, str(found))
 

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from lossearch._epochs import thin
 from lossearch._json import dumps, to_jsonable
-from lossearch.records.confirmations import STAGE as CONFIRM
 from lossearch.records.curves import MeanCurves
 from lossearch.records.study import StudyRecord
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import Stage, TrialRecord
 from lossearch.training.contract import SCORED_EPOCHS, Outcome
 
 TRIAL, CONFIRMATION = "trial", "confirmation"
@@ -77,7 +76,7 @@ def trial_row(study: StudyRecord, record: TrialRecord, curves: MeanCurves | None
 
 def run_name(record: TrialRecord) -> str:
     """Return "#012 hinge/tanh lr=0.03", or "confirm hinge/tanh lr=0.03" for what is no Optuna trial."""
-    head = "confirm" if record.stage == CONFIRM else f"#{record.number:03d}"
+    head = "confirm" if record.stage == Stage.CONFIRM else f"#{record.number:03d}"
     return f"{head} {record.point.pair} lr={record.point.lr:.3g}"
 
 
@@ -85,9 +84,9 @@ def trial_tags(study: StudyRecord, record: TrialRecord) -> dict[str, str]:
     """Return the tags by which trials are filtered and grouped."""
     return {
         "lossearch.study": study.name,
-        "lossearch.role": CONFIRMATION if record.stage == CONFIRM else TRIAL,
+        "lossearch.role": CONFIRMATION if record.stage == Stage.CONFIRM else TRIAL,
         "lossearch.trial": str(record.number),
-        "lossearch.stage": record.stage,
+        "lossearch.stage": str(record.stage),
         "lossearch.state": str(record.outcome),
         "lossearch.reason": record.reason,
         "lossearch.task": study.task.name,

@@ -128,7 +128,7 @@ def start(
             "read and delete every run. If that is meant, name the hosts it may be asked by: --allowed-hosts NAME."
         )
     # also says in plain words where the database is of another MLflow version
-    connect(store, store.tracking_uri)
+    connect(store)
     free = _port(host, port, say)
     if host not in _LOOPBACK:
         say("Warning: the MLflow UI asks for no password; whoever reaches it can read and delete every run.")

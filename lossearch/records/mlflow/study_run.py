@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,18 +44,16 @@ class ParentRun:
         experiment_id: str = self.client.create_experiment(study.name, artifact_location, tags)
         return experiment_id
 
-    def begin(self, experiment_id: str, *, reopen: bool) -> str:
-        """Create the parent run, or find the one there is; return its id."""
+    def begin(self, experiment_id: str) -> str:
+        """Create the parent run, or reopen the one there is; return its id."""
         found = self.client.search_runs([experiment_id], f"tags.`{ROLE}` = 'study'", max_results=1)
         if found:
             self.run_id = found[0].info.run_id
-            if reopen:
-                self.client.update_run(self.run_id, status="RUNNING")
+            self.client.update_run(self.run_id, status="RUNNING")
         else:
             self.run_id = self._create(experiment_id)
-        if reopen:
-            self.client.log_text(self.run_id, self.study.config, "study.toml")
-            self.client.log_text(self.run_id, hide_password(dumps(self.study, indent=2)), "study.json")
+        self.client.log_text(self.run_id, self.study.config, "study.toml")
+        self.client.log_text(self.run_id, hide_password(dumps(self.study, indent=2)), "study.json")
         return self.run_id
 
     def child_tags(self) -> dict[str, str]:
@@ -96,7 +95,7 @@ class ParentRun:
             shown["mlflow.loggedArtifacts"] = json.dumps(logged)
         for path in artifacts:
             self.client.log_artifact(self.run_id, str(path))
-        now = _now()
+        now = round(1000 * time.time())
         self.client.log_batch(
             self.run_id,
             metrics=[Metric(k, v, now, 0) for k, v in finite.items()],
@@ -157,12 +156,6 @@ def _who() -> dict[str, str]:
     except (KeyError, OSError):
         user = "unknown"
     return {"mlflow.user": user, "mlflow.source.name": "lossearch", "mlflow.source.type": "LOCAL"}
-
-
-def _now() -> int:
-    import time
-
-    return round(1000 * time.time())
 
 
 def _second(study: StudyRecord) -> str:

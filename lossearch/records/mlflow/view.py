@@ -10,26 +10,26 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lossearch.errors import StoreError, StudyMismatchError
-from lossearch.records.confirmations import STAGE as CONFIRM
 from lossearch.records.curves import MeanCurves
 from lossearch.records.mlflow.client import (
     answers,
+    checked_uri,
     connect,
     first_line,
     is_http,
     quiet,
     retried,
     tracking_errors,
-    tracking_uri,
 )
 from lossearch.records.mlflow.rows import Row, trial_row
 from lossearch.records.mlflow.study_run import ROLE, STUDY, ParentRun
 from lossearch.records.store import Store, hide_password
 from lossearch.records.study import StudyRecord
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import Stage, TrialRecord
+from lossearch.records.view import CurvesOf, Status
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -39,7 +39,6 @@ PAUSE_SECONDS = 20.0
 """How long a server that failed is left alone."""
 
 Key = tuple[str, int]
-Status = Literal["finished", "failed", "killed"]
 
 
 def warn(text: str) -> None:
@@ -65,7 +64,7 @@ class MlflowView:
     ) -> None:
         self.store = store
         self.name = name
-        self.uri = tracking_uri(store, uri)
+        self.uri = store.tracking_uri if uri is None else checked_uri(uri)
         self.experiment_id: str | None = None
         self.run_id: str | None = None
         self.runs: dict[Key, str] = {}
@@ -75,16 +74,8 @@ class MlflowView:
         self._closed = True
         self._quiet_until = 0.0
 
-    def open(self, study: StudyRecord, *, owner: bool = True) -> str:
-        """Open the study's parent run, the one it had before if it is resumed.
-
-        Args:
-            study: what the study is.
-            owner: False for a helper of a study that another process runs: the parent is then neither
-                reopened nor closed from here.
-
-        Returns:
-            The parent's run id.
+    def open(self, study: StudyRecord) -> str:
+        """Open the study's parent run, the one it had before if it is resumed, and return its id.
 
         Raises:
             StoreError: the tracking store cannot be opened, or the experiment was deleted.
@@ -96,13 +87,13 @@ class MlflowView:
         with quiet(), self.store.lock(self.name):
             try:
                 self.experiment_id = retried(self._experiment)
-                self.run_id = retried(lambda: self._parent.begin(str(self.experiment_id), reopen=owner))
-                self.runs = retried(lambda: self._written(discard=owner))
+                self.run_id = retried(lambda: self._parent.begin(str(self.experiment_id)))
+                self.runs = retried(self._written)
             except tracking_errors() as error:
                 raise StoreError(
                     f"The study cannot be recorded at {hide_password(self.uri)}: {first_line(error)}"
                 ) from error
-        self._closed = not owner
+        self._closed = False
         return self.run_id
 
     def write_trial(self, record: TrialRecord, curves: MeanCurves | None = None) -> str | None:
@@ -118,13 +109,8 @@ class MlflowView:
         self._write_missed(patient=False)
         return self.runs.get(key)
 
-    def sync(self, records: Iterable[TrialRecord], curves: Callable[[TrialRecord], MeanCurves | None]) -> int:
-        """Write the trials that are missing, and return how many were.
-
-        Args:
-            records: all finished trials.
-            curves: gives the mean curves of one that is missing.
-        """
+    def sync(self, records: Iterable[TrialRecord], curves: CurvesOf) -> int:
+        """Write the trials that are missing, and return how many were."""
         before = len(self.runs)
         for record in records:
             if _key(record.stage, record.number, len(record.seeds)) not in self.runs:
@@ -132,20 +118,10 @@ class MlflowView:
         self._write_missed(patient=True)
         return len(self.runs) - before
 
-    def sync_confirmation(
-        self, records: Sequence[TrialRecord], curves: Callable[[TrialRecord], MeanCurves | None]
-    ) -> int:
-        """Write the runs of a confirmation that are missing, and delete those of one that it replaces.
-
-        Args:
-            records: of stage "confirm", all of them.
-            curves: gives the mean curves of one that is missing.
-
-        Returns:
-            How many were written.
-        """
+    def sync_confirmation(self, records: Sequence[TrialRecord], curves: CurvesOf) -> int:
+        """Write the runs of a confirmation that are missing, and delete those of one that it replaces."""
         wanted = {_key(r.stage, r.number, len(r.seeds)) for r in records}
-        old = [key for key in self.runs if key[0].startswith(CONFIRM) and key not in wanted]
+        old = [key for key in self.runs if key[0].startswith(Stage.CONFIRM) and key not in wanted]
         with quiet():
             for key in old:
                 self._discard(self.runs.pop(key))
@@ -257,7 +233,7 @@ class MlflowView:
         # a place of its own each time: emptying MLflow's bin of a removed study must not touch the next one
         return (self.store.artifacts / f"{self.name}-{time.time_ns():x}").as_uri()
 
-    def _written(self, *, discard: bool) -> dict[Key, str]:
+    def _written(self) -> dict[Key, str]:
         """Return the runs that are there; delete those whose writer died half-way."""
         found: dict[Key, str] = {}
         for run in children(self.client, str(self.experiment_id)):
@@ -266,7 +242,7 @@ class MlflowView:
                 seeds = int(run.data.params.get("n_seeds", 0))
                 key = _key(tags["lossearch.stage"], int(tags["lossearch.trial"]), seeds)
                 found[key] = run.info.run_id
-            elif discard:
+            else:
                 self.client.delete_run(run.info.run_id)
         return found
 
@@ -296,7 +272,7 @@ def children(client: MlflowClient, experiment_id: str) -> list[Run]:
 
 def _key(stage: str, number: int, seeds: int) -> Key:
     """Return what tells a run from all others: of a confirmation also its seeds, which may be raised."""
-    return (f"{stage} {seeds}" if stage == CONFIRM else stage, number)
+    return (f"{stage} {seeds}" if stage == Stage.CONFIRM else stage, number)
 
 
 def _milliseconds(seconds: float) -> int:
