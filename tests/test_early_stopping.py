@@ -1,4 +1,4 @@
-"""A race: who is told worse early gets no more seeds, the level holds over all looks, and a kill changes nothing."""
+"""Early stopping: a pair found worse gets no more seeds, the level holds over all analyses, and a kill changes nothing."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def drawn(rng, gaps, seeds=20, rows=60):
 
 
 def judged(errors, stopping, *, rope=0.0, draws=300, seed=0, conventional="p0"):
-    """Judge the pairs that are still in a race on the seeds they have."""
+    """Judge the pairs that were not dropped before on the seeds they have."""
     left = {p: e[: stopping.at] for p, e in errors.items() if p not in stopping.dropped}
     return judge(
         of_errors(left),
@@ -119,7 +119,7 @@ def judged(errors, stopping, *, rope=0.0, draws=300, seed=0, conventional="p0"):
 
 
 def ran(errors, **how):
-    """Run a race to its end: what is said of it, and how far it came."""
+    """Confirm to the end: what is said of it, and how far it came."""
     stopping, said = first_analysis(len(next(iter(errors.values())))), {}
     while True:
         said[stopping.at] = judged(errors, stopping, **how)
@@ -130,7 +130,7 @@ def ran(errors, **how):
 
 
 def spent(stopping, errors):
-    """Return the share of all seeds that a race has used."""
+    """Return the share of all seeds that were used."""
     full = len(errors) * stopping.analyses[-1]
     return sum(stopping.dropped.get(pair, stopping.at) for pair in errors) / full
 
@@ -195,12 +195,12 @@ def test_a_pair_far_behind_gets_the_first_seeds_alone():
     assert any(s == "Dropped early, as clearly worse: p2 after 8 seeds." for s in verdict.sentences)
 
 
-# --- the verdict of a race
+# --- the verdict after early stopping
 
 
 @pytest.fixture(scope="module")
 def stages():
-    """A race in which p3 is dropped at the first look and p2, which was better than it, at the second."""
+    """A confirmation in which p3 is dropped at the first analysis and p2, which was better than it, at the second."""
     errors = drawn(np.random.default_rng(4), (0.0, 0.0, 1.6, 9.0))
     said = {8: judged(errors, EarlyStopping((8, 12, 20), 8))}
     said[12] = judged(errors, EarlyStopping((8, 12, 20), 12, {"p3": 8}))
@@ -468,11 +468,11 @@ def test_without_the_race_those_dropped_catch_up(study, tmp_path):
     verdict = judge_study(tmp_path, study.plan, confirmed, trials_of(study), 0.0)
     assert {r.dropped for r in verdict.ranking} == {None}
     watched = Watched(way(study))
-    assert racing(study, tmp_path, train=watched) == confirmed, "nothing is left to race for"
+    assert racing(study, tmp_path, train=watched) == confirmed, "nothing is left to save"
     assert watched.calls == []
 
 
-def test_a_race_for_more_seeds_is_run_by_its_own_looks(study, tmp_path):
+def test_early_stopping_on_more_seeds_has_analyses_of_its_own(study, tmp_path):
     racing(study, tmp_path, train=Watched(way(study), losing(WORSE)))
     watched = Watched(way(study), losing(WORSE))
     confirmed = racing(study, tmp_path, train=watched, n=14)
@@ -555,8 +555,8 @@ def test_a_race_that_cannot_be_is_refused(budget, said):
 
 
 def test_the_command_line_asks_for_a_race():
-    assert configure(None, {"data": "circles", "race": True}).budget.race
-    assert not configure(None, {"data": "circles"}).budget.race
+    assert configure(None, {"task.data": "circles", "budget.race": True}).budget.race
+    assert not configure(None, {"task.data": "circles"}).budget.race
 
 
 def test_a_race_is_foretold_at_its_most_and_is_no_part_of_the_study(study):
@@ -581,7 +581,7 @@ LAST = "off_by_three/identity"
 
 
 def whole(store, **options):
-    """Search and confirm by a race; every pair has one point."""
+    """Search and confirm with early stopping; every pair has one point."""
     given_ = {
         "losses": ["mse", "huber", off_by_three],
         "activations": ["identity"],

@@ -9,6 +9,7 @@ from lossearch.diagnostics.effects import design_effects, effects_sentence, repl
 from lossearch.diagnostics.fairness import OwnRange, SearchSummary, search_summaries
 from lossearch.diagnostics.special_cases import confirmed_shortfalls, searched_shortfalls, special_cases
 from lossearch.diagnostics.tuning_curves import crossings, tuning_curves
+from lossearch.records.trial import Stage
 from lossearch.report import frames
 from lossearch.report.figures.parallel import parallel_picture
 from lossearch.report.figures.training import curves_picture, sensitivity_picture
@@ -169,7 +170,9 @@ def effects(sources: Sources) -> Section:
     study, verdict = sources.study, sources.verdict
     if "trial" not in sources.curves:
         return Section("effects", "What matters", ("This needs the curves, which are not recorded.",))
-    scores = replicate_scores(sources.curves, sources.records, metric=study.task.metric, stage="cover")
+    scores = replicate_scores(
+        sources.curves, sources.records, metric=study.task.metric, stage=Stage.INITIAL_DESIGN
+    )
     design = design_effects(scores, direction=study.task.direction)
     tuned = tuned_effects(_tuned(sources), direction=study.task.direction)
     sentence = effects_sentence(
