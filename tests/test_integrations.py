@@ -635,9 +635,9 @@ class TestMlflow:
     def test_four_processes_may_start_on_a_store_that_is_not_there(self, tmp_path):
         code = """
             import sys
-            from lossearch.integrations.tracking import Account, open_run
-            track = open_run(sys.argv[1], "shared", sys.argv[2], Account("m", []))
-            track.end(Account("m", [0.5], {"lr": 0.1}, {"lossearch.state": "completed"}))
+            from lossearch.integrations.tracking import TrialSnapshot, open_run
+            tracker = open_run(sys.argv[1], "shared", sys.argv[2], TrialSnapshot("m", []))
+            tracker.end(TrialSnapshot("m", [0.5], {"lr": 0.1}, {"lossearch.state": "completed"}))
         """
         uri = f"sqlite:///{tmp_path}/new/mlflow.db"
         script = [sys.executable, "-c", textwrap.dedent(code), uri]

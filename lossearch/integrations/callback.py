@@ -12,14 +12,15 @@ from optuna.trial import BaseTrial, TrialState
 from torch import Tensor
 
 from lossearch.errors import InputError, RunFailedError
-from lossearch.integrations import hosts, rules
+from lossearch.integrations import lightning_packages, rules
+from lossearch.integrations.lightning_packages import TrainerLike
 from lossearch.metrics.metric import SIGN
 from lossearch.training.contract import Divergence, Outcome
 
 if TYPE_CHECKING:
-    from lossearch.integrations.tracking import Account, Track
+    from lossearch.integrations.tracking import Tracker, TrialSnapshot
 
-    # Two Lightning packages have a Callback each, so no one class is the base: see `hosts.attachable`.
+    # Two Lightning packages have a Callback each, so no one class is the base: see `lightning_packages.attachable`.
     _Base: TypeAlias = Any
 else:
     _Base = object
@@ -67,7 +68,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
 
     def __new__(cls, *_: object, **__: object) -> Self:
         """Make an instance of this class that also is a Callback of the imported Lightning packages."""
-        return object.__new__(hosts.attachable(cls, hosts.callback_types()))
+        return object.__new__(lightning_packages.attachable(cls, lightning_packages.callback_types()))
 
     def __init__(
         self,
@@ -100,7 +101,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         self._sign = SIGN[rules.direction_of(self._study, direction)]
         self._epoch, self._diverged = epoch, diverged
         self._tracking = (tracking_uri, experiment)
-        self._track: Track | None = None
+        self._tracker: Tracker | None = None
         self._used = False
         self._fitting = False
 
@@ -144,7 +145,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
             for step, value in enumerate(self.values):
                 self._report(value, step)
 
-    def setup(self, trainer: hosts.Host, pl_module: Any, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
+    def setup(self, trainer: TrainerLike, pl_module: Any, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
         """Check that this callback can do its work here, and open the record."""
         if stage != "fit":
             return
@@ -159,11 +160,11 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
                 "Use Trainer(devices=1, num_nodes=1), and one process a trial to use more devices."
             )
         self._used = self._fitting = True
-        self._track = self._new_track(trainer)
+        self._tracker = self._new_tracker(trainer)
 
     def on_train_batch_end(
         self,
-        trainer: hosts.Host,
+        trainer: TrainerLike,
         pl_module: Any,  # noqa: ARG002
         outputs: Tensor | Mapping[str, Any] | None,
         batch: Any,  # noqa: ARG002
@@ -174,7 +175,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         if isinstance(loss, Tensor) and self.outcome is None and not bool(torch.isfinite(loss).all()):
             self._diverge(trainer, "loss", float(loss.detach().float().mean()))
 
-    def on_validation_end(self, trainer: hosts.Host, pl_module: Any) -> None:  # noqa: ARG002
+    def on_validation_end(self, trainer: TrainerLike, pl_module: Any) -> None:  # noqa: ARG002
         """Report the metric; stop where it is not finite or the pruner says so."""
         if trainer.sanity_checking or not self._fitting or self.outcome is not None:
             return
@@ -193,16 +194,16 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
                 f"{self.monitor} was {value:.4g} after validation {len(self.values)}, "
                 "and the study's pruner stopped it.",
             )
-        elif self._track is not None:
-            self._track.update(self._account("RUNNING"))
+        elif self._tracker is not None:
+            self._tracker.update(self._snapshot("RUNNING"))
 
-    def on_fit_end(self, trainer: hosts.Host, pl_module: Any) -> None:  # noqa: ARG002
+    def on_fit_end(self, trainer: TrainerLike, pl_module: Any) -> None:  # noqa: ARG002
         """Close the record."""
         if self.outcome is None and not self.values:
             self.reason = "No validation ran."
         self._close(self.outcome or Outcome.COMPLETED, self.reason, "FINISHED")
 
-    def on_exception(self, trainer: hosts.Host, pl_module: Any, exception: BaseException) -> None:  # noqa: ARG002
+    def on_exception(self, trainer: TrainerLike, pl_module: Any, exception: BaseException) -> None:  # noqa: ARG002
         """Close the record of a training that raised."""
         if not self._fitting:
             return
@@ -225,12 +226,12 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
             return len(self.values) - 1
         return max(range(len(self.values)), key=lambda i: self._sign * self.values[i])
 
-    def _diverge(self, trainer: hosts.Host, what: str, value: float) -> None:
+    def _diverge(self, trainer: TrainerLike, what: str, value: float) -> None:
         lr = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else math.nan
         where = Divergence(what, trainer.global_step, trainer.current_epoch + 1, value, float(lr))
         self._stop(trainer, Outcome.DIVERGED, f"{where}.")
 
-    def _stop(self, trainer: hosts.Host, outcome: Outcome, reason: str) -> None:
+    def _stop(self, trainer: TrainerLike, outcome: Outcome, reason: str) -> None:
         self.outcome, self.reason = outcome, reason
         trainer.should_stop = True
 
@@ -242,26 +243,26 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
             self._trial.set_user_attr("lossearch.reason", reason)
         if outcome is Outcome.COMPLETED and self.values:
             self._trial.set_user_attr("lossearch.epoch", self._chosen() + 1)
-        if self._track is not None:
-            self._track.end(self._account(status))
+        if self._tracker is not None:
+            self._tracker.end(self._snapshot(status))
 
-    def _new_track(self, trainer: hosts.Host) -> Track | None:
+    def _new_tracker(self, trainer: TrainerLike) -> Tracker | None:
         # Imported here: mlflow takes a second, and most objectives need none of it.
         uri, experiment = self._tracking
         if uri is not None:
             from lossearch.integrations.tracking import open_run
 
             name = experiment or self._study_name() or "lossearch"
-            return open_run(uri, name, f"trial {self._trial.number}", self._account("RUNNING"))
-        types = hosts.logger_types()
+            return open_run(uri, name, f"trial {self._trial.number}", self._snapshot("RUNNING"))
+        types = lightning_packages.logger_types()
         if not any(isinstance(logger, types) for logger in trainer.loggers):
             return None
         from lossearch.integrations.tracking import tag_run
 
-        return tag_run(trainer.loggers, types, self._account("RUNNING"))
+        return tag_run(trainer.loggers, types, self._snapshot("RUNNING"))
 
-    def _account(self, status: str) -> Account:
-        from lossearch.integrations.tracking import Account
+    def _snapshot(self, status: str) -> TrialSnapshot:
+        from lossearch.integrations.tracking import TrialSnapshot
 
         tags = {
             "lossearch.state": "running" if self.outcome is None else str(self.outcome),
@@ -270,7 +271,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
             "lossearch.pair": rules.pair_of(self._trial.params),
             "lossearch.reason": self.reason,
         }
-        return Account(
+        return TrialSnapshot(
             self.monitor,
             self.values,
             rules.searched(self._trial.params),

@@ -22,7 +22,7 @@ FLUSH_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Account:
+class TrialSnapshot:
     """What there is to write of a trial: values so far, and how it ended once it has."""
 
     monitor: str
@@ -32,40 +32,40 @@ class Account:
     status: str = "FINISHED"
 
 
-class Track(Protocol):
+class Tracker(Protocol):
     """Where a trial is written, once opened."""
 
-    def update(self, account: Account) -> None:
+    def update(self, snapshot: TrialSnapshot) -> None:
         """Write what is new, from time to time. Never raises for a failing server."""
         ...
 
-    def end(self, account: Account) -> None:
+    def end(self, snapshot: TrialSnapshot) -> None:
         """Write the rest and close. Never raises for a failing server: the trial counts, warned."""
         ...
 
 
-class TagTrack:
+class TagTracker:
     """Tags on the run that the trainer's own MLFlowLogger keeps; the logger writes and closes it."""
 
     def __init__(self, client: MlflowClient, run_id: str) -> None:
         self._client, self._run_id = client, run_id
 
-    def update(self, account: Account) -> None:
+    def update(self, snapshot: TrialSnapshot) -> None:
         """Do nothing: the logger writes the metrics."""
 
-    def end(self, account: Account) -> None:
+    def end(self, snapshot: TrialSnapshot) -> None:
         """Write the last tags."""
-        self.write(account)
+        self.write(snapshot)
 
-    def write(self, account: Account) -> None:
+    def write(self, snapshot: TrialSnapshot) -> None:
         """Write the tags."""
         try:
-            self._client.log_batch(self._run_id, tags=_tags(account))
+            self._client.log_batch(self._run_id, tags=_tags(snapshot))
         except MlflowException as error:
             _warn(error)
 
 
-class RunTrack:
+class RunTracker:
     """A run of its own, written in batches by an explicit client and run id."""
 
     def __init__(self, client: MlflowClient, run_id: str) -> None:
@@ -73,37 +73,37 @@ class RunTrack:
         self._sent = 0
         self._last = time.monotonic()
 
-    def update(self, account: Account) -> None:
+    def update(self, snapshot: TrialSnapshot) -> None:
         """Write new values if the last were written a while ago."""
         if time.monotonic() - self._last > FLUSH_SECONDS:
-            self._write(Account(account.monitor, account.values))
+            self._write(TrialSnapshot(snapshot.monitor, snapshot.values))
 
-    def end(self, account: Account) -> None:
+    def end(self, snapshot: TrialSnapshot) -> None:
         """Write what is left and close the run."""
-        self._write(account)
+        self._write(snapshot)
         try:
-            self._client.set_terminated(self._run_id, account.status)
+            self._client.set_terminated(self._run_id, snapshot.status)
         except MlflowException as error:
             _warn(error)
 
-    def _write(self, account: Account) -> None:
-        key = re.sub(r"[^\w\-. :/]", "_", account.monitor, flags=re.ASCII)
+    def _write(self, snapshot: TrialSnapshot) -> None:
+        key = re.sub(r"[^\w\-. :/]", "_", snapshot.monitor, flags=re.ASCII)
         now = time.time_ns() // 1_000_000
-        metrics = [Metric(key, v, now, step) for step, v in enumerate(account.values)][self._sent :]
-        numbers = {k: v for k, v in account.params.items() if k == "lr"}
+        metrics = [Metric(key, v, now, step) for step, v in enumerate(snapshot.values)][self._sent :]
+        numbers = {k: v for k, v in snapshot.params.items() if k == "lr"}
         metrics += [Metric(k, float(v), now, 0) for k, v in numbers.items()]
-        params = [Param(k, str(v)) for k, v in account.params.items()]
+        params = [Param(k, str(v)) for k, v in snapshot.params.items()]
         try:
-            self._client.log_batch(self._run_id, metrics=metrics, params=params, tags=_tags(account))
+            self._client.log_batch(self._run_id, metrics=metrics, params=params, tags=_tags(snapshot))
         except MlflowException as error:
             _warn(error)
         else:
-            self._sent = len(account.values)
+            self._sent = len(snapshot.values)
         self._last = time.monotonic()
 
 
-def open_run(uri: str, experiment: str, run_name: str, account: Account) -> RunTrack:
-    """Return a track on a new run.
+def open_run(uri: str, experiment: str, run_name: str, snapshot: TrialSnapshot) -> RunTracker:
+    """Return a tracker on a new run.
 
     Raises:
         StoreError: the store cannot be written, or the experiment was deleted.
@@ -116,24 +116,26 @@ def open_run(uri: str, experiment: str, run_name: str, account: Account) -> RunT
         )
     try:
         client, experiment_id = _opened(uri, experiment)
-        run = client.create_run(experiment_id, run_name=run_name, tags=dict(account.tags))
+        run = client.create_run(experiment_id, run_name=run_name, tags=dict(snapshot.tags))
     except MlflowException as error:
         raise StoreError(f"Cannot write to MLflow at {uri}: {error.message}") from error
-    return RunTrack(client, run.info.run_id)
+    return RunTracker(client, run.info.run_id)
 
 
-def tag_run(loggers: Sequence[Any], logger_types: tuple[type, ...], account: Account) -> TagTrack | None:
-    """Return a track on the run of the first logger of these types, None where there is none."""
+def tag_run(
+    loggers: Sequence[Any], logger_types: tuple[type, ...], snapshot: TrialSnapshot
+) -> TagTracker | None:
+    """Return a tracker on the run of the first logger of these types, None where there is none."""
     for logger in loggers:
         if isinstance(logger, logger_types):
-            track = TagTrack(logger.experiment, logger.run_id)  # type: ignore[attr-defined]
-            track.write(account)
-            return track
+            tracker = TagTracker(logger.experiment, logger.run_id)  # type: ignore[attr-defined]
+            tracker.write(snapshot)
+            return tracker
     return None
 
 
-def _tags(account: Account) -> list[RunTag]:
-    return [RunTag(k, v) for k, v in account.tags.items()]
+def _tags(snapshot: TrialSnapshot) -> list[RunTag]:
+    return [RunTag(k, v) for k, v in snapshot.tags.items()]
 
 
 def _warn(error: MlflowException) -> None:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 PACKAGES = ("pytorch_lightning", "lightning.pytorch")
 
 
-class Host(Protocol):
+class TrainerLike(Protocol):
     """What is read and set of either package's Trainer."""
 
     should_stop: bool
