@@ -22,14 +22,14 @@ from lossearch.records.claim import claim, opening
 from lossearch.records.curves import compact, mean_curves_of, read_curves
 from lossearch.records.mlflow.client import no_autolog, reach
 from lossearch.records.mlflow.view import MlflowView
-from lossearch.records.optuna import reach_storage
+from lossearch.records.optuna import quiet_optuna, reach_storage
 from lossearch.records.store import Store
 from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.records.trial import Stage, TrialRecord
 from lossearch.records.view import Status, StudyView
 from lossearch.records.weights import WeightRetention
 from lossearch.study.loop import Search
-from lossearch.study.optuna_study import open_study, quiet_optuna
+from lossearch.study.optuna_study import open_study
 from lossearch.study.plan import require_same
 from lossearch.study.prepare import Prepared, prepare
 from lossearch.study.progress import Listener

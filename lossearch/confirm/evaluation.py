@@ -23,9 +23,6 @@ from lossearch.training.prediction import Predictor
 TEST_BYTES = 256 * 2**20
 """How much of the test part, as the seeds' preparations see it, is kept for the next pair."""
 
-Constants = Mapping[str, Mapping[str, Sequence[float]]]
-"""Part -> metric -> what a constant predictor scores under each seed."""
-
 
 @dataclass
 class Evaluation:

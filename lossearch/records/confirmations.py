@@ -104,22 +104,20 @@ class Confirmation:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Confirmation:
         """Return the confirmation that :meth:`as_json` described."""
-        of_seeds = {n: tuple(math.nan if v is None else v for v in vs) for n, vs in values["values"].items()}
+        stored = {f.name: values[f.name] for f in fields(cls)}
+        codes = values["codes"]
         return cls(
-            point=Point.from_json(values["point"]),
-            encoding=values["encoding"],
-            trial=values["trial"],
-            search=values["search"],
-            epoch=values["epoch"],
-            judged=values["judged"],
-            seeds=tuple(values["seeds"]),
-            outcomes=tuple(map(Outcome, values["outcomes"])),
-            values=of_seeds,
-            fields=tuple(values["fields"]),
-            codes=None if values["codes"] is None else tuple(values["codes"]),
-            reason=values["reason"],
-            seconds=values["seconds"],
-            started=values["started"],
+            **{
+                **stored,
+                "point": Point.from_json(values["point"]),
+                "seeds": tuple(values["seeds"]),
+                "outcomes": tuple(map(Outcome, values["outcomes"])),
+                "values": {
+                    name: tuple(map(_number, of_seeds)) for name, of_seeds in values["values"].items()
+                },
+                "fields": tuple(values["fields"]),
+                "codes": None if codes is None else tuple(codes),
+            }
         )
 
 

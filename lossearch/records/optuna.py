@@ -1,16 +1,19 @@
-"""Where Optuna keeps a study: a journal file beside it, or any database by URL."""
+"""Where Optuna keeps a study: a journal file beside it, any database by URL, or memory."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from optuna import Study, create_study, logging
+from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.study import StudyDirection
 
 from lossearch.errors import StoreError
 from lossearch.records.store import Store, hide_password
@@ -34,6 +37,28 @@ class JournalLock(JournalFileOpenLock):
     def release(self) -> None:
         """Give the lock back."""
         self._held.release()
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Silence Optuna's line a trial; a study has its own progress."""
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def directions_of(names: Sequence[str]) -> list[StudyDirection]:
+    """Return Optuna's directions for "maximize" and "minimize"."""
+    return [StudyDirection[name.upper()] for name in names]
+
+
+def in_memory_study(directions: Sequence[str], sampler: BaseSampler | None = None) -> Study:
+    """Return a study that is recorded nowhere, to be asked by its sampler, a pruner or an evaluator."""
+    with quiet_optuna():
+        return create_study(directions=directions_of(directions), sampler=sampler)
 
 
 def open_storage(store: Store, name: str, url: str | None = None) -> BaseStorage:

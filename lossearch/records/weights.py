@@ -90,7 +90,7 @@ class WeightRetention:
 
     Args:
         folder: the study's directory.
-        policy: "best", "all" or "none".
+        policy: "best" or "all".
         limit: bytes.
         sign: 1 where more of the metric is better, -1 where less is.
         records: the trials there are.
@@ -103,14 +103,9 @@ class WeightRetention:
         self._stored: list[_Stored] = []
         self._sweep({r.number: r for r in records})
 
-    @property
-    def wanted(self) -> bool:
-        """Whether training is to give weights."""
-        return self.policy != "none"
-
     def add(self, record: TrialRecord, results: Sequence[ReplicateResult]) -> None:
         """Keep a trial's weights, or not, and make room."""
-        if not self.wanted or record.value is None:
+        if record.value is None:
             return
         gain = self.sign * record.value
         best = max((f.gain for f in self._stored if f.pair == record.point.pair), default=None)

@@ -1,1 +1,1 @@
-"""The study: which points are tried, in which order, and what a trial is worth."""
+"""The study: which points are tried, in which order, and how a trial's value is computed."""

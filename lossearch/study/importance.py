@@ -9,10 +9,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
+from lossearch.records.optuna import in_memory_study
 from lossearch.records.study import SpaceRecord
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension
-from lossearch.study.optuna_study import quiet_optuna
 from lossearch.study.samplers import distribution
 
 FEWEST = 50
@@ -49,8 +49,7 @@ def importances(
     spaces = _spaces(valued, lr, own or {})
     if not spaces:
         return {}
-    with quiet_optuna():
-        study = optuna.create_study(direction=optuna.study.StudyDirection[direction.upper()])
+    study = in_memory_study([direction])
     for record in valued:
         values = _values(record)
         params = {name: values[name] for name in spaces}

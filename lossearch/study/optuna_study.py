@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import optuna
 
 from lossearch.errors import StoreError
-from lossearch.records.optuna import open_storage
+from lossearch.records.optuna import directions_of, open_storage, quiet_optuna
 from lossearch.records.store import Store
 from lossearch.records.trial import TrialRecord, finished
 from lossearch.study.plan import Plan
-
-
-@contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Silence Optuna's line a trial; a study has its own progress."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)
 
 
 def open_study(store: Store, plan: Plan, url: str | None) -> optuna.Study:
@@ -35,7 +22,7 @@ def open_study(store: Store, plan: Plan, url: str | None) -> optuna.Study:
     study = optuna.create_study(
         storage=open_storage(store, plan.name, url),
         study_name=plan.name,
-        directions=[optuna.study.StudyDirection[m.direction.upper()] for m in plan.task.objectives],
+        directions=directions_of([m.direction for m in plan.task.objectives]),
         load_if_exists=True,
     )
     digest = plan.digest()

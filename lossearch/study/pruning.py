@@ -10,9 +10,9 @@ from optuna.pruners import PercentilePruner
 from optuna.trial import TrialState, create_trial
 
 from lossearch._epochs import thin
+from lossearch.records.optuna import in_memory_study
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
-from lossearch.study.optuna_study import quiet_optuna
 from lossearch.training.contract import SCORED_EPOCHS, TrainSettings
 
 RUNG_SHARES = (1 / 8, 1 / 4, 1 / 2)
@@ -89,9 +89,7 @@ class Pruning:
 
     def _study(self, pair: str) -> optuna.Study:
         if pair not in self._studies:
-            direction = optuna.study.StudyDirection[self._direction.upper()]
-            with quiet_optuna():
-                study = optuna.create_study(direction=direction)
+            study = in_memory_study([self._direction])
             study.add_trials(
                 [
                     create_trial(value=values[max(values)], intermediate_values=dict(values))

@@ -16,6 +16,7 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import create_trial
 
 from lossearch._random import stream
+from lossearch.records.optuna import in_memory_study
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.study.initial_design import quasi_random, to_unit
 
@@ -76,10 +77,7 @@ def _tidy(dimension: Dimension, value: Value) -> Value:
 def _sampler_study(sampler: str, directions: Sequence[str], seed: int) -> optuna.Study:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.create_study(
-            directions=[optuna.study.StudyDirection[d.upper()] for d in directions],
-            sampler=MODELS[sampler](seed % 2**32),
-        )
+        return in_memory_study(directions, MODELS[sampler](seed % 2**32))
 
 
 def propose(
