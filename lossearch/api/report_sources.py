@@ -20,7 +20,7 @@ from lossearch.records.evidence import Evidence
 from lossearch.records.trial import TrialRecord
 from lossearch.report.figures.plane import Plane
 from lossearch.report.figures.predictions import shown_pairs
-from lossearch.study.fitting import kept_model
+from lossearch.study.fitting import load_pair_model
 from lossearch.study.prepare import Prepared
 from lossearch.verdict.verdict import Verdict
 
@@ -46,7 +46,7 @@ def planes(kept: Kept) -> Iterator[Plane]:
     for pair in shown_pairs(kept.verdict, kept.evidence):
         confirmation = kept.confirmed[pair]
         try:
-            model = kept_model(kept.folder, confirmation.point, confirmation.epoch)
+            model = load_pair_model(kept.folder, confirmation.point, confirmation.epoch)
         except LossearchError:
             continue  # a network or loss of the user's own, which is not at hand
         shows = None if model is None else KINDS[model.kind].surface

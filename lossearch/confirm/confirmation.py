@@ -31,7 +31,7 @@ from lossearch.records.curves import rewrite
 from lossearch.records.predictions import FILE as PREDICTIONS
 from lossearch.records.predictions import write_predictions
 from lossearch.records.trial import Stage, TrialRecord
-from lossearch.study.fitting import keep_model
+from lossearch.study.fitting import save_pair_model
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.seeds import confirm_seeds
@@ -216,7 +216,7 @@ class Confirmer:
         )
         for e in new:
             if e.model is not None and e.trial.point.pair not in {c.point.pair for c in known}:
-                keep_model(self.folder, e.model)
+                save_pair_model(self.folder, e.model)
         write_confirmed(self.folder, confirmed)
 
 

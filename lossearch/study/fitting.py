@@ -60,7 +60,7 @@ class Fitting:
             InputError: the study's task has no blueprint of a model.
         """
         plan, blueprint, seed = self.plan, self._blueprint, result.replicate.seed
-        point = defined(result.replicate.point, plan)
+        point = with_definition(result.replicate.point, plan)
         pair = plan.space[point.pair] if point.definition is None else point.definition
         n_out = plan.task.n_out
         architecture = Architecture.of(blueprint.network, pair.body_width(n_out), seed)
@@ -108,7 +108,7 @@ class Fitting:
         task = replace(plan.task, fold=self._fold)
         reason = ""
         for seed in confirm_seeds(plan.budget.seed, ATTEMPTS, plan.budget.seeds):
-            replicate = Replicate(defined(point, plan), seed, epoch)
+            replicate = Replicate(with_definition(point, plan), seed, epoch)
             result = next(train(task, plan.space, [replicate], plan.settings, keep_weights=True))
             if result.outcome is Outcome.COMPLETED and result.weights is not None:
                 return self.model(result)
@@ -120,7 +120,7 @@ class Fitting:
         )
 
 
-def defined(point: Point, plan: Plan) -> Point:
+def with_definition(point: Point, plan: Plan) -> Point:
     """Return a point that knows its pair."""
     return point if point.definition is not None else replace(point, definition=plan.space[point.pair])
 
@@ -130,14 +130,14 @@ def folder_of(study: Path, pair: str) -> Path:
     return study / FOLDER / pair.replace("/", "--")
 
 
-def keep_model(study: Path, model: FittedModel) -> Path:
+def save_pair_model(study: Path, model: FittedModel) -> Path:
     """Keep a pair's model in a study's directory, in place of the one before."""
     folder = folder_of(study, model.point.pair)
     shutil.rmtree(folder, ignore_errors=True)
     return model.save(folder)
 
 
-def kept_model(
+def load_pair_model(
     study: Path,
     point: Point,
     epoch: int,

@@ -48,7 +48,7 @@ def _trials(
 ) -> Iterator[tuple[Proposal, list[ReplicateResult], float]]:
     """Train a batch and give each trial's results with its start, as each is done."""
     seeds = plan.budget.seeds
-    replicates = [Replicate(n.point, seed) for n in batch for seed in seeds]
+    replicates = [Replicate(item.point, seed) for item in batch for seed in seeds]
     results = train(plan.task, plan.space, replicates, plan.settings, stop=stop, prune=prune)
     for item in batch:
         group = list(islice(results, len(seeds)))

@@ -19,7 +19,7 @@ from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord
 from lossearch.records.weights import State, read_weights, write_weights
 from lossearch.space import Point
-from lossearch.study.fitting import PARTS, Fitting, kept_model
+from lossearch.study.fitting import PARTS, Fitting, load_pair_model
 from lossearch.study.history import by_pair
 from lossearch.study.optuna_study import read_trials
 from lossearch.study.plan import differences
@@ -105,13 +105,13 @@ class Reopened:
     def _kept(self, point: Point, epoch: int) -> FittedModel | None:
         folder = self.store.study_dir(self.name)
         if self.prepared is None:
-            return kept_model(folder, point, epoch)
+            return load_pair_model(folder, point, epoch)
         plan = self.prepared.plan
         blueprint = plan.task.blueprint
         usual = losses_for(plan.task.kind)
         own = [p.loss for p in plan.space.pairs if usual.get(p.loss.name) is not p.loss]
         factory = None if blueprint is None else blueprint.network.factory
-        return kept_model(folder, point, epoch, model=factory, losses=own)
+        return load_pair_model(folder, point, epoch, model=factory, losses=own)
 
     def weights(self, record: TrialRecord) -> dict[int, State]:
         """Return the weights kept of a trial's replicates, by seed; those that diverged have none.

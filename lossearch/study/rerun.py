@@ -11,7 +11,7 @@ import numpy as np
 from lossearch.errors import InputError, RunFailedError
 from lossearch.records.environment import versions
 from lossearch.records.trial import Stage, TrialRecord
-from lossearch.study.fitting import defined
+from lossearch.study.fitting import with_definition
 from lossearch.study.plan import Plan
 from lossearch.study.trial_value import ConstantScores, Objective, RunningTrial, summarise
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
@@ -148,14 +148,14 @@ def rerun(
 def _trained(
     plan: Plan, train: TrainingMethod, record: TrialRecord, until: int | None, beside: Sequence[TrialRecord]
 ) -> list[ReplicateResult]:
-    own = [Replicate(defined(record.point, plan), seed, until) for seed in record.seeds]
+    own = [Replicate(with_definition(record.point, plan), seed, until) for seed in record.seeds]
     asked = [
         replicate
         for other in beside or (record,)
         for replicate in (
             own
             if other.number == record.number
-            else [Replicate(defined(other.point, plan), seed) for seed in other.seeds]
+            else [Replicate(with_definition(other.point, plan), seed) for seed in other.seeds]
         )
     ]
     results = train(plan.task, plan.space, asked, plan.settings, keep_weights=True)
