@@ -15,7 +15,7 @@ from lossearch.checks.contract import check_loss
 from lossearch.errors import InputError
 from lossearch.losses import ACTIVATIONS, Head
 from lossearch.pairs import find_pair, pair_up
-from lossearch.study.fitting import kept_model
+from lossearch.study.fitting import load_pair_model
 from lossearch.training.contract import Outcome
 from lossearch.training.plain.train import train_plain
 from lossearch.training.population.method import train_population
@@ -154,7 +154,7 @@ def test_a_model_with_a_head_is_kept_and_loaded(tmp_path, kind: str, own, width:
         mlflow=False, workers=1, task=kind, name="kept",
     )  # fmt: skip
     confirmation = result.confirmed[f"{own.name}/identity"]
-    fitted = kept_model(result.folder, confirmation.point, confirmation.epoch, losses=[own])
+    fitted = load_pair_model(result.folder, confirmation.point, confirmation.epoch, losses=[own])
     raw = fitted.raw(x[:5])
     assert raw.shape == (5, width)
     fitted.save(tmp_path / "model")
