@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lossearch.data.arrays import features, plain, side, targets
-from lossearch.data.columns import column_of, column_roles
+from lossearch.data.roles import column_of, column_roles
 from lossearch.data.rows import (
     PIECE_BYTES,
     Array,
@@ -204,7 +204,7 @@ def from_frame(
     Args:
         frame: the table.
         name: what to call it.
-        target: see :func:`~lossearch.data.columns.column_roles`, as for ``groups`` and ``time``.
+        target: see :func:`~lossearch.data.roles.column_roles`, as for ``groups`` and ``time``.
         groups: the column of groups.
         time: the column of time.
         notes: what to add to the notes.

@@ -18,6 +18,7 @@ from lossearch._text import size
 from lossearch.data import columns
 from lossearch.data.arrays import side, targets
 from lossearch.data.dataset import Dataset
+from lossearch.data.roles import column_of, column_roles
 from lossearch.data.rows import MIX_BYTES, Draw, Features, Ids, Piece, fetched, join, mixed, take
 from lossearch.errors import InputError
 
@@ -150,7 +151,7 @@ def from_parquet(
 
     Args:
         path: where it is.
-        target: see :func:`~lossearch.data.columns.column_roles`, as for ``groups`` and ``time``.
+        target: see :func:`~lossearch.data.roles.column_roles`, as for ``groups`` and ``time``.
         groups: the column of groups.
         time: the column of time.
 
@@ -159,7 +160,7 @@ def from_parquet(
     """
     schema: Any = opened(path).schema_arrow
     index = [c for c in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(c, str)]
-    roles = columns.column_roles([n for n in schema.names if n not in index], path.name, target, groups, time)
+    roles = column_roles([n for n in schema.names if n not in index], path.name, target, groups, time)
     rows = ParquetRows.of(path, roles.features)
     table = opened(path).read(columns=[*roles.target, *roles.sides.values()]).to_pandas()
     held = table.reset_index(drop=True)
@@ -171,6 +172,6 @@ def from_parquet(
         target=", ".join(roles.target),
         digest=hashlib.blake2b(rows.digest().hex().encode() + own, digest_size=16).hexdigest(),
         notes=rows.notes,
-        groups=side(columns.column_of(held, roles.groups), len(rows), "groups"),
-        time=side(columns.column_of(held, roles.time), len(rows), "time"),
+        groups=side(column_of(held, roles.groups), len(rows), "groups"),
+        time=side(column_of(held, roles.time), len(rows), "time"),
     )

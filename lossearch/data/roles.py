@@ -1,0 +1,71 @@
+"""What each column of a table is for: target, groups, time or feature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lossearch._registry import did_you_mean
+from lossearch.data.columns import refuse_duplicates
+from lossearch.errors import InputError
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which columns of a table are the target, the groups and the time; all others are features."""
+
+    target: list[str]
+    groups: str | None
+    time: str | None
+    features: list[str]
+
+    @property
+    def sides(self) -> dict[str, str]:
+        """The columns of groups and time that there are."""
+        return {k: c for k, c in (("groups", self.groups), ("time", self.time)) if c is not None}
+
+    def y(self, table: pd.DataFrame) -> pd.DataFrame | pd.Series[Any]:
+        """Return the targets in a table."""
+        return table[self.target[0]] if len(self.target) == 1 else table[self.target]
+
+
+def column_of(table: pd.DataFrame, name: str | None) -> pd.Series[Any] | None:
+    """Return a column, None where it has no name."""
+    return None if name is None else table[name]
+
+
+def column_roles(
+    names: Iterable[Any], table: str, target: str | None, groups: str | None = None, time: str | None = None
+) -> Roles:
+    """Return what each column of a table is for.
+
+    Args:
+        names: its columns.
+        table: what to call it.
+        target: the target's column, or several with commas between them.
+        groups: the column that says which rows belong together; not a feature.
+        time: the column that orders the rows; not a feature.
+
+    Raises:
+        InputError: a column is missing or named twice, or no feature is left.
+    """
+    names = list(map(str, names))
+    refuse_duplicates(names)
+    shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
+    if target is None:
+        raise InputError(f"{table}: say which column is the target (target = '...'). Columns: {shown}.")
+    whole = target in names or "," not in target
+    targets = [target] if whole else [part.strip() for part in target.split(",")]
+    beside = [name for name in (groups, time) if name is not None]
+    for name in (*targets, *beside):
+        if name not in names:
+            raise InputError(f"{table} has no column {name!r}.{did_you_mean(name, names)} Columns: {shown}.")
+    features = [name for name in names if name not in {*targets, *beside}]
+    if not features:
+        raise InputError(
+            f"{table} has no column beside the target {', '.join(targets)!r}: there is nothing to learn from."
+        )
+    return Roles(targets, groups, time, features)
