@@ -26,7 +26,7 @@ from torch.utils.data import Dataset as TorchDataset
 from lossearch._random import seeded_build, stream
 from lossearch.data import dataset as datasets
 from lossearch.data.parquet import from_parquet
-from lossearch.data.rows import HeldRows, JoinedRows
+from lossearch.data.rows import ConcatRows, HeldRows
 from lossearch.data.sources import Dataset, as_dataset, from_arrays, read_data
 from lossearch.errors import InputError
 from lossearch.pairs import Criterion, find_pair
@@ -464,7 +464,7 @@ def test_an_iterable_that_gives_other_rows_each_time_is_refused() -> None:
     assert epoch(task)
     assert message(lambda: plainly(as_dataset(Lines(shuffles=True), "lines"))) == (
         "lines gave other rows, or another order, than in its first pass. It must give the same rows each time; "
-        "they are mixed here."
+        "they are shuffled here."
     )
 
 
@@ -561,7 +561,7 @@ def test_given_parts_of_mapped_arrays(tmp_path) -> None:
     dataset = from_arrays(
         x[:200], Y[:200], validation=(X[200:250], Y[200:250]), test=(x[250:], Y[250:]), stream=True
     )
-    assert isinstance(dataset.x, JoinedRows)
+    assert isinstance(dataset.x, ConcatRows)
     task = plainly(dataset)
     assert task.fold(0).validation.rows.tolist() == list(range(200, 250))
     for part in (*epoch(task), task.fold(0).validation, task.test(0)):

@@ -16,9 +16,9 @@ from lossearch.data.roles import column_of, column_roles
 from lossearch.data.rows import (
     PIECE_BYTES,
     Array,
+    ConcatRows,
     Features,
     HeldRows,
-    JoinedRows,
     RowSource,
     hash_of,
     rows_of,
@@ -95,7 +95,7 @@ def _features_of(parts: list[Any], stream: bool | None) -> tuple[Features | RowS
     if stream and mapped:
         _same_shapes(parts, "X")
         sources = tuple(HeldRows(_mapped(p)) for p in parts)
-        return sources[0] if len(sources) == 1 else JoinedRows(sources), ()
+        return sources[0] if len(sources) == 1 else ConcatRows(sources), ()
     table, notes = features(_stack(parts, "X") if len(parts) > 1 else parts[0])
     return HeldRows(table) if stream else table, notes
 

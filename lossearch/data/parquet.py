@@ -19,11 +19,11 @@ from lossearch.data import columns
 from lossearch.data.arrays import side, targets
 from lossearch.data.dataset import Dataset
 from lossearch.data.roles import column_of, column_roles
-from lossearch.data.rows import MIX_BYTES, Draw, Features, Ids, Piece, fetched, join, mixed, take
+from lossearch.data.rows import SHUFFLE_BYTES, Draw, Features, Ids, Piece, join, loaded, shuffled, take
 from lossearch.errors import InputError
 
 SUFFIXES = (".parquet", ".pq")
-GROUP_BYTES = 4 * MIX_BYTES
+GROUP_BYTES = 4 * SHUFFLE_BYTES
 """Bytes a row group may take in memory."""
 
 
@@ -133,15 +133,15 @@ class ParquetRows:
         return take(join([self._fetch(asked) for asked in self._asked(wanted)]), back)
 
     def pieces(self, rows: Ids, draw: Draw) -> Iterator[Piece]:
-        """Give rows by row groups in a drawn order, mixed within groups that follow each other."""
+        """Give rows by row groups in a drawn order, shuffled within groups that follow each other."""
 
         def whole() -> Iterator[Piece]:
             asked = self._asked(np.sort(rows))
             asked = [asked[i] for i in draw.order(len(asked), "groups")]
-            for (group, own), frame in zip(asked, fetched(self._fetch, asked, draw), strict=True):
+            for (group, own), frame in zip(asked, loaded(self._fetch, asked, draw), strict=True):
                 yield frame, own + self.starts[group]
 
-        yield from mixed(whole(), draw)
+        yield from shuffled(whole(), draw)
 
 
 def from_parquet(

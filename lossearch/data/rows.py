@@ -29,8 +29,8 @@ Piece = tuple[Features, Ids]
 
 PIECE_BYTES = 4 * 2**20
 """Bytes read at a time where any rows can be read at once."""
-MIX_BYTES = 64 * 2**20
-"""Bytes among which rows are mixed, where only rows that lie together can be read at once."""
+SHUFFLE_BYTES = 64 * 2**20
+"""Bytes among which rows are shuffled, where only rows that lie together can be read at once."""
 _END = object()
 
 
@@ -120,7 +120,7 @@ class _Called:
             return self.fetch(index)
 
 
-def fetched(fetch: Callable[[Any], Any], order: Sequence[Any], draw: Draw) -> Iterator[Any]:
+def loaded(fetch: Callable[[Any], Any], order: Sequence[Any], draw: Draw) -> Iterator[Any]:
     """Give ``fetch(index)`` for each index, by a DataLoader with the draw's readers."""
     loader: DataLoader[Any] = DataLoader(
         _Called(fetch, draw),  # type: ignore[arg-type]  # whatever has __getitem__ will do
@@ -137,7 +137,7 @@ def _as_it_is(item: Any) -> Any:
     return item
 
 
-def served(items: Iterable[Any], draw: Draw) -> Iterator[Any]:
+def reproducible(items: Iterable[Any], draw: Draw) -> Iterator[Any]:
     """Give items whose making may draw at random: the k-th of an epoch always draws the same."""
     with isolated(stream(draw.seed, "reading", draw.epoch)):
         iterator = iter(items)
@@ -149,7 +149,7 @@ def served(items: Iterable[Any], draw: Draw) -> Iterator[Any]:
         yield item
 
 
-def mixed(pieces: Iterator[Piece], draw: Draw) -> Iterator[Piece]:
+def shuffled(pieces: Iterator[Piece], draw: Draw) -> Iterator[Piece]:
     """Give the rows of pieces that follow each other in blocks, each in an order of its own."""
     waiting: list[Piece] = []
     size = 0
@@ -163,7 +163,7 @@ def mixed(pieces: Iterator[Piece], draw: Draw) -> Iterator[Piece]:
     for piece in pieces:
         waiting.append(piece)
         size += size_of(piece[0])
-        if size >= MIX_BYTES:
+        if size >= SHUFFLE_BYTES:
             yield block(done)
             waiting.clear()
             size, done = 0, done + 1
@@ -203,7 +203,7 @@ class HeldRows:
     def pieces(self, rows: Ids, draw: Draw) -> Iterator[Piece]:
         """Give rows in a drawn order, whatever their place."""
         at_once = rows_of(PIECE_BYTES, self.read(rows[:1]))
-        return zip_with(rows[draw.order(len(rows))], at_once, self.read, draw)
+        return in_pieces(rows[draw.order(len(rows))], at_once, self.read, draw)
 
 
 def rows_of(room: int, row: Features) -> int:
@@ -211,14 +211,14 @@ def rows_of(room: int, row: Features) -> int:
     return max(1, room // max(1, size_of(row)))
 
 
-def zip_with(rows: Ids, at_once: int, fetch: Callable[[Ids], Features], draw: Draw) -> Iterator[Piece]:
+def in_pieces(rows: Ids, at_once: int, fetch: Callable[[Ids], Features], draw: Draw) -> Iterator[Piece]:
     """Give pieces of so many rows, in this order, with their numbers."""
     lists = [rows[i : i + at_once] for i in range(0, len(rows), at_once)]
-    yield from zip(fetched(fetch, lists, draw), lists, strict=True)
+    yield from zip(loaded(fetch, lists, draw), lists, strict=True)
 
 
 @dataclass(frozen=True, eq=False)
-class JoinedRows:
+class ConcatRows:
     """The rows of several sources, one after another: parts that came apart."""
 
     sources: tuple[RowSource, ...]

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from lossearch.data.arrays import targets
 from lossearch.data.dataset import Dataset
-from lossearch.data.rows import JoinedRows
+from lossearch.data.rows import ConcatRows
 from lossearch.data.splits import ROLES
 from lossearch.data.torch_rows import TorchRows, first_pass, torch_rows
 from lossearch.errors import InputError, refuse
@@ -49,7 +49,7 @@ def from_torch(found: Any, *, name: str = "data") -> Dataset:
     sources = _of_module(found, name, notes) if _is_module(found) else _of_sets(found, name)
     refuse([f"{name} has no training part; it gives {', '.join(sources)}."] if "train" not in sources else [])
     known = {role: first_pass(sources[role]) for role in ROLES if role in sources}
-    rows = JoinedRows(tuple(source for source, _ in known.values()))
+    rows = ConcatRows(tuple(source for source, _ in known.values()))
     _same_shapes(rows, name)
     parts = {role: np.arange(*ends) for role, ends in zip(known, pairwise(rows.starts), strict=True)}
     hashed = b"".join(role.encode() + source.digest() for role, (source, _) in known.items())
@@ -105,7 +105,7 @@ def _of_loader(loader: Any, name: str, notes: list[str]) -> TorchRows:
     return torch_rows(loader.dataset, name, collate, batched=batched, readers=loader.num_workers)
 
 
-def _same_shapes(rows: JoinedRows, name: str) -> None:
+def _same_shapes(rows: ConcatRows, name: str) -> None:
     shapes = [np.shape(source.read(np.zeros(1, dtype=np.int64)))[1:] for source in rows.sources]
     if len(set(shapes)) > 1:
         raise InputError(f"The parts of {name} have different shapes: {', '.join(map(str, shapes))}.")

@@ -23,11 +23,11 @@ from lossearch.data.rows import (
     Features,
     Ids,
     Piece,
+    in_pieces,
     join,
-    mixed,
-    served,
+    reproducible,
+    shuffled,
     take,
-    zip_with,
 )
 from lossearch.errors import InputError
 
@@ -88,18 +88,18 @@ class DatasetRows:
     def read(self, rows: Ids) -> Features:
         """Return some rows, in the order asked."""
         lists = [rows[i : i + self.at_once] for i in range(0, len(rows), self.at_once)]
-        return join(list(served(map(self._fetch, lists), FIRST_PASS)))
+        return join(list(reproducible(map(self._fetch, lists), FIRST_PASS)))
 
     def pieces(self, rows: Ids, draw: Draw) -> Iterator[Piece]:
         """Give rows in a drawn order, whatever their place."""
         draw = replace(draw, readers=draw.readers or self.readers)
-        return zip_with(rows[draw.order(len(rows))], self.at_once, self._fetch, draw)
+        return in_pieces(rows[draw.order(len(rows))], self.at_once, self._fetch, draw)
 
     def everything(self) -> Iterator[tuple[Any, Any]]:
         """Give inputs and targets of all rows in their order."""
         ends = range(self.at_once, len(self) + self.at_once, self.at_once)
         lists = (np.arange(end - self.at_once, min(end, len(self))) for end in ends)
-        yield from served(map(self.items, lists), FIRST_PASS)
+        yield from reproducible(map(self.items, lists), FIRST_PASS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,7 @@ class IterableRows:
             num_workers=self.readers,
             generator=generator(0, "readers"),
         )
-        for batch in served(loader, FIRST_PASS):
+        for batch in reproducible(loader, FIRST_PASS):
             yield _pair(batch, self.name)
 
     def _known(self) -> Iterator[Piece]:
@@ -149,7 +149,7 @@ class IterableRows:
             if self.targets is not None and not np.array_equal(self.targets[ids[0] : start], plain(y)):
                 raise InputError(
                     f"{self.name} gave other rows, or another order, than in its first pass. It must give the same "
-                    "rows each time; they are mixed here."
+                    "rows each time; they are shuffled here."
                 )
             yield _inputs(x), ids
         if start != len(self):
@@ -162,11 +162,11 @@ class IterableRows:
         return take(join(found), back)
 
     def pieces(self, rows: Ids, draw: Draw) -> Iterator[Piece]:
-        """Give rows as they come, mixed within blocks."""
+        """Give rows as they come, shuffled within blocks."""
         wanted = np.zeros(len(self), dtype=bool)
         wanted[rows] = True
         own = ((take(x, np.flatnonzero(wanted[ids])), ids[wanted[ids]]) for x, ids in self._known())
-        yield from mixed(own, draw)
+        yield from shuffled(own, draw)
 
 
 TorchRows = DatasetRows | IterableRows
