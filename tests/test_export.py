@@ -540,6 +540,10 @@ def test_a_model_of_the_first_format_is_loaded(exported: Path, table: Result, tm
     card = json.loads((folder / "model.json").read_text())
     network = card["network"]
     arguments = network.pop("arguments")
+    inputs = card["inputs"]
+    inputs["gaps"], inputs["still"] = inputs.pop("missing"), inputs.pop("constant")
+    for category in inputs["categories"]:
+        category["rest"] = category.pop("infrequent")
     first = {**card, "format": 1, "network": {**network, "factory": network.pop("name"), **arguments}}
     (folder / "model.json").write_text(json.dumps(first))
     np.testing.assert_array_equal(lossearch.load_model(folder).raw(TABLE), table.model.raw(TABLE))

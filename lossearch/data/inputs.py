@@ -31,19 +31,19 @@ class Number:
 
 @dataclass(frozen=True)
 class Category:
-    """A column of names: one input for each of ``names``, and a last one for ``rest`` where there are any.
+    """A column of names: one input for each of ``names``, and a last one for the ``infrequent`` if there are any.
 
-    A name that is in neither goes with ``rest``; without one its inputs are all 0.
+    A name that is in neither goes with those; where there are none, its inputs are all 0.
     """
 
     column: Any
     names: tuple[str, ...]
-    rest: tuple[str, ...] = ()
+    infrequent: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:
         """How many inputs it gives."""
-        return len(self.names) + bool(self.rest)
+        return len(self.names) + bool(self.infrequent)
 
     def one_hot(self, values: Array) -> Array:
         """Return (N, width) of 0 and 1."""
@@ -51,7 +51,7 @@ class Category:
         known = place >= 0
         found = np.zeros((len(values), self.width))
         found[np.flatnonzero(known), place[known]] = 1.0
-        if self.rest:
+        if self.infrequent:
             found[~known, -1] = 1.0
         return found
 
@@ -62,16 +62,16 @@ class Inputs:
 
     ``form`` is what X must be: a "table" with columns by name, an array (N, F) of "columns", or an
     "array" (N, ...) that keeps its ``shape`` and is scaled as a whole by ``mean`` and ``scale``.
-    Otherwise inputs are the numbers, an input for each column of ``gaps`` that says where it is
-    missing, then the categories. Those in ``still`` never varied in training and stay 0.
+    Otherwise inputs are the numbers, an input for each column of ``missing`` that says where it is
+    missing, then the categories. Those in ``constant`` never varied in training and stay 0.
     """
 
     form: str
     shape: tuple[int, ...]
     numbers: tuple[Number, ...] = ()
-    gaps: tuple[Any, ...] = ()
+    missing: tuple[Any, ...] = ()
     categories: tuple[Category, ...] = ()
-    still: tuple[int, ...] = ()
+    constant: tuple[int, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
 
@@ -94,7 +94,7 @@ class Inputs:
             images: Array = (np.asarray(x, dtype=np.float64) - self.mean) / self.scale
             return images
         values = np.concatenate([np.empty((len(x), 0)), *self._blocks(x)], axis=1)
-        values[:, list(self.still)] = 0.0
+        values[:, list(self.constant)] = 0.0
         return values
 
     def _blocks(self, x: Features) -> list[Array]:
@@ -102,7 +102,7 @@ class Inputs:
         fill, mean, scale = self._statistics
         return [
             (np.where(np.isnan(numbers), fill, numbers) - mean) / scale,
-            np.isnan(select(x, self.gaps)).astype(np.float64),
+            np.isnan(select(x, self.missing)).astype(np.float64),
             *(c.one_hot(x[c.column].to_numpy()) for c in self.categories if isinstance(x, pd.DataFrame)),
         ]
 
@@ -149,7 +149,9 @@ class Inputs:
         for name in as_given(values):
             if name not in values:
                 values[name] = [pd.Timestamp(0) + pd.Timedelta(round(d), "D") for d in values[f"{name} days"]]
-        names = {c.column: [(c.names or c.rest)[0], (c.names or c.rest)[-1]] for c in self.categories}
+        names = {
+            c.column: [(c.names or c.infrequent)[0], (c.names or c.infrequent)[-1]] for c in self.categories
+        }
         every = {**values, **names}
         return pd.DataFrame({name: every[name] for name in as_given(self.columns)})
 
@@ -160,18 +162,28 @@ class Inputs:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Inputs:
         """Return the inputs that :meth:`as_json` described."""
+        values = _with_names_of_today(values)
         return cls(
             form=values["form"],
             shape=tuple(values["shape"]),
             numbers=tuple(Number(**n) for n in values["numbers"]),
-            gaps=tuple(values["gaps"]),
+            missing=tuple(values["missing"]),
             categories=tuple(
-                Category(c["column"], tuple(c["names"]), tuple(c["rest"])) for c in values["categories"]
+                Category(c["column"], tuple(c["names"]), tuple(c["infrequent"]))
+                for c in map(_with_names_of_today, values["categories"])
             ),
-            still=tuple(values["still"]),
+            constant=tuple(values["constant"]),
             mean=values["mean"],
             scale=values["scale"],
         )
+
+
+_FIRST_NAMES = {"gaps": "missing", "still": "constant", "rest": "infrequent"}
+"""What fields were called in models of the first format."""
+
+
+def _with_names_of_today(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {_FIRST_NAMES.get(name, name): value for name, value in values.items()}
 
 
 def select(x: Features, columns: Sequence[Any]) -> Array:

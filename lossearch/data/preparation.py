@@ -122,8 +122,8 @@ def fit_inputs(plan: Plan, train: Features) -> Inputs:
         _fit_categories(plan, train),
     )
     values = inputs.of_cleaned(train)
-    still = np.flatnonzero(values.max(axis=0) == values.min(axis=0))
-    return replace(inputs, shape=(values.shape[1],), still=tuple(still.tolist()))
+    constant = np.flatnonzero(values.max(axis=0) == values.min(axis=0))
+    return replace(inputs, shape=(values.shape[1],), constant=tuple(constant.tolist()))
 
 
 def _fit_numbers(plan: Plan, train: Features) -> tuple[Number, ...]:
@@ -153,8 +153,9 @@ def _fit_categories(plan: Plan, train: Features) -> tuple[Category, ...]:
     for column, names, rare in zip(
         plan.categorical, encoder.categories_, encoder.infrequent_categories_, strict=True
     ):
-        rest = () if rare is None else tuple(map(str, rare))
-        found.append(Category(column, tuple(str(n) for n in names if str(n) not in set(rest)), rest))
+        infrequent = () if rare is None else tuple(map(str, rare))
+        frequent = tuple(str(n) for n in names if str(n) not in set(infrequent))
+        found.append(Category(column, frequent, infrequent))
     return tuple(found)
 
 
