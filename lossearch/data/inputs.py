@@ -5,10 +5,11 @@ Training rows and, in a fitted model, new ones take this one way; it needs no da
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -56,28 +57,16 @@ class Category:
         return found
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """How rows become network inputs.
+class Inputs(ABC):
+    """How rows become network inputs; what X must be is the subclass's to say."""
 
-    ``form`` is what X must be: a "table" with columns by name, an array (N, F) of "columns", or an
-    "array" (N, ...) that keeps its ``shape`` and is scaled as a whole by ``mean`` and ``scale``.
-    Otherwise inputs are the numbers, an input for each column of ``missing`` that says where it is
-    missing, then the categories. Those in ``constant`` never varied in training and stay 0.
-    """
-
-    form: str
-    shape: tuple[int, ...]
+    form: ClassVar[str]
     numbers: tuple[Number, ...] = ()
-    missing: tuple[Any, ...] = ()
     categories: tuple[Category, ...] = ()
-    constant: tuple[int, ...] = ()
-    mean: float = 0.0
-    scale: float = 1.0
 
     @property
     def columns(self) -> tuple[Any, ...]:
-        """The columns X must have, by name or place."""
+        """The columns X must have, by name or place; none where it is taken as a whole."""
         return (*(n.column for n in self.numbers), *(c.column for c in self.categories))
 
     def __call__(self, x: Any) -> Array:
@@ -86,51 +75,127 @@ class Inputs:
         Raises:
             InputError: X has another form or shape, lacks columns, or holds what is not a number or name.
         """
-        return self.of_cleaned(self._cleaned(x))
+        return self.of_cleaned(self.cleaned(x))
+
+    @abstractmethod
+    def cleaned(self, x: Any) -> Features:
+        """Return raw rows as a cleaned table or array that has the right columns or shape."""
+
+    @abstractmethod
+    def of_cleaned(self, x: Features) -> Array:
+        """Return the inputs of cleaned rows."""
+
+    @abstractmethod
+    def example(self) -> pd.DataFrame | Array:
+        """Return two rows as X must have them, made of typical values and of no one's data."""
+
+    @abstractmethod
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values, the inverse of :meth:`from_json`."""
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Inputs:
+        """Return the inputs that :meth:`as_json` described, in this release or in the one before."""
+        values = _with_names_of_today(values)
+        if values["form"] == ArrayInputs.form:
+            return ArrayInputs(tuple(values["shape"]), values["mean"], values["scale"])
+        columns = TableInputs if values["form"] == TableInputs.form else MatrixInputs
+        return columns(
+            numbers=tuple(Number(**n) for n in values["numbers"]),
+            missing=tuple(values["missing"]),
+            categories=tuple(
+                Category(c["column"], tuple(c["names"]), tuple(c["infrequent"]))
+                for c in map(_with_names_of_today, values["categories"])
+            ),
+            constant=tuple(values["constant"]),
+        )
+
+
+@dataclass(frozen=True)
+class ArrayInputs(Inputs):
+    """Arrays (N, ...) of more than two axes, which keep their ``shape`` and are scaled as a whole."""
+
+    form: ClassVar[str] = "array"
+    shape: tuple[int, ...]
+    mean: float = 0.0
+    scale: float = 1.0
+
+    def cleaned(self, x: Any) -> Features:
+        """Return rows as an array."""
+        return _array(x, self.shape)
 
     def of_cleaned(self, x: Features) -> Array:
-        """Return the inputs of a cleaned table or array that has the right columns or shape."""
-        if self.form == "array":
-            images: Array = (np.asarray(x, dtype=np.float64) - self.mean) / self.scale
-            return images
-        values = np.concatenate([np.empty((len(x), 0)), *self._blocks(x)], axis=1)
-        values[:, list(self.constant)] = 0.0
+        """Return the scaled array."""
+        values: Array = (np.asarray(x, dtype=np.float64) - self.mean) / self.scale
         return values
 
-    def _blocks(self, x: Features) -> list[Array]:
+    def example(self) -> Array:
+        """Return two rows."""
+        return np.full((2, *self.shape), self.mean)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"form": self.form, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class MatrixInputs(Inputs):
+    """Arrays (N, F) of numbers, by the place of their columns.
+
+    Inputs are the numbers, an input for each column of ``missing`` that says where it is missing, then the
+    categories. Those in ``constant`` never varied in training and stay 0.
+    """
+
+    form: ClassVar[str] = "columns"
+    numbers: tuple[Number, ...]
+    missing: tuple[Any, ...] = ()
+    categories: tuple[Category, ...] = ()
+    constant: tuple[int, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int]:
+        """The shape of one row of inputs."""
+        return (len(self.numbers) + len(self.missing) + sum(c.width for c in self.categories),)
+
+    def cleaned(self, x: Any) -> Features:
+        """Return rows as an array."""
+        return _array(x, (len(self.numbers),))
+
+    def of_cleaned(self, x: Features) -> Array:
+        """Return the columns side by side."""
         numbers = select(x, [n.column for n in self.numbers])
         fill, mean, scale = self._statistics
-        return [
+        blocks = [
             (np.where(np.isnan(numbers), fill, numbers) - mean) / scale,
             np.isnan(select(x, self.missing)).astype(np.float64),
-            *(c.one_hot(x[c.column].to_numpy()) for c in self.categories if isinstance(x, pd.DataFrame)),
+            *(c.one_hot(np.asarray(x[c.column])) for c in self.categories),
         ]
+        values = np.concatenate(blocks, axis=1)
+        values[:, list(self.constant)] = 0.0
+        return values
 
     @cached_property
     def _statistics(self) -> tuple[Array, Array, Array]:
         rows = np.array([(n.fill, n.mean, n.scale) for n in self.numbers], dtype=np.float64).reshape(-1, 3)
         return rows[:, 0], rows[:, 1], rows[:, 2]
 
-    def _cleaned(self, x: Any) -> Features:
-        if self.form == "table":
-            return self._table(x)
-        if isinstance(x, pd.DataFrame):
-            x = features(x)[0]
-            x = x.to_numpy() if isinstance(x, pd.DataFrame) else x
-        rows, _ = features(x)
-        if not isinstance(rows, np.ndarray) or rows.shape[1:] != self._expected:
-            wanted = ", ".join(("N", *map(str, self._expected)))
-            raise InputError(
-                f"This model takes X of shape ({wanted}); got {tuple(np.shape(x))}. "
-                "Give the columns it was trained on, in their order, one row a sample."
-            )
-        return rows
+    def example(self) -> pd.DataFrame | Array:
+        """Return two rows."""
+        return np.array([(n.fill, n.fill + n.scale) for n in self.numbers]).T
 
-    @property
-    def _expected(self) -> tuple[int, ...]:
-        return self.shape if self.form == "array" else (len(self.numbers),)
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"form": self.form, **asdict(self)}
 
-    def _table(self, x: Any) -> pd.DataFrame:
+
+@dataclass(frozen=True)
+class TableInputs(MatrixInputs):
+    """Tables, by the names of their columns."""
+
+    form: ClassVar[str] = "table"
+
+    def cleaned(self, x: Any) -> Features:
+        """Return rows as a table."""
         if not isinstance(x, pd.DataFrame):
             names = as_given(self.columns)
             shown = ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
@@ -139,43 +204,33 @@ class Inputs:
             )
         return conform(x, [n.column for n in self.numbers], [c.column for c in self.categories])
 
-    def example(self) -> pd.DataFrame | Array:
-        """Return two rows of the form X must have, made of typical values and of no one's data."""
-        if self.form == "array":
-            return np.full((2, *self.shape), self.mean)
-        values: dict[Any, list[Any]] = {n.column: [n.fill, n.fill + n.scale] for n in self.numbers}
-        if self.form == "columns":
-            return np.array(list(values.values()), dtype=np.float64).T
+    def example(self) -> pd.DataFrame:
+        """Return two rows."""
+        values: dict[str, list[Any]] = {n.column: [n.fill, n.fill + n.scale] for n in self.numbers}
         for name in as_given(values):
             if name not in values:
                 values[name] = [pd.Timestamp(0) + pd.Timedelta(round(d), "D") for d in values[f"{name} days"]]
-        names = {
-            c.column: [(c.names or c.infrequent)[0], (c.names or c.infrequent)[-1]] for c in self.categories
-        }
-        every = {**values, **names}
-        return pd.DataFrame({name: every[name] for name in as_given(self.columns)})
+        for c in self.categories:
+            names = c.names or c.infrequent
+            values[c.column] = [names[0], names[-1]]
+        return pd.DataFrame({name: values[name] for name in as_given(self.columns)})
 
-    def as_json(self) -> dict[str, Any]:
-        """Return plain values, the inverse of :meth:`from_json`."""
-        return asdict(self)
 
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Inputs:
-        """Return the inputs that :meth:`as_json` described."""
-        values = _with_names_of_today(values)
-        return cls(
-            form=values["form"],
-            shape=tuple(values["shape"]),
-            numbers=tuple(Number(**n) for n in values["numbers"]),
-            missing=tuple(values["missing"]),
-            categories=tuple(
-                Category(c["column"], tuple(c["names"]), tuple(c["infrequent"]))
-                for c in map(_with_names_of_today, values["categories"])
-            ),
-            constant=tuple(values["constant"]),
-            mean=values["mean"],
-            scale=values["scale"],
+def _array(x: Any, shape: tuple[int, ...]) -> Array:
+    """Return raw rows, each of this shape, as numbers.
+
+    Raises:
+        InputError: they have another.
+    """
+    table, _ = features(x)
+    rows = np.asarray(table)
+    if rows.shape[1:] != shape:
+        wanted = ", ".join(("N", *map(str, shape)))
+        raise InputError(
+            f"This model takes X of shape ({wanted}); got {tuple(np.shape(x))}. "
+            "Give the columns it was trained on, in their order, one row a sample."
         )
+    return rows
 
 
 _FIRST_NAMES = {"gaps": "missing", "still": "constant", "rest": "infrequent"}

@@ -17,7 +17,7 @@ import pandas as pd
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from lossearch.data.inputs import Category, Inputs, Number, select
+from lossearch.data.inputs import ArrayInputs, Category, Inputs, MatrixInputs, Number, TableInputs, select
 from lossearch.data.rows import Array, Features, take
 from lossearch.errors import InputError
 from lossearch.kinds import TargetStatistics
@@ -113,17 +113,12 @@ def fit_inputs(plan: Plan, train: Features) -> Inputs:
     """
     if not isinstance(train, pd.DataFrame) and train.ndim > 2:
         mean, spread = (float(train.mean()), float(train.std())) if plan.scale else (0.0, 1.0)
-        return Inputs("array", tuple(train.shape[1:]), mean=mean, scale=spread if spread > 0 else 1.0)
-    inputs = Inputs(
-        "table" if isinstance(train, pd.DataFrame) else "columns",
-        (0,),
-        _fit_numbers(plan, train),
-        plan.missing,
-        _fit_categories(plan, train),
-    )
+        return ArrayInputs(tuple(train.shape[1:]), mean, spread if spread > 0 else 1.0)
+    fitted = _fit_numbers(plan, train), plan.missing, _fit_categories(plan, train)
+    inputs = TableInputs(*fitted) if isinstance(train, pd.DataFrame) else MatrixInputs(*fitted)
     values = inputs.of_cleaned(train)
     constant = np.flatnonzero(values.max(axis=0) == values.min(axis=0))
-    return replace(inputs, shape=(values.shape[1],), constant=tuple(constant.tolist()))
+    return replace(inputs, constant=tuple(constant.tolist()))
 
 
 def _fit_numbers(plan: Plan, train: Features) -> tuple[Number, ...]:
