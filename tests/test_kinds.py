@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lossearch.networks.factories import make_network
+from lossearch.networks.architecture import make_network
 
 import lossearch
 from lossearch.errors import UnknownNameError
@@ -130,7 +130,7 @@ class TestEveryKind:
         epochs, batch = kind.budget(1000)
         assert epochs > 0
         assert batch > 0
-        make_network(None, input_shape=(2,), rows=100)
+        assert make_network(kind.network, input_shape=(2,), rows=100)(1)(torch.zeros(3, 2)).shape == (3, 1)
 
 
 def test_a_name_of_several_metrics_means_one_direction() -> None:

@@ -293,7 +293,10 @@ def test_canonical_targets(name: str, y_shape: tuple[int, ...], y_type: torch.dt
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_metrics_of_a_task(kind: str) -> None:
-    name = {"regression": "diabetes", "binary": "circles", "multiclass": "iris"}[kind]
+    name = {
+        "regression": "diabetes", "count": "doctor_visits", "binary": "circles", "multiclass": "iris",
+        "multilabel": "multilabel",
+    }[kind]  # fmt: skip
     task = make_task(read_data(name))
     assert set(task.metrics) == set(metrics_for(kind))
     assert task.metric in task.metrics

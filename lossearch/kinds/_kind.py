@@ -89,6 +89,8 @@ class Kind(ABC):
     """Fields that are recorded where a pair gives them: what metrics read, and nothing twice."""
     figures: ClassVar[tuple[str, ...]]
     """What a report draws of the predictions."""
+    network: ClassVar[str] = "mlp"
+    """The built-in network that is trained unless another is asked for."""
     surface: ClassVar[str | None] = None
     """The field drawn over the plane of a task with two inputs."""
     fallback: ClassVar[bool] = False

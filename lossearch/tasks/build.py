@@ -192,7 +192,8 @@ def make_task(
         metric: what judges; by default accuracy (balanced where a class is rare), RMSE for regression. Of
             two, the first judges and the second is an objective beside it.
         metrics: further metrics, besides all usual ones of the kind.
-        model: None or "mlp", "module:function", or a function giving an nn.Module.
+        model: the name of a built-in network, None for that of the kind of task; "module:function"; or a function
+            giving an nn.Module.
         hidden: hidden widths of the default network.
         init: "torch" or "he_uniform", for the default network.
         scale: whether inputs are standardised by the training rows.
@@ -223,7 +224,12 @@ def make_task(
     sizes = folds.sizes(seed)
     shape = tuple(first.train.x.shape[1:])
     network = make_network(
-        model, input_shape=shape, rows=sizes["train"], hidden=hidden, init=init, dtype=dtype
+        KINDS[target.kind].network if model is None else model,
+        input_shape=shape,
+        rows=sizes["train"],
+        hidden=hidden,
+        init=init,
+        dtype=dtype,
     )
     built = check_network(network, first.train.x[:8], target.kind, target.n_out)
     notes = [

@@ -72,7 +72,10 @@ class TaskTable(Table):
         MetricNames, Option("What judges a trial; a second one is an objective too.", "NAME[,NAME]")
     ] = None
     metrics: Annotated[Names, Option("Metrics recorded beside the usual ones.", "A,B")] = ()
-    model: Annotated[Text, Option("Network: mlp, cnn or module:function.", "NAME")] = "mlp"
+    model: Annotated[
+        Text | None,
+        Option("Network: mlp, cnn or module:function; what is usual for the kind of task.", "NAME"),
+    ] = None
     hidden: Annotated[
         Annotated[tuple[Count, ...], Field(max_length=100)] | None,
         Option("Widths of an mlp's hidden layers, channels of a cnn's; by default by rows.", "[N,N]"),
