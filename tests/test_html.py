@@ -467,7 +467,7 @@ class TestStudy:
         ]  # fmt: skip
         assert all((tmp_path / name).stat().st_size > 100 for name in names)
         assert "](<lr_sensitivity.png>)" in (tmp_path / "report.md").read_text(encoding="utf-8")
-        monkeypatch.setattr("lossearch.api.result.FIGURES", ())
+        monkeypatch.setattr("lossearch.api.report_sources.FIGURES", ())
         other = tmp_path / "other"
         other.mkdir()
         assert "report.html" not in [p.name for p in ran.save(other, report=False)]

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from lossearch.diagnostics.pareto import Objectives, Pareto, confirmed_pairs, intervals, searched
-from lossearch.errors import LossearchError
+from lossearch.api.answer import printed
+from lossearch.diagnostics.pareto import Pareto, confirmed_pairs, intervals, searched
+from lossearch.errors import InputError, LossearchError
 from lossearch.kinds import KINDS
 from lossearch.model import FittedModel
-from lossearch.records.confirmations import Confirmed
 from lossearch.records.evidence import Evidence
-from lossearch.records.trial import TrialRecord
 from lossearch.report.figures.plane import Plane
 from lossearch.report.figures.predictions import shown_pairs
+from lossearch.report.html import to_html
+from lossearch.report.markdown import save_pictures, to_markdown
+from lossearch.report.sections import make_report
+from lossearch.report.sources import Report, Sources
 from lossearch.study.fitting import load_pair_model
+from lossearch.study.importance import within_pairs
 from lossearch.study.prepare import Prepared
-from lossearch.verdict.verdict import Verdict
+
+if TYPE_CHECKING:
+    from lossearch.api.result import Result
 
 SIDE = 80
 """Points of a plane's grid along each input."""
@@ -30,23 +36,68 @@ _REACH = 2.6
 """Standard deviations of an input that a plane reaches to either side."""
 
 
-@dataclass(frozen=True)
-class Kept:
-    """Where a study's models are kept, and what its pairs were confirmed as."""
-
-    folder: Path
-    confirmed: Confirmed
-    evidence: Evidence
-    verdict: Verdict | None
-    prepared: Prepared | None = None
+FIGURES = ("scores", "differences", "learning_curves", "lr_sensitivity")
+"""The pictures that are kept as PNG files beside the report, which has them all."""
 
 
-def planes(kept: Kept) -> Iterator[Plane]:
+def report_of(result: Result) -> Report:
+    """Return the whole report of a study: sentences, figures and tables."""
+    study, evidence = result.declared, _evidence(result)
+    sources = Sources(
+        study,
+        result.records,
+        result.search_board,
+        result.curves,
+        result.verdict,
+        evidence,
+        result.confirmed,
+        tuple(_planes(result, evidence)),
+        _pareto(result, evidence),
+        within_pairs(result.records, study.space, direction=study.task.direction),
+    )
+    return make_report(sources)
+
+
+def save(result: Result, folder: Path, *, page: bool) -> list[Path]:
+    """Write leaderboard, figures, report and study file into a directory, and return the files.
+
+    Args:
+        result: what the study found.
+        folder: where to.
+        page: whether the HTML page is written too, which draws every figure.
+    """
+    made = report_of(result)
+    drawn = save_pictures(made, folder, FIGURES)
+    texts = {
+        "leaderboard.md": printed(result).to_markdown(result.name),
+        "leaderboard.csv": result.leaderboard.to_csv(index=False),
+        "study.toml": result.declared.config,
+        "report.md": to_markdown(made, {name: path.name for name, path in drawn.items()}),
+        **({"report.html": to_html(made)} if page else {}),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [*(folder / name for name in texts), *drawn.values()]
+
+
+def _evidence(result: Result, metric: str | None = None) -> Evidence | None:
+    """Return the evidence, None where there is none: not confirmed, or the metric is the user's own."""
+    if result.confirmed is None or not result.confirmed.confirmations:
+        return None
+    try:
+        return result.evidence(metric=metric)
+    except InputError:
+        return None
+
+
+def _planes(result: Result, evidence: Evidence | None) -> Iterator[Plane]:
     """Give what the kept models of the shown pairs predict over the plane, where their inputs are two numbers."""
-    for pair in shown_pairs(kept.verdict, kept.evidence):
-        confirmation = kept.confirmed[pair]
+    if result.confirmed is None or evidence is None:
+        return
+    for pair in shown_pairs(result.verdict, evidence):
+        confirmation = result.confirmed[pair]
         try:
-            model = load_pair_model(kept.folder, confirmation.point, confirmation.epoch)
+            model = load_pair_model(result.folder, confirmation.point, confirmation.epoch)
         except LossearchError:
             continue  # a network or loss of the user's own, which is not at hand
         shows = None if model is None else KINDS[model.kind].surface
@@ -56,39 +107,26 @@ def planes(kept: Kept) -> Iterator[Plane]:
             and len(model.inputs.numbers) == 2
             and model.inputs.columns == tuple(n.column for n in model.inputs.numbers)
         ):
-            yield _plane(model, shows, kept)
+            yield _plane(model, shows, result.prepared)
 
 
-def pareto_of(
-    records: Sequence[TrialRecord],
-    confirmed: Confirmed | None,
-    evidence: Evidence | None,
-    two: Objectives | None,
-    by: Callable[[str], Evidence | None],
-) -> Pareto | None:
-    """Return trials and confirmed pairs under two metrics, None where there are not two.
-
-    Args:
-        records: the trials that count.
-        confirmed: what was confirmed.
-        evidence: what the confirmed pairs predicted, judged by the first metric.
-        two: the metrics.
-        by: gives the evidence judged by another metric, None where there is none.
-    """
+def _pareto(result: Result, evidence: Evidence | None) -> Pareto | None:
+    """Return trials and confirmed pairs under two metrics, None where there are not two."""
+    two, confirmed = result.objectives, result.confirmed
     if two is None:
         return None
-    trials, pairs = searched(records, two), confirmed_pairs(confirmed, two)
-    known = (evidence, by(two.metrics[1])) if len(pairs) else (None, None)
+    trials, pairs = searched(result.records, two), confirmed_pairs(confirmed, two)
+    known = (evidence, _evidence(result, two.metrics[1])) if len(pairs) else (None, None)
     first, second = ({} if found is None else intervals(found) for found in known)
     part = "" if confirmed is None else confirmed.part
     return Pareto(two, trials, pairs, part, (first, second))
 
 
-def _plane(model: FittedModel, shows: str, kept: Kept) -> Plane:
+def _plane(model: FittedModel, shows: str, prepared: Prepared | None) -> Plane:
     first, second = model.inputs.numbers
     x, y = (n.mean + n.scale * np.linspace(-_REACH, _REACH, SIDE) for n in (first, second))
     places = np.stack([g.ravel() for g in np.meshgrid(x, y)], axis=1)
-    inputs, target = _rows(model, kept.prepared)
+    inputs, target = _rows(model, prepared)
     names = (str(first.column), str(second.column))
     return Plane(
         model.point.pair,

@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lossearch._json import to_jsonable
+from lossearch.api import answer
 from lossearch.config import StudyConfig, make_config
 from lossearch.config.toml import parse_toml
 from lossearch.confirm.judging import read_verdict
 from lossearch.diagnostics.pareto import Objectives, confirmed_pairs, front_sentence, objectives, searched
-from lossearch.errors import InputError, RunFailedError, StoreError
+from lossearch.errors import RunFailedError, StoreError
 from lossearch.metrics.metric import SIGN, Metric
 from lossearch.model import FittedModel
 from lossearch.records.confirmations import FILE as CONFIRMED
@@ -23,8 +23,7 @@ from lossearch.records.store import Store
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord, best_of
 from lossearch.report import frames
-from lossearch.report.leaderboard import Leaderboard, make_leaderboard
-from lossearch.report.published import published_numbers, published_table
+from lossearch.report.published import published_numbers
 from lossearch.space import Point
 from lossearch.study.history import last_attempts
 from lossearch.study.optuna_study import load_study, read_trials
@@ -39,11 +38,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from torch import Tensor
 
-    from lossearch.report.figures.plane import Plane
     from lossearch.report.sources import Report
-
-FIGURES = ("scores", "differences", "learning_curves", "lr_sensitivity")
-"""The pictures that are kept as PNG files beside the report, which has them all."""
 
 
 @dataclass(frozen=True)
@@ -297,91 +292,19 @@ class Result:
             )
         ]
 
-    @property
-    def summary(self) -> list[str]:
-        """What to know beside the table, a sentence each."""
-        return list(self.declared.notes)
-
     def render(self) -> RenderableType:
         """Return the answer for a terminal."""
-        from rich.console import Group
-        from rich.text import Text
-
-        front = [] if self.front is None else [self.front]
-        parts: list[RenderableType] = [self._answer(), *map(Text, [*front, *self.since])]
-        published = self.published
-        if published is not None:
-            parts += [Text(), published_table(published, self.declared)]
-        return Group(*parts)
-
-    def _answer(self) -> Leaderboard:
-        return make_leaderboard(self.leaderboard, self.declared, self.verdict, self.confirmed)
+        return answer.render(self)
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain values."""
-        published = self.published
-        return {
-            "name": self.name,
-            "store": str(self.store.root),
-            "task": self.declared.identity()["task"],
-            "metric": self.declared.task.metric,
-            "direction": self.declared.task.direction,
-            "optimizer": self.declared.train.optimizer,
-            "seeds": self.declared.search.seeds,
-            "conventional": self.declared.conventional,
-            "optimistic": self.verdict is None,
-            "best": None if self.leader is None else self.best.as_json(),
-            "leader": None if self.leader is None else self.leader.as_json(),
-            "recommended": None if self.recommended is None else self.recommended.as_json(),
-            "tied": list(self.tied),
-            "verdict": None if self.verdict is None else self.verdict.as_json(),
-            "leaderboard": _rows(self.leaderboard),
-            "pareto": None if self.front is None else _rows(self.pareto),
-            "published": None if published is None else _rows(published),
-            "rejections": to_jsonable(self.declared.rejections),
-            "notes": self.summary,
-            "trials": len(self.records),
-            "mlflow": to_jsonable(self.declared.mlflow),
-        }
+        return answer.as_json(self)
 
     def report(self) -> Report:
         """Return the whole report: sentences, figures and tables. ``to_html`` and ``to_markdown`` write it."""
-        from lossearch.api.report_sources import Kept, pareto_of, planes
-        from lossearch.report.sections import make_report
-        from lossearch.report.sources import Sources
-        from lossearch.study.importance import within_pairs
+        from lossearch.api.report_sources import report_of
 
-        evidence = self._evidence_at_hand
-        drawn: tuple[Plane, ...] = ()
-        if evidence is not None and self.confirmed is not None:
-            kept = Kept(self.folder, self.confirmed, evidence, self.verdict, self.prepared)
-            drawn = tuple(planes(kept))
-        sources = Sources(
-            self.declared,
-            self.records,
-            self.search_board,
-            self.curves,
-            self.verdict,
-            evidence,
-            self.confirmed,
-            drawn,
-            pareto_of(self.records, self.confirmed, evidence, self.objectives, self._evidence_by),
-            within_pairs(self.records, self.declared.space, direction=self.declared.task.direction),
-        )
-        return make_report(sources)
-
-    @property
-    def _evidence_at_hand(self) -> Evidence | None:
-        """The evidence, None where there is none: not confirmed, or the metric is the user's own."""
-        return self._evidence_by(None)
-
-    def _evidence_by(self, metric: str | None) -> Evidence | None:
-        if self.confirmed is None or not self.confirmed.confirmations:
-            return None
-        try:
-            return self.evidence(metric=metric)
-        except InputError:
-            return None
+        return report_of(self)
 
     def save(self, folder: Path, *, report: bool = True) -> list[Path]:
         """Write leaderboard, figures, report and study file into a directory, and return the files.
@@ -390,30 +313,13 @@ class Result:
             folder: where to.
             report: whether the HTML page is written too, which draws every figure.
         """
-        from lossearch.report.html import to_html
-        from lossearch.report.markdown import save_pictures, to_markdown
+        from lossearch.api.report_sources import save
 
-        made = self.report()
-        drawn = save_pictures(made, folder, FIGURES)
-        texts = {
-            "leaderboard.md": self._answer().to_markdown(self.name),
-            "leaderboard.csv": self.leaderboard.to_csv(index=False),
-            "study.toml": self.declared.config,
-            "report.md": to_markdown(made, {name: path.name for name, path in drawn.items()}),
-            **({"report.html": to_html(made)} if report else {}),
-        }
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        return [*(folder / name for name in texts), *drawn.values()]
+        return save(self, folder, page=report)
 
     def __repr__(self) -> str:
         best = "none yet" if self.leader is None else f"{self.best.pair} at lr {self.best.lr:.3g}"
         return f"Result({self.name!r}, {len(self.records)} trials, best {best})"
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    plain = frame.astype(object).where(frame.notna(), None)
-    return [{str(k): v for k, v in row.items()} for row in plain.to_dict("records")]
 
 
 def load_result(store: Store, name: str) -> Result:

@@ -71,7 +71,7 @@ def report(name: str, store: str, form: str, output: Path | None) -> None:
         elif form == "markdown":
             _write_markdown(result, output, answer)
         else:
-            say_result(result, form, answer, [*result.summary, ""])
+            say_result(result, form, answer, [*result.declared.notes, ""])
 
 
 def _write_page(result: Result, path: Path) -> Path:

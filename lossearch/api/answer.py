@@ -1,0 +1,66 @@
+"""What is said of a study: on a terminal, and as plain values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lossearch._json import to_jsonable
+from lossearch.report.leaderboard import Leaderboard, make_leaderboard
+from lossearch.report.published import published_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import RenderableType
+
+    from lossearch.api.result import Result
+
+
+def printed(result: Result) -> Leaderboard:
+    """Return the leaderboard as it is printed."""
+    return make_leaderboard(result.leaderboard, result.declared, result.verdict, result.confirmed)
+
+
+def render(result: Result) -> RenderableType:
+    """Return the answer for a terminal."""
+    from rich.console import Group
+    from rich.text import Text
+
+    front = [] if result.front is None else [result.front]
+    parts: list[RenderableType] = [printed(result), *map(Text, [*front, *result.since])]
+    published = result.published
+    if published is not None:
+        parts += [Text(), published_table(published, result.declared)]
+    return Group(*parts)
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Return the answer as plain values."""
+    study, published = result.declared, result.published
+    return {
+        "name": result.name,
+        "store": str(result.store.root),
+        "task": study.identity()["task"],
+        "metric": study.task.metric,
+        "direction": study.task.direction,
+        "optimizer": study.train.optimizer,
+        "seeds": study.search.seeds,
+        "conventional": study.conventional,
+        "optimistic": result.verdict is None,
+        "best": None if result.leader is None else result.best.as_json(),
+        "leader": None if result.leader is None else result.leader.as_json(),
+        "recommended": None if result.recommended is None else result.recommended.as_json(),
+        "tied": list(result.tied),
+        "verdict": None if result.verdict is None else result.verdict.as_json(),
+        "leaderboard": _rows(result.leaderboard),
+        "pareto": None if result.front is None else _rows(result.pareto),
+        "published": None if published is None else _rows(published),
+        "rejections": to_jsonable(study.rejections),
+        "notes": list(study.notes),
+        "trials": len(result.records),
+        "mlflow": to_jsonable(study.mlflow),
+    }
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(k): v for k, v in row.items()} for row in plain.to_dict("records")]
