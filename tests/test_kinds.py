@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lossearch.networks.architecture import make_network
 
 import lossearch
 from lossearch.errors import UnknownNameError
 from lossearch.kinds import KINDS, Kind, Predictions, TargetForm, read_target
 from lossearch.losses import losses_for
 from lossearch.metrics.registry import EVERY_METRIC, METRICS, find_metric, metrics_for
+from lossearch.networks.architecture import make_network
 from lossearch.pairs import Criterion, find_pair
 from lossearch.report.sections.predictions import FIGURES
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lossearch._json import to_jsonable
+from lossearch.diagnostics.pareto import confirmed_pairs, front_sentence, searched
+from lossearch.report import frames
 from lossearch.report.leaderboard import Leaderboard, make_leaderboard
-from lossearch.report.published import published_table
+from lossearch.report.published import published_numbers, published_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,3 +66,52 @@ def as_json(result: Result) -> dict[str, Any]:
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     plain = frame.astype(object).where(frame.notna(), None)
     return [{str(k): v for k, v in row.items()} for row in plain.to_dict("records")]
+
+
+def pareto(result: Result) -> pd.DataFrame:
+    """Return what no other point beats under both metrics; see :attr:`Result.pareto`."""
+    import pandas as pd
+
+    two = result.objectives
+    if two is None:
+        return pd.DataFrame(columns=["stage", "pair", "trial", "lr", "params"])
+    both = [confirmed_pairs(result.confirmed, two), searched(result.records, two)]
+    found = pd.concat([t[t["front"]] for t in both], ignore_index=True).drop(columns="front")
+    points = {r.number: r.point for r in result.records}
+    own = [
+        frames.params_text(frames.searched_values(points[n], result.declared.space.pairs[points[n].pair]))
+        for n in found["trial"]
+    ]
+    found.insert(4, "params", own)
+    return found
+
+
+def since(result: Result) -> list[str]:
+    """Return what has happened since the verdict, a sentence each."""
+    before = result.confirmed.trials if result.confirmed else 0
+    if before in (0, len(result.records)):
+        return []
+    return [
+        (
+            f"The search went on after this was confirmed: it had {before} trials then and has {len(result.records)} "
+            "now. Run the study to its end to have its best confirmed."
+        )
+    ]
+
+
+def front(result: Result) -> str | None:
+    """Return who is on the front of a study of two metrics, in a sentence; None where it has one."""
+    two = result.objectives
+    if two is None or not two.sought:
+        return None
+    return front_sentence(searched(result.records, two), confirmed_pairs(result.confirmed, two), two)
+
+
+def published(result: Result) -> pd.DataFrame | None:
+    """Return published numbers beside ours, where the study file gives any."""
+    if not result.config.published:
+        return None
+    task = result.declared.task
+    return published_numbers(
+        result.config.published, result.records, metric=task.metric, direction=task.direction
+    )

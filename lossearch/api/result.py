@@ -11,7 +11,7 @@ from lossearch.api import answer
 from lossearch.config import StudyConfig, make_config
 from lossearch.config.toml import parse_toml
 from lossearch.confirm.judging import read_verdict
-from lossearch.diagnostics.pareto import Objectives, confirmed_pairs, front_sentence, objectives, searched
+from lossearch.diagnostics.pareto import Objectives, objectives
 from lossearch.errors import RunFailedError, StoreError
 from lossearch.metrics.metric import SIGN, Metric
 from lossearch.model import FittedModel
@@ -23,7 +23,6 @@ from lossearch.records.store import Store
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord, best_of
 from lossearch.report import frames
-from lossearch.report.published import published_numbers
 from lossearch.space import Point
 from lossearch.study.history import last_attempts
 from lossearch.study.optuna_study import load_study, read_trials
@@ -229,28 +228,12 @@ class Result:
         column for each metric. Within a stage the best by the first metric comes first. Empty where there is no
         second metric.
         """
-        import pandas as pd
-
-        two = self.objectives
-        if two is None:
-            return pd.DataFrame(columns=["stage", "pair", "trial", "lr", "params"])
-        both = [confirmed_pairs(self.confirmed, two), searched(self.records, two)]
-        found = pd.concat([t[t["front"]] for t in both], ignore_index=True).drop(columns="front")
-        points = {r.number: r.point for r in self.records}
-        own = [
-            frames.params_text(frames.searched_values(points[n], self.declared.space.pairs[points[n].pair]))
-            for n in found["trial"]
-        ]
-        found.insert(4, "params", own)
-        return found
+        return answer.pareto(self)
 
     @property
     def front(self) -> str | None:
         """Who is on the front of a study of two metrics, in a sentence; None where it has one."""
-        two = self.objectives
-        if two is None or not two.sought:
-            return None
-        return front_sentence(searched(self.records, two), confirmed_pairs(self.confirmed, two), two)
+        return answer.front(self)
 
     @cached_property
     def study(self) -> optuna.Study:
@@ -270,27 +253,12 @@ class Result:
     @property
     def published(self) -> pd.DataFrame | None:
         """Published numbers beside ours, where the study file gives any."""
-        if not self.config.published:
-            return None
-        return published_numbers(
-            self.config.published,
-            self.records,
-            metric=self.declared.task.metric,
-            direction=self.declared.task.direction,
-        )
+        return answer.published(self)
 
     @property
     def since(self) -> list[str]:
         """What has happened since the verdict, a sentence each: a search that was extended is judged at its end."""
-        before = self.confirmed.trials if self.confirmed else 0
-        if before in (0, len(self.records)):
-            return []
-        return [
-            (
-                f"The search went on after this was confirmed: it had {before} trials then and has {len(self.records)} "
-                "now. Run the study to its end to have its best confirmed."
-            )
-        ]
+        return answer.since(self)
 
     def render(self) -> RenderableType:
         """Return the answer for a terminal."""

@@ -34,7 +34,7 @@ from lossearch.study.plan import require_same
 from lossearch.study.prepare import Prepared, prepare
 from lossearch.study.progress import Listener
 from lossearch.study.recorder import StudyRecorder
-from lossearch.tasks.build import Judging
+from lossearch.tasks.judges import Judging
 from lossearch.training.contract import TrainingMethod
 from lossearch.training.workers.group import WorkerGroup
 

@@ -16,7 +16,7 @@ from lossearch.data.sources import as_dataset, from_arrays
 from lossearch.errors import InputError, refuse
 from lossearch.losses import Loss
 from lossearch.study.progress import Listener
-from lossearch.tasks.build import Judging, as_metrics
+from lossearch.tasks.judges import Judging, as_metrics
 
 if TYPE_CHECKING:
     from torch import nn

@@ -21,7 +21,8 @@ from lossearch.study.budget import MINIMUM
 from lossearch.study.cost import Cost, estimate_cost
 from lossearch.study.plan import Plan
 from lossearch.study.resolve import refuse_unknown, resolve_budget, resolve_settings, resolve_space
-from lossearch.tasks.build import Judging, make_task
+from lossearch.tasks.build import make_task
+from lossearch.tasks.judges import Judging
 from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainingMethod
 from lossearch.training.methods import choose_method

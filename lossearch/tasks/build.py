@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,18 +19,15 @@ from lossearch.data.splits import Labels, Rows, Splits, make_splits, parts_by_ro
 from lossearch.errors import InputError, refuse
 from lossearch.kinds import KINDS, Target, TargetFacts, read_target
 from lossearch.metrics.metric import Metric
-from lossearch.metrics.registry import find_metric, metrics_for
 from lossearch.networks.architecture import make_network
 from lossearch.networks.factory import Network
 from lossearch.networks.output_check import check_network
 from lossearch.tasks.blueprint import Blueprint
 from lossearch.tasks.folds import Folds
+from lossearch.tasks.judges import Judging, find_judges
 from lossearch.tasks.parts import Parts
 from lossearch.tasks.streams import StreamedFolds, drawn_shares
 from lossearch.tasks.task import Task
-
-Judging = str | Metric | Sequence[str | Metric] | None
-"""What judges: a metric or its name, or two of them; None for the usual one."""
 
 _RECORD = 1
 """Raised where the same settings would give other numbers than before."""
@@ -39,64 +35,6 @@ _RECORD = 1
 
 def _facts(target: Target, splits: Splits) -> TargetFacts:
     return KINDS[target.kind].facts(target.y[splits.not_test], target.n_out)
-
-
-@dataclass(frozen=True)
-class _Judges:
-    """The metric that judges, the second objective, all metrics given, and a note on each of the first two."""
-
-    judge: Metric
-    second: Metric | None
-    every: tuple[Metric, ...]
-    notes: tuple[str, ...]
-
-
-def _judges(metric: Judging, more: Sequence[str | Metric], target: Target, splits: Splits) -> _Judges:
-    objectives = tuple(_found(m, target.kind) for m in as_metrics(metric))
-    refuse(_more_than_one(objectives))
-    if objectives:
-        judge, reason = objectives[0], f"{objectives[0].name}: as asked"
-    else:
-        name, reason = KINDS[target.kind].default_metric(target.y[splits.not_test])
-        judge = find_metric(name, target.kind)
-    second = objectives[1] if len(objectives) == 2 else None
-    asked = [_found(m, target.kind) for m in more]
-    every = {m.name: m for m in (judge, *metrics_for(target.kind), *asked, *objectives[1:])}
-    notes = [f"metric {reason} ({_in_words(judge)})"]
-    if second is not None:
-        notes.append(
-            f"second objective {second.name} ({_in_words(second)}); {judge.name} alone chooses epochs and judges"
-        )
-    return _Judges(judge, second, tuple(every.values()), tuple(notes))
-
-
-def as_metrics(metric: Judging) -> tuple[str | Metric, ...]:
-    """Return the metrics that were asked for: none, one, or several."""
-    return () if metric is None else (metric,) if isinstance(metric, str | Metric) else tuple(metric)
-
-
-def _found(metric: str | Metric, kind: str) -> Metric:
-    return find_metric(metric, kind) if isinstance(metric, str) else metric
-
-
-def _more_than_one(metrics: Sequence[Metric]) -> list[str]:
-    """Return what is wrong with several objectives."""
-    names = [m.name for m in metrics]
-    if len(metrics) > 2:
-        return [
-            (
-                f"A study has one metric or two; got {len(names)}: of three, nearly every trial is better than any "
-                f"other in one. Keep the two that matter ({', '.join(names[:2])}); every usual metric is recorded "
-                "and reported anyway."
-            )
-        ]
-    if len(set(names)) < len(names):
-        return [f"Both metrics are {names[0]}. Give it once, or another beside it."]
-    return []
-
-
-def _in_words(metric: Metric) -> str:
-    return f"{metric.words}; {'more' if metric.sign > 0 else 'less'} is better"
 
 
 def _given_parts(dataset: Dataset, rows: Mapping[str, str] | None) -> dict[str, Rows]:
@@ -219,7 +157,7 @@ def make_task(
         held_rows=held_rows, readers=readers, seed=seed,
     )  # fmt: skip
     plan = folds.plan
-    judges = _judges(metric, metrics, target, splits)
+    judges = find_judges(metric, metrics, target, splits)
     first = folds.fold(seed)
     sizes = folds.sizes(seed)
     shape = tuple(first.train.x.shape[1:])
