@@ -215,7 +215,7 @@ class Result:
 
     @property
     def objectives(self) -> Objectives | None:
-        """Both metrics of a study of two; of one, the judge and one of another nature, None where there is none."""
+        """Both metrics of a study of two; of one, the judge and one of another nature, if any."""
         task = self.declared.task
         return objectives(task.metric, task.direction, task.kind, task.objectives)
 
@@ -224,9 +224,8 @@ class Result:
         """What no other point beats under both of :attr:`objectives`: confirmed pairs first, then trials.
 
         One row a point: ``stage`` ("confirm": means over fresh seeds, of the point that the first metric chose for
-        each pair; "search": the trials' own, optimistic scores), ``pair``, ``trial``, ``lr``, ``params``, and a
-        column for each metric. Within a stage the best by the first metric comes first. Empty where there is no
-        second metric.
+        each pair; "search": the trials' own, optimistic scores), ``pair``, ``trial``, ``lr``, ``params``, and a column
+        for each metric. Within a stage the best by the first comes first. Empty where there is no second metric.
         """
         return answer.pareto(self)
 
@@ -257,7 +256,7 @@ class Result:
 
     @property
     def since(self) -> list[str]:
-        """What has happened since the verdict, a sentence each: a search that was extended is judged at its end."""
+        """What has happened since the verdict, a sentence each."""
         return answer.since(self)
 
     def render(self) -> RenderableType:
