@@ -191,8 +191,7 @@ class Result:
         """Return the weights of a trial's replicates, seed -> state_dict; diverged ones have none.
 
         Raises:
-            UnknownNameError: there is no such trial.
-            InputError: its weights are not kept; the message says how they are made again.
+            InputError: there is no such trial, or its weights are not kept; the message says how they are made again.
         """
         return self._again.weights(find_trial(self.store, self.name, self.trials, trial))
 
