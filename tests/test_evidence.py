@@ -20,7 +20,13 @@ from lossearch.records.confirmations import FILE as CONFIRMED
 from lossearch.records.confirmations import Confirmed, read_confirmed, write_confirmed
 from lossearch.records.evidence import known_metric, read_evidence
 from lossearch.records.predictions import FILE as PREDICTIONS
-from lossearch.records.predictions import kept_fields, read_predictions, row_numbers, sheet, write_predictions
+from lossearch.records.predictions import (
+    kept_fields,
+    prediction_table,
+    read_predictions,
+    row_numbers,
+    write_predictions,
+)
 from lossearch.tasks.task import Part
 from lossearch.training.contract import Outcome
 
@@ -207,10 +213,10 @@ def test_nothing_is_kept_twice():
     assert kept_fields("regression", Predictions(value=p, output=p)) == ("value",)
 
 
-def test_a_sheet_of_a_diverged_replicate_has_its_columns_and_no_numbers():
+def test_the_table_of_a_diverged_replicate_has_its_columns_and_no_numbers():
     part = Part(torch.zeros(2, 1), torch.tensor([[0.0], [1.0]]), np.array([4, 6]), np.array([1, 1]))
     zeros = Predictions(label=torch.zeros(2, dtype=torch.int64), score=torch.zeros(2))
-    table = sheet("bce/sigmoid", 3, "test", part, zeros, Outcome.DIVERGED, ("label", "score"))
+    table = prediction_table("bce/sigmoid", 3, "test", part, zeros, Outcome.DIVERGED, ("label", "score"))
     assert table.to_pydict() == {
         "pair": ["bce/sigmoid"] * 2,
         "seed": [3, 3],

@@ -135,14 +135,14 @@ def search(
             stream=stream,
         )
     with ExitStack() as stack:
-        heard = listener or stack.enter_context(_printed())
+        listening = listener or stack.enter_context(_printed())
         return run(
             config,
             dataset=dataset,
             losses=[x for x in losses or () if isinstance(x, Loss)],
             model=model if callable(model) else None,
             metric=None if named else metric,
-            listener=heard,
+            listener=listening,
         )
 
 

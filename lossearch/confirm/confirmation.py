@@ -205,7 +205,7 @@ class Confirmer:
             write_confirmed(self.folder, before)
         write_predictions(
             self.folder,
-            [table for e in new for table in e.sheets],
+            [table for e in new for table in e.tables],
             {(c.point.pair, seed) for c in known for seed in c.seeds},
         )
         rewrite(

@@ -12,7 +12,7 @@ from lossearch.kinds import Predictions
 from lossearch.metrics.registry import constant_score, is_given, scores
 from lossearch.model import FittedModel
 from lossearch.records.confirmations import PREFIX
-from lossearch.records.predictions import kept_fields, sheet
+from lossearch.records.predictions import kept_fields, prediction_table
 from lossearch.records.trial import TrialRecord
 from lossearch.study.fitting import Fitting
 from lossearch.study.plan import Plan
@@ -33,7 +33,7 @@ class Evaluation:
     codes: tuple[float, float] | None
     results: list[ReplicateResult] = field(default_factory=list)
     values: list[dict[str, float]] = field(default_factory=list)
-    sheets: list[pa.Table] = field(default_factory=list)
+    tables: list[pa.Table] = field(default_factory=list)
     model: FittedModel | None = None
 
 
@@ -88,8 +88,10 @@ class Scorer:
         found.values.append(self._values(found, result, parts, said, constants))
         for name, part in parts.items():
             shown = said[name] or self._predictor.blank(result.replicate, len(part))
-            found.sheets.append(
-                sheet(found.trial.point.pair, seed, name, part, shown, result.outcome, found.fields)
+            found.tables.append(
+                prediction_table(
+                    found.trial.point.pair, seed, name, part, shown, result.outcome, found.fields
+                )
             )
 
     def _said(self, result: ReplicateResult, part: Part) -> Predictions | None:

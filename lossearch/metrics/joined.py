@@ -29,35 +29,37 @@ def read_by(metrics: Iterable[Metric]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for need in sorted(needs) for name in _READ[need]))
 
 
-def joined(sheets: Sequence[Predictions], axis: int, fields: Sequence[str] = FIELDS) -> Predictions:
+def joined(predictions: Sequence[Predictions], axis: int, fields: Sequence[str] = FIELDS) -> Predictions:
     """Return those fields of predictions, which mean the same in all of them, joined along an axis."""
-    held = [name for name in fields if getattr(sheets[0], name) is not None]
-    parts: dict[str, Any] = {n: torch.cat([getattr(s, n) for s in sheets], dim=axis) for n in held}
+    held = [name for name in fields if getattr(predictions[0], name) is not None]
+    parts: dict[str, Any] = {n: torch.cat([getattr(s, n) for s in predictions], dim=axis) for n in held}
     return Predictions(**parts)
 
 
-def together(needs: str, sheets: Sequence[Predictions], axis: int) -> Iterator[tuple[list[int], Predictions]]:
-    """Give places in ``sheets``, and their predictions joined, that one call of a metric can score.
+def together(
+    needs: str, predictions: Sequence[Predictions], axis: int
+) -> Iterator[tuple[list[int], Predictions]]:
+    """Give places in ``predictions``, and their predictions joined, that one call of a metric can score.
 
     Args:
-        needs: the field that the metric needs; sheets that lack it are left out.
-        sheets: predictions, one pair each, (..., N[, C]).
+        needs: the field that the metric needs; predictions that lack it are left out.
+        predictions: predictions, one pair each, (..., N[, C]).
         axis: the leading axis they are joined along.
     """
-    having = [i for i, sheet in enumerate(sheets) if getattr(sheet, needs) is not None]
+    having = [i for i, one in enumerate(predictions) if getattr(one, needs) is not None]
     if needs not in _READ:
         for i in having:
-            yield [i], sheets[i]
+            yield [i], predictions[i]
         return
     alike: dict[tuple[str, ...], list[int]] = {}
     for i in having:
-        alike.setdefault(_fields_read(needs, sheets[i]), []).append(i)
+        alike.setdefault(_fields_read(needs, predictions[i]), []).append(i)
     for fields, places in alike.items():
-        yield places, joined([sheets[i] for i in places], axis, fields)
+        yield places, joined([predictions[i] for i in places], axis, fields)
 
 
-def _fields_read(needs: str, sheet: Predictions) -> tuple[str, ...]:
+def _fields_read(needs: str, one: Predictions) -> tuple[str, ...]:
     # the number of classes is that of the scores
-    wide = sheet.score is not None and sheet.label is not None and sheet.score.ndim > sheet.label.ndim
+    wide = one.score is not None and one.label is not None and one.score.ndim > one.label.ndim
     read = dict.fromkeys((*_READ[needs], *(("score",) if wide else ())))
-    return tuple(name for name in read if getattr(sheet, name) is not None)
+    return tuple(name for name in read if getattr(one, name) is not None)

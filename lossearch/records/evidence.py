@@ -177,10 +177,10 @@ def _predictions(
             f"The predictions of {pair} are not all there: remove predictions.parquet and run the study again."
         )
     columns = {f: c for f in confirmation.fields if (c := numbers(frame, f)) is not None}
-    return [_sheet(confirmation, columns, blocks[pair, seed]) for seed in seeds]
+    return [_of_replicate(confirmation, columns, blocks[pair, seed]) for seed in seeds]
 
 
-def _sheet(
+def _of_replicate(
     confirmation: Confirmation,
     columns: Mapping[str, NDArray[Any]],
     rows: NDArray[np.intp],

@@ -44,7 +44,7 @@ def row_numbers(part: Part, seed: int, name: str) -> NDArray[np.int64]:
     return np.arange(len(part), dtype=np.int64) + (0 if name == "test" else seed * len(part))
 
 
-def sheet(
+def prediction_table(
     pair: str,
     seed: int,
     name: str,
@@ -82,17 +82,17 @@ def sheet(
 
 
 def write_predictions(
-    folder: Path, sheets: Iterable[pa.Table], keep: Collection[tuple[str, int]] = ()
+    folder: Path, fresh: Iterable[pa.Table], keep: Collection[tuple[str, int]] = ()
 ) -> Path:
     """Write predictions, whole or not at all.
 
     Args:
         folder: the study's directory.
-        sheets: new ones.
+        fresh: new ones.
         keep: pairs and seeds whose predictions of before stay; all others go.
     """
     path = folder / FILE
-    tables = [*([_kept(path, keep)] if keep else []), *sheets]
+    tables = [*([_kept(path, keep)] if keep else []), *fresh]
     table = pa.concat_tables(tables, promote_options="default")
     real = [f.name for f in table.schema if pa.types.is_floating(f.type)]
     others = [f.name for f in table.schema if f.name not in real]
