@@ -232,7 +232,7 @@ class TestSuggest:
     @pytest.mark.parametrize(
         ("options", "error", "message"),
         [
-            ({"task": "binry"}, UnknownNameError, "No kind of task named 'binry'. Did you mean 'binary'? Known: regression, binary, multiclass."),
+            ({"task": "binry"}, UnknownNameError, "No kind of task named 'binry'. Did you mean 'binary'? Known: binary, count, multiclass, multilabel, regression."),
             ({"lr": 0.0}, InputError, "lr is a positive number or (low, high) with 0 < low <= high; got 0.0."),
             ({"lr": (0.1, 0.01)}, InputError, "lr is a positive number or (low, high) with 0 < low <= high; got (0.1, 0.01)."),
             ({"pairs": ["bce/sigmoid"], "losses": ["bce"]}, InputError, "Give pairs, or losses and activations, but not both."),
