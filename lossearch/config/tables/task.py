@@ -74,7 +74,9 @@ class TaskTable(Table):
     metrics: Annotated[Names, Option("Metrics recorded beside the usual ones.", "A,B")] = ()
     model: Annotated[
         Text | None,
-        Option("Network: mlp, cnn or module:function; what is usual for the kind of task.", "NAME"),
+        Option(
+            "Network: mlp, cnn or module:function; by default what is usual for the kind of task.", "NAME"
+        ),
     ] = None
     hidden: Annotated[
         Annotated[tuple[Count, ...], Field(max_length=100)] | None,
