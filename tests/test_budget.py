@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lossearch.diagnostics.tuning_curves import Crossing, TuningCurve, crossings, tuning_curves
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Dimension, Point
-from lossearch.study.initial_design import cover
+from lossearch.study.initial_design import space_filling
 from lossearch.training.contract import Outcome
 
 LR = Dimension("lr", 1e-4, 1.0, log=True)
@@ -105,7 +105,7 @@ def test_the_cover_of_a_smooth_response_holds_what_a_random_search_finds(best, w
     def response(share):
         return 0.5 + 0.4 * np.exp(-(((share - best) / width) ** 2))
 
-    rates = [p["lr"] for p in cover([LR], 7, seed=0)]
+    rates = [p["lr"] for p in space_filling([LR], 7, seed=0)]
     shares = np.log(np.array(rates) / LR.low) / np.log(LR.high / LR.low)
     (curve,) = tuning_curves(trials("bce/sigmoid", response(shares)), direction="maximize")
     drawn = np.sort(response(np.random.default_rng(0).random(20_000)))

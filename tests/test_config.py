@@ -466,7 +466,9 @@ def test_what_is_written_is_read_back(values):
 
 @given(
     options=st.dictionaries(
-        st.text(min_size=1, max_size=5), st.integers() | st.booleans() | st.text(max_size=5), max_size=3
+        st.text(min_size=1, max_size=5),
+        st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.text(max_size=5),
+        max_size=3,
     ),
     lr=st.none() | st.floats(1e-8, 10) | st.tuples(st.floats(1e-6, 1e-3), st.floats(1e-2, 1)),
     hidden=st.none() | st.lists(st.integers(1, 99), max_size=3),
