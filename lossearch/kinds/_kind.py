@@ -129,14 +129,14 @@ class Kind(ABC):
         """Return what is known of targets in this kind's form before training."""
         return TargetFacts(self.name, n_out)
 
-    @abstractmethod
     def tensor(self, y: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Return targets in this kind's form as criteria and metrics take them.
+        """Return targets in this kind's form as criteria and metrics take them, a column an output.
 
         Args:
             y: (N,) or (N, T).
             dtype: of targets that are not indices; what it is by default.
         """
+        return (y if y.ndim == 2 else y.unsqueeze(-1)).to(dtype or y.dtype)
 
     @abstractmethod
     def checked(self, target: Tensor, rows: int, n_out: int, who: str) -> Tensor:

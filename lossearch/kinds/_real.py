@@ -49,10 +49,6 @@ class RealKind(Kind):
         """Return the range of the targets."""
         return TargetFacts(self.name, n_out, float(y.min()), float(y.max()))
 
-    def tensor(self, y: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Return (N, T) targets."""
-        return (y if y.ndim == 2 else y.unsqueeze(-1)).to(dtype or y.dtype)
-
     def checked(self, target: Tensor, rows: int, n_out: int, who: str) -> Tensor:
         """Return a float target (N, T) that has a number for every output."""
         found = agreeing(target, rows, n_out, who)

@@ -48,10 +48,6 @@ class Binary(ClassKind):
         codes, classes = self.coded(y, names)
         return ReadTargets(codes, 1, classes, f"; {classes[1]!r} is class 1")
 
-    def tensor(self, y: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Return (N, 1) zeros and ones."""
-        return (y if y.ndim == 2 else y.unsqueeze(-1)).to(dtype or y.dtype)
-
     def checked(self, target: Tensor, rows: int, n_out: int, who: str) -> Tensor:
         """Return a target (N, 1) of 0/1; -1/+1 is taken too."""
         found = agreeing(target, rows, n_out, who)

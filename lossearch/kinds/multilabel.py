@@ -58,10 +58,6 @@ class Multilabel(Kind):
         )
         return ReadTargets(labels, labels.shape[1])
 
-    def tensor(self, y: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Return (N, L) zeros and ones."""
-        return (y if y.ndim == 2 else y.unsqueeze(-1)).to(dtype or y.dtype)
-
     def checked(self, target: Tensor, rows: int, n_out: int, who: str) -> Tensor:
         """Return a target (N, L) of 0/1."""
         found = agreeing(target, rows, n_out, who)
