@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from lossearch._moments import power_of_two
 from lossearch.data.arrays import features, plain
 from lossearch.data.columns import as_given, conform
 from lossearch.data.rows import Array, Features
@@ -98,7 +99,9 @@ class Inputs(ABC):
         """Return the inputs that :meth:`as_json` described, in this release or in the one before."""
         values = _with_names_of_today(values)
         if values["form"] == ArrayInputs.form:
-            return ArrayInputs(tuple(values["shape"]), values["mean"], values["scale"])
+            mean, scale = (tuple(np.atleast_1d(values[name]).tolist()) for name in ("mean", "scale"))
+            shape, moved = tuple(values["shape"]), values.get("channels_first", False)
+            return ArrayInputs(shape, mean, scale, values.get("axis"), moved)
         columns = TableInputs if values["form"] == TableInputs.form else MatrixInputs
         return columns(
             numbers=tuple(Number(**n) for n in values["numbers"]),
@@ -113,12 +116,18 @@ class Inputs(ABC):
 
 @dataclass(frozen=True)
 class ArrayInputs(Inputs):
-    """Arrays (N, ...) of more than two axes, which keep their ``shape`` and are scaled as a whole."""
+    """Arrays (N, ...) of more than two axes, a row of the given ``shape``.
+
+    They are scaled channel by channel along ``axis``, or as a whole where it is None; ``channels_first`` moves
+    the channels behind the rows.
+    """
 
     form: ClassVar[str] = "array"
     shape: tuple[int, ...]
-    mean: float = 0.0
-    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    scale: tuple[float, ...] = (1.0,)
+    axis: int | None = None
+    channels_first: bool = False
 
     def cleaned(self, x: Any) -> Features:
         """Return rows as an array."""
@@ -126,12 +135,20 @@ class ArrayInputs(Inputs):
 
     def of_cleaned(self, x: Features) -> Array:
         """Return the scaled array."""
-        values: Array = (np.asarray(x, dtype=np.float64) - self.mean) / self.scale
-        return values
+        mean, scale = self._along(self.mean), self._along(self.scale)
+        unit = power_of_two(scale)
+        values: Array = (np.asarray(x, dtype=np.float64) / unit - mean / unit) / (scale / unit)
+        return np.moveaxis(values, self.axis or 1, 1) if self.channels_first else values
+
+    def _along(self, of_channels: tuple[float, ...]) -> Array:
+        axes = [1] * (len(self.shape) + 1)
+        if self.axis is not None:
+            axes[self.axis] = -1
+        return np.reshape(of_channels, axes)
 
     def example(self) -> Array:
         """Return two rows."""
-        return np.full((2, *self.shape), self.mean)
+        return np.broadcast_to(self._along(self.mean), (2, *self.shape)).copy()
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -164,9 +181,9 @@ class MatrixInputs(Inputs):
     def of_cleaned(self, x: Features) -> Array:
         """Return the columns side by side."""
         numbers = select(x, [n.column for n in self.numbers])
-        fill, mean, scale = self._statistics
+        fill, unit, mean, scale = self._statistics
         blocks = [
-            (np.where(np.isnan(numbers), fill, numbers) - mean) / scale,
+            (np.where(np.isnan(numbers), fill, numbers) / unit - mean) / scale,
             np.isnan(select(x, self.missing)).astype(np.float64),
             *(c.one_hot(np.asarray(x[c.column])) for c in self.categories),
         ]
@@ -175,9 +192,11 @@ class MatrixInputs(Inputs):
         return values
 
     @cached_property
-    def _statistics(self) -> tuple[Array, Array, Array]:
+    def _statistics(self) -> tuple[Array, Array, Array, Array]:
         rows = np.array([(n.fill, n.mean, n.scale) for n in self.numbers], dtype=np.float64).reshape(-1, 3)
-        return rows[:, 0], rows[:, 1], rows[:, 2]
+        # in units that round nothing, the difference of two numbers however large is one
+        unit = power_of_two(rows[:, 2])
+        return rows[:, 0], unit, rows[:, 1] / unit, rows[:, 2] / unit
 
     def example(self) -> pd.DataFrame | Array:
         """Return two rows."""

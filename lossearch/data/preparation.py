@@ -8,6 +8,7 @@ category they lack, is 0 in every part: its weight would never be trained.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ import pandas as pd
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from lossearch._moments import Floats, mean_and_std, power_of_two
 from lossearch.data.inputs import ArrayInputs, Category, Inputs, MatrixInputs, Number, TableInputs, select
 from lossearch.data.rows import Array, Features, take
 from lossearch.errors import InputError
@@ -30,7 +32,10 @@ Transform = Callable[[Features], Array]
 
 @dataclass(frozen=True)
 class Plan:
-    """Which columns of a table are used, and how; empty for arrays of more than two axes."""
+    """Which columns of a table are used, and how; for arrays of more than two axes, which of them is the channels'.
+
+    ``channels_first`` says that networks are given that axis first.
+    """
 
     numeric: tuple[Any, ...] = ()
     missing: tuple[Any, ...] = ()
@@ -38,6 +43,8 @@ class Plan:
     categories: tuple[tuple[str, ...], ...] = ()
     scale: bool = True
     notes: tuple[str, ...] = ()
+    channel_axis: int | None = None
+    channels_first: bool = False
 
     def words(self) -> str:
         """Return one line for the records."""
@@ -81,13 +88,14 @@ def _plan_table(x: pd.DataFrame, scale: bool) -> Plan:
     return Plan(tuple(numeric), tuple(missing), tuple(categorical), categories, scale, tuple(notes))
 
 
-def make_plan(x: Features, rows: Array, *, scale: bool = True) -> Plan:
+def make_plan(x: Features, rows: Array, *, scale: bool = True, channels_first: bool = False) -> Plan:
     """Return which columns a network is given.
 
     Args:
         x: cleaned features.
         rows: the rows that may be training rows.
         scale: whether numeric inputs are standardised.
+        channels_first: whether the network takes images as (N, C, H, W) alone.
 
     Raises:
         InputError: no column varies.
@@ -96,7 +104,7 @@ def make_plan(x: Features, rows: Array, *, scale: bool = True) -> Plan:
     if isinstance(known, pd.DataFrame):
         return _plan_table(known, scale)
     if known.ndim > 2:
-        return Plan(scale=scale)
+        return _plan_array(known, scale, channels_first)
     gaps = np.isnan(known).any(axis=0) if known.dtype.kind == "f" else np.zeros(known.shape[1], dtype=bool)
     if all(len(np.unique(column[~pd.isna(column)])) < 2 for column in known.T):
         raise InputError("X has one value only in every column: there is nothing to learn from.")
@@ -105,15 +113,87 @@ def make_plan(x: Features, rows: Array, *, scale: bool = True) -> Plan:
     return Plan(tuple(range(known.shape[1])), missing, scale=scale, notes=notes)
 
 
+def _plan_array(x: Array, scale: bool, channels_first: bool) -> Plan:
+    """Choose the axis by whose channels an array of more than two axes is scaled."""
+    axis = channel_axis(x)
+    last = axis == x.ndim - 1
+    moved = channels_first and last and x.ndim == 4
+    notes = []
+    if moved:
+        notes.append(f"images have their {x.shape[-1]} channels last; the network is given them first")
+    if scale and axis is None:
+        notes.append("inputs are standardised by one mean and one standard deviation: no axis holds channels")
+    elif scale and axis is not None and x.shape[axis] > 1:
+        notes.append(
+            f"inputs are standardised by channel: {x.shape[axis]} on axis {axis} of (N, "
+            f"{', '.join(map(str, x.shape[1:]))})"
+        )
+    return Plan(scale=scale, notes=tuple(notes), channel_axis=axis, channels_first=moved)
+
+
+def channel_axis(x: Array) -> int | None:
+    """Return the axis that holds channels or features of an array (N, ...) of more than two axes, None for none.
+
+    Of four axes or more it is the second, (N, C, H, W), or the last where that has the 3 or 4 of coloured images,
+    or the 1 of square grey ones, and the others are larger. Of three it is the one along which location and
+    spread differ more, the last of (N, time, features), the second of (N, features, time); none where they differ
+    little. Rows and columns of grey images reach the same ends of one range, and are none.
+    """
+    if x.ndim > 3:
+        *pixels, last = x.shape[1:]
+        image = min(pixels) >= _PIXELS and (last in _COLOURS or (last == 1 and len(set(pixels)) == 1))
+        return x.ndim - 1 if image else 1
+    moments = {axis: _by_channel(x, axis) for axis in (2, 1)}
+    low, high = float(x.min()), float(x.max())
+    near = 0.1 * (high - low) if math.isfinite(high - low) else math.inf
+    if min(x.shape[1:]) >= _PIXELS and all(
+        np.mean((m.low <= low + near) & (m.high >= high - near)) >= 0.5 for m in moments.values()
+    ):
+        return None
+    axis = max(moments, key=lambda axis: moments[axis].unlikeness)
+    return axis if moments[axis].unlikeness > _ALIKE else None
+
+
+_ALIKE = math.log(2)
+_COLOURS = (3, 4)
+_PIXELS = 6
+"""Fewer rows or columns are no image."""
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """What the channels along one axis are like, an entry a channel."""
+
+    low: Floats
+    high: Floats
+    mean: Floats
+    std: Floats
+
+    @property
+    def unlikeness(self) -> float:
+        """How far location and spread of the channels lie apart, 0 where they are all the same."""
+        spread = self.std[self.std > 0]
+        if not len(spread):
+            return float(np.ptp(self.mean) > 0)
+        within = np.exp(np.log(spread).mean())
+        unlike = np.log(spread.max() / spread.min()) + np.log1p(np.ptp(self.mean / within))
+        return float(unlike)
+
+
+def _by_channel(x: Array, axis: int | None) -> _Moments:
+    others = tuple(a for a in range(x.ndim) if a != axis)
+    low, high = (np.asarray(f(axis=others), dtype=np.float64) for f in (x.min, x.max))
+    return _Moments(low, high, *mean_and_std(x, others))
+
+
 def fit_inputs(plan: Plan, train: Features) -> Inputs:
     """Return how rows become network inputs, by what the training rows say.
 
-    Tables and (N, F) arrays become (N, inputs), the same number whatever the rows; arrays of more axes
-    keep their shape and are scaled by one mean and one standard deviation.
+    Tables and (N, F) arrays become (N, inputs), the same number whatever the rows; arrays of more axes keep
+    their axes and are scaled channel by channel.
     """
     if not isinstance(train, pd.DataFrame) and train.ndim > 2:
-        mean, spread = (float(train.mean()), float(train.std())) if plan.scale else (0.0, 1.0)
-        return ArrayInputs(tuple(train.shape[1:]), mean, spread if spread > 0 else 1.0)
+        return _fit_array(plan, train)
     fitted = _fit_numbers(plan, train), plan.missing, _fit_categories(plan, train)
     inputs = TableInputs(*fitted) if isinstance(train, pd.DataFrame) else MatrixInputs(*fitted)
     values = inputs.of_cleaned(train)
@@ -121,18 +201,34 @@ def fit_inputs(plan: Plan, train: Features) -> Inputs:
     return replace(inputs, constant=tuple(constant.tolist()))
 
 
+def _fit_array(plan: Plan, train: Array) -> ArrayInputs:
+    axis = plan.channel_axis
+    width = 1 if axis is None else train.shape[axis]
+    mean, std = np.zeros(width), np.ones(width)
+    if plan.scale:
+        found = _by_channel(train, axis)
+        mean, std = np.atleast_1d(found.mean), np.atleast_1d(np.where(found.std > 0, found.std, 1.0))
+    return ArrayInputs(
+        tuple(train.shape[1:]), tuple(mean.tolist()), tuple(std.tolist()), axis, plan.channels_first
+    )
+
+
 def _fit_numbers(plan: Plan, train: Features) -> tuple[Number, ...]:
     if not plan.numeric:
         return ()
     values = select(train, plan.numeric)
+    # no column's sums or squares overflow in units of a power of two, which rounds nothing
+    unit = power_of_two(np.fmax.reduce(np.abs(values), axis=0, initial=0.0))
     imputer = SimpleImputer(strategy="median", keep_empty_features=True)
-    scaler = StandardScaler().fit(imputer.fit_transform(values))
-    scaling = (
-        (scaler.mean_, scaler.scale_)
-        if plan.scale
-        else ([0.0] * len(plan.numeric), [1.0] * len(plan.numeric))
-    )
-    fitted = zip(plan.numeric, imputer.statistics_, *scaling, strict=True)
+    filled = imputer.fit_transform(values / unit)
+    mean, scale = np.zeros(len(unit)), np.ones(len(unit))
+    if plan.scale:
+        scaler = StandardScaler().fit(filled)
+        # not its scale_, which is 1 where many rows lie far from 0 for their spread
+        std = np.sqrt(scaler.var_)
+        rounding = 8 * np.finfo(np.float64).eps * np.abs(scaler.mean_)
+        mean, scale = scaler.mean_ * unit, np.where(std > rounding, std * unit, 1.0)
+    fitted = zip(plan.numeric, imputer.statistics_ * unit, mean, scale, strict=True)
     return tuple(Number(column, *map(float, row)) for column, *row in fitted)
 
 
@@ -169,9 +265,9 @@ def target_statistics(y: Array, *, standardize: bool = True) -> TargetStatistics
     if not standardize:
         same = (1.0,) * y.shape[1]
         return TargetStatistics((0.0,) * y.shape[1], same, same)
-    spread, size = y.std(axis=0), np.abs(y).mean(axis=0)
+    (mean, spread), (size, _) = mean_and_std(y), mean_and_std(np.abs(y))
     return TargetStatistics(
-        tuple(map(float, y.mean(axis=0))),
+        tuple(map(float, mean)),
         tuple(map(float, np.where(spread > 0, spread, 1.0))),
         tuple(map(float, np.where(size > 0, size, 1.0))),
     )

@@ -15,13 +15,14 @@ from lossearch._registry import unknown_name
 from lossearch.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from lossearch.kinds._kind import Kind, Readout, TargetFacts, TargetForm, TargetStatistics
+    from lossearch.kinds._kind import MOST_ROUNDING, Kind, Readout, TargetFacts, TargetForm, TargetStatistics
     from lossearch.kinds._predictions import EVERY_FIELD, Predictions, with_long_label
     from lossearch.kinds._target import Target, infer_kind, is_text, read_target, some_rows
 
 _HOMES = {
     "EVERY_FIELD": "_predictions",
     "Kind": "_kind",
+    "MOST_ROUNDING": "_kind",
     "Predictions": "_predictions",
     "Readout": "_kind",
     "Target": "_target",
@@ -38,6 +39,7 @@ _HOMES = {
 __all__ = [
     "EVERY_FIELD",
     "KINDS",
+    "MOST_ROUNDING",
     "Kind",
     "Predictions",
     "Readout",

@@ -27,14 +27,23 @@ class TargetForm(Enum):
     INDEX = "(N,) class indices"
 
 
+MOST_ROUNDING = 1e-3
+"""How much of a standard deviation targets may lose by being rounded."""
+
+
 @dataclass(frozen=True)
 class TargetFacts:
-    """What is known of the targets before training: kind, outputs, and their range."""
+    """What is known of the targets before training: kind, outputs, and their range.
+
+    ``rounding`` is the most that targets as they come change by being rounded to the type of the weights, in
+    standard deviations of their output.
+    """
 
     kind: str
     n_out: int = 1
     low: float = -math.inf
     high: float = math.inf
+    rounding: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -125,8 +134,8 @@ class Kind(ABC):
         """Return a number a row, each of which parts are to hold in proportion; None to draw at random."""
         return None
 
-    def facts(self, y: Array, n_out: int) -> TargetFacts:  # noqa: ARG002 - most kinds have no range
-        """Return what is known of targets in this kind's form before training."""
+    def facts(self, y: Array, n_out: int, dtype: torch.dtype = torch.float32) -> TargetFacts:  # noqa: ARG002 - most kinds have no range
+        """Return what is known of targets in this kind's form before training in ``dtype``."""
         return TargetFacts(self.name, n_out)
 
     def tensor(self, y: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -134,7 +143,7 @@ class Kind(ABC):
 
         Args:
             y: (N,) or (N, T).
-            dtype: of targets that are not indices; what it is by default.
+            dtype: of targets that are 0 or 1; what it is by default.
         """
         return (y if y.ndim == 2 else y.unsqueeze(-1)).to(dtype or y.dtype)
 

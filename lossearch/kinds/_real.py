@@ -9,10 +9,47 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lossearch._moments import mean_and_std
 from lossearch.errors import refuse
-from lossearch.kinds._kind import Array, Kind, Readout, ReadTargets, TargetFacts, TargetForm, agreeing
+from lossearch.kinds._kind import (
+    MOST_ROUNDING,
+    Array,
+    Kind,
+    Readout,
+    ReadTargets,
+    TargetFacts,
+    TargetForm,
+    agreeing,
+)
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._target import is_text, shown
+
+_LARGEST = 1e150
+"""Squares of larger numbers overflow float64, and those of numbers as much smaller vanish."""
+
+
+def _beyond_float64(given: Array, columns: Array) -> list[str]:
+    """Return what is wrong with targets that float64 cannot tell apart, or cannot square."""
+    spread = mean_and_std(columns)[1]
+    problems = []
+    if given.dtype.kind in "iu" and np.abs(columns).max() > 2**53:
+        rounded = np.array(
+            [
+                [abs(int(a) - int(b)) for a, b in zip(*row, strict=True)]
+                for row in zip(given, columns, strict=True)
+            ]
+        )
+        if (rounded.max(axis=0) > MOST_ROUNDING * spread).any():
+            problems.append(
+                f"y holds whole numbers up to {given.max()}, of which 64-bit floats keep 16 digits, and they differ in "
+                "the others: subtract an offset, such as y - y.min()."
+            )
+    if np.abs(columns).max() > _LARGEST or spread.min() < 1 / _LARGEST:
+        problems.append(
+            f"y goes from {columns.min():g} to {columns.max():g}: squared errors of such numbers are no 64-bit floats. "
+            "Give y in another unit."
+        )
+    return problems
 
 
 class RealKind(Kind):
@@ -40,14 +77,25 @@ class RealKind(Kind):
             [
                 f"y column {i} has one value only, {column[0]:g}: there is nothing to predict."
                 for i, column in enumerate(columns.T)
-                if np.ptp(column) == 0
+                if column.min() == column.max()
             ]
         )
+        refuse(_beyond_float64(y.reshape(len(y), -1), columns))
         return ReadTargets(columns, columns.shape[1])
 
-    def facts(self, y: Array, n_out: int) -> TargetFacts:
-        """Return the range of the targets."""
-        return TargetFacts(self.name, n_out, float(y.min()), float(y.max()))
+    def facts(self, y: Array, n_out: int, dtype: torch.dtype = torch.float32) -> TargetFacts:
+        """Return the range of the targets, and what rounding does to them."""
+        columns = y.reshape(len(y), -1)
+        rounded = torch.as_tensor(columns).to(dtype).double().numpy()
+        with np.errstate(invalid="ignore"):
+            lost = np.abs(rounded - columns).max(axis=0) / mean_and_std(columns)[1]
+        return TargetFacts(
+            self.name, n_out, float(y.min()), float(y.max()), float(np.nan_to_num(lost, nan=0.0).max())
+        )
+
+    def tensor(self, y: Tensor, dtype: torch.dtype | None = None) -> Tensor:  # noqa: ARG002 - no digit is to be lost
+        """Return targets with all their digits, in float64."""
+        return super().tensor(y, torch.float64)
 
     def checked(self, target: Tensor, rows: int, n_out: int, who: str) -> Tensor:
         """Return a float target (N, T) that has a number for every output."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from lossearch._registry import Registry
-from lossearch.kinds import TargetFacts, TargetForm, TargetStatistics
+from lossearch.kinds import MOST_ROUNDING, TargetFacts, TargetForm, TargetStatistics
 from lossearch.losses.ranges import RANGES, Range
 
 Codes = tuple[float, float]
@@ -21,9 +21,9 @@ Codes = tuple[float, float]
 class Encoding:
     """Raw targets to what a loss sees.
 
-    ``encode(raw, n_out, shift, scale)`` takes targets of ``form``, with free leading axes. ``location`` gives (shift, scale), each (T,), from
-    training statistics. ``held(facts)`` gives the range of encoded targets, or why it cannot be used.
-    ``codes`` are the numbers that stand for 0 and 1.
+    ``encode(raw, n_out, shift, scale)`` takes targets of ``form``, with free leading axes, and works in float64.
+    ``location`` gives (shift, scale), each (T,), from training statistics. ``held(facts)`` gives the range of
+    encoded targets, or why it cannot be used. ``codes`` are the numbers that stand for 0 and 1.
     """
 
     name: str
@@ -60,8 +60,17 @@ def _always(range_name: str) -> Callable[[TargetFacts], Range | str]:
     return lambda _: RANGES[range_name]
 
 
-def _within(low: float, high: float, range_name: str) -> Callable[[TargetFacts], Range | str]:
+def _unshifted(
+    range_name: str, low: float = -math.inf, high: float = math.inf
+) -> Callable[[TargetFacts], Range | str]:
+    """Return the rule of an encoding that leaves targets at their distance from 0."""
+
     def held(facts: TargetFacts) -> Range | str:
+        if facts.rounding > MOST_ROUNDING:
+            return (
+                f"targets from {facts.low:.6g} to {facts.high:.6g} lie so far from 0 for their spread that the type of "
+                "the weights cannot tell them apart"
+            )
         unknown = math.isinf(facts.low) and math.isinf(facts.high)
         if unknown or (facts.low >= low and facts.high <= high):
             return RANGES[range_name]
@@ -111,19 +120,19 @@ ENCODINGS = Registry(
             TargetForm.REAL,
             "0 and up, in units of the mean training target",
             _linear,
-            _within(0.0, math.inf, "nonnegative"),
+            _unshifted("nonnegative", 0.0),
             lambda s: ((0.0,) * len(s.scale), s.scale),
         ),
-        Encoding("raw", TargetForm.REAL, "real, as it comes", _linear, _always("real"), _unmoved),
+        Encoding("raw", TargetForm.REAL, "real, as it comes", _linear, _unshifted("real"), _unmoved),
         Encoding(
-            "unit", TargetForm.REAL, "as it comes, 0 to 1", _linear, _within(0.0, 1.0, "unit"), _unmoved
+            "unit", TargetForm.REAL, "as it comes, 0 to 1", _linear, _unshifted("unit", 0.0, 1.0), _unmoved
         ),
         Encoding(
             "symmetric_unit",
             TargetForm.REAL,
             "as it comes, -1 to 1",
             _linear,
-            _within(-1.0, 1.0, "tanh"),
+            _unshifted("tanh", -1.0, 1.0),
             _unmoved,
         ),
         Encoding("zero_one", TargetForm.ZERO_ONE, "0 or 1", _zero_one, _always("unit"), _unmoved, (0.0, 1.0)),

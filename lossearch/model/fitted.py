@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lossearch.data.inputs import Inputs
 from lossearch.errors import InputError
-from lossearch.kinds import KINDS, TargetStatistics
+from lossearch.kinds import KINDS, TargetStatistics, some_rows
 from lossearch.networks.architecture import DTYPES, Architecture
 from lossearch.pairs import Criterion
 from lossearch.space import Point
@@ -104,13 +104,20 @@ class FittedModel:
         """Return the network's raw output, (N, n_out), before activation.
 
         Raises:
-            InputError: X is not of the form the model was trained on.
+            InputError: X is not of the form the model was trained on, or no finite output comes of a row.
         """
         rows = torch.as_tensor(self.inputs(x), dtype=DTYPES[self.architecture.dtype])
         block = max(1, _NUMBERS // max(1, rows[:1].numel()))
         self.network.eval()
         found = torch.cat([self.network(part) for part in torch.split(rows, block)])
-        return found.unsqueeze(-1) if found.ndim == 1 else found
+        raw = found.unsqueeze(-1) if found.ndim == 1 else found
+        lost = ~torch.isfinite(raw).flatten(1).all(dim=1).numpy()
+        if lost.any():
+            raise InputError(
+                f"The network's output is not a finite number for {lost.sum()} of {len(lost)} rows ({some_rows(lost)}), "
+                "so nothing can be predicted there: is X of the size that the model was trained on?"
+            )
+        return raw
 
     def predict(self, x: Any) -> NDArray[Any]:
         """Return the class of each row, (N,), its labels, (N, L), or its value in original units, (N,) or (N, T).

@@ -51,6 +51,11 @@ def _or(names: Iterable[str]) -> str:
     return " or ".join(map(repr, names))
 
 
+def takes_channels_first(model: Any) -> bool:
+    """Return whether a model is the name of a built-in network for images as (C, H, W)."""
+    return isinstance(model, str) and model in NETWORKS and (NETWORKS[model].axes or ("",))[0] == "C"
+
+
 def make_network(
     model: Any,
     *,

@@ -13,7 +13,7 @@ from lossearch.errors import InputError, UnknownNameError, refuse
 from lossearch.kinds import KINDS, Predictions, TargetStatistics, with_long_label
 from lossearch.losses import Loss
 from lossearch.pairs.legality import find_pair, infer_kind
-from lossearch.pairs.pair import Pair
+from lossearch.pairs.pair import Pair, located
 from lossearch.pairs.shapes import canonical, lifted
 
 
@@ -35,9 +35,6 @@ class Criterion(nn.Module):
     -1/+1) (N,), class index (N,), labels (N, L), or real values (N,) or (N, T) in original units.
     """
 
-    shift: Tensor
-    scale: Tensor
-
     def __init__(
         self,
         pair: Pair,
@@ -48,9 +45,9 @@ class Criterion(nn.Module):
         self.pair = pair
         self.params = _checked(pair.loss, params or {})
         statistics = statistics or TargetStatistics()
-        shift, scale = pair.encoding.location(statistics)
-        self.register_buffer("shift", torch.tensor(shift), persistent=False)
-        self.register_buffer("scale", torch.tensor(scale), persistent=False)
+        # no buffer: a module's half() or to(float32) would take digits that targets far from 0 need
+        self.location = pair.encoding.location(statistics)
+        """Shift and scale of each output, by which targets are encoded and values brought back."""
         for name in pair.loss.statistics:
             self.register_buffer(f"fitted_{name}", torch.tensor(getattr(statistics, name)), persistent=False)
 
@@ -58,9 +55,13 @@ class Criterion(nn.Module):
         fitted = {name: getattr(self, f"fitted_{name}") for name in self.pair.loss.statistics}
         return {**self.params, **fitted}
 
-    def encode(self, raw_target: Tensor, n_out: int) -> Tensor:
-        """Return what the loss trains on, from checked targets in canonical shape."""
-        return self.pair.encoding.encode(raw_target, n_out, self.shift, self.scale)
+    def _located(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        shift, scale = self.location
+        return located(shift, like.device), located(scale, like.device)
+
+    def encode(self, raw_target: Tensor, n_out: int, dtype: torch.dtype) -> Tensor:
+        """Return what the loss trains on, numbers of ``dtype`` or indices, from checked targets in canonical shape."""
+        return self.pair.encode(raw_target, n_out, *self._located(raw_target), dtype)
 
     def values(self, raw_output: Tensor, encoded: Tensor) -> Tensor:
         """Return one value a row from raw output and *encoded* target, unchecked: the training path."""
@@ -74,8 +75,7 @@ class Criterion(nn.Module):
 
     def _ready(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
         raw, target = canonical(self.pair, raw_output, raw_target)
-        encoded = self.encode(target, self.pair.n_out(raw.shape[-1]) or 0)
-        return raw, encoded.to(raw.dtype) if encoded.is_floating_point() else encoded
+        return raw, self.encode(target, self.pair.n_out(raw.shape[-1]) or 0, raw.dtype)
 
     def per_sample(self, raw_output: Tensor, raw_target: Tensor) -> Tensor:
         """Return one value a row, (N,).
@@ -96,11 +96,14 @@ class Criterion(nn.Module):
     def predictions(self, raw_output: Tensor) -> Predictions:
         """Return label, probability, score and value of each row."""
         raw = raw_output.unsqueeze(-1) if raw_output.ndim == 1 else raw_output
-        found = self.pair.predictions(lifted(raw), self.shift, self.scale, **self._keywords())
+        found = self.pair.predictions(lifted(raw), *self._located(raw), **self._keywords())
         return with_long_label(found)
 
     def predict(self, raw_output: Tensor) -> Tensor:
-        """Return the class index (N,), labels (N, L), or the value in original units, (N,) for one output."""
+        """Return the class index (N,), labels (N, L), or the value in original units, (N,) for one output.
+
+        Values are float64.
+        """
         found = self.predictions(raw_output)
         return cast("Tensor", found.label if found.value is None else found.value.squeeze(-1))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from lossearch.kinds import EVERY_FIELD, KINDS, Predictions, Readout
@@ -15,6 +16,11 @@ from lossearch.losses import (
     Encoding,
     Loss,
 )
+
+
+def located(values: Sequence[float] | Sequence[Sequence[float]], device: torch.device) -> Tensor:
+    """Return shifts or scales with all their digits, float64 wherever the device has it."""
+    return torch.tensor(values, device=device, dtype=torch.float32 if device.type == "mps" else torch.float64)
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,6 +77,14 @@ class Pair:
         """Return how many numbers a row are predicted from ``width`` outputs, None where that cannot be."""
         return width if self.loss.head is None else self.loss.head.n_out(width)
 
+    def encode(self, target: Tensor, n_out: int, shift: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return canonical targets as the loss takes them: indices, or numbers of ``dtype``.
+
+        They are shifted and scaled in float64: what ``dtype`` keeps of targets far from 0 is not enough.
+        """
+        encoded = self.encoding.encode(target, n_out, shift, scale)
+        return encoded.to(dtype) if encoded.is_floating_point() else encoded
+
     def values(self, raw: Tensor, encoded: Tensor, **params: Any) -> Tensor:
         """Return one value a row, (..., N), from raw output (..., N, width) and encoded target."""
         fused = self.loss.fused.get(self.activation.name)
@@ -122,7 +136,10 @@ class Pair:
         /,
         **params: Any,
     ) -> Predictions:
-        """Return what raw output (..., N, n_out) says of each row; fields that are not ``wanted`` may lack."""
+        """Return what raw output (..., N, n_out) says of each row; fields that are not ``wanted`` may lack.
+
+        ``shift`` and ``scale`` are float64, and so are values in the target's own units.
+        """
         if self.loss.head is not None:
             raw = self.loss.head.reads(raw, self.n_out(raw.shape[-1]) or 0)
         declared = self.loss.probability.get(self.activation.name) if "probability" in wanted else None

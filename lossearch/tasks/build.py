@@ -17,9 +17,9 @@ from lossearch.data.dataset import Dataset
 from lossearch.data.rows import RowSource
 from lossearch.data.splits import Labels, Rows, Splits, make_splits, parts_by_rows
 from lossearch.errors import InputError, refuse
-from lossearch.kinds import KINDS, Target, TargetFacts, read_target
+from lossearch.kinds import KINDS, MOST_ROUNDING, Target, TargetFacts, read_target
 from lossearch.metrics.metric import Metric
-from lossearch.networks.architecture import make_network
+from lossearch.networks.architecture import make_network, takes_channels_first
 from lossearch.networks.factory import Network
 from lossearch.networks.output_check import check_network
 from lossearch.tasks.blueprint import Blueprint
@@ -33,8 +33,14 @@ _RECORD = 1
 """Raised where the same settings would give other numbers than before."""
 
 
-def _facts(target: Target, splits: Splits) -> TargetFacts:
-    return KINDS[target.kind].facts(target.y[splits.not_test], target.n_out)
+def _facts(target: Target, splits: Splits, dtype: torch.dtype, standardize_target: bool) -> TargetFacts:
+    facts = KINDS[target.kind].facts(target.y[splits.not_test], target.n_out, dtype)
+    if not standardize_target and facts.rounding > MOST_ROUNDING:
+        raise InputError(
+            f"y goes from {facts.low:.9g} to {facts.high:.9g}, and {str(dtype).removeprefix('torch.')} does not tell "
+            "such numbers apart: standardize the target (the default), or subtract an offset from y."
+        )
+    return facts
 
 
 def _given_parts(dataset: Dataset, rows: Mapping[str, str] | None) -> dict[str, Rows]:
@@ -65,6 +71,7 @@ def _folds(
     standardize_target: bool,
     dtype: torch.dtype,
     scale: bool,
+    channels_first: bool,
     held_rows: int | None,
     readers: int,
     seed: int,
@@ -74,10 +81,11 @@ def _folds(
     parts = Parts(target, groups, standardize_target, dtype)
     if not isinstance(dataset.x, RowSource):
         refuse(_only_streamed(held_rows, readers))
-        return Folds(dataset.x, splits, parts, scale=scale)
+        return Folds(dataset.x, splits, parts, scale=scale, channels_first=channels_first)
     return StreamedFolds(
-        dataset.x, splits, parts, scale=scale, held_rows=held_rows, readers=readers, seed=seed
-    )
+        dataset.x, splits, parts, scale=scale, channels_first=channels_first, held_rows=held_rows,
+        readers=readers, seed=seed,
+    )  # fmt: skip
 
 
 def _only_streamed(held_rows: int | None, readers: int) -> list[str]:
@@ -154,7 +162,7 @@ def make_task(
     splits = _splits(dataset, target, rows, test, validation, seed)
     folds = _folds(
         dataset, target, splits, standardize_target=standardize_target, dtype=dtype, scale=scale,
-        held_rows=held_rows, readers=readers, seed=seed,
+        channels_first=takes_channels_first(model), held_rows=held_rows, readers=readers, seed=seed,
     )  # fmt: skip
     plan = folds.plan
     judges = find_judges(metric, metrics, target, splits)
@@ -182,7 +190,7 @@ def make_task(
     return Task(
         name=dataset.name,
         kind=target.kind,
-        facts=_facts(target, splits),
+        facts=_facts(target, splits, dtype, standardize_target),
         metric=judges.judge,
         metrics=judges.every,
         fold=folds.fold,
@@ -191,6 +199,7 @@ def make_task(
         digest=_digest(
             dataset.digest, target.kind, _split_digest(splits, seed), _plan_digest(plan), standardize_target,
             network.name, _shape_of(built), judges.judge.name, str(dtype), *(["streamed", held_rows] if streamed else []),
+            *(["float64 targets"] if KINDS[target.kind].scaled else []),
         ),
         sizes=sizes,
         classes=target.classes,
@@ -211,7 +220,8 @@ def _labels(dataset: Dataset, target: Target) -> tuple[Any, ...]:
 
 def _plan_digest(plan: preparation.Plan) -> list[Any]:
     columns = [list(map(str, c)) for c in (plan.numeric, plan.missing, plan.categorical)]
-    return [columns, [list(c) for c in plan.categories], plan.scale, preparation.MAX_CATEGORIES]
+    axes = [] if plan.channel_axis is None else [plan.channel_axis, plan.channels_first]
+    return [columns, [list(c) for c in plan.categories], plan.scale, preparation.MAX_CATEGORIES, *axes]
 
 
 def _model_words(network: Network, built: nn.Module) -> str:

@@ -25,13 +25,16 @@ class Folds:
         splits: which rows are for what.
         parts: makes rows ready.
         scale: whether inputs are standardised.
+        channels_first: whether the network takes images as (N, C, H, W) alone.
     """
 
     notes: tuple[str, ...] = ()
 
-    def __init__(self, x: Features, splits: Splits, parts: Parts, *, scale: bool) -> None:
+    def __init__(
+        self, x: Features, splits: Splits, parts: Parts, *, scale: bool, channels_first: bool
+    ) -> None:
         self._x, self._splits, self._parts = x, splits, parts
-        self.plan = preparation.make_plan(x, splits.planned, scale=scale)
+        self.plan = preparation.make_plan(x, splits.planned, scale=scale, channels_first=channels_first)
         self._kept: OrderedDict[int, Fold] = OrderedDict()
         self._room = 0
 

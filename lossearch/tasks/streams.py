@@ -93,6 +93,7 @@ class StreamedFolds:
         splits: which rows are for what; what a seed would draw is drawn once, by the study's.
         parts: makes rows ready.
         scale: whether inputs are standardised.
+        channels_first: whether the network takes images as (N, C, H, W) alone.
         held_rows: rows of each part that are held at most, None for the whole validation and test part.
         readers: processes that read ahead.
         seed: the study's.
@@ -108,6 +109,7 @@ class StreamedFolds:
         parts: Parts,
         *,
         scale: bool,
+        channels_first: bool,
         held_rows: int | None,
         readers: int,
         seed: int,
@@ -117,7 +119,8 @@ class StreamedFolds:
         most = min(held_rows or SAMPLE_ROWS, rows_of(HELD_BYTES, source.read(self._train[:1])))
         self._sample = self._some(self._train, max(2, most), "training sample")
         self._known = source.read(self._sample)
-        self.plan = preparation.make_plan(self._known, np.arange(len(self._sample)), scale=scale)
+        known = np.arange(len(self._sample))
+        self.plan = preparation.make_plan(self._known, known, scale=scale, channels_first=channels_first)
         self._transform = preparation.fit(self.plan, self._known)
         self._sampled = parts.part(self._transform, self._known, self._sample)
         self._validation = self._kept(validation, held_rows, "validation")

@@ -46,7 +46,7 @@ def _cast(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
 def prepare(part: Part, criterion: Criterion, n_out: int, dtype: torch.dtype, device: torch.device) -> Rows:
     """Return a part's rows with targets encoded once, all on ``device`` (the criterion's too)."""
     y = part.y.to(device)
-    return Rows(_cast(part.x, dtype, device), y, _cast(criterion.encode(y, n_out), dtype, device))
+    return Rows(_cast(part.x, dtype, device), y, criterion.encode(y, n_out, dtype))
 
 
 def batch_sizes(rows: int, batch_size: int) -> list[int]:
@@ -122,8 +122,7 @@ class StreamedBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         for part in self.stream.batches(self.epoch(), self.sizes):
-            encoded = self.encode(part.y.to(self.device))
-            yield _cast(part.x, self.dtype, self.device), _cast(encoded, self.dtype, self.device)
+            yield _cast(part.x, self.dtype, self.device), self.encode(part.y.to(self.device))
 
 
 class SingleBatch:

@@ -101,7 +101,9 @@ def _batches(
     if stored is None:
         return Batches(rows, module.seed, size, epoch)
     dtype, device = module.precision.weights, rows.x.device
-    return StreamedBatches(stored, lambda y: module.criterion.encode(y, n_out), size, epoch, dtype, device)
+    return StreamedBatches(
+        stored, lambda y: module.criterion.encode(y, n_out, dtype), size, epoch, dtype, device
+    )
 
 
 def _failed(replicate: Replicate, error: Exception, start: float) -> ReplicateResult:

@@ -13,7 +13,8 @@ from torch import Tensor
 from lossearch.kinds import EVERY_FIELD, Predictions, TargetStatistics
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import is_given
-from lossearch.pairs import Criterion, Pair
+from lossearch.pairs import Pair
+from lossearch.pairs.pair import located
 from lossearch.space import Point
 
 
@@ -22,8 +23,8 @@ class PairSlice:
     """The ``c`` configurations of one pair, ``start`` to ``end``, with what their criterion needs.
 
     ``params`` are the loss's own parameters, one value a configuration, shaped to broadcast; ``fitted`` the
-    training statistics it asks for, and ``shift`` and ``scale`` the encoding's, one a seed: (S, 1, 1, T),
-    statistics of a multiclass loss (S, 1, 1).
+    training statistics it asks for, and ``shift`` and ``scale`` the encoding's in float64, one a seed:
+    (S, 1, 1, T), statistics of a multiclass loss (S, 1, 1). ``dtype`` is what it is trained in.
     """
 
     pair: Pair
@@ -33,6 +34,7 @@ class PairSlice:
     fitted: Mapping[str, Tensor]
     shift: Tensor
     scale: Tensor
+    dtype: torch.dtype
 
     @property
     def encoding(self) -> str:
@@ -41,12 +43,12 @@ class PairSlice:
 
     def encode(self, target: Tensor, n_out: int) -> Tensor:
         """Return encoded targets (S, 1, N[, T]) from canonical targets (S, N[, T])."""
-        encoded = self.pair.encoding.encode(target.unsqueeze(1), n_out, self.shift, self.scale)
-        return encoded.to(self.shift.dtype) if encoded.is_floating_point() else encoded
+        return self.pair.encode(target.unsqueeze(1), n_out, self.shift, self.scale, self.dtype)
 
     def gives(self, metric: Metric, n_out: int) -> bool:
         """Return whether predictions of this pair hold what a metric reads."""
-        raw = self.shift.new_zeros(self.shift.shape[0], self.end - self.start, 1, self.pair.width(n_out))
+        shape = (len(self.shift), self.end - self.start, 1, self.pair.width(n_out))
+        raw = self.shift.new_zeros(shape, dtype=self.dtype)
         return is_given(metric, self.predictions(raw))
 
     def losses(self, raw: Tensor, encoded: Tensor, batches: int = 1) -> Tensor:
@@ -85,18 +87,16 @@ class PairSlice:
         return self.pair.predictions(raw, self.shift, self.scale, wanted, **self.params, **self.fitted)
 
 
-def _stacked(of_seeds: Sequence[Tensor], like: Tensor, axes: int) -> Tensor:
-    """Return one row (T,) a seed as (S, 1, ..., T) with so many axes."""
-    rows = torch.stack(list(of_seeds)).to(like.device, like.dtype)
-    return rows.view(len(rows), *[1] * (axes - 2), -1)
+def _stacked(of_seeds: Tensor, axes: int) -> Tensor:
+    """Return one row (T,) a seed, (S, T), as (S, 1, ..., T) with so many axes."""
+    return of_seeds.view(len(of_seeds), *[1] * (axes - 2), -1)
 
 
 def _slice(
     points: Sequence[Point], pair: Pair, start: int, statistics: Sequence[TargetStatistics], like: Tensor
 ) -> PairSlice:
     loss = pair.loss
-    # built by the criterion, so that both methods round statistics alike
-    criteria = [Criterion(pair, None, s) for s in statistics]
+    shift, scale = zip(*(pair.encoding.location(s) for s in statistics), strict=True)
     params = {
         name: torch.tensor([p.params.get(name, default) for p in points], dtype=like.dtype)
         .to(like.device)
@@ -104,7 +104,10 @@ def _slice(
         for name, default in loss.defaults.items()
     }
     fitted = {
-        name: _stacked([getattr(c, f"fitted_{name}") for c in criteria], like, 4 if loss.elementwise else 3)
+        # rounded first as a criterion's buffer is
+        name: _stacked(
+            torch.tensor([getattr(s, name) for s in statistics]).to(like), 4 if loss.elementwise else 3
+        )
         for name in loss.statistics
     }
     return PairSlice(
@@ -113,8 +116,9 @@ def _slice(
         start + len(points),
         params,
         fitted,
-        _stacked([c.shift for c in criteria], like, 4),
-        _stacked([c.scale for c in criteria], like, 4),
+        _stacked(located(shift, like.device), 4),
+        _stacked(located(scale, like.device), 4),
+        like.dtype,
     )
 
 

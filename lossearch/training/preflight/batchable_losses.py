@@ -61,9 +61,7 @@ def _agrees(pair: Pair, points: Sequence[Point], folds: Sequence[Fold], n_out: i
         for c, point in enumerate(points):
             criterion = Criterion(pair, point.params, fold.statistics).double()
             alone = raw[s, c].detach().requires_grad_()
-            loss = criterion.mean(
-                alone, criterion.encode(fold.train.y[:rows], n_out).to(whole.encode(y, n_out).dtype)
-            )
+            loss = criterion.mean(alone, criterion.encode(fold.train.y[:rows], n_out, alone.dtype))
             (derivative,) = torch.autograd.grad(loss, alone)
             if not (_close(losses[s, c], loss) and _close(derivatives[s, c], derivative)):
                 return False

@@ -204,7 +204,7 @@ def _check_pairs(task: Task, space: Space, seed: int) -> None:
         output = raw.clone().requires_grad_()
         criterion = Criterion(pair, None, fold.statistics).to(raw.dtype)
         try:
-            value = criterion.mean(output, criterion.encode(y, task.n_out))
+            value = criterion.mean(output, criterion.encode(y, task.n_out, raw.dtype))
             (gradient,) = torch.autograd.grad(value, output)
         except Exception as error:  # noqa: BLE001 - a user's loss may raise anything; it is told by name
             problems.append(f"{pair.name} cannot be computed: {type(error).__name__}: {error}")
