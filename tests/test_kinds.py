@@ -136,3 +136,19 @@ class TestEveryKind:
 def test_a_name_of_several_metrics_means_one_direction() -> None:
     for metric in EVERY_METRIC:
         assert METRICS[metric.name].direction == metric.direction
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["no", "no ", "yes"], "'no' and 'no ' differ in spaces or case alone"),
+        (["Yes", "no", "yes"], "'Yes' and 'yes' differ"),
+        (["caf\u00e9", "cafe\u0301"], "differ in spaces or case alone"),
+        (["no", "not", "yes"], ""),
+        (["0", "1"], ""),
+    ],
+)
+def test_classes_whose_names_are_nearly_one_are_said(names: list[str], said: str) -> None:
+    reason = read_target(np.array(names * 9, dtype=object)).reason
+    assert said in reason
+    assert ("alone" in reason) == bool(said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar
+from unicodedata import normalize
 
 import numpy as np
 
@@ -40,6 +41,14 @@ class ClassKind(Kind):
                 f"y: {single[0]}{more}. Leave such rows out, or merge the class with another. Read as {self.name}."
             )
         return codes.astype(np.int64), own
+
+    def alike(self, classes: Sequence[str]) -> str:
+        """Return a sentence on classes whose names differ in spaces, case or the form of letters alone, or ''."""
+        by_words: dict[str, list[str]] = {}
+        for name in classes:
+            by_words.setdefault(" ".join(normalize("NFKC", name).split()).casefold(), []).append(name)
+        several = [" and ".join(map(repr, names)) for names in by_words.values() if len(names) > 1]
+        return f"; {', '.join(several)} differ in spaces or case alone: one class?" if several else ""
 
     def default_metric(self, y: Array) -> tuple[str, str]:
         """Return accuracy, or balanced accuracy where a class is rare, and the reason.

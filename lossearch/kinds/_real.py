@@ -98,9 +98,9 @@ class RealKind(Kind):
         return super().tensor(y, torch.float64)
 
     def checked(self, target: Tensor, rows: int, n_out: int, who: str) -> Tensor:
-        """Return a float target (N, T) that has a number for every output."""
+        """Return a float target (N, T), of whole numbers float64, that has a number for every output."""
         found = agreeing(target, rows, n_out, who)
-        return found if found.is_floating_point() else found.float()
+        return found if found.is_floating_point() else found.double()
 
     def predictions(self, raw: Tensor, readout: Readout, wanted: Collection[str]) -> Predictions:  # noqa: ARG002
         """Return the value of each row."""

@@ -46,7 +46,7 @@ class Binary(ClassKind):
     def read(self, y: Array, names: Sequence[str]) -> ReadTargets:
         """Return 0 and 1, (N,)."""
         codes, classes = self.coded(y, names)
-        return ReadTargets(codes, 1, classes, f"; {classes[1]!r} is class 1")
+        return ReadTargets(codes, 1, classes, f"; {classes[1]!r} is class 1{self.alike(classes)}")
 
     def checked(self, target: Tensor, rows: int, n_out: int, who: str) -> Tensor:
         """Return a target (N, 1) of 0/1; -1/+1 is taken too."""

@@ -45,7 +45,7 @@ class Multiclass(ClassKind):
     def read(self, y: Array, names: Sequence[str]) -> ReadTargets:
         """Return class numbers, (N,)."""
         codes, classes = self.coded(y, names)
-        return ReadTargets(codes, len(classes), classes)
+        return ReadTargets(codes, len(classes), classes, self.alike(classes))
 
     def tensor(self, y: Tensor, dtype: torch.dtype | None = None) -> Tensor:  # noqa: ARG002 - indices
         """Return (N,) class indices."""
