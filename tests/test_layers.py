@@ -16,7 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     ("errors",),
-    ("_registry", "_random", "_class_axis", "_epochs", "_json", "_text", "_imports"),
+    ("_registry", "_random", "_class_axis", "_epochs", "_json", "_text", "_imports", "_numerals"),
     ("kinds", "config"),
     ("losses",),
     ("pairs",),

@@ -231,10 +231,11 @@ def test_table_columns_become_numbers() -> None:
         ([[1]] * 60, "Column 'c' holds objects of type list: give numbers, text, true/false or dates."),
         ([1j] * 60, "Column 'c' holds complex numbers: give real and imaginary parts as columns."),
         (
-            [*map(str, range(58)), "?", "?"],
+            [*map(str, range(58)), "?", "<1"],
             (
-                "Column 'c' mixes numbers and text: 2 of 60 cells, such as '?', are not numbers. "
-                "Leave such cells empty if they stand for missing values."
+                "Column 'c' holds numbers, and 1 of 60 cells is not: '<1' in row 59. Write every cell alike, and leave "
+                "it empty where the value is missing. If they are names, make the column categorical: "
+                "X['c'].astype('category')."
             ),
         ),
         ([np.inf, *range(59)], "Column 'c' holds infinite values (row 0): drop or replace them."),

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from lossearch.data import columns
+from lossearch.data.columns import Cleaned
 from lossearch.errors import InputError, refuse
 from lossearch.kinds import some_rows
 
@@ -38,8 +39,8 @@ def plain(values: Any, name: str = "X") -> Any:
         raise InputError(f"{name} is not an array: {error}") from error
 
 
-def features(x: Any) -> tuple[pd.DataFrame | Array, tuple[str, ...]]:
-    """Return features as a cleaned table or an array (N, ...) of numbers, and notes.
+def features(x: Any) -> Cleaned[pd.DataFrame | Array]:
+    """Return features as a cleaned table or an array (N, ...) of numbers, how they were read, and notes.
 
     Raises:
         InputError: they are not numbers, are infinite, or have missing values where none can be filled.
@@ -64,7 +65,7 @@ def features(x: Any) -> tuple[pd.DataFrame | Array, tuple[str, ...]]:
         raise InputError(f"X is empty: shape {x.shape}.")
     if table.ndim > 2 and table.dtype.kind == "f" and np.isnan(table).any():
         raise InputError(f"X has shape {x.shape} and missing values; they are filled in tables only.")
-    return table, ()
+    return Cleaned(table)
 
 
 def _names(y: Array) -> Array:
@@ -80,15 +81,21 @@ def _names(y: Array) -> Array:
         return y.astype(np.float64)
     if kinds <= {str, np.str_}:
         return y.astype(str).astype(object)
-    text = _any_in_row(np.array([isinstance(v, str) for v in y.flat]).reshape(len(y), -1))
+    text = np.array([isinstance(v, str) for v in y])
     if text.any():
         raise InputError(f"y mixes numbers and text ({some_rows(text)} are text): make it one or the other.")
     found = ", ".join(sorted(k.__name__ for k in kinds))
     raise InputError(f"y holds objects of type {found}: give numbers or names.")
 
 
+def _joined(columns: list[Array]) -> Array:
+    """Return columns side by side, as objects where one is of text."""
+    text = any(c.dtype.kind == "O" for c in columns)
+    return np.column_stack([c.astype(object) for c in columns] if text else columns)
+
+
 def targets(y: Any) -> Array:
-    """Return targets as (N,) numbers or names, or (N, T) numbers.
+    """Return targets as (N,) numbers or names, or (N, T) numbers; numbers may still be text.
 
     Raises:
         InputError: values are missing or infinite, or neither numbers nor names.
@@ -111,15 +118,13 @@ def _checked(y: Array) -> Array:
     if missing.any():
         problems.append(f"y has {missing.sum()} missing values ({some_rows(missing)}): leave those rows out.")
     elif y.dtype.kind in "OUS":
-        y = _names(y)
+        y = _names(y) if y.ndim == 1 else _joined([_names(column) for column in y.T])
     if y.dtype.kind == "f":
         infinite = _any_in_row(np.isinf(y))
         if infinite.any():
             problems.append(
                 f"y has {infinite.sum()} infinite values ({some_rows(infinite)}): leave those rows out."
             )
-    if y.ndim == 2 and y.dtype.kind == "O":
-        problems.append("y has several columns of names; give one column.")
     refuse(problems)
     return y
 

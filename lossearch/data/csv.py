@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate, dropwhile, islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -12,6 +19,10 @@ from lossearch.errors import InputError
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+TOP_BYTES = 2**24
+MAX_COMMENTS = 1000
+"""Bytes and lines at the top among which the column names are looked for."""
+_EXCEL = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 
 def read_csv(path: Path, target: str | None = None) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -40,36 +51,121 @@ def read_csv(path: Path, target: str | None = None) -> tuple[pd.DataFrame, tuple
         raise InputError(f"{path.name} cannot be read: {str(error).strip()}") from error
 
 
+@dataclass(frozen=True)
+class _Top:
+    """What stands above the data: bytes before the column names, the delimiter, the names, and a line of data."""
+
+    start: int
+    delimiter: str
+    header: list[str]
+    below: list[str]
+
+
 def _read(path: Path, target: str | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    first = _first_lines(path)
-    delimiter = max(DELIMITERS, key=first[0].count)
-    header, *below = ([cell.strip() for cell in row] for row in csv.reader(first, delimiter=delimiter))
+    top = _top(path)
+    header, delimiter = top.header, top.delimiter
     _check_header(path, header, target)
-    if any(len(row) > len(header) for row in below):
+    if len(top.below) > len(header):
         raise InputError(
             f"{path.name}: rows have more cells than the {len(header)} column names of the first line."
         )
-    frame = pd.read_csv(path, sep=delimiter, encoding="utf-8", skipinitialspace=True, low_memory=False)
+    frame = _table(path, top, low_memory=False)
     frame.columns = pd.Index(header)
     if len(frame) and all((frame[name].astype(str) == name).any() for name in header):
         raise _no_header(path, header)  # every cell of the first line also stands below it
-    notes = () if delimiter == "," else (f"{path.name}: columns are divided by {DELIMITERS[delimiter]}",)
-    return frame, notes
+    divided = f"{path.name}: columns are divided by {DELIMITERS.get(delimiter, repr(delimiter))}"
+    return _as_written(path, top, frame), () if delimiter == "," else (divided,)
 
 
-def _first_lines(path: Path) -> list[str]:
-    """Return the line of column names and the line below it."""
-    lines = pd.read_csv(
-        path,
-        header=None,
-        nrows=2,
-        sep="\x01",
-        dtype=str,
-        keep_default_na=False,
-        encoding="utf-8",
-        quoting=csv.QUOTE_NONE,
+def _table(path: Path, top: _Top, **options: Any) -> pd.DataFrame:
+    with _opened(path) as file:
+        file.seek(top.start)
+        frame: pd.DataFrame = pd.read_csv(
+            file, sep=top.delimiter, encoding="utf-8", skipinitialspace=True, **options
+        )
+    return frame
+
+
+def _as_written(path: Path, top: _Top, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose text is as it stands in the file, and so are whole numbers with leading zeros.
+
+    Of what pandas takes for missing only empty cells are left out: "NA" may be a name.
+    """
+    text = [i for i, name in enumerate(frame) if _may_be_names(frame[name])]
+    whole = [i for i, c in enumerate(frame) if _is_whole(frame[c])]
+    padded = whole if whole and _has_leading_zeros(path, top.delimiter) else []
+    wanted = sorted({*text, *padded})
+    if not wanted:
+        return frame
+    raw = _table(path, top, usecols=wanted, dtype=str, keep_default_na=False)
+    for i, name in zip(wanted, raw, strict=True):
+        if i in text or raw[name].str.fullmatch(r"\s*[+-]?0[0-9]+\s*").any():
+            frame[frame.columns[i]] = raw[name].where(raw[name].str.strip() != "")
+    return frame
+
+
+def _may_be_names(column: pd.Series[Any]) -> bool:
+    """Return whether a column has missing cells, and beside them text or nothing."""
+    missing = column.isna()
+    return bool(
+        missing.all() or (missing.any() and pd.api.types.infer_dtype(column, skipna=True) == "string")
     )
-    return [str(cell) for cell in lines[0]]
+
+
+def _is_whole(column: pd.Series[Any]) -> bool:
+    if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
+        return False
+    return bool((column.dropna() % 1 == 0).all()) and bool(column.notna().any())
+
+
+def _opened(path: Path) -> gzip.GzipFile | io.BufferedReader:
+    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")
+
+
+def _has_leading_zeros(path: Path, delimiter: str) -> bool:
+    """Return whether a cell may be a whole number with leading zeros, such as a post code."""
+    edge = b'["\\s' + re.escape(delimiter.encode()) + b"]"
+    search = re.compile(b"(?:^|" + edge + rb")[+-]?0[0-9]+(?=" + edge + b"|$)").search
+    with _opened(path) as file:
+        return any(search(line) for line in file)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Give the lines at the top of a file that are not empty, with the bytes that stand before each."""
+    with _opened(path) as file:
+        top = file.read(TOP_BYTES)
+    found = top.splitlines(keepends=True)
+    for start, line in zip(accumulate(map(len, found), initial=0), found, strict=False):
+        if line.strip():
+            yield start, line.decode("utf-8-sig").rstrip("\r\n")
+
+
+def _top(path: Path) -> _Top:
+    """Return what stands above the data.
+
+    A first line "sep=;", as Excel writes it, names the delimiter. Lines with # in front are comments, but the
+    last of them holds the column names where they belong to the data below it.
+    """
+    lines = list(islice(_lines(path), MAX_COMMENTS))
+    excel = _EXCEL.fullmatch(lines[0][1]) if lines else None
+    lines = lines[1:] if excel else lines
+    rest = list(dropwhile(lambda line: line[1].startswith("#"), lines))[:2]
+    comment = next((line for line in reversed(lines) if line[1].startswith("#")), None)
+    if not rest and comment is None:
+        raise pd.errors.EmptyDataError
+    first = rest[0][1] if rest else ""
+    shared = [d for d in DELIMITERS if comment and first.count(d) == comment[1].count(d) > 0]
+    delimiter = excel[1] if excel else max(shared or DELIMITERS, key=(first or str(comment)).count)
+    rows = [(i, _cells(line, delimiter)) for i, line in rest]
+    if comment and (shared or not rows):
+        name, *others = _cells(comment[1], delimiter)
+        if name == "#" or not rows or any(map(_is_number, rows[0][1])):
+            rows.insert(0, (comment[0], [name.lstrip("# ") or "#", *others]))
+    return _Top(rows[0][0], delimiter, rows[0][1], rows[1][1] if len(rows) > 1 else [])
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
 
 
 def _check_header(path: Path, header: list[str], target: str | None) -> None:

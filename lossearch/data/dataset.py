@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lossearch.data.arrays import features, plain, side, targets
+from lossearch.data.readings import Reading
 from lossearch.data.roles import column_of, column_roles
 from lossearch.data.rows import (
     PIECE_BYTES,
@@ -36,7 +37,8 @@ class Dataset:
     ``x`` is a table of float64 and text columns, a float array (N, ...), or where such are read from when
     memory does not hold them. ``y`` is (N,) numbers or
     names, or (N, T) numbers. ``parts`` names the rows of parts that were given. ``classes`` are class
-    names in the order of the sorted values of y, where the source has them.
+    names in the order of the sorted values of y, where the source has them. ``readings`` say how the columns
+    of a table were read.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Dataset:
     parts: Mapping[str, Array] | None = None
     digest: str = ""
     notes: tuple[str, ...] = ()
+    readings: tuple[Reading, ...] = ()
 
     def __len__(self) -> int:
         return len(self.y)
@@ -87,23 +90,25 @@ def _same_shapes(arrays: list[Any], what: str) -> None:
         raise InputError(f"The parts of {what} have different shapes: {shapes}.")
 
 
-def _features_of(parts: list[Any], stream: bool | None) -> tuple[Features | RowSource, tuple[str, ...]]:
-    """Return the checked features of all parts, and notes; mapped arrays stay where they are if streamed."""
+def _features_of(
+    parts: list[Any], stream: bool | None
+) -> tuple[Features | RowSource, tuple[Reading, ...], tuple[str, ...]]:
+    """Return the checked features of all parts, how they were read, and notes; mapped arrays stay where they are."""
     mapped = [p for p in parts if isinstance(p, np.memmap)]
     if stream is None:
         stream = sum(p.nbytes for p in mapped) > STREAM_BYTES
     if stream and mapped:
         _same_shapes(parts, "X")
         sources = tuple(HeldRows(_mapped(p)) for p in parts)
-        return sources[0] if len(sources) == 1 else ConcatRows(sources), ()
-    table, notes = features(_stack(parts, "X") if len(parts) > 1 else parts[0])
-    return HeldRows(table) if stream else table, notes
+        return sources[0] if len(sources) == 1 else ConcatRows(sources), (), ()
+    found = features(_stack(parts, "X") if len(parts) > 1 else parts[0])
+    return HeldRows(found.x) if stream else found.x, found.readings, found.notes
 
 
 def _mapped(x: Any) -> Features:
     """Return an array whose numbers have been checked, a few rows at a time."""
     if not isinstance(x, np.memmap):
-        return features(x)[0]
+        return features(x).x
     step = rows_of(PIECE_BYTES, x[:1])
     for start in range(0, len(x), step):
         try:
@@ -175,7 +180,7 @@ def from_arrays(
             parts[part] = np.arange(total, total + len(x_part))
             total += len(x_part)
         y = _stack([y, *(xy[1] for xy in given.values())], "y")
-    table, notes = _features_of(every, stream)
+    table, readings, notes = _features_of(every, stream)
     dataset = Dataset(
         name=name,
         x=table,
@@ -186,6 +191,7 @@ def from_arrays(
         time=_pad(time, n, total, "time"),
         parts=parts,
         notes=notes,
+        readings=readings,
     )
     return replace(dataset, digest=digest(dataset))
 

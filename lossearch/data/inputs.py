@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ import pandas as pd
 from lossearch._moments import power_of_two
 from lossearch.data.arrays import features, plain
 from lossearch.data.columns import as_given, conform
+from lossearch.data.readings import Reading, from_json
 from lossearch.data.rows import Array, Features
 from lossearch.errors import InputError
 
@@ -94,6 +95,10 @@ class Inputs(ABC):
     def as_json(self) -> dict[str, Any]:
         """Return plain values, the inverse of :meth:`from_json`."""
 
+    def read_by(self, readings: Sequence[Reading]) -> Inputs:  # noqa: ARG002 - for tables
+        """Return the same inputs, of columns that are read as these say."""
+        return self
+
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Inputs:
         """Return the inputs that :meth:`as_json` described, in this release or in the one before."""
@@ -103,7 +108,7 @@ class Inputs(ABC):
             shape, moved = tuple(values["shape"]), values.get("channels_first", False)
             return ArrayInputs(shape, mean, scale, values.get("axis"), moved)
         columns = TableInputs if values["form"] == TableInputs.form else MatrixInputs
-        return columns(
+        found = columns(
             numbers=tuple(Number(**n) for n in values["numbers"]),
             missing=tuple(values["missing"]),
             categories=tuple(
@@ -112,6 +117,7 @@ class Inputs(ABC):
             ),
             constant=tuple(values["constant"]),
         )
+        return found.read_by([from_json(r) for r in values.get("readings", ())])
 
 
 @dataclass(frozen=True)
@@ -209,9 +215,15 @@ class MatrixInputs(Inputs):
 
 @dataclass(frozen=True)
 class TableInputs(MatrixInputs):
-    """Tables, by the names of their columns."""
+    """Tables, by the names of their columns; ``readings`` say what those of the user's table hold."""
 
     form: ClassVar[str] = "table"
+    readings: tuple[Reading, ...] = ()
+
+    def read_by(self, readings: Sequence[Reading]) -> TableInputs:
+        """Return the same inputs, of columns that are read as these say."""
+        used = set(self.columns)
+        return replace(self, readings=tuple(r for r in readings if used & set(r.gives)))
 
     def cleaned(self, x: Any) -> Features:
         """Return rows as a table."""
@@ -221,18 +233,23 @@ class TableInputs(MatrixInputs):
             raise InputError(
                 f"This model takes a pandas DataFrame with the columns {shown}; got {type(plain(x)).__name__}."
             )
-        return conform(x, [n.column for n in self.numbers], [c.column for c in self.categories])
+        numbers = [n.column for n in self.numbers]
+        return conform(x, numbers, [c.column for c in self.categories], self.readings)
 
     def example(self) -> pd.DataFrame:
         """Return two rows."""
         values: dict[str, list[Any]] = {n.column: [n.fill, n.fill + n.scale] for n in self.numbers}
         for name in as_given(values):
             if name not in values:
-                values[name] = [pd.Timestamp(0) + pd.Timedelta(round(d), "D") for d in values[f"{name} days"]]
+                values[name] = list(np.array(values[f"{name} days"]).round().astype("datetime64[D]"))
         for c in self.categories:
             names = c.names or c.infrequent
             values[c.column] = [names[0], names[-1]]
         return pd.DataFrame({name: values[name] for name in as_given(self.columns)})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {**super().as_json(), "readings": [r.as_json() for r in self.readings]}
 
 
 def _array(x: Any, shape: tuple[int, ...]) -> Array:
@@ -241,8 +258,7 @@ def _array(x: Any, shape: tuple[int, ...]) -> Array:
     Raises:
         InputError: they have another.
     """
-    table, _ = features(x)
-    rows = np.asarray(table)
+    rows = np.asarray(features(x).x)
     if rows.shape[1:] != shape:
         wanted = ", ".join(("N", *map(str, shape)))
         raise InputError(

@@ -18,6 +18,7 @@ from lossearch._text import size
 from lossearch.data import columns
 from lossearch.data.arrays import side, targets
 from lossearch.data.dataset import Dataset
+from lossearch.data.readings import Reading
 from lossearch.data.roles import column_of, column_roles
 from lossearch.data.rows import SHUFFLE_BYTES, Draw, Features, Ids, Piece, join, loaded, shuffled, take
 from lossearch.errors import InputError
@@ -64,7 +65,8 @@ class ParquetRows:
     """The features in a Parquet file.
 
     What each column holds is read off the first row group, and every other must hold the same.
-    ``sizes`` are the row groups' numbers of rows; ``numbers`` and ``names`` the cleaned table's columns.
+    ``sizes`` are the row groups' numbers of rows; ``numbers`` and ``names`` the cleaned table's columns, which
+    come about as ``readings`` say.
     """
 
     path: Path
@@ -72,6 +74,7 @@ class ParquetRows:
     sizes: tuple[int, ...]
     numbers: tuple[str, ...]
     names: tuple[str, ...]
+    readings: tuple[Reading, ...] = ()
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -95,10 +98,10 @@ class ParquetRows:
         first = next((g for g, n in enumerate(sizes) if n), None)
         if first is None:
             raise InputError(f"{path.name} has column names and no rows.")
-        table, notes = columns.clean(file.read_row_group(first, columns=list(features)).to_pandas())
+        table, readings, notes = columns.clean(file.read_row_group(first, columns=list(features)).to_pandas())
         text = tuple(map(str, table.columns[table.dtypes != np.float64]))
         numbers = tuple(c for c in map(str, table.columns) if c not in text)
-        return cls(path, tuple(features), sizes, numbers, text, notes)
+        return cls(path, tuple(features), sizes, numbers, text, readings, notes)
 
     @property
     def starts(self) -> Ids:
@@ -118,7 +121,7 @@ class ParquetRows:
         group, rows = asked
         frame = opened(self.path).read_row_group(group, columns=list(self.columns)).to_pandas()
         try:
-            return columns.conform(frame.iloc[rows], self.numbers, self.names)
+            return columns.conform(frame.iloc[rows], self.numbers, self.names, self.readings)
         except InputError as error:
             raise InputError(f"{self.path.name}, row group {group}: {error}") from error
 
@@ -172,6 +175,7 @@ def from_parquet(
         target=", ".join(roles.target),
         digest=hashlib.blake2b(rows.digest().hex().encode() + own, digest_size=16).hexdigest(),
         notes=rows.notes,
+        readings=rows.readings,
         groups=side(column_of(held, roles.groups), len(rows), "groups"),
         time=side(column_of(held, roles.time), len(rows), "time"),
     )

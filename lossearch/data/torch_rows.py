@@ -47,8 +47,7 @@ def _pair(batch: Any, name: str) -> tuple[Any, Any]:
 
 
 def _inputs(x: Any) -> Array:
-    table, _ = features(x)
-    return np.asarray(table)
+    return np.asarray(features(x).x)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from lossearch._numerals import notation_of, numbers
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
-from lossearch.kinds._kind import Array
+from lossearch.kinds._kind import Array, TargetForm
 
 MAX_INFERRED_CLASSES = 20
 ROWS_PER_INFERRED_CLASS = 5
+_IF_NAMES = "If they are names of classes, say so: kind = 'multiclass'."
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """Targets in the form of their kind of task."""
+    """Targets in the form of their kind of task; ``given`` as numbers or names, before they took it."""
 
     kind: str
+    given: Array
     y: Array
     classes: tuple[str, ...]
     n_out: int
@@ -123,15 +128,51 @@ def read_target(y: Array, kind: str | None = None, names: Sequence[str] = ()) ->
         UnknownNameError: there is no such kind.
         InputError: there is one value only, a class has one row, or the kind does not fit.
     """
+    given, note = _as_numbers(y, kind)
     if kind is None:
-        kind, reason = infer_kind(y)
+        kind, reason = infer_kind(given)
     else:
-        why_not = KINDS[kind].misfit(y)
+        why_not = KINDS[kind].misfit(given)
         if why_not:
             raise InputError(
                 f"kind = {kind!r} was asked for, but {why_not}. Leave kind out to have it inferred."
             )
-        refuse_constant(y)
+        refuse_constant(given)
         reason = f"{kind}: as asked"
-    found = KINDS[kind].read(y, names)
-    return Target(kind, found.y, found.classes, found.n_out, reason + found.note)
+    found = KINDS[kind].read(given, names)
+    return Target(kind, given, found.y, found.classes, found.n_out, reason + found.note + note)
+
+
+def _as_numbers(y: Array, kind: str | None) -> tuple[Array, str]:
+    """Return targets that are numbers written as text as numbers, unless classes are asked for, and a note."""
+    real = kind is not None and KINDS[kind].form is TargetForm.REAL
+    if not is_text(y) or (y.ndim == 1 and kind is not None and not real):
+        return y, ""
+    if y.ndim == 1:
+        return _written(pd.Series(y), "y", asked=real)
+    columns = [
+        _written(pd.Series(column).infer_objects(), f"y column {i}", asked=True)
+        for i, column in enumerate(y.T)
+    ]
+    if any(is_text(column) for column, _ in columns):
+        raise InputError("y has several columns of names; give one column.")
+    return np.column_stack([column for column, _ in columns]), next((n for _, n in columns if n), "")
+
+
+def _written(column: pd.Series[Any], what: str, *, asked: bool) -> tuple[Array, str]:
+    """Return a column of text as numbers where it is such, and a note."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy(), ""
+    found = notation_of(column, what, f"Correct such rows, or leave them out. {_IF_NAMES}", asked=asked)
+    note = f"; {found.note}" if found.note else ""
+    if found.notation is None:
+        return column.to_numpy(dtype=object), note
+    values = numbers(column, found.notation, what)
+    missing = np.isnan(values)
+    if missing.any():
+        marks = ", ".join(map(repr, column[missing].unique()[:3]))
+        raise InputError(
+            f"{what} holds numbers, and {marks} for {missing.sum()} missing values ({some_rows(missing)}): leave those "
+            f"rows out. {_IF_NAMES}"
+        )
+    return values, note

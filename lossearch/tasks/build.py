@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from torch import nn
 
 from lossearch.data import preparation
 from lossearch.data.dataset import Dataset
+from lossearch.data.inputs import Inputs
+from lossearch.data.readings import Reading
 from lossearch.data.rows import RowSource
 from lossearch.data.splits import Labels, Rows, Splits, make_splits, parts_by_rows
 from lossearch.errors import InputError, refuse
@@ -206,14 +209,19 @@ def make_task(
         target=dataset.target,
         notes=tuple(notes),
         describe=_describe(dataset, target, plan, splits, network, shape),
-        blueprint=Blueprint(network, _labels(dataset, target), folds.inputs, folds.whole),
+        blueprint=Blueprint(network, _labels(dataset, target), partial(_inputs, folds, dataset.readings), folds.whole),
         second=judges.second,
     )  # fmt: skip
 
 
+def _inputs(folds: Folds | StreamedFolds, readings: Sequence[Reading], seed: int, whole: bool) -> Inputs:
+    """Return how rows become network inputs, columns of a table as they were read here."""
+    return folds.inputs(seed, whole).read_by(readings)
+
+
 def _labels(dataset: Dataset, target: Target) -> tuple[Any, ...]:
     """Return the classes as they stand in y, or by their names where the data have them."""
-    values = np.unique(dataset.y) if target.classes else np.empty(0)
+    values = np.unique(target.given) if target.classes else np.empty(0)
     named = len(dataset.classes) == len(values)
     return target.classes if named else tuple(values.tolist())
 
