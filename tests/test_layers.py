@@ -16,7 +16,17 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     ("errors",),
-    ("_registry", "_random", "_class_axis", "_epochs", "_json", "_text", "_imports", "_numerals"),
+    (
+        "_registry",
+        "_random",
+        "_class_axis",
+        "_epochs",
+        "_json",
+        "_text",
+        "_imports",
+        "_numerals",
+        "_notation",
+    ),
     ("kinds", "config"),
     ("losses",),
     ("pairs",),
@@ -37,6 +47,7 @@ LAYERS = (
 BESIDE: dict[str, tuple[str, ...]] = {
     "_registry": (),
     "_imports": ("_registry",),
+    "_notation": ("_numerals",),
     "config": ("kinds",),
     "networks": ("data",),
     "model": ("records",),

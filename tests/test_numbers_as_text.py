@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lossearch._numerals import Notation, notation_of, numbers
+from lossearch._notation import notation_of
+from lossearch._numerals import Notation, numbers
 from lossearch.data.columns import clean, conform
 from lossearch.data.inputs import Inputs
 from lossearch.data.sources import from_arrays, read_data

@@ -16,6 +16,7 @@ Array = NDArray[Any]
 DATE_PARTS = ("days", "month", "weekday")
 """The numbers that a column of dates becomes, each named after it."""
 MOSTLY_DATES = 0.5
+SAMPLE = 2000
 _ISO = r"\s*\d{4}-\d{2}-\d{2}"
 _MICROSECONDS = "datetime64[us]"
 """Any year that Python or ISO 8601 can write fits into it."""
@@ -96,9 +97,10 @@ def _of_object(cell: Any) -> Any:
 
 
 def is_date_text(column: pd.Series[Any]) -> bool:
-    """Return whether most cells of a column of text are ISO 8601 dates."""
+    """Return whether most cells of a column of text are ISO 8601 dates; of many some are looked at."""
     cells = column.dropna()
-    cells = cells[~cells.map(is_missing_mark)] if len(cells) else cells
+    cells = cells.iloc[:: -(-len(cells) // SAMPLE) or 1]
+    cells = cells[[not is_missing_mark(cell) for cell in cells]]
     if not cells.head(20).str.match(_ISO).any():
         return False
     _, odd = moments_of(cells)

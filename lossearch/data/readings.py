@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lossearch import _numerals
+from lossearch._notation import notation_of
 from lossearch._numerals import Notation
 from lossearch.data import dates
 from lossearch.errors import InputError
@@ -243,7 +244,7 @@ def _of_text(
         return Dates(name), (Dates(name).note,)
     what = f"Column {name!r}"
     cure = f"{_numerals.CURE} If they are names, make the column categorical: X[{name!r}].astype('category')."
-    found = _numerals.notation_of(cells, what, cure, asked=bool(plain.any()))
+    found = notation_of(cells, what, cure, asked=bool(plain.any()))
     if found.notation is None and plain.any():
         odd = text & ~column.where(text, "").map(_numerals.is_missing_mark)
         if odd.any():
@@ -265,7 +266,9 @@ def _mixture(name: str, text: pd.Series[bool]) -> InputError:
 
 def _are(column: pd.Series[Any], *types: type) -> pd.Series[bool]:
     """Return which cells are of these types and not missing."""
-    return column.map(lambda v: isinstance(v, types)).astype(bool) & column.notna()
+    held = list(map(type, column.astype(object)))
+    known = {kind: issubclass(kind, types) for kind in set(held)}
+    return pd.Series([known[kind] for kind in held], index=column.index, dtype=bool) & column.notna()
 
 
 def _refuse_others(column: pd.Series[Any], known: pd.Series[bool], name: str, wanted: str = "") -> None:

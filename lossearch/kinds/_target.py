@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lossearch._numerals import notation_of, numbers
+from lossearch._notation import notation_of
+from lossearch._numerals import numbers
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
 from lossearch.kinds._kind import Array, TargetForm
