@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lossearch.data import columns
 from lossearch.data.columns import Cleaned
+from lossearch.data.dates import from_arrow, moments_of
 from lossearch.errors import InputError, refuse
 from lossearch.kinds import some_rows
 
@@ -29,7 +30,7 @@ def plain(values: Any, name: str = "X") -> Any:
     if isinstance(values, (pd.DataFrame, np.ndarray)):
         return values
     if isinstance(values, (pd.Series, pd.Index)):
-        return values.to_numpy()
+        return from_arrow(pd.Series(values)).to_numpy()
     if hasattr(values, "toarray"):
         raise InputError(f"{name} is a sparse matrix: give {name}.toarray().")
     try:
@@ -147,6 +148,9 @@ def side(values: Any, n: int, name: str) -> Array | None:
         return np.asarray(pd.factorize(values)[0])
     if values.dtype.kind not in "OU":
         return np.asarray(values)
+    moments, odd = moments_of(pd.Series(values))
+    if not odd.any():
+        return moments
     try:
         return np.asarray(pd.to_datetime(values, utc=True).tz_localize(None))
     except (ValueError, TypeError) as error:

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lossearch.data.dates import DATE_PARTS
-from lossearch.data.readings import Columns, Dates, Numbers, Reading, learn, readings_of
+from lossearch.data.inference import learn
+from lossearch.data.readings import Columns, Dates, Numbers, Reading, readings_of
 from lossearch.errors import InputError, refuse
 
 

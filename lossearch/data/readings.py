@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from lossearch import _numerals
-from lossearch._notation import notation_of
 from lossearch._numerals import Notation
 from lossearch.data import dates
 from lossearch.errors import InputError
@@ -82,11 +81,11 @@ class Numbers(Reading):
         return {self.column: pd.Series(values, index=column.index)}
 
     def _objects(self, column: pd.Series[Any]) -> Any:
-        text = _are(column, str)
+        text = are(column, str)
         values = column.where(text, np.nan)
         found = _numerals.numbers(values, self.notation, f"Column {self.column!r}")
-        plain = _are(column, *_NUMBERS)
-        _refuse_others(column, text | plain, self.column)
+        plain = are_numbers(column)
+        refuse_others(column, text | plain, self.column)
         found[plain] = [float(v) for v in column[plain]]
         return found
 
@@ -114,7 +113,7 @@ class Dates(Reading):
             i = int(np.flatnonzero(odd)[0])
             more = f", and {odd.sum() - 1} more cells" if odd.sum() > 1 else ""
             raise InputError(
-                f"Column {self.column!r} must hold dates; {column.iloc[i]!r} in row {i} is none{more}. Write dates as "
+                f"Column {self.column!r} must hold dates; {_cell(column, i)} in row {i} is none{more}. Write dates as "
                 "2024-01-31, and leave cells empty whose date is missing."
             )
         found = dates.date_numbers(self.column, moments)
@@ -138,7 +137,7 @@ class Durations(Reading):
         if pd.api.types.is_numeric_dtype(column.dtype):
             return Numbers(self.column).read(column)
         if not pd.api.types.is_timedelta64_dtype(column.dtype):
-            _refuse_others(column, _are(column, *dates.DURATIONS), self.column, "durations")
+            refuse_others(column, are(column, *dates.DURATIONS), self.column, "durations")
         return {self.column: pd.Series(dates.days_of(column), index=column.index)}
 
 
@@ -158,7 +157,7 @@ class Times(Reading):
         column = dates.from_arrow(column)
         if pd.api.types.is_numeric_dtype(column.dtype):
             return Numbers(self.column).read(column)
-        _refuse_others(column, _are(column, *dates.TIMES), self.column, "times of day")
+        refuse_others(column, are(column, *dates.TIMES), self.column, "times of day")
         return {self.column: pd.Series(dates.hours_of(column), index=column.index)}
 
 
@@ -193,92 +192,32 @@ def from_json(values: Mapping[str, Any]) -> Reading:
     return _FORMS[values["form"]](**own)
 
 
-def learn(name: str, column: pd.Series[Any]) -> tuple[Reading, tuple[str, ...]]:
-    """Return how a column is read, and notes.
-
-    Raises:
-        InputError: it holds objects that are neither numbers, text nor dates, a mixture, or text most of which
-            is numbers.
-    """
-    column = dates.from_arrow(column)
-    dtype = column.dtype
-    reading: Reading | None = None
-    if isinstance(dtype, pd.CategoricalDtype):
-        reading = Names(name)
-    elif pd.api.types.is_timedelta64_dtype(dtype):
-        reading = Durations(name)
-    elif pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
-        reading = Dates(name)
-    elif pd.api.types.is_numeric_dtype(dtype):
-        reading = Numbers(name)
-    if reading is None:
-        return _of_objects(name, column.astype(object))
-    return reading, (reading.note,) if reading.note else ()
-
-
-def _of_objects(name: str, column: pd.Series[Any]) -> tuple[Reading, tuple[str, ...]]:
-    """Return how a column of objects or text is read, and notes."""
-    text, plain = _are(column, str), _are(column, *_NUMBERS)
-    if text.any() and (text | plain | column.isna()).all():
-        return _of_text(name, column, text, plain)
-    for reading, types in (
-        (Numbers(name), _NUMBERS),
-        (Dates(name), (*dates.DATES, str)),
-        (Durations(name), dates.DURATIONS),
-        (Times(name), dates.TIMES),
-    ):
-        if (_are(column, *types) | column.isna()).all():
-            return reading, (reading.note,) if reading.note else ()
-    if plain.any():
-        raise _mixture(name, ~plain & column.notna())
-    _refuse_others(column, text, name)
-    return Names(name), ()
-
-
-def _of_text(
-    name: str, column: pd.Series[Any], text: pd.Series[bool], plain: pd.Series[bool]
-) -> tuple[Reading, tuple[str, ...]]:
-    """Return how text is read, among which there may be numbers."""
-    cells = column.where(text, np.nan)
-    if not plain.any() and dates.is_date_text(cells):
-        return Dates(name), (Dates(name).note,)
-    what = f"Column {name!r}"
-    cure = f"{_numerals.CURE} If they are names, make the column categorical: X[{name!r}].astype('category')."
-    found = notation_of(cells, what, cure, asked=bool(plain.any()))
-    if found.notation is None and plain.any():
-        odd = text & ~column.where(text, "").map(_numerals.is_missing_mark)
-        if odd.any():
-            raise _mixture(name, text)
-        return Numbers(name), (f"column {name!r}: text such as {column[text].iloc[0]!r} for a missing value",)
-    notes = (f"column {name!r}: {found.note}",) if found.note else ()
-    if found.notation is not None:
-        return Numbers(name, found.notation), notes
-    marks = [c for c in cells.dropna().unique() if _numerals.is_missing_mark(c)]
-    # pandas makes such a name a missing value where others read their files
-    known = len(marks) == 1 and bool(cells.notna().all())
-    return Names(name, str(marks[0]) if known else MISSING), notes
-
-
-def _mixture(name: str, text: pd.Series[bool]) -> InputError:
-    rows = some_rows(text.to_numpy())
-    return InputError(f"Column {name!r} mixes numbers and text ({rows}): make it one or the other.")
-
-
-def _are(column: pd.Series[Any], *types: type) -> pd.Series[bool]:
+def are(column: pd.Series[Any], *types: type) -> pd.Series[bool]:
     """Return which cells are of these types and not missing."""
     held = list(map(type, column.astype(object)))
     known = {kind: issubclass(kind, types) for kind in set(held)}
     return pd.Series([known[kind] for kind in held], index=column.index, dtype=bool) & column.notna()
 
 
-def _refuse_others(column: pd.Series[Any], known: pd.Series[bool], name: str, wanted: str = "") -> None:
+def are_numbers(column: pd.Series[Any]) -> pd.Series[bool]:
+    """Return which cells are numbers or truth values and not missing."""
+    # numpy counts its durations among the whole numbers
+    return are(column, *_NUMBERS) & ~are(column, *dates.DURATIONS)
+
+
+def _cell(column: pd.Series[Any], i: int) -> str:
+    cell = column.iloc[i]
+    return repr(cell) if isinstance(cell, str) else str(cell)
+
+
+def refuse_others(column: pd.Series[Any], known: pd.Series[bool], name: str, wanted: str = "") -> None:
     """Refuse cells that are neither known nor missing."""
     odd = column.notna() & ~known
     if not odd.any():
         return
     if wanted:
         raise InputError(
-            f"Column {name!r} must hold {wanted}; {column[odd].iloc[0]!r} ({some_rows(odd.to_numpy())}) is none."
+            f"Column {name!r} must hold {wanted}; {_cell(column[odd], 0)} ({some_rows(odd.to_numpy())}) is none."
         )
     found = ", ".join(sorted({type(v).__name__ for v in column[odd]}))
     raise InputError(
