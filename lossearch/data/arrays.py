@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lossearch.data import columns
 from lossearch.data.columns import Cleaned
 from lossearch.data.dates import from_arrow, moments_of
+from lossearch.data.suspects import row_numbers
 from lossearch.errors import InputError, refuse
 from lossearch.kinds import some_rows
 
@@ -66,7 +67,7 @@ def features(x: Any) -> Cleaned[pd.DataFrame | Array]:
         raise InputError(f"X is empty: shape {x.shape}.")
     if table.ndim > 2 and table.dtype.kind == "f" and np.isnan(table).any():
         raise InputError(f"X has shape {x.shape} and missing values; they are filled in tables only.")
-    return Cleaned(table)
+    return Cleaned(table, notes=row_numbers(table))
 
 
 def _names(y: Array) -> Array:

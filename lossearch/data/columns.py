@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lossearch.data.dates import DATE_PARTS
 from lossearch.data.inference import learn
 from lossearch.data.readings import Columns, Dates, Numbers, Reading, readings_of
+from lossearch.data.suspects import without_row_numbers
 from lossearch.errors import InputError, refuse
 
 
@@ -49,7 +50,8 @@ def clean(frame: pd.DataFrame) -> Cleaned[pd.DataFrame]:
     """Return a table of float64 columns and text columns only, how each column was read, and notes.
 
     Truth values become 0 and 1, dates become numbers, and so does text most of which is numbers; missing text
-    becomes a name of its own; missing numbers stay missing. Each row is treated by itself.
+    becomes a name of its own; missing numbers stay missing. Each row is treated by itself. A column that is
+    surely no more than the number of the row is left out.
 
     Raises:
         InputError: a column holds infinite values, complex numbers, objects, or a mixture.
@@ -68,7 +70,8 @@ def clean(frame: pd.DataFrame) -> Cleaned[pd.DataFrame]:
             readings.append(reading)
             notes += own
     refuse(problems)
-    return Cleaned(pd.DataFrame(columns, index=frame.index), tuple(readings), tuple(notes))
+    table, numbering = without_row_numbers(pd.DataFrame(columns, index=frame.index))
+    return Cleaned(table, tuple(readings), (*notes, *numbering))
 
 
 def _twice(name: str, column: str) -> str:

@@ -19,8 +19,9 @@ from lossearch.data.inputs import Inputs
 from lossearch.data.readings import Reading
 from lossearch.data.rows import RowSource
 from lossearch.data.splits import Labels, Rows, Splits, make_splits, parts_by_rows
+from lossearch.data.suspects import repeated_rows, telling_columns
 from lossearch.errors import InputError, refuse
-from lossearch.kinds import KINDS, MOST_ROUNDING, Target, TargetFacts, read_target
+from lossearch.kinds import KINDS, MOST_ROUNDING, Target, TargetFacts, TargetForm, read_target
 from lossearch.metrics.metric import Metric
 from lossearch.networks.architecture import make_network, takes_channels_first
 from lossearch.networks.factory import Network
@@ -187,6 +188,7 @@ def make_task(
         *dataset.notes,
         *plan.notes,
         splits.words,
+        *_suspects(dataset, target, splits, seed),
         *folds.notes,
         f"model {_model_words(network, built)}",
     ]
@@ -212,6 +214,19 @@ def make_task(
         blueprint=Blueprint(network, _labels(dataset, target), partial(_inputs, folds, dataset.readings), folds.whole),
         second=judges.second,
     )  # fmt: skip
+
+
+def _suspects(dataset: Dataset, target: Target, splits: Splits, seed: int) -> tuple[str, ...]:
+    """Return notes on what would make scores better than the model is, of data in memory."""
+    if isinstance(dataset.x, RowSource):
+        return ()
+    train, validation = splits.rows(seed)
+    parts = {"training": train, "validation": validation, "test": splits.test}
+    classes = KINDS[target.kind].form is not TargetForm.REAL
+    return (
+        *telling_columns(dataset.x, target.y, classes=classes),
+        *repeated_rows(dataset.x, target.y, parts),
+    )
 
 
 def _inputs(folds: Folds | StreamedFolds, readings: Sequence[Reading], seed: int, whole: bool) -> Inputs:

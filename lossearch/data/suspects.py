@@ -1,0 +1,215 @@
+"""What makes a score better than the model: columns that number the rows or tell the target, and repeated rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lossearch._text import listed
+from lossearch.data.rows import Array, Features, Ids
+
+MIN_ROWS = 10
+"""Fewer rows may count by chance."""
+MOST_RESTARTS = 2
+"""How often a column may begin to count anew: three parts that are given one after another."""
+SAMPLES = (50, 2000)
+"""Rows looked at first: what holds for all rows holds for some of them too."""
+WIDE = 64
+"""Columns above which rows are hashed as bytes."""
+
+_UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?", re.IGNORECASE)
+_NUMBERING = {
+    "index", "idx", "id", "row", "rowid", "rowname", "rownames", "rownumber", "rownum", "rowno", "no", "nr", "number",
+    "sno", "serial", "obs", "observation", "record", "recordid", "recordno",
+}  # fmt: skip
+
+
+def _counts(values: Array) -> bool:
+    """Return whether values go 0, 1, 2, ... or 1, 2, 3, ..., from the first again at most a few times."""
+    if len(values) < MIN_ROWS or values[0] not in (0, 1) or values[1] != values[0] + 1:
+        return False
+    restarts = values[1:] == values[0]
+    most = min(MOST_RESTARTS, len(values) // MIN_ROWS - 1)
+    return bool(restarts.sum() <= most and ((np.diff(values) == 1) | restarts).all())
+
+
+def _numbers_rows(values: Array) -> bool:
+    """Return whether values are 0 to N - 1 or 1 to N in any order."""
+    low, high = values.min(), values.max()
+    if len(values) < MIN_ROWS or low not in (0, 1) or high - low != len(values) - 1:
+        return False
+    return bool((np.bincount((values - low).astype(np.int64), minlength=len(values)) == 1).all())
+
+
+def _is_number_of_row(name: str, values: Array) -> tuple[bool, bool]:
+    """Return whether a column may be no more than the number of the row, and whether it surely is."""
+    if np.isnan(values).any() or not np.equal(np.mod(values, 1), 0).all():
+        return False, False
+    unnamed = _UNNAMED.fullmatch(name.strip()) is not None
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    named = unnamed or plain in _NUMBERING
+    counts = _counts(values) or (named and _numbers_rows(values))
+    rising = unnamed and len(values) >= MIN_ROWS and bool((np.diff(values) > 0).all())
+    return counts or rising, (counts and (unnamed or plain == "index")) or rising
+
+
+def without_row_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return a cleaned table without columns that are surely the rows' numbers, and notes on them and on likely ones."""
+    sure: list[Any] = []
+    notes: list[str] = []
+    for name in table.columns[table.dtypes == np.float64]:
+        values = table[name].to_numpy()
+        likely, surely = _is_number_of_row(str(name), values)
+        if surely and table.shape[1] - len(sure) > 1:
+            sure.append(name)
+            notes.append(f"column {name!r} is left out: it numbers the rows")
+        elif likely:
+            notes.append(_row_number(repr(name)))
+    return table.drop(columns=sure), tuple(notes)
+
+
+def row_numbers(x: Array) -> tuple[str, ...]:
+    """Return notes on columns of an array (N, F) that count the rows."""
+    if x.ndim != 2 or len(x) < MIN_ROWS:
+        return ()
+    likely = np.flatnonzero(np.isin(x[0], (0, 1)) & (x[1] == x[0] + 1) & (x[2] == x[1] + 1))
+    return tuple(_row_number(str(i)) for i in likely if _counts(x[:, i]))
+
+
+def _row_number(name: str) -> str:
+    return (
+        f"column {name} counts the rows: leave it out if it is no more than their number, which says nothing of new rows "
+        "and, where rows are sorted, tells the target"
+    )
+
+
+# Columns that tell the target
+
+
+def _same_order(values: Array, y: Array) -> bool:
+    """Return whether targets rise, or fall, with values and only with them."""
+    a, b = (pd.factorize(v, sort=True)[0] for v in (values, y))
+    return bool((a == b).all() or (a == b.max() - b).all())
+
+
+def _one_to_one(values: Array, y: Array) -> bool:
+    a, b = pd.factorize(values)[0], pd.factorize(y)[0]
+    pairs = len(pd.unique(a.astype(np.int64) * (b.max() + 1) + b))
+    return bool(pairs == a.max() + 1 == b.max() + 1)
+
+
+def _in_intervals(values: Array, y: Array) -> bool:
+    """Return whether each class has an interval of values of its own."""
+    low, high = (np.array([f(values[y == c]) for c in np.unique(y)]) for f in (np.min, np.max))
+    order = np.argsort(low)
+    return bool((low[order][1:] > high[order][:-1]).all())
+
+
+def _named_alike(values: Array, y: Array, rows: int) -> bool:
+    """Return whether each of a few names, for so many rows in all, stands beside one class only."""
+    names, different = pd.factorize(values)
+    if len(different) > rows / MIN_ROWS:
+        return False
+    return len(pd.unique(names.astype(np.int64) * (y.max() + 1) + y)) == len(different)
+
+
+def _tells(values: Array, y: Array, rows: int, *, classes: bool) -> str:
+    """Return how a column of some of ``rows`` rows tells their targets, (N,), '' where it does not."""
+    numeric = values.dtype.kind != "O"
+    missing = np.isnan(values) if numeric else np.zeros(len(values), dtype=bool)
+    if missing.any():
+        if classes and _one_to_one(missing, y):
+            return "tells the target by where it is missing"
+        values, y = values[~missing], y[~missing]
+        if len(y) < MIN_ROWS or len(np.unique(y)) < 2:
+            return ""
+    if numeric and not classes and np.array_equal(values, y):
+        return "is the target itself"
+    if _one_to_one(values, y) if classes else numeric and _same_order(values, y):
+        return "is the target in other words"
+    alone = classes and (_in_intervals(values, y) if numeric else _named_alike(values, y, rows))
+    return "alone tells the target" if alone else ""
+
+
+def telling_columns(x: Features, y: Array, *, classes: bool) -> tuple[str, ...]:
+    """Return notes on columns of a table or an array (N, F) by which alone every target can be told.
+
+    Args:
+        x: cleaned features.
+        y: class numbers (N,), or real targets (N, T).
+        classes: which of the two.
+    """
+    if x.ndim != 2 or len(x) < MIN_ROWS:
+        return ()
+    targets = y.reshape(len(y), -1).T
+    found = {name: how for target in targets for name, how in _telling(x, target, classes=classes)}
+    if not found:
+        return ()
+    ways = {how: [repr(n) for n, h in found.items() if h == how] for how in found.values()}
+    return tuple(
+        f"column {listed(names, 5)} {how}: leave it out if it is not known before the target is"
+        for how, names in ways.items()
+    )
+
+
+def _telling(x: Features, y: Array, *, classes: bool) -> Iterator[tuple[Hashable, str]]:
+    places: Sequence[Any] = range(x.shape[1])
+    for most in (*SAMPLES, len(x)):
+        rows = np.unique(np.linspace(0, len(x) - 1, min(most, len(x))).astype(np.int64))
+        if len(np.unique(y[rows])) < 2:
+            continue
+        how = {i: _tells(_column(x, i)[rows], y[rows], len(x), classes=classes) for i in places}
+        places = [i for i in places if how[i]]
+        if rows.size == len(x):
+            yield from (((x.columns[i] if isinstance(x, pd.DataFrame) else i), how[i]) for i in places)
+            return
+
+
+def _column(x: Features, i: int) -> Array:
+    if isinstance(x, pd.DataFrame):
+        column = x.iloc[:, i]
+        return np.asarray(column, dtype=np.float64 if column.dtype == np.float64 else object)
+    return x[:, i]
+
+
+# Rows that occur again
+
+
+def _hashes(x: Features) -> NDArray[np.uint64]:
+    """Return a number for each row, the same for equal rows."""
+    if isinstance(x, pd.DataFrame):
+        return np.asarray(pd.util.hash_pandas_object(x, index=False), dtype=np.uint64)
+    table = np.ascontiguousarray(x.reshape(len(x), -1))
+    if table.shape[1] <= WIDE:
+        return _hashes(pd.DataFrame(table))
+    return np.array([hash(row.tobytes()) for row in table], dtype=np.int64).view(np.uint64)
+
+
+def repeated_rows(x: Features, y: Array, parts: Mapping[str, Ids]) -> tuple[str, ...]:
+    """Return a note on rows of a part that stand, with the same target, in an earlier one too.
+
+    Args:
+        x: cleaned features.
+        y: targets, (N,) or (N, T).
+        parts: the rows of training, validation and test part, in this order.
+    """
+    with np.errstate(over="ignore"):
+        rows = _hashes(x) * np.uint64(31) + _hashes(y.reshape(len(y), -1))
+    found = []
+    for k, (name, own) in enumerate(parts.items()):
+        before = [rows[other] for other in list(parts.values())[:k]]
+        again = int(np.isin(rows[own], np.concatenate(before)).sum()) if before else 0
+        if again:
+            found.append(f"{again} of {len(own)} {name} rows")
+    if not found:
+        return ()
+    note = (
+        f"{listed(found)} stand in an earlier part too, features and target alike: if they are the same observations, "
+        "drop the repeated ones (DataFrame.drop_duplicates) or name groups, for the scores flatter"
+    )
+    return (note,)
