@@ -258,13 +258,16 @@ def point(result: Result, pair: str) -> Any:
         ),
         (
             TABLE.assign(age=["alt", *TABLE.age[1:]]),
-            "Column 'age' must hold numbers; 1 of 160 cells, such as 'alt', are not. Leave",
+            "Column 'age' must hold numbers, and 1 of 160 cells is not: 'alt' in row 0. Write",
         ),
         (
             TABLE.assign(age=np.inf).head(2),
             "Column 'age' holds infinite values (rows 0, 1): drop or replace them.",
         ),
-        (TABLE.assign(born="gestern"), "Column 'born' must hold dates; 'gestern' is none."),
+        (
+            TABLE.assign(born="gestern"),
+            "Column 'born' must hold dates; 'gestern' in row 0 is none, and 159 more",
+        ),
         (
             TABLE.to_numpy(),
             "This model takes a pandas DataFrame with the columns 'age', 'pay', 'born', 'city'; got ndarray.",
