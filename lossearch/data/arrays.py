@@ -18,6 +18,8 @@ from lossearch.kinds import some_rows
 
 Array = NDArray[Any]
 
+_PANDAS = " If 'NA' or 'None' is a class, pandas took its name for a missing value: read the file with keep_default_na=False."
+
 
 def _any_in_row(mask: Array) -> Array:
     return np.asarray(mask.any(axis=tuple(range(1, mask.ndim))))
@@ -118,7 +120,10 @@ def _checked(y: Array) -> Array:
     missing = _any_in_row(np.asarray(pd.isna(y)))
     problems = []
     if missing.any():
-        problems.append(f"y has {missing.sum()} missing values ({some_rows(missing)}): leave those rows out.")
+        text = any(isinstance(v, str) for v in y.flat)
+        problems.append(
+            f"y has {missing.sum()} missing values ({some_rows(missing)}): leave those rows out.{_PANDAS if text else ''}"
+        )
     elif y.dtype.kind in "OUS":
         y = _names(y) if y.ndim == 1 else _joined([_names(column) for column in y.T])
     if y.dtype.kind == "f":

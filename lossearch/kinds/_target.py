@@ -11,12 +11,19 @@ import pandas as pd
 
 from lossearch._notation import notation_of
 from lossearch._numerals import numbers
+from lossearch._text import listed
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
 from lossearch.kinds._kind import Array, TargetForm
 
 MAX_INFERRED_CLASSES = 20
 ROWS_PER_INFERRED_CLASS = 5
+FAR_OFF = 10
+"""How many times the range of the others a value lies beside them, to be taken for an error."""
+MOST_STRAYS = 3
+"""The most different values that are taken for errors."""
+STRAY_SHARE = 0.01
+"""The most rows that are, where it is more than one."""
 _IF_NAMES = "If they are names of classes, say so: kind = 'multiclass'."
 
 
@@ -98,6 +105,59 @@ def _refuse_one_hot(y: Array) -> None:
         )
 
 
+def _far(values: Array, core: Array) -> Array:
+    """Return which of some ascending values lie far above or below a core of them and what goes on from it."""
+    found = np.zeros(len(values), dtype=bool)
+    for ordered, marked in ((values, found), (-values[::-1], found[::-1])):
+        inner = ordered[core if marked is found else core[::-1]]
+        steps = np.flatnonzero(ordered >= inner[-1])
+        gaps, ranges = np.diff(ordered[steps]), ordered[steps[:-1]] - inner[0]
+        beyond = np.flatnonzero(gaps > FAR_OFF * ranges)
+        if len(beyond):
+            marked[steps[beyond[0] + 1] :] = True
+    return found
+
+
+def _refuse_strays(y: Array) -> None:
+    """Refuse targets that are a few whole numbers but for single rows, with a fraction or a value far off.
+
+    Args:
+        y: (N,) numbers.
+
+    Raises:
+        InputError: there are such rows.
+    """
+    values, places, counts = np.unique(y.astype(np.float64), return_inverse=True, return_counts=True)
+    odd = np.mod(values, 1) != 0
+    core = counts[~odd] > max(1, STRAY_SHARE * len(y))
+    if core.sum() < 2:
+        return
+    odd[np.flatnonzero(~odd)[_far(values[~odd], core)]] = True
+    rows = int(counts[odd].sum())
+    rest = values[~odd]
+    few = 2 <= len(rest) <= min(MAX_INFERRED_CLASSES, len(y) / ROWS_PER_INFERRED_CLASS)
+    if not few or not 0 < odd.sum() <= MOST_STRAYS or rows > max(1, STRAY_SHARE * len(y)):
+        return
+    told = [f"{class_name(values[i])} in {some_rows(places == i)}" for i in np.flatnonzero(odd)]
+    raise InputError(
+        f"y holds {listed([class_name(v) for v in rest], 5)} in {len(y) - rows} of {len(y)} rows, and {listed(told)}: "
+        "correct such rows, or leave them out. If they are right, say what is predicted: kind = 'regression'."
+    )
+
+
+def _lone_value(y: Array) -> str:
+    """Return a note on the one row but for which targets, (N,) numbers, would be classes; '' where there is none."""
+    values, places, counts = np.unique(y, return_inverse=True, return_counts=True)
+    single = np.flatnonzero(counts == 1)
+    if len(single) != 1 or len(values) < 3:
+        return ""
+    others = y[places != single[0]]
+    if len(values) > 3 and not are_classes(others):
+        return ""
+    (row,) = np.flatnonzero(places == single[0])
+    return f"; without row {row}, which alone holds {class_name(y[row])}, they would be classes"
+
+
 def infer_kind(y: Array) -> tuple[str, str]:
     """Return the kind of task these targets ask for, and the reason.
 
@@ -105,15 +165,19 @@ def infer_kind(y: Array) -> tuple[str, str]:
         y: (N,) or (N, T), without missing values.
 
     Raises:
-        InputError: y is constant, or one-hot.
+        InputError: y is constant, or one-hot, or whole numbers but for single rows.
     """
     _refuse_one_hot(y)
     if y.ndim == 1:
         refuse_constant(y)
+    numeric = y.ndim == 1 and y.dtype.kind in "iuf"
+    if numeric:
+        _refuse_strays(y)
     for kind in sorted(KINDS.values(), key=lambda k: k.fallback):
         reason = kind.asks(y)
         if reason is not None:
-            return kind.name, f"{kind.name}: {reason}"
+            lone = _lone_value(y) if numeric else ""
+            return kind.name, f"{kind.name}: {reason}{lone}"
     raise InputError(f"No kind of task fits these targets; say which: kind = one of {', '.join(KINDS)}.")
 
 
