@@ -17,7 +17,8 @@ from lossearch.records.confirmations import PREFIX, Confirmed
 from lossearch.records.evidence import Evidence
 from lossearch.records.trial import TrialRecord
 from lossearch.verdict.bootstrap import resample
-from lossearch.verdict.multiple_testing import half_widths, means
+from lossearch.verdict.intervals import score_intervals
+from lossearch.verdict.multiple_testing import means
 
 LEVEL = 0.05
 DRAWS = 1000
@@ -158,10 +159,10 @@ def intervals(evidence: Evidence, seed: int = 0) -> dict[str, Interval]:
         found = means(drawn := resample(evidence, DRAWS, seed))
     except InputError:
         return {}
-    half = half_widths(found, LEVEL)
+    low, high = score_intervals(found, drawn, LEVEL)
     return {
-        pair: Interval(float(m), float(m - h), float(m + h))
-        for pair, m, h in zip(drawn.pairs, found.value, half, strict=True)
+        pair: Interval(float(mean), float(start), float(end))
+        for pair, mean, start, end in zip(drawn.pairs, found.value, low, high, strict=True)
     }
 
 

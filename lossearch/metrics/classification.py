@@ -7,6 +7,7 @@ float64. A model with a non-finite output scores NaN.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lossearch.kinds import Predictions
+from lossearch.metrics.leverage import any_class, own_class, ranked_class
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read, summarised
 
@@ -211,60 +213,64 @@ def keras2_accuracy(predictions: Predictions, target: Tensor) -> Tensor:
 
 
 _CLASSES = ("binary", "multiclass")
+_BRIER = Metric(
+    "brier", ("binary",), MINIMIZE, brier, "probability", "prior", "squared error of the probabilities",
+    aliases=("brier_score", "brier_score_loss", "neg_brier_score"), by_row=True, low=0, high=1,
+)  # fmt: skip
 
 METRICS = (
     Metric(
         "accuracy", _CLASSES, MAXIMIZE, accuracy, "label", "majority", "share of rows classed right",
         aliases=(
             "acc", "accuracy_score", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy",
-        ), by_row=True,
+        ), by_row=True, low=0, high=1,
     ),
     Metric(
         "balanced_accuracy", _CLASSES, MAXIMIZE, balanced_accuracy, "label", "majority",
         "recall, mean over classes", aliases=("balanced_acc", "bacc", "balanced_accuracy_score"),
+        low=0, high=1, leverage=own_class,
     ),
     Metric(
         "precision_macro", _CLASSES, MAXIMIZE, precision_macro, "label", "majority",
         "precision, mean over classes", aliases=("precision", "macro_precision", "precision_score"),
+        low=0, high=1, leverage=any_class,
     ),
     Metric(
         "recall_macro", _CLASSES, MAXIMIZE, recall_macro, "label", "majority",
         "recall, mean over classes that occur in target or predictions",
-        aliases=("recall", "macro_recall", "recall_score"),
+        aliases=("recall", "macro_recall", "recall_score"), low=0, high=1, leverage=own_class,
     ),
     Metric(
         "f1_macro", _CLASSES, MAXIMIZE, f1_macro, "label", "majority", "F1, mean over classes",
-        aliases=("f1", "macro_f1", "f1_score"),
+        aliases=("f1", "macro_f1", "f1_score"), low=0, high=1, leverage=any_class,
     ),
     Metric(
         "mcc", _CLASSES, MAXIMIZE, mcc, "label", "majority", "Matthews correlation",
-        aliases=("matthews_corrcoef", "matthews"),
+        aliases=("matthews_corrcoef", "matthews"), low=-1, high=1, leverage=any_class,
     ),
     Metric(
         "auroc", _CLASSES, MAXIMIZE, auroc, "score", "prior", "area under the ROC curve, one class vs rest",
-        aliases=("auc", "roc_auc", "roc_auc_score", "roc_auc_ovr"),
+        aliases=("auc", "roc_auc", "roc_auc_score", "roc_auc_ovr"), low=0, high=1, leverage=ranked_class,
     ),
     Metric(
         "average_precision", _CLASSES, MAXIMIZE, average_precision, "score", "prior",
         "average precision, one class vs rest",
-        aliases=("ap", "pr_auc", "auprc", "average_precision_score"),
+        aliases=("ap", "pr_auc", "auprc", "average_precision_score"), low=0, high=1, leverage=any_class,
     ),
     Metric(
         "log_loss", _CLASSES, MINIMIZE, log_loss, "probability", "prior",
         "minus mean log probability of the true class", aliases=("neg_log_loss", "logloss"),
-        by_row=True,
+        by_row=True, low=0,
     ),
-    Metric(
-        "brier", _CLASSES, MINIMIZE, brier, "probability", "prior", "squared error of the probabilities",
-        aliases=("brier_score", "brier_score_loss", "neg_brier_score"), by_row=True,
-    ),
+    _BRIER,
+    replace(_BRIER, kinds=("multiclass",), high=2),
     Metric(
         "ece", _CLASSES, MINIMIZE, ece, "probability", "prior", "expected calibration error, 15 bins",
-        aliases=("calibration_error", "expected_calibration_error"),
+        aliases=("calibration_error", "expected_calibration_error"), low=0, high=1,
     ),
     Metric(
         "keras2_accuracy", ("binary",), MAXIMIZE, keras2_accuracy, "codes", "majority",
         "share of rows where the rounded output is the encoded target, as Keras 2 counted",
-        on_request=True, by_row=True,
+        on_request=True, by_row=True, low=0, high=1,
     ),
 )  # fmt: skip

@@ -37,10 +37,10 @@ def d2_poisson(predictions: Predictions, target: Tensor) -> Tensor:
 METRICS = (
     Metric(
         "poisson_deviance", ("count",), MINIMIZE, poisson_deviance, "value", "mean", "mean Poisson deviance",
-        aliases=("mean_poisson_deviance", "neg_mean_poisson_deviance"), by_row=True,
+        aliases=("mean_poisson_deviance", "neg_mean_poisson_deviance"), by_row=True, low=0,
     ),
     Metric(
         "d2_poisson", ("count",), MAXIMIZE, d2_poisson, "value", "mean", "share of the Poisson deviance explained",
-        aliases=("d2_tweedie_score",),
+        aliases=("d2_tweedie_score",), high=1,
     ),
 )  # fmt: skip

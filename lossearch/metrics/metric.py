@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from lossearch.kinds import Predictions
+from lossearch.metrics.leverage import every_row
 
 MAXIMIZE, MINIMIZE = "maximize", "minimize"
 SIGN = {MAXIMIZE: 1, MINIMIZE: -1}
@@ -22,6 +24,8 @@ class Metric:
     Predictions it reads; where a pair has none (no probabilities), the metric is not given.
     ``constant`` says which constant predictor stands for a diverged replicate: "prior" (class shares),
     "majority", "mean" or "median". ``by_row`` says that the score is the mean of what single rows score.
+    ``low`` and ``high`` are the ends of its range, and ``leverage(target)`` says how much of it each row
+    alone may change, (N,) float64: by these, intervals stay in the range and few rows are known for few.
     """
 
     name: str
@@ -34,6 +38,9 @@ class Metric:
     on_request: bool = False
     aliases: tuple[str, ...] = ()
     by_row: bool = False
+    low: float = -math.inf
+    high: float = math.inf
+    leverage: Callable[[Tensor], Tensor] = every_row
 
     @property
     def sign(self) -> int:

@@ -14,6 +14,7 @@ from torch import Tensor
 from lossearch.kinds import Predictions
 from lossearch.metrics import classification
 from lossearch.metrics.classification import Steps, ratio, threshold_steps
+from lossearch.metrics.leverage import any_label, own_label, ranked_label
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read, summarised
 
@@ -108,38 +109,41 @@ _LABELS = ("multilabel",)
 METRICS = (
     Metric(
         "f1_macro", _LABELS, MAXIMIZE, f1_macro, "label", "majority", "F1 of each label, averaged",
-        aliases=("f1", "macro_f1", "f1_score"),
+        aliases=("f1", "macro_f1", "f1_score"), low=0, high=1, leverage=own_label,
     ),
     Metric(
         "f1_micro", _LABELS, MAXIMIZE, f1_micro, "label", "majority", "F1 of all labels together",
-        aliases=("micro_f1",),
+        aliases=("micro_f1",), low=0, high=1, leverage=any_label,
     ),
     Metric(
         "f1_samples", _LABELS, MAXIMIZE, f1_samples, "label", "majority", "F1 of each row, averaged",
-        aliases=("sample_f1", "samples_f1"), by_row=True,
+        aliases=("sample_f1", "samples_f1"), by_row=True, low=0, high=1,
     ),
     Metric(
         "subset_accuracy", _LABELS, MAXIMIZE, subset_accuracy, "label", "majority",
         "share of rows whose labels are all right", aliases=("exact_match", "accuracy", "acc"), by_row=True,
+        low=0, high=1,
     ),
     Metric(
         "hamming_loss", _LABELS, MINIMIZE, hamming_loss, "label", "majority", "share of labels that are wrong",
-        aliases=("hamming", "hamming_distance"), by_row=True,
+        aliases=("hamming", "hamming_distance"), by_row=True, low=0, high=1,
     ),
     Metric(
         "auroc", _LABELS, MAXIMIZE, auroc, "score", "prior", "area under each label's ROC curve, averaged",
-        aliases=("auc", "roc_auc", "roc_auc_score"),
+        aliases=("auc", "roc_auc", "roc_auc_score"), low=0, high=1, leverage=ranked_label,
     ),
     Metric(
         "average_precision", _LABELS, MAXIMIZE, average_precision, "score", "prior",
         "average precision of each label, averaged", aliases=("ap", "map", "pr_auc", "average_precision_score"),
+        low=0, high=1, leverage=own_label,
     ),
     Metric(
         "log_loss", _LABELS, MINIMIZE, log_loss, "probability", "prior",
         "minus mean log probability of what each label is", aliases=("neg_log_loss", "logloss"), by_row=True,
+        low=0,
     ),
     Metric(
         "brier", _LABELS, MINIMIZE, brier, "probability", "prior", "squared error of the probabilities, averaged",
-        aliases=("brier_score", "brier_score_loss"), by_row=True,
+        aliases=("brier_score", "brier_score_loss"), by_row=True, low=0, high=1,
     ),
 )  # fmt: skip

@@ -66,8 +66,9 @@ def find_metric(name: str, kind: str) -> Metric:
         return known[name]
     others = [m for m in EVERY_METRIC if name in (m.name, *m.aliases)]
     if others:
+        judged = dict.fromkeys(k for m in others if m.fn == others[0].fn for k in m.kinds)
         raise InputError(
-            f"Metric {others[0].name!r} judges {' and '.join(others[0].kinds)} tasks; this one is {kind}."
+            f"Metric {others[0].name!r} judges {' and '.join(judged)} tasks; this one is {kind}."
             f"{did_you_mean(name, known)} Metrics for {kind}: {', '.join(known)}."
         )
     if _is_loss(name):

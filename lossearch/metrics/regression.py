@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lossearch.kinds import Predictions
+from lossearch.metrics.leverage import whole_range
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read
 
@@ -69,26 +70,26 @@ _REAL = ("regression", "count")
 METRICS = (
     Metric(
         "rmse", _REAL, MINIMIZE, rmse, "value", "mean", "root mean squared error",
-        aliases=("root_mean_squared_error", "neg_root_mean_squared_error"),
+        aliases=("root_mean_squared_error", "neg_root_mean_squared_error"), low=0,
     ),
     Metric(
         "mse", _REAL, MINIMIZE, mse, "value", "mean", "mean squared error",
-        aliases=("mean_squared_error", "neg_mean_squared_error"), by_row=True,
+        aliases=("mean_squared_error", "neg_mean_squared_error"), by_row=True, low=0,
     ),
     Metric(
         "mae", _REAL, MINIMIZE, mae, "value", "median", "mean absolute error",
-        aliases=("mean_absolute_error", "neg_mean_absolute_error"), by_row=True,
+        aliases=("mean_absolute_error", "neg_mean_absolute_error"), by_row=True, low=0,
     ),
     Metric(
         "medae", _REAL, MINIMIZE, medae, "value", "median", "median absolute error",
-        aliases=("median_absolute_error", "neg_median_absolute_error"),
+        aliases=("median_absolute_error", "neg_median_absolute_error"), low=0,
     ),
     Metric(
         "r2", _REAL, MAXIMIZE, r2, "value", "mean", "share of variance explained",
-        aliases=("r2_score", "r_squared"),
+        aliases=("r2_score", "r_squared"), high=1,
     ),
     Metric(
         "max_error", _REAL, MINIMIZE, max_error, "value", "mean", "largest absolute error",
-        aliases=("neg_max_error", "max_absolute_error"),
+        aliases=("neg_max_error", "max_absolute_error"), low=0, leverage=whole_range,
     ),
 )  # fmt: skip

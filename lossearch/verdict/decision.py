@@ -14,8 +14,9 @@ from scipy import stats
 from lossearch.errors import refuse
 from lossearch.metrics.metric import SIGN
 from lossearch.records.evidence import Evidence
-from lossearch.verdict.bootstrap import Draws, resample
-from lossearch.verdict.multiple_testing import ROUNDING, Estimates, differences, half_widths, means, step_down
+from lossearch.verdict.bootstrap import ROUNDING, Draws, resample
+from lossearch.verdict.intervals import score_intervals
+from lossearch.verdict.multiple_testing import Estimates, differences, means, step_down
 from lossearch.verdict.sentences import sentences
 from lossearch.verdict.verdict import Comparison, Ranked, Relation, Rule, Verdict
 
@@ -134,16 +135,18 @@ def _default_rope(drawn: Draws, reference: str, sign: int) -> float:
 def _compare(
     drawn: Draws, order: Sequence[int], sign: int, rope: float, level: float, share: float
 ) -> tuple[tuple[Comparison, ...], float]:
-    """Return all comparisons, the better ranked first, and the smallest detectable difference."""
+    """Return all comparisons, the better ranked first, and the smallest detectable difference.
+
+    That is how far the median pair would have to be behind the leader to be told from it with the stated power.
+    """
     couples = np.array(list(combinations(order, 2)), dtype=np.int64).reshape(-1, 2)
     if not len(couples):
         return (), math.nan
     found = differences(drawn, *couples[:, ::sign].T)
     family = step_down(found, level * share)
-    low, high = found.value - family.half, found.value + family.half
+    low, high = np.clip([family.low, family.high], drawn.low - drawn.high, drawn.high - drawn.low)
     effect = _effect_sizes(found.value, drawn.scores[couples[:, 0]] - drawn.scores[couples[:, 1]])
-    better = (found.z > found.as_z(rope - found.value)).mean(axis=0)
-    worse = (found.z < found.as_z(-rope - found.value)).mean(axis=0)
+    better, equal, worse = _chances(found, rope)
     comparisons = tuple(
         Comparison(
             a=drawn.pairs[a],
@@ -154,13 +157,28 @@ def _compare(
             p=min(1.0, float(family.p[j]) / share),
             effect=float(effect[j]),
             better=float(better[j]),
-            equal=float(1 - better[j] - worse[j]),
+            equal=float(equal[j]),
             worse=float(worse[j]),
             relation=_relation(low[j], high[j], rope),
         )
         for j, (a, b) in enumerate(couples.tolist())
     )
-    return comparisons, _detectable(found, family.half, couples[:, 0] == order[0])
+    told = family.half + found.as_distance(float(stats.norm.ppf(POWER)))
+    # rows that agree show no error of a mean over such rows
+    discrete = (found.se == 0) | math.isfinite(drawn.high - drawn.low)
+    told = np.where(discrete, np.maximum(told, found.unseen(float(stats.norm.isf(level * share / 2)))), told)
+    of_leader = told[(couples[:, 0] == order[0]) & (told > 0)]
+    return comparisons, float(np.median(of_leader)) if len(of_leader) else math.nan
+
+
+def _chances(found: Estimates, rope: float) -> tuple[Floats, Floats, Floats]:
+    """Return the probabilities of better, practically equal and worse; none is 0 or 1 unless all is known."""
+    better = (found.errors > found.as_outer_z(rope - found.value)).sum(axis=0)
+    worse = (found.errors < found.as_outer_z(-rope - found.value)).sum(axis=0)
+    draws, known = len(found.z), (found.se == 0) & (found.jump == 0)
+    chances = np.stack([better, draws - better - worse, worse])
+    better, equal, worse = np.where(known, chances / draws, (chances + 1 / 3) / (draws + 1))
+    return better, equal, worse
 
 
 def _effect_sizes(value: Floats, by_seed: Floats) -> Floats:
@@ -178,13 +196,6 @@ def _relation(low: float, high: float, rope: float) -> Relation:
     if low > 0:
         return Relation.BETTER
     return Relation.WORSE if high < 0 else Relation.UNDECIDED
-
-
-def _detectable(found: Estimates, half: Floats, of_leader: NDArray[np.bool_]) -> float:
-    """Return the difference from the leader that would have been told with the stated power: the median pair's."""
-    room = half + found.as_distance(float(stats.norm.ppf(POWER)))
-    room = room[of_leader & (found.se > 0)]
-    return float(np.median(room)) if len(room) else math.nan
 
 
 def _recommend(
@@ -221,7 +232,7 @@ def _rank(
     search: Numbers,
     validation: Numbers,
 ) -> Iterator[Ranked]:
-    half = half_widths(mean, verdict.level)
+    low, high = score_intervals(mean, drawn, verdict.level)
     for i in order:
         pair, score = drawn.pairs[i], float(mean.value[i])
         gain = None
@@ -231,8 +242,8 @@ def _rank(
             pair=pair,
             rank=1 + int((SIGN[verdict.direction] * (mean.value - score) > 0).sum()),
             score=score,
-            low=score - float(half[i]),
-            high=score + float(half[i]),
+            low=float(low[i]),
+            high=float(high[i]),
             sd=float(drawn.scores[i].std(ddof=1)),
             tied=pair in verdict.tied,
             diverged=int(np.sum(evidence.diverged[pair])),

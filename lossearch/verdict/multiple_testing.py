@@ -9,13 +9,18 @@ D'Haultfoeuille and Guyonvarch 2021). Drawing n units with replacement gives (n 
 (Efron 1982), which is undone. That standard errors have errors themselves is met by Student's quantiles,
 those for the seeds and for the rows weighted by their shares of the variance (Cochran and Cox 1950): degrees
 of freedom estimated from few seeds (Satterthwaite) fail where these happen to agree.
+
+Resampling shows what the rows hold, and nothing of rows of a kind that is not among them: of n rows none may
+differ though as many as 3 in n would in the long run (the rule of three, Hanley and Lippman-Hand 1983). So what
+one more row could change widens every interval outwards, as in Wilson's score interval (1927), and no interval
+is without width unless two pairs predict the same. It tells no pair from another and spares none.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -23,12 +28,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lossearch.errors import InputError
-from lossearch.verdict.bootstrap import Draws
+from lossearch.verdict.bootstrap import ROUNDING, Draws
 
 Floats = NDArray[np.float64]
 
-ROUNDING = 1e-12
-"""A difference or spread below this share of the scores is rounding."""
 NORMAL = np.linspace(0, 8, 1601)
 """Normal quantiles between which Student's are interpolated."""
 FEW = 10
@@ -43,7 +46,7 @@ class Estimates:
 
     ``df`` are the degrees of freedom of seeds and of rows. ``z`` is (B, J), of mean 0 and variance 1; all 0
     where the standard error is 0. ``joint`` says whether a draw is one of all errors together, rather than
-    of each alone.
+    of each alone. ``jump`` (J,) is what one more row could change, and ``leverage`` its share of all rows.
     """
 
     value: Floats
@@ -52,22 +55,48 @@ class Estimates:
     df: tuple[float, float]
     z: Floats
     joint: bool = True
+    jump: Floats | float = 0.0
+    leverage: float = 0.0
+
+    @property
+    def errors(self) -> Floats:
+        """``z``, and normal ones where all draws are 0."""
+        return np.where(self.z.any(axis=0), self.z, _normal_scores(len(self.z))[:, None])
 
     def as_z(self, distance: Floats) -> Floats:
         """Return the normal quantiles as likely as these distances from the estimates.
 
         At most the largest of :data:`NORMAL`; that where the standard error is 0 and the distance is not.
         """
-        nowhere = np.where(distance == 0, 0.0, np.inf)
-        t = np.divide(np.abs(distance), self.se, out=nowhere, where=self.se > 0)
-        seeds, rows = (_student(df) for df in self.df)
-        z = [np.interp(x, s * seeds + (1 - s) * rows, NORMAL) for x, s in zip(t, self.share, strict=True)]
-        return np.copysign(z, distance)
+        return _as_z(distance, self.as_distance(NORMAL[:, None]))
+
+    def as_outer_z(self, distance: Floats) -> Floats:
+        """Return the same, with what rows of an unseen kind could change."""
+        return _as_z(distance, self.as_outer_distance(NORMAL[:, None]))
 
     def as_distance(self, z: Floats | float) -> Floats:
         """Return the distances that are as likely as these normal quantiles, at least 0."""
         seeds, rows = (np.interp(z, NORMAL, _student(df)) for df in self.df)
         return self.se * (self.share * seeds + (1 - self.share) * rows)
+
+    def as_outer_distance(self, z: Floats | float) -> Floats:
+        """Return the same, with what rows of an unseen kind could change."""
+        return np.hypot(self.as_distance(z), self.unseen(z))
+
+    def unseen(self, z: Floats | float) -> Floats:
+        """Return what rows of an unseen kind could change, as surely as a normal quantile says."""
+        square = np.square(z)
+        found: Floats = square / (1 + square * self.leverage) * self.jump
+        return found
+
+
+def _as_z(distance: Floats, curves: Floats) -> Floats:
+    """Return where distances (J,) lie on the curves (normal quantiles, J)."""
+    found = [
+        np.interp(x, curve, NORMAL) if curve[-1] > 0 else NORMAL[-1] * (x > 0)
+        for x, curve in zip(np.abs(distance), curves.T, strict=True)
+    ]
+    return np.copysign(found, distance)
 
 
 @cache
@@ -79,12 +108,37 @@ def _student(df: float) -> Floats:
 
 def means(draws: Draws) -> Estimates:
     """Return the mean score of each pair."""
-    return _estimates(draws, lambda pairs: pairs)
+    found = _estimates(draws, lambda pairs: pairs)
+    return replace(found, jump=_widths(draws, found.value) * draws.leverage)
+
+
+def _widths(draws: Draws, value: Floats) -> Floats:
+    """Return how differently a row of an unseen kind may score, (P,): by the whole range, where it has two ends.
+
+    Where it has one, by the distance from it: such a row is taken to be as hard as those that were seen. Of a pair
+    that makes no error at all, by a constant predictor's.
+    """
+    if math.isfinite(draws.high - draws.low):
+        return np.full(value.shape, draws.high - draws.low)
+    end = _end(draws)
+    left = np.abs(value - end)
+    return np.asarray(np.where(left > 0, left, abs(draws.constant - end)), dtype=np.float64)
+
+
+def _end(draws: Draws) -> float:
+    return next((end for end in (draws.low, draws.high) if math.isfinite(end)), 0.0)
 
 
 def differences(draws: Draws, first: NDArray[np.int64], second: NDArray[np.int64]) -> Estimates:
     """Return the mean difference of pairs ``first`` (J,) from pairs ``second`` (J,)."""
-    return _estimates(draws, lambda pairs: pairs[:, first] - pairs[:, second])
+    found = _estimates(draws, lambda pairs: pairs[:, first] - pairs[:, second])
+    each: Floats = _widths(draws, draws.scores.mean(axis=1))
+    if math.isfinite(
+        draws.high
+    ):  # differences of a share, as that of the variance, are not relative to what is left
+        each = np.maximum(each, abs(draws.constant - draws.high))
+    jump = np.maximum(each[first], each[second]) * draws.leverage
+    return replace(found, jump=np.where(draws.alike[first] == draws.alike[second], 0.0, jump))
 
 
 def _estimates(draws: Draws, of: Callable[[Floats], Floats]) -> Estimates:
@@ -113,6 +167,7 @@ def _estimates(draws: Draws, of: Callable[[Floats], Floats]) -> Estimates:
         df=(n - 1, m - 1),
         z=np.divide(error, error.std(axis=0), out=np.zeros_like(error), where=varies),
         joint=n >= FEW,
+        leverage=draws.leverage,
     )
 
 
@@ -121,21 +176,25 @@ def _normal_scores(draws: int) -> Floats:
     return scores
 
 
-def half_widths(estimates: Estimates, level: float) -> Floats:
-    """Return what each estimate alone may be off, (J,), but for a share ``level`` of cases."""
-    largest = np.sort(np.abs(estimates.z), axis=0)
-    return estimates.as_distance(largest[_place(len(largest), level)])
+def quantiles(estimates: Estimates, level: float) -> Floats:
+    """Return the normal quantile, (J,), that each estimate's error alone exceeds in a share ``level`` of cases."""
+    largest = np.sort(np.abs(estimates.z), axis=0)[_place(len(estimates.z), level)]
+    return np.maximum(largest, float(stats.norm.isf(level / 2)))
 
 
 @dataclass(frozen=True)
 class Family:
-    """What J estimates say together: adjusted p of "it is 0", and half the width of each interval.
+    """What J estimates say together: adjusted p of "it is 0", and the interval of each.
 
-    An interval leaves out 0 exactly where p is at most the level.
+    An interval leaves out 0 exactly where p is at most the level. ``half`` is half its width by what the rows
+    hold; outwards of an estimate that is told from 0, and on both sides of any other, rows of an unseen kind
+    widen it.
     """
 
     p: Floats
     half: Floats
+    low: Floats
+    high: Floats
 
 
 def step_down(estimates: Estimates, level: float) -> Family:
@@ -156,7 +215,15 @@ def step_down(estimates: Estimates, level: float) -> Family:
     p = np.maximum.accumulate(p)
     rejected = int((p <= level).sum())
     critical[rejected:] = critical[rejected : rejected + 1]
-    return Family(p[back], estimates.as_distance(critical[back]))
+    value, half = estimates.value, estimates.as_distance(critical[back])
+    # each alone: that none of several differs is only wrong where one of them does (Berger 1982)
+    outer = np.hypot(half, estimates.unseen(float(stats.norm.isf(level / 2))))
+    return Family(
+        p[back],
+        half,
+        low=value - np.where(value > half, half, outer),
+        high=value + np.where(value < -half, half, outer),
+    )
 
 
 def _left(estimates: Estimates, order: NDArray[np.int64]) -> NDArray[np.int64]:

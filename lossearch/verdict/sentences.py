@@ -91,7 +91,7 @@ def _rest(verdict: Verdict) -> list[str]:
 def _score(ranked: Ranked) -> str:
     """Return a mean score with the digits that its interval supports."""
     half = (ranked.high - ranked.low) / 2
-    if not half > 0:
+    if not 0 < half < math.inf:
         return f"{ranked.score:.4g}"
     decimals = 1 - math.floor(math.log10(half))
     return f"{ranked.score:.{decimals}f}" if 0 <= decimals <= 6 else f"{ranked.score:.4g}"

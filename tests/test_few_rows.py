@@ -1,0 +1,173 @@
+"""Verdicts on few rows: intervals in the metric's range and never without width, and no equality that rows cannot show."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from lossearch.errors import InputError
+from lossearch.kinds import Predictions
+from lossearch.metrics.registry import EVERY_METRIC, METRICS, find_metric
+from lossearch.records.evidence import Evidence
+from lossearch.verdict.decision import judge
+from lossearch.verdict.verdict import Relation
+
+EVERY = [(m, kind) for m in EVERY_METRIC for kind in m.kinds]
+NAMES = [f"{m.name} of {kind}" for m, kind in EVERY]
+
+
+def said(kind, target, noise, rng):
+    """What a good model says of targets, (N, ...), the worse the more noise there is."""
+    if kind in {"regression", "count"}:
+        return Predictions(
+            value=(target + noise * torch.from_numpy(rng.normal(size=target.shape))).clamp(min=0)
+        )
+    if kind == "multiclass":
+        z = torch.nn.functional.one_hot(target, 3).double() * 4 + noise * torch.from_numpy(
+            rng.normal(size=(len(target), 3))
+        )
+        return Predictions(z.argmax(-1), z.softmax(-1), z)
+    z = 4.0 * (2 * target - 1) + noise * torch.from_numpy(rng.normal(size=target.shape))
+    p = torch.sigmoid(z)
+    return Predictions((z > 0).long(), p, z, output=p, codes=(0.0, 1.0))
+
+
+def targets(kind, rows, rng):
+    if kind in {"regression", "count"}:
+        return torch.from_numpy(rng.poisson(3.0, size=(rows, 1)).astype(float))
+    if kind == "multilabel":
+        return torch.from_numpy(rng.integers(0, 2, size=(rows, 2)))
+    return torch.arange(rows) % (3 if kind == "multiclass" else 2)
+
+
+def evidence(metric, kind, target, predictions, groups=None):
+    seeds = len(next(iter(predictions.values())))
+    return Evidence(
+        kind=kind,
+        metric=metric,
+        part="test",
+        seeds=tuple(range(seeds)),
+        target=target,
+        rows=[np.arange(len(target))] * seeds,
+        predictions=predictions,
+        diverged={p: np.zeros(seeds, bool) for p in predictions},
+        constants=np.full(seeds, np.nan),
+        groups=groups,
+    )
+
+
+def judged(found, **more):
+    return judge(found, direction=found.metric.direction, conventional="a", draws=199, **more)
+
+
+def models(kind, target, noise, seeds=6, seed=0):
+    rng = np.random.default_rng(seed)
+    return {pair: [said(kind, target, noise, rng) for _ in range(seeds)] for pair in "ab"}
+
+
+def binary(label, score):
+    z = torch.as_tensor(score, dtype=torch.float64)
+    return Predictions(torch.as_tensor(label), torch.sigmoid(z), z, output=torch.sigmoid(z), codes=(0.0, 1.0))
+
+
+@pytest.mark.parametrize(("metric", "kind"), EVERY, ids=NAMES)
+@pytest.mark.parametrize("noise", [1e-3, 1.0])
+def test_five_rows_show_no_equality_and_leave_room(metric, kind, noise):
+    target = torch.tensor([[0.0], [1], [2], [4], [7]]) if METRICS[metric.name].needs == "value" else None
+    target = targets(kind, 5, np.random.default_rng(1)) if target is None else target.double()
+    if kind == "multilabel":
+        target = torch.tensor([[0, 1], [1, 0], [0, 1], [1, 1], [0, 0]])
+    verdict = judged(evidence(metric, kind, target, models(kind, target, noise)))
+    (c,) = verdict.comparisons
+    assert c.relation is Relation.UNDECIDED
+    assert c.low < 0 < c.high
+    assert 0 < c.equal < 1
+    assert "no difference here that matters" not in " ".join(verdict.sentences)
+    assert math.isfinite(verdict.detectable)
+    if math.isfinite(metric.high - metric.low):
+        assert verdict.detectable > verdict.rope
+    for r in verdict.ranking:
+        assert metric.low <= r.low <= r.score <= r.high <= metric.high
+        assert r.low < r.high
+
+
+@pytest.mark.parametrize(("metric", "kind"), EVERY, ids=NAMES)
+@settings(max_examples=10, deadline=None)
+@given(rows=st.integers(2, 30), noise=st.floats(0, 20), seed=st.integers(0, 10**6))
+def test_intervals_stay_in_the_range(metric, kind, rows, noise, seed):
+    target = targets(kind, rows, np.random.default_rng(seed))
+    try:
+        verdict = judged(evidence(metric, kind, target, models(kind, target, noise, 3, seed)))
+    except InputError:
+        return  # not defined on these rows
+    for r in verdict.ranking:
+        assert metric.low <= r.low <= r.score <= r.high <= metric.high
+    for c in verdict.comparisons:
+        assert metric.low - metric.high <= c.low <= c.difference <= c.high <= metric.high - metric.low
+        assert (c.low > 0) == (c.p <= verdict.level)
+        assert c.better + c.equal + c.worse == pytest.approx(1)
+
+
+@pytest.mark.parametrize("right", [0, 30, 200, 399, 400])
+def test_an_accuracy_that_no_seed_changes_has_wilsons_interval(right):
+    label = [1] * right + [0] * (400 - right)
+    same = [binary(label, np.array(label) - 0.5)] * 6
+    verdict = judged(evidence(METRICS["accuracy"], "binary", torch.ones(400).long(), {"a": same}))
+    ends = stats.binomtest(right, 400).proportion_ci(method="wilson")
+    assert (verdict.ranking[0].low, verdict.ranking[0].high) == pytest.approx(ends, abs=0.003)
+
+
+@pytest.mark.parametrize(
+    ("rows", "relation"), [(100, Relation.UNDECIDED), (370, Relation.UNDECIDED), (390, Relation.EQUAL)]
+)
+def test_a_hundredth_is_excluded_by_as_many_rows_as_could_show_it(rows, relation):
+    y = np.arange(rows) % 2
+    both = {pair: [binary(y, scale * (y - 0.5))] * 6 for pair, scale in (("a", 1.0), ("b", 2.0))}
+    verdict = judged(evidence(METRICS["accuracy"], "binary", torch.from_numpy(y), both))
+    assert verdict.comparisons[0].relation is relation
+    assert ("a difference of 0.0" in verdict.sentences[2].lower()) == (len(verdict.sentences) > 2)
+
+
+def test_rows_of_a_group_count_as_one():
+    y = np.arange(1000) % 2
+    both = {pair: [binary(y, scale * (y - 0.5))] * 6 for pair, scale in (("a", 1.0), ("b", 2.0))}
+    found = [
+        judged(evidence(METRICS["accuracy"], "binary", torch.from_numpy(y), both, groups))
+        for groups in (None, np.arange(1000) // 20)
+    ]
+    assert [v.comparisons[0].relation for v in found] == [Relation.EQUAL, Relation.UNDECIDED]
+
+
+@pytest.mark.parametrize(
+    "name", ["balanced_accuracy", "recall_macro", "f1_macro", "auroc", "average_precision", "mcc"]
+)
+def test_two_rows_of_a_class_are_two_rows(name):
+    y = np.array([1, 1] + [0] * 998)
+    both = {pair: [binary(y, scale * (y - 0.5))] * 6 for pair, scale in (("a", 1.0), ("b", 2.0))}
+    verdict = judged(evidence(find_metric(name, "binary"), "binary", torch.from_numpy(y), both))
+    assert verdict.ranking[0].score == 1
+    assert verdict.ranking[0].low < 0.8
+    assert verdict.comparisons[0].relation is Relation.UNDECIDED
+
+
+def test_models_that_predict_the_same_are_equal_however_few_the_rows():
+    y = torch.tensor([0, 1, 0, 1, 1])
+    a = models("binary", y, 3.0)["a"]
+    verdict = judged(evidence(METRICS["accuracy"], "binary", y, {"a": a, "b": a}))
+    (c,) = verdict.comparisons
+    assert (c.low, c.high, c.equal, c.relation) == (0, 0, 1, Relation.EQUAL)
+
+
+@pytest.mark.parametrize("metric", EVERY_METRIC, ids=lambda m: f"{m.name} of {m.kinds[0]}")
+def test_leverage_is_a_share_a_row(metric):
+    for rows in (2, 5, 40):
+        shares = metric.leverage(targets(metric.kinds[0], rows, np.random.default_rng(rows)))
+        assert shares.shape == (rows,)
+        assert ((shares > 0) & (shares <= 1)).all()
+        assert shares.max() >= 1 / rows - 1e-12
