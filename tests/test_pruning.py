@@ -31,7 +31,7 @@ from lossearch.study.loop import Search
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.pruning import MIN_TRIALS, Pruning, rungs
-from lossearch.study.trial_value import Objective, RunningTrial, objective_values, summarise
+from lossearch.study.trial_value import Objective, objective_values, summarise
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainSettings
 from lossearch.training.population.method import train_population
 
@@ -157,7 +157,7 @@ def test_pairs_that_are_compared_are_trained_in_full() -> None:
 
 # --- the value of a trial ---------------------------------------------------------------------------
 
-TRIAL = RunningTrial(3, "search", 1, AHEAD, "zero_one", 0.0)
+TRIAL = TrialRecord(3, "search", AHEAD, "zero_one", index=1)
 ACCURACY = problem("binary").metric
 
 

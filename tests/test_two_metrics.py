@@ -36,7 +36,7 @@ from lossearch.report.html import to_html
 from lossearch.space import Dimension, Point
 from lossearch.study.importance import within_pairs
 from lossearch.study.samplers import propose
-from lossearch.study.trial_value import Objective, RunningTrial, summarise
+from lossearch.study.trial_value import Objective, summarise
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult
 
 TWO = ["accuracy", "log_loss"]
@@ -382,7 +382,7 @@ def test_a_replicate_that_diverged_counts_as_its_constant_at_the_trials_epoch() 
         ReplicateResult(Replicate(point, 2), Outcome.DIVERGED, {}, 1.0, reason="loss was inf"),
     ]
     record = summarise(
-        RunningTrial(0, "cover", 0, point, "zero_one", 0.0),
+        TrialRecord(0, "cover", point, "zero_one"),
         results,
         [
             Objective(METRICS["accuracy"], {1: 0.5, 2: 0.4}),

@@ -21,12 +21,11 @@ from lossearch.losses import Loss
 from lossearch.records.claim import claim, opening
 from lossearch.records.curves import compact, mean_curves_of, read_curves
 from lossearch.records.mlflow.client import no_autolog, reach
-from lossearch.records.mlflow.view import MlflowView
+from lossearch.records.mlflow.view import MlflowView, Status
 from lossearch.records.optuna import quiet_optuna, reach_storage
 from lossearch.records.store import Store
 from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.records.trial import Stage, TrialRecord
-from lossearch.records.view import Status, StudyView
 from lossearch.records.weights import WeightRetention
 from lossearch.study.loop import Search
 from lossearch.study.optuna_study import open_study
@@ -168,7 +167,7 @@ def open_view(store: Store, study: StudyRecord, warn: Callable[[str], None]) -> 
     return view
 
 
-def _finish(store: Store, name: str, view: StudyView | None, status: Status) -> Result:
+def _finish(store: Store, name: str, view: MlflowView | None, status: Status) -> Result:
     """Tidy the records, attach tables and figures, close the parent run, and return the answer."""
     try:
         compact(store.study_dir(name), Stage.SEARCH)
@@ -181,7 +180,7 @@ def _finish(store: Store, name: str, view: StudyView | None, status: Status) -> 
             view.close("failed")  # does nothing where it is closed already
 
 
-def attach(result: Result, view: StudyView, status: Status) -> None:
+def attach(result: Result, view: MlflowView, status: Status) -> None:
     """Close a study's parent run with its answer: numbers, tags, tables, figures, report."""
     with TemporaryDirectory() as folder:
         view.close(

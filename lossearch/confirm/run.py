@@ -11,8 +11,8 @@ from lossearch.confirm.selection import select_points
 from lossearch.errors import InputError
 from lossearch.records.confirmations import Confirmed
 from lossearch.records.curves import mean_curves_of, read_curves
+from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.trial import Stage
-from lossearch.records.view import StudyView
 from lossearch.study.prepare import Prepared
 from lossearch.study.progress import Listener
 from lossearch.study.recorder import StudyRecorder
@@ -59,7 +59,7 @@ def confirm_and_judge(
         listener.note(f"No verdict: {error}")
 
 
-def write_confirmation(view: StudyView, folder: Path, confirmed: Confirmed | None) -> int:
+def write_confirmation(view: MlflowView, folder: Path, confirmed: Confirmed | None) -> int:
     """Write a run for every confirmed pair, instead of those of an earlier confirmation; return how many."""
     frame = read_curves(folder, Stage.CONFIRM)
     records = [c.record() for c in confirmed.confirmations] if confirmed else []

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from lossearch.errors import InputError, RunFailedError
 from lossearch.integrations import lightning_packages, rules
-from lossearch.integrations.lightning_packages import TrainerLike
 from lossearch.metrics.metric import SIGN
 from lossearch.training.contract import Divergence, Outcome
 
 if TYPE_CHECKING:
+    from pytorch_lightning import Trainer
+
     from lossearch.integrations.tracking import Tracker, TrialSnapshot
 
     # Two Lightning packages have a Callback each, so no one class is the base: see `lightning_packages.attachable`.
@@ -145,7 +146,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
             for step, value in enumerate(self.values):
                 self._report(value, step)
 
-    def setup(self, trainer: TrainerLike, pl_module: Any, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
         """Check that this callback can do its work here, and open the record."""
         if stage != "fit":
             return
@@ -164,7 +165,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
 
     def on_train_batch_end(
         self,
-        trainer: TrainerLike,
+        trainer: Trainer,
         pl_module: Any,  # noqa: ARG002
         outputs: Tensor | Mapping[str, Any] | None,
         batch: Any,  # noqa: ARG002
@@ -175,7 +176,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         if isinstance(loss, Tensor) and self.outcome is None and not bool(torch.isfinite(loss).all()):
             self._diverge(trainer, "loss", float(loss.detach().float().mean()))
 
-    def on_validation_end(self, trainer: TrainerLike, pl_module: Any) -> None:  # noqa: ARG002
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:  # noqa: ARG002
         """Report the metric; stop where it is not finite or the pruner says so."""
         if trainer.sanity_checking or not self._fitting or self.outcome is not None:
             return
@@ -197,13 +198,13 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         elif self._tracker is not None:
             self._tracker.update(self._snapshot("RUNNING"))
 
-    def on_fit_end(self, trainer: TrainerLike, pl_module: Any) -> None:  # noqa: ARG002
+    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:  # noqa: ARG002
         """Close the record."""
         if self.outcome is None and not self.values:
             self.reason = "No validation ran."
         self._close(self.outcome or Outcome.COMPLETED, self.reason, "FINISHED")
 
-    def on_exception(self, trainer: TrainerLike, pl_module: Any, exception: BaseException) -> None:  # noqa: ARG002
+    def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:  # noqa: ARG002
         """Close the record of a training that raised."""
         if not self._fitting:
             return
@@ -226,12 +227,12 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
             return len(self.values) - 1
         return max(range(len(self.values)), key=lambda i: self._sign * self.values[i])
 
-    def _diverge(self, trainer: TrainerLike, what: str, value: float) -> None:
+    def _diverge(self, trainer: Trainer, what: str, value: float) -> None:
         lr = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else math.nan
         where = Divergence(what, trainer.global_step, trainer.current_epoch + 1, value, float(lr))
         self._stop(trainer, Outcome.DIVERGED, f"{where}.")
 
-    def _stop(self, trainer: TrainerLike, outcome: Outcome, reason: str) -> None:
+    def _stop(self, trainer: Trainer, outcome: Outcome, reason: str) -> None:
         self.outcome, self.reason = outcome, reason
         trainer.should_stop = True
 
@@ -246,7 +247,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         if self._tracker is not None:
             self._tracker.end(self._snapshot(status))
 
-    def _new_tracker(self, trainer: TrainerLike) -> Tracker | None:
+    def _new_tracker(self, trainer: Trainer) -> Tracker | None:
         # Imported here: mlflow takes a second, and most objectives need none of it.
         uri, experiment = self._tracking
         if uri is not None:
@@ -255,11 +256,12 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
             name = experiment or self._study_name() or "lossearch"
             return open_run(uri, name, f"trial {self._trial.number}", self._snapshot("RUNNING"))
         types = lightning_packages.logger_types()
-        if not any(isinstance(logger, types) for logger in trainer.loggers):
+        logger = next((x for x in trainer.loggers if isinstance(x, types)), None)
+        if logger is None:
             return None
         from lossearch.integrations.tracking import tag_run
 
-        return tag_run(trainer.loggers, types, self._snapshot("RUNNING"))
+        return tag_run(logger, self._snapshot("RUNNING"))
 
     def _snapshot(self, status: str) -> TrialSnapshot:
         from lossearch.integrations.tracking import TrialSnapshot

@@ -4,55 +4,12 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Hashable, Mapping
-from typing import Any, Protocol, TypeVar, cast
-
-from torch import Tensor
+from collections.abc import Hashable
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
 PACKAGES = ("pytorch_lightning", "lightning.pytorch")
-
-
-class TrainerLike(Protocol):
-    """What is read and set of either package's Trainer."""
-
-    should_stop: bool
-
-    @property
-    def sanity_checking(self) -> bool:
-        """Whether the batches before training are running."""
-        ...
-
-    @property
-    def callback_metrics(self) -> Mapping[str, Tensor]:
-        """What was logged, by name."""
-        ...
-
-    @property
-    def current_epoch(self) -> int:
-        """The epoch, from 0."""
-        ...
-
-    @property
-    def global_step(self) -> int:
-        """Optimiser steps done."""
-        ...
-
-    @property
-    def world_size(self) -> int:
-        """Processes in all."""
-        ...
-
-    @property
-    def loggers(self) -> list[Any]:
-        """The loggers."""
-        ...
-
-    @property
-    def optimizers(self) -> list[Any]:
-        """The optimisers."""
-        ...
 
 
 def logger_types() -> tuple[type, ...]:

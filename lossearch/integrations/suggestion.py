@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import BaseTrial
 
-from lossearch._registry import unknown_name
 from lossearch.errors import IllegalPairError, InputError, StudyMismatchError, refuse
 from lossearch.kinds import KINDS, TargetFacts
-from lossearch.losses import ACTIVATIONS, Loss, losses_for
+from lossearch.losses import ACTIVATIONS, Activation, Loss, losses_for
 from lossearch.pairs import Pair, find_pair, legal_pairs
 from lossearch.space import Dimension, Point, Space, Value
 
 T = TypeVar("T")
+G = TypeVar("G", str, str | Loss)
+N = TypeVar("N", Activation, Loss, Pair)
 
 
 def suggest(
@@ -52,7 +53,8 @@ def suggest(
         StudyMismatchError: this study has offered other pairs under the same name before.
     """
     space = _space(task, losses, activations, pairs, lr, facts)
-    name = _categorical(trial, f"{prefix}pair", space.names)
+    choice = f"{prefix}pair"
+    name = _asked(lambda: trial.suggest_categorical(choice, space.names), trial, choice, space.names)
     values = {d.name: _value(trial, prefix, d) for d in space.dimensions(name)}
     return space.point(name, values)
 
@@ -72,53 +74,42 @@ def _space(
     if names is not None and (losses is not None or activations is not None):
         raise InputError("Give pairs, or losses and activations, but not both.")
     if names is not None:
-        found = _named_pairs(names, task, facts)
+        refuse([] if names else ["pairs is empty: name at least one, as in pairs=['bce/sigmoid']."])
+        found = _each(names, lambda name: find_pair(name, task, facts))
+    elif losses is not None:
+        refuse([] if losses else [f"losses is empty: name at least one of {', '.join(table)}."])
+        chosen = _each(losses, lambda given: _loss(given, task, table))
+        found = _crossed_pairs(chosen, True, activations, facts)
     else:
-        chosen = [s for s in table.values() if not s.on_request] if losses is None else _losses(losses, task)
-        found = _crossed_pairs(chosen, losses is not None, activations, facts)
+        found = _crossed_pairs([s for s in table.values() if not s.on_request], False, activations, facts)
     first = KINDS[task].conventional
     return Space(task, tuple(sorted(found, key=lambda p: p.name != first)), (float(low), float(high)))
 
 
-def _named_pairs(names: Sequence[str], task: str, facts: TargetFacts | None) -> list[Pair]:
-    found: dict[str, Pair] = {}
-    problems = [] if names else ["pairs is empty: name at least one, as in pairs=['bce/sigmoid']."]
-    for name in names:
+def _each(given: Sequence[G], find: Callable[[G], N]) -> list[N]:
+    """Return what each name stands for, once; what is wrong with any is told together."""
+    found, problems = [], []
+    for one in given:
         try:
-            pair = find_pair(name, task, facts)
+            found.append(find(one))
         except InputError as error:
             problems.append(str(error))
-        else:
-            found[pair.name] = pair
     refuse(problems)
-    return list(found.values())
+    return list({x.name: x for x in found}.values())
 
 
-def _losses(losses: Sequence[str | Loss], task: str) -> list[Loss]:
-    table = losses_for(task)
-    found: dict[str, Loss] = {}
-    problems = [] if losses else [f"losses is empty: name at least one of {', '.join(table)}."]
-    for given in losses:
-        if isinstance(given, Loss):
-            if task not in given.kinds:
-                problems.append(
-                    f"{given.name} is a loss for {' and '.join(given.kinds)}, and the task is {task}."
-                )
-            found[given.name] = given
-        elif given in table:
-            found[table[given].name] = table[given]
-        else:
-            problems.append(unknown_name(f"{task} loss", given, table))
-    refuse(problems)
-    return list(found.values())
+def _loss(given: str | Loss, task: str, table: Mapping[str, Loss]) -> Loss:
+    if not isinstance(given, Loss):
+        return table[given]
+    if task not in given.kinds:
+        raise InputError(f"{given.name} is a loss for {' and '.join(given.kinds)}, and the task is {task}.")
+    return given
 
 
 def _crossed_pairs(
     losses: Sequence[Loss], asked: bool, activations: Sequence[str] | None, facts: TargetFacts | None
 ) -> list[Pair]:
-    if activations is not None:
-        refuse([unknown_name("activation", a, ACTIVATIONS) for a in activations if a not in ACTIVATIONS])
-    chosen = None if activations is None else [ACTIVATIONS[a] for a in activations]
+    chosen = None if activations is None else _each(activations, ACTIVATIONS.__getitem__)
     found, rejections = legal_pairs(losses, chosen, facts)
     have = {p.loss.name for p in found}
     left_out = [s.name for s in losses if s.name not in have] if asked or not found else []
@@ -150,10 +141,6 @@ def _choices_before(trial: BaseTrial, name: str) -> tuple[str, ...] | None:
         if isinstance(known, CategoricalDistribution):
             return tuple(str(c) for c in known.choices)
     return None
-
-
-def _categorical(trial: BaseTrial, name: str, choices: tuple[str, ...]) -> str:
-    return _asked(lambda: trial.suggest_categorical(name, choices), trial, name, choices)
 
 
 def _value(trial: BaseTrial, prefix: str, d: Dimension) -> Value:

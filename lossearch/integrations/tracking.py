@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlparse
 
 from filelock import FileLock
@@ -32,77 +33,50 @@ class TrialSnapshot:
     status: str = "FINISHED"
 
 
-class Tracker(Protocol):
-    """Where a trial is written, once opened."""
+@dataclass
+class Tracker:
+    """A run in MLflow, written by an explicit client and run id.
 
-    def update(self, snapshot: TrialSnapshot) -> None:
-        """Write what is new, from time to time. Never raises for a failing server."""
-        ...
+    Where it is not the trial's ``own`` but the run of the trainer's MLFlowLogger, which writes and closes it, it
+    is given tags alone. A failing server is warned of and never raised: the trial goes on and counts.
+    """
 
-    def end(self, snapshot: TrialSnapshot) -> None:
-        """Write the rest and close. Never raises for a failing server: the trial counts, warned."""
-        ...
-
-
-class TagTracker:
-    """Tags on the run that the trainer's own MLFlowLogger keeps; the logger writes and closes it."""
-
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
-        self._client, self._run_id = client, run_id
-
-    def update(self, snapshot: TrialSnapshot) -> None:
-        """Do nothing: the logger writes the metrics."""
-
-    def end(self, snapshot: TrialSnapshot) -> None:
-        """Write the last tags."""
-        self.write(snapshot)
-
-    def write(self, snapshot: TrialSnapshot) -> None:
-        """Write the tags."""
-        try:
-            self._client.log_batch(self._run_id, tags=_tags(snapshot))
-        except MlflowException as error:
-            _warn(error)
-
-
-class RunTracker:
-    """A run of its own, written in batches by an explicit client and run id."""
-
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
-        self._client, self._run_id = client, run_id
-        self._sent = 0
-        self._last = time.monotonic()
+    client: MlflowClient
+    run_id: str
+    own: bool
+    _sent: int = 0
+    _last: float = field(default_factory=time.monotonic)
 
     def update(self, snapshot: TrialSnapshot) -> None:
         """Write new values if the last were written a while ago."""
-        if time.monotonic() - self._last > FLUSH_SECONDS:
-            self._write(TrialSnapshot(snapshot.monitor, snapshot.values))
+        if self.own and time.monotonic() - self._last > FLUSH_SECONDS:
+            self.write(TrialSnapshot(snapshot.monitor, snapshot.values))
 
     def end(self, snapshot: TrialSnapshot) -> None:
         """Write what is left and close the run."""
-        self._write(snapshot)
-        try:
-            self._client.set_terminated(self._run_id, snapshot.status)
-        except MlflowException as error:
-            _warn(error)
+        self.write(snapshot)
+        if self.own:
+            with _warned():
+                self.client.set_terminated(self.run_id, snapshot.status)
 
-    def _write(self, snapshot: TrialSnapshot) -> None:
-        key = re.sub(r"[^\w\-. :/]", "_", snapshot.monitor, flags=re.ASCII)
+    def write(self, snapshot: TrialSnapshot) -> None:
+        """Write the tags, and into a run of its own parameters and new values."""
+        tags = [RunTag(k, v) for k, v in snapshot.tags.items()]
         now = time.time_ns() // 1_000_000
-        metrics = [Metric(key, v, now, step) for step, v in enumerate(snapshot.values)][self._sent :]
-        numbers = {k: v for k, v in snapshot.params.items() if k == "lr"}
-        metrics += [Metric(k, float(v), now, 0) for k, v in numbers.items()]
-        params = [Param(k, str(v)) for k, v in snapshot.params.items()]
-        try:
-            self._client.log_batch(self._run_id, metrics=metrics, params=params, tags=_tags(snapshot))
-        except MlflowException as error:
-            _warn(error)
-        else:
+        metrics, params = self._numbers(snapshot, now) if self.own else ([], [])
+        with _warned():
+            self.client.log_batch(self.run_id, metrics, params, tags)
             self._sent = len(snapshot.values)
         self._last = time.monotonic()
 
+    def _numbers(self, snapshot: TrialSnapshot, now: int) -> tuple[list[Metric], list[Param]]:
+        key = re.sub(r"[^\w\-. :/]", "_", snapshot.monitor, flags=re.ASCII)
+        metrics = [Metric(key, v, now, step) for step, v in enumerate(snapshot.values)][self._sent :]
+        metrics += [Metric(k, float(v), now, 0) for k, v in snapshot.params.items() if k == "lr"]
+        return metrics, [Param(k, str(v)) for k, v in snapshot.params.items()]
 
-def open_run(uri: str, experiment: str, run_name: str, snapshot: TrialSnapshot) -> RunTracker:
+
+def open_run(uri: str, experiment: str, run_name: str, snapshot: TrialSnapshot) -> Tracker:
     """Return a tracker on a new run.
 
     Raises:
@@ -119,38 +93,33 @@ def open_run(uri: str, experiment: str, run_name: str, snapshot: TrialSnapshot) 
         run = client.create_run(experiment_id, run_name=run_name, tags=dict(snapshot.tags))
     except MlflowException as error:
         raise StoreError(f"Cannot write to MLflow at {uri}: {error.message}") from error
-    return RunTracker(client, run.info.run_id)
+    return Tracker(client, run.info.run_id, own=True)
 
 
-def tag_run(
-    loggers: Sequence[Any], logger_types: tuple[type, ...], snapshot: TrialSnapshot
-) -> TagTracker | None:
-    """Return a tracker on the run of the first logger of these types, None where there is none."""
-    for logger in loggers:
-        if isinstance(logger, logger_types):
-            tracker = TagTracker(logger.experiment, logger.run_id)  # type: ignore[attr-defined]
-            tracker.write(snapshot)
-            return tracker
-    return None
+def tag_run(logger: Any, snapshot: TrialSnapshot) -> Tracker:
+    """Return a tracker on the run of an MLFlowLogger."""
+    tracker = Tracker(logger.experiment, logger.run_id, own=False)
+    tracker.write(snapshot)
+    return tracker
 
 
-def _tags(snapshot: TrialSnapshot) -> list[RunTag]:
-    return [RunTag(k, v) for k, v in snapshot.tags.items()]
-
-
-def _warn(error: MlflowException) -> None:
-    warnings.warn(
-        f"MLflow was not written ({error.message}); the trial itself goes on and counts.",
-        RuntimeWarning,
-        stacklevel=2,
-    )
+@contextmanager
+def _warned() -> Iterator[None]:
+    try:
+        yield
+    except MlflowException as error:
+        warnings.warn(
+            f"MLflow was not written ({error.message}); the trial itself goes on and counts.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _opened(uri: str, experiment: str) -> tuple[MlflowClient, str]:
-    path = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-    if path is None:
+    if not uri.startswith("sqlite:///"):
         client = MlflowClient(uri)
         return client, _found_or_created(client, experiment, None)
+    path = Path(uri.removeprefix("sqlite:///"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -31,7 +31,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """What is known of a finished trial. Curves are kept apart, in Parquet.
+    """What is known of a finished trial, and of one under way how it began. Curves are kept apart, in Parquet.
 
     ``value`` is what Optuna was told: the mean over replicates of the task's metric on validation rows at
     ``epoch`` (counted from 1), the common epoch of all replicates. ``scores`` and ``spread`` are mean and sd
@@ -46,10 +46,10 @@ class TrialRecord:
     stage: str
     point: Point
     encoding: str
-    seeds: tuple[int, ...]
-    outcome: Outcome
-    value: float | None
-    epoch: int | None
+    seeds: tuple[int, ...] = ()
+    outcome: Outcome = Outcome.FAILED
+    value: float | None = None
+    epoch: int | None = None
     reason: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     spread: Mapping[str, float] = field(default_factory=dict)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
 
 from lossearch._text import duration
 from lossearch.errors import RunFailedError
@@ -15,28 +14,13 @@ from lossearch.study.history import by_pair, last_attempts
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.pruning import Pruning
+from lossearch.study.recorder import StudyRecorder
 from lossearch.study.schedule import Proposal
-from lossearch.study.trial_value import ConstantScores, Objective, RunningTrial, summarise
+from lossearch.study.trial_value import ConstantScores, Objective, summarise
 from lossearch.training.contract import Outcome, Prune, Replicate, ReplicateResult, TrainingMethod
 
 GIVE_UP = 3
 """Trials in a row that fail in one way before the study stops: the fault is not the trial's."""
-
-
-class Recorder(Protocol):
-    """Where finished trials are written, and read from on resume."""
-
-    def records(self) -> list[TrialRecord]:
-        """Return every trial, failed attempts included."""
-        ...
-
-    def next_number(self) -> int:
-        """Return the number that the next trial will have."""
-        ...
-
-    def add(self, record: TrialRecord, results: Sequence[ReplicateResult]) -> None:
-        """Write a trial down for good."""
-        ...
 
 
 def _trials(
@@ -63,7 +47,7 @@ class Search:
 
     plan: Plan
     train: TrainingMethod
-    recorder: Recorder
+    recorder: StudyRecorder
     listener: Listener
 
     def __post_init__(self) -> None:
@@ -119,7 +103,7 @@ class Search:
 
     def _record(self, item: Proposal, results: list[ReplicateResult], started: float) -> TrialRecord:
         plan = self.plan
-        trial = RunningTrial(
+        begun = TrialRecord(
             number=self.recorder.next_number(),
             stage=item.stage,
             index=item.index,
@@ -128,7 +112,7 @@ class Search:
             started=started,
         )
         record = summarise(
-            trial,
+            begun,
             results,
             self.objectives,
             epochs=plan.settings.of(item.point).epochs,

@@ -12,8 +12,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from lossearch.records.curves import mean_curves, write_part
+from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.trial import Stage, TrialRecord, finished, to_attrs
-from lossearch.records.view import StudyView
 from lossearch.records.weights import WeightRetention
 from lossearch.study.history import by_pair
 from lossearch.study.plan import Plan
@@ -37,7 +37,7 @@ class StudyRecorder:
     plan: Plan
     study: optuna.Study
     directory: Path
-    view: StudyView | None
+    view: MlflowView | None
     weights: WeightRetention | None = None
 
     def records(self) -> list[TrialRecord]:

@@ -13,7 +13,7 @@ from lossearch.records.environment import versions
 from lossearch.records.trial import Stage, TrialRecord
 from lossearch.study.fitting import with_definition
 from lossearch.study.plan import Plan
-from lossearch.study.trial_value import ConstantScores, Objective, RunningTrial, summarise
+from lossearch.study.trial_value import ConstantScores, Objective, summarise
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
 
 NEAR = 1e-6
@@ -176,12 +176,10 @@ def _judged(
     plan: Plan, record: TrialRecord, results: Sequence[ReplicateResult], until: int | None
 ) -> TrialRecord:
     own = plan.settings.of(record.point)
-    trial = RunningTrial(
-        record.number, record.stage, record.index, record.point, record.encoding, record.started
-    )
+    begun = TrialRecord(record.number, record.stage, record.point, record.encoding, started=record.started)
     metric = plan.task.metric
     return summarise(
-        trial,
+        begun,
         results,
         [Objective(metric, ConstantScores(plan.task, metric))],
         epochs=until or own.epochs,

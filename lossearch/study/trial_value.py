@@ -12,23 +12,10 @@ from lossearch._epochs import thin
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import constant_score
 from lossearch.records.trial import TrialRecord
-from lossearch.space import Point
 from lossearch.tasks.task import Task
 from lossearch.training.contract import SCORED_EPOCHS, Outcome, ReplicateResult
 
 Curve = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class RunningTrial:
-    """A trial before its end: its number, stage, place within the pair, point, and start (unix seconds)."""
-
-    number: int
-    stage: str
-    index: int
-    point: Point
-    encoding: str
-    started: float
 
 
 class ConstantScores(dict[int, float]):
@@ -100,32 +87,24 @@ def _mean_and_sd(
 
 
 def summarise(
-    trial: RunningTrial,
+    begun: TrialRecord,
     results: Sequence[ReplicateResult],
     objectives: Sequence[Objective],
     *,
     epochs: int,
     policy: str,
 ) -> TrialRecord:
-    """Return the record of a trial from the results of its replicates.
+    """Return the record of a trial, of which only the beginning is known, from the results of its replicates.
 
     Replicates that were trained until an epoch are judged at it, whatever the policy. The first objective
     chooses the epoch, at which the others are scored too.
     """
     first = objectives[0]
-    ended = TrialRecord(
-        number=trial.number,
-        stage=trial.stage,
-        index=trial.index,
-        point=trial.point,
-        encoding=trial.encoding,
+    ended = replace(
+        begun,
         seeds=tuple(r.replicate.seed for r in results),
-        outcome=Outcome.FAILED,
-        value=None,
-        epoch=None,
         n_diverged=sum(r.outcome is Outcome.DIVERGED for r in results),
         seconds=sum(r.seconds for r in results),
-        started=trial.started,
     )
     failed = [r for r in results if r.outcome is Outcome.FAILED]
     if failed:

@@ -18,7 +18,7 @@ A method takes replicates and gives one result for each, in order, as each is do
 - A replicate with ``until`` ends after that epoch, with curves of that length, every metric scored there
   and its weights kept, whatever the policy. Up to there it is what it would have been without: schedules
   count on all of ``settings.epochs``.
-- Replicates trained together may be pruned: see :class:`TrainingMethod`.
+- Replicates trained together may be pruned: see :class:`CallOptions`.
 - A non-finite loss, gradient, parameter or output ends a replicate as DIVERGED, with the place; this is
   a result, not an error. Any other exception of one replicate is its FAILED result; bad input that
   would fail every replicate is raised as InputError before the first.
@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,9 +134,24 @@ class ReplicateResult:
     kept_epoch: int | None = None
 
 
+class CallOptions(TypedDict, total=False):
+    """What a training method may be told beside what it trains, and how.
+
+    ``stop`` is asked after every batch; where true, training ends at once and the rest is not given.
+    ``keep_weights`` says whether results carry weights. ``prune`` is asked after each epoch but a point's last,
+    with the point, the epoch and the judge's mean over the point's replicates there (one that has diverged counts
+    as a constant predictor); where true, all of them that are still alive end as PRUNED, with the curves so far
+    and no weights. A method that trains replicates one after another has no such mean, and does not ask.
+    """
+
+    stop: Callable[[], bool]
+    keep_weights: bool
+    prune: Prune | None
+
+
 @dataclass(frozen=True)
 class TrainingCall:
-    """What all replicates of one call share; as :meth:`TrainingMethod.__call__` takes it.
+    """What all replicates of one call share: what :meth:`TrainingMethod.__call__` is given, and two findings.
 
     ``random`` says whether the network draws at random; ``threads`` is how many the arithmetic uses, None
     for what torch has.
@@ -164,10 +179,7 @@ class TrainingMethod(Protocol):
         space: Space,
         replicates: Sequence[Replicate],
         settings: TrainSettings,
-        *,
-        stop: Callable[[], bool] = lambda: False,
-        keep_weights: bool = False,
-        prune: Prune | None = None,
+        **options: Unpack[CallOptions],
     ) -> Iterator[ReplicateResult]:
         """Train each replicate and give its result.
 
@@ -176,11 +188,6 @@ class TrainingMethod(Protocol):
             space: where the points' pairs are found.
             replicates: what to train, in this order.
             settings: how to train.
-            stop: asked after every batch; where true, training ends at once and the rest is not given.
-            keep_weights: whether results carry weights.
-            prune: asked after each epoch but a point's last, with the point, the epoch and the judge's mean
-                over the point's replicates there (one that has diverged counts as a constant predictor);
-                where true, all of them that are still alive end as PRUNED, with the curves so far and no
-                weights. A method that trains replicates one after another has no such mean, and does not ask.
+            **options: see :class:`CallOptions`.
         """
         ...

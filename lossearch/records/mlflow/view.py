@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lossearch.errors import StoreError, StudyMismatchError
 from lossearch.records.curves import MeanCurves
@@ -29,7 +29,6 @@ from lossearch.records.mlflow.study_run import ROLE, STUDY, ParentRun
 from lossearch.records.store import Store, hide_password
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord
-from lossearch.records.view import CurvesOf, Status
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -38,6 +37,9 @@ if TYPE_CHECKING:
 PAUSE_SECONDS = 20.0
 """How long a server that failed is left alone."""
 
+Status = Literal["finished", "failed", "killed"]
+CurvesOf = Callable[[TrialRecord], MeanCurves | None]
+"""Gives the mean curves of a trial."""
 Key = tuple[str, int]
 
 

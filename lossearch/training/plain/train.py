@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from typing import Unpack
 
 from lossearch._random import stream
 from lossearch.space import Space
 from lossearch.tasks.task import Task
 from lossearch.training.batches import Batches, SingleBatch, StreamedBatches
 from lossearch.training.contract import (
+    CallOptions,
     Outcome,
-    Prune,
     Replicate,
     ReplicateResult,
     TrainingCall,
@@ -31,11 +32,9 @@ def train_plain(
     replicates: Sequence[Replicate],
     settings: TrainSettings,
     *,
-    stop: Callable[[], bool] = lambda: False,
-    keep_weights: bool = False,
-    prune: Prune | None = None,  # noqa: ARG001 - the contract's; there is no mean over replicates to judge by
     threads: int | None = 1,
     preflight: Preflight | None = None,
+    **options: Unpack[CallOptions],
 ) -> Iterator[ReplicateResult]:
     """Train each replicate by a plain Trainer and give its result, in order. See ``training.contract``.
 
@@ -49,7 +48,7 @@ def train_plain(
     if not replicates:
         return
     found = known_or_checked(preflight, task, space, replicates, settings)
-    call = TrainingCall(task, space, found.random, stop, keep_weights, threads=threads)
+    call = TrainingCall(task, space, found.random, threads=threads, **options)
     for replicate in replicates:
         result = train_one(call, replicate, settings.of(replicate.point))
         if result is None:

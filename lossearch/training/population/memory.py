@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import torch
@@ -20,7 +20,6 @@ from torch.utils._pytree import tree_leaves
 
 from lossearch._random import stream
 from lossearch.space import Point
-from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainingCall, TrainSettings
 from lossearch.training.population.minibatches import GATHER_BYTES, PartTensors
 from lossearch.training.population.population import Population
@@ -107,7 +106,7 @@ def footprint(
         small, large = (
             _dry_run(tried, [p for p in few for _ in range(copies)], seeds[0], plain) for copies in (1, 2)
         )
-    more = large.less(small).each(len(few))
+    more = _DryRunBytes(*(max(0, -(-(b - a) // len(few))) for a, b in zip(small, large, strict=True)))
     train, validation = (
         -(-found * len(part) // rows)
         for found, part, rows in (
@@ -118,23 +117,19 @@ def footprint(
     epoch, scored = min(train, GATHER_BYTES), (len(fold.train), len(fold.validation))
     shared = all(task.fold(s).train.x is fold.train.x for s in seeds)
     scoring = more.raw * sum(scored) + more.judging * max(scored)
+    # all curves, a copy for the result, and what judges it
+    curves = 8 * int(settings.epochs) * (5 + 2 * len(task.metrics) + 2 * len(task.train_metrics))
     rest = max(0, small.step - len(few) * more.step - small.train - small.validation)
     return Footprint(
         fixed=rest + (train + validation if shared else 0),
         seed=epoch if shared else epoch + train + validation,
         step=more.step,
         replicate=max(more.step + more.weights, more.state + max(more.weights, scoring)),
-        kept=_curve_bytes(task, settings) + (more.weights if call.keep_weights else 0),
+        kept=curves + (more.weights if call.keep_weights else 0),
         row=more.forward,
         rows=sum(scored),
         epoch=more.raw * len(fold.train),
     )
-
-
-def _curve_bytes(task: Task, settings: TrainSettings) -> int:
-    """Return the bytes of a replicate's curves: all, a copy for the result, and what judges it."""
-    curves = 2 + len(task.metrics) + len(task.train_metrics)
-    return 8 * int(settings.epochs) * (2 * curves + 1)
 
 
 def _one_an_encoding(call: TrainingCall, points: Sequence[Point]) -> list[Point]:
@@ -167,13 +162,11 @@ class MemoryTracker(TorchDispatchMode):
             # what is given back as it was, changed in place or not, is none of ours
             given = set(_storages((args, kwargs)))
             for storage in new:
-                self._enter(storage, 0 if storage in given else storage.nbytes())
+                size = 0 if storage in given else storage.nbytes()
+                self._sizes[weakref.ref(storage, self._forget)] = size
+                self.live += size
+            self.peak = max(self.peak, self.live)
         return found
-
-    def _enter(self, storage: torch.UntypedStorage, size: int) -> None:
-        self._sizes[weakref.ref(storage, self._forget)] = size
-        self.live += size
-        self.peak = max(self.peak, self.live)
 
     def _forget(self, reference: weakref.ref[torch.UntypedStorage]) -> None:
         self.live -= self._sizes.pop(reference)
@@ -183,8 +176,7 @@ def _storages(tree: Any) -> list[torch.UntypedStorage]:
     return [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 
-@dataclass(frozen=True)
-class _DryRunBytes:
+class _DryRunBytes(NamedTuple):
     """Bytes that a dry run found: at the peak of a step, at rest after it, of weights and buffers.
 
     ``forward``, ``raw`` and ``judging`` are for one row: the peak while outputs are computed, outputs, and
@@ -199,14 +191,6 @@ class _DryRunBytes:
     judging: int
     train: int
     validation: int
-
-    def less(self, other: _DryRunBytes) -> _DryRunBytes:
-        """Return by how much this is more."""
-        return _DryRunBytes(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
-
-    def each(self, count: int) -> _DryRunBytes:
-        """Return the share of one of so many, rounded up, never below 0."""
-        return _DryRunBytes(*(max(0, -(-a // count)) for a in astuple(self)))
 
 
 def _dry_run(call: TrainingCall, points: Sequence[Point], seed: int, settings: TrainSettings) -> _DryRunBytes:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.reduction import ForkingPickler
+from typing import Unpack
 
 from lossearch.space import Space
 from lossearch.tasks.task import Task
 from lossearch.training.contract import (
+    CallOptions,
     Outcome,
-    Prune,
     Replicate,
     ReplicateResult,
     TrainingCall,
@@ -38,18 +39,15 @@ def train_population(
     replicates: Sequence[Replicate],
     settings: TrainSettings,
     *,
-    stop: Callable[[], bool] = lambda: False,
-    keep_weights: bool = False,
-    prune: Prune | None = None,
     chunk: int = MOST,
     threads: int | None = None,
+    **options: Unpack[CallOptions],
 ) -> Iterator[ReplicateResult]:
     """Train replicates in this process, at most ``chunk`` together, and give their results in order.
 
     See ``training.contract``, and :class:`Populations`, which chooses how many itself.
     """
-    method = Populations(threads=threads, chunk=chunk)
-    yield from method(task, space, replicates, settings, stop=stop, keep_weights=keep_weights, prune=prune)
+    return Populations(threads=threads, chunk=chunk)(task, space, replicates, settings, **options)
 
 
 @dataclass
@@ -83,16 +81,12 @@ class Populations:
         space: Space,
         replicates: Sequence[Replicate],
         settings: TrainSettings,
-        *,
-        stop: Callable[[], bool] = lambda: False,
-        keep_weights: bool = False,
-        prune: Prune | None = None,
+        **options: Unpack[CallOptions],
     ) -> Iterator[ReplicateResult]:
         """Train each replicate and give its result, in order. See ``training.contract``."""
         if not replicates:
             return
-        call = self._call(task, space, replicates, settings)
-        call = replace(call, stop=stop, keep_weights=keep_weights, prune=prune)
+        call = replace(self._call(task, space, replicates, settings), **options)
         if self.compile_failed:
             settings = replace(settings, compile=False)
         parts = chunks(call, settings, replicates, lambda whole: self._most(call, whole))

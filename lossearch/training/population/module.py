@@ -25,7 +25,7 @@ from lossearch.training.population.scoring import Floats, without
 class PopulationModule(pl.LightningModule):
     """Trains a population by hand-stepped optimisation, a whole epoch a ``training_step``.
 
-    Each training batch is the number of an epoch. What is kept by replicate: losses and the judge at
+    The Trainer's one batch an epoch says nothing. What is kept by replicate: losses and the judge at
     every epoch, the other metrics at the epochs a plot can show and at each configuration's best epoch (the best
     of the mean over seeds, the first of equals), whose weights are kept too. A configuration leaves the population,
     so that later epochs cost less, when its replicates have all diverged, when it is pruned, or after the
@@ -89,9 +89,9 @@ class PopulationModule(pl.LightningModule):
         """Return the population's optimiser."""
         return self.population.optimizer
 
-    def training_step(self, batch: Tensor) -> None:
+    def training_step(self, batch: int) -> None:  # noqa: ARG002 - the hook's
         """Train one epoch."""
-        epoch = int(batch)
+        epoch = int(self.trainer.current_epoch)
         wrapped: Any = self.optimizers()
         losses = self.population.train_epoch(epoch, wrapped.step, self.call.stop)
         if losses is None:

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import pytorch_lightning as pl
-import torch
 
 from lossearch._random import stream
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingCall
@@ -50,7 +48,7 @@ def train_together(call: TrainingCall, chunk: Chunk, block: int | None = None) -
         population.block = block
         module = PopulationModule(population, [c.until for c in configurations])
         # without a loop of the Trainer's own for validation, which takes as long as a small population's
-        trainer.fit(module, _Epochs(trainer))
+        trainer.fit(module, range(1))
         if module.stopped:
             return None
         module.score_best()
@@ -60,19 +58,6 @@ def train_together(call: TrainingCall, chunk: Chunk, block: int | None = None) -
         return found
     again = train_together(replace(call, prune=None), replace(chunk, configurations=late), block)
     return _mended(found, again, f"val_{call.task.metric.name}") if again else found
-
-
-class _Epochs:
-    """Gives the Trainer the number of the epoch it is in, once an epoch."""
-
-    def __init__(self, trainer: pl.Trainer) -> None:
-        self._trainer = trainer
-
-    def __len__(self) -> int:
-        return 1
-
-    def __iter__(self) -> Iterator[torch.Tensor]:
-        yield torch.tensor(self._trainer.current_epoch)
 
 
 def _results(

@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Unpack
 
 from lossearch.space import Space
 from lossearch.tasks.task import Task
-from lossearch.training.contract import Outcome, Prune, Replicate, ReplicateResult, TrainSettings
+from lossearch.training.contract import CallOptions, Outcome, Replicate, ReplicateResult, TrainSettings
 from lossearch.training.plain.train import train_plain
 from lossearch.training.preflight.preflight import Preflight, known_or_checked
 from lossearch.training.workers.group import WorkerGroup, references
@@ -44,27 +45,21 @@ class PlainPool:
         space: Space,
         replicates: Sequence[Replicate],
         settings: TrainSettings,
-        *,
-        stop: Callable[[], bool] = lambda: False,
-        keep_weights: bool = False,
-        prune: Prune | None = None,  # noqa: ARG002 - the contract's; see train_plain
+        **options: Unpack[CallOptions],
     ) -> Iterator[ReplicateResult]:
         """Train each replicate and give its result, in order. See ``training.contract``."""
         if not replicates:
             return
         found = known_or_checked(self.preflight, task, space, replicates, settings)
-        alone = partial(
-            train_plain,
-            task,
-            space,
-            settings=settings,
-            keep_weights=keep_weights,
-            threads=self.threads,
-            preflight=found,
-        )
+        stop, keep_weights = options.get("stop", lambda: False), options.get("keep_weights", False)
+
+        def alone(some: Sequence[Replicate], stop: Callable[[], bool] = stop) -> Iterator[ReplicateResult]:
+            told: CallOptions = {"stop": stop, "keep_weights": keep_weights}
+            return train_plain(task, space, some, settings, threads=self.threads, preflight=found, **told)
+
         if self.group.busy:
             # a trial that is tried again while the round that it failed in is under way
-            yield from alone(replicates=replicates, stop=stop)
+            yield from alone(replicates)
             return
         done = 0
         try:
@@ -82,7 +77,7 @@ class PlainPool:
                     yield result
         except WorkersUnavailableError as reason:
             self.group.disable(str(reason))
-            yield from alone(replicates=replicates[done:], stop=stop)
+            yield from alone(replicates[done:])
 
     def _lead(
         self,
@@ -99,7 +94,7 @@ class PlainPool:
             if self.group.workers or self.group.start_up == 0 or (done and spent / done > patience):
                 return
             late = partial(_stopped_or_late, stop, time.perf_counter() + patience)
-            result = next(alone(replicates=[replicate], stop=late), None)
+            result = next(alone([replicate], late), None)
             if result is None:
                 return
             spent += result.seconds
