@@ -389,7 +389,7 @@ def test_the_live_bar_shows_the_same_and_leaves_the_notes():
     assert "5/10 trials" in text
     assert "best bce/sigmoid 0.75 (lr 0.01), 1 diverged or failed, about" in text
     assert "Time is up after 0 s." in text
-    assert shown.pace.so_far == "5 of 10 trials done, best bce/sigmoid 0.75 (lr 0.01), 1 diverged or failed"
+    assert shown.so_far == "5 of 10 trials done, best bce/sigmoid 0.75 (lr 0.01), 1 diverged or failed"
 
 
 def test_where_there_is_no_terminal_progress_is_plain():

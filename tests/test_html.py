@@ -327,7 +327,7 @@ def test_the_plane_shows_what_is_predicted_and_the_rows():
 
 class TestCanvas:
     def picture(self, panels=3):
-        def draw(axes):
+        def draw(*axes):
             axes[0].plot([0, 1], [0, 1], label="line")
             axes[0].set_ylabel("y")
 
@@ -342,7 +342,7 @@ class TestCanvas:
         assert [t.get_text() for t in legend_figure(alone).legends[0].get_texts()] == ["line"]
 
     def test_a_sheet_has_its_title_once_and_its_legend_inside(self):
-        def draw(axes):
+        def draw(*axes):
             for i in range(5):
                 axes[0].plot([0, 1], [0, i], label=f"a rather long label of a line, number {i}")
 

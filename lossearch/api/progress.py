@@ -44,51 +44,18 @@ def describe(best: TrialRecord | None, failed: int, left: float | None) -> str:
     return ", ".join(parts)
 
 
-class Pace:
-    """How far a study is, and how long the rest will take, from the trials done in this session."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._began = clock()
-        self._before = 0
-        self.so_far = ""
-
-    def start(self, resumed: int) -> None:
-        """Begin counting; ``resumed`` trials were there already."""
-        self._began, self._before = self._clock(), resumed
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the start."""
-        return self._clock() - self._began
-
-    def tell(self, done: int, total: int, best: TrialRecord | None, failed: int) -> str:
-        """Return best, failures and time left, in words, and keep how far it is."""
-        self.so_far = ", ".join(
-            filter(None, [f"{done} of {total} trials done", describe(best, failed, None)])
-        )
-        return describe(best, failed, self.left(done, total))
-
-    def ended(self, reason: str) -> str:
-        """Return why it ended, and after how long, as a sentence."""
-        words = reason.rstrip(".") or "done"
-        return f"{words[0].upper()}{words[1:]} after {duration(self.elapsed)}."
-
-    def left(self, done: int, total: int) -> float | None:
-        """Return the seconds the rest will take, None before anything is done or when nothing is left."""
-        here = done - self._before
-        return None if here <= 0 or done >= total else self.elapsed / here * (total - done)
-
-
 class _Display(Listener):
-    """What both displays have: notes, how far the study is, and how it ended."""
+    """What both displays have: notes, how far the study is, how long the rest will take, and how it ended.
+
+    ``so_far`` says how far it is, in words. Time is counted from the trials done in this session.
+    """
 
     def __init__(
         self, console: Console, *, every: bool = False, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._console = console
-        self._every = every
-        self.pace = Pace(clock)
+        self._console, self._every, self._clock = console, every, clock
+        self._began, self._before = clock(), 0
+        self.so_far = ""
 
     def __enter__(self) -> Self:
         return self
@@ -100,9 +67,23 @@ class _Display(Listener):
         """Write one sentence."""
         self._console.print(Text(text))
 
+    def started(self, total: int, resumed: int) -> None:  # noqa: ARG002 - the listener's
+        """Begin counting."""
+        self._began, self._before = self._clock(), resumed
+
     def finished(self, reason: str) -> None:
         """Write why it ended, and after how long."""
-        self.note(self.pace.ended(reason))
+        words = reason.rstrip(".") or "done"
+        self.note(f"{words[0].upper()}{words[1:]} after {duration(self._clock() - self._began)}.")
+
+    def _tell(self, done: int, total: int, best: TrialRecord | None, failed: int) -> str:
+        """Return best, failures and time left, in words, and keep how far it is."""
+        words = describe(best, failed, None)
+        self.so_far = ", ".join(filter(None, [f"{done} of {total} trials done", words]))
+        here = done - self._before
+        known = here > 0 and done < total
+        left = (self._clock() - self._began) / here * (total - done) if known else None
+        return describe(best, failed, left)
 
     def _note_trial(self, record: TrialRecord, indent: str = "") -> None:
         value = "no value" if record.value is None else f"{record.value:.4g}"
@@ -118,7 +99,7 @@ class PlainDisplay(_Display):
 
     def started(self, total: int, resumed: int) -> None:
         """Write how many trials there will be."""
-        self.pace.start(resumed)
+        super().started(total, resumed)
         self._total = total
         self._step = 1 if self._every else max(1, math.ceil((total - resumed) / LINES))
         self.note(f"{total} trials" + (f", {resumed} of them done before" if resumed else ""))
@@ -130,7 +111,7 @@ class PlainDisplay(_Display):
         if total != self._total and not self._every:  # the range was extended
             self._step = max(self._step, math.ceil(total / LINES))
         self._total = total
-        detail = self.pace.tell(done, total, best, failed)
+        detail = self._tell(done, total, best, failed)
         if done % self._step and done < total:
             return
         if self._every:
@@ -158,7 +139,7 @@ class LiveDisplay(_Display):
 
     def started(self, total: int, resumed: int) -> None:
         """Draw the bar."""
-        self.pace.start(resumed)
+        super().started(total, resumed)
         for task in self._progress.task_ids:
             self._progress.remove_task(task)
         self._progress.add_task("", total=total, completed=resumed, detail="")
@@ -170,7 +151,7 @@ class LiveDisplay(_Display):
         """Move the bar."""
         if self._every:
             self._note_trial(record)
-        detail = self.pace.tell(done, total, best, failed)
+        detail = self._tell(done, total, best, failed)
         for task in self._progress.task_ids:
             self._progress.update(task, completed=done, total=total, detail=detail)
 

@@ -135,7 +135,7 @@ def _run(config: StudyConfig, form: str, answer: TextIO, *, quiet: bool, verbose
         with shown or nullcontext():
             result = api.run(config, listener=shown)
     except KeyboardInterrupt:
-        so_far = f" ({shown.pace.so_far})" if shown and shown.pace.so_far else ""
+        so_far = f" ({shown.so_far})" if shown and shown.so_far else ""
         click.echo(
             f"\nInterrupted{so_far}. What is done is kept; the same command again continues.", err=True
         )

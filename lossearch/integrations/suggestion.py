@@ -15,6 +15,7 @@ from lossearch.kinds import KINDS, TargetFacts
 from lossearch.losses import ACTIVATIONS, Activation, Loss, losses_for
 from lossearch.pairs import Pair, find_pair, legal_pairs
 from lossearch.space import Dimension, Point, Space, Value
+from lossearch.study.samplers import suggested
 
 T = TypeVar("T")
 G = TypeVar("G", str, str | Loss)
@@ -145,16 +146,8 @@ def _choices_before(trial: BaseTrial, name: str) -> tuple[str, ...] | None:
 
 def _value(trial: BaseTrial, prefix: str, d: Dimension) -> Value:
     name = prefix + d.name
-    value: float = _asked(
-        lambda: (
-            trial.suggest_int(name, int(d.low), int(d.high), log=d.log)
-            if d.integer
-            else trial.suggest_float(name, d.low, d.high, log=d.log)
-        ),
-        trial,
-        name,
-    )
-    if not d.low <= value <= d.high:
+    value = _asked(lambda: suggested(trial, d, name), trial, name)
+    if not d.low <= float(value) <= d.high:
         raise InputError(
             f"{name} of trial {trial.number} is {value:g}, outside {d.low:g} to {d.high:g}: "
             "correct the enqueued or fixed value, or widen the range."

@@ -76,8 +76,9 @@ def open_storage(store: Store, name: str, url: str | None = None) -> BaseStorage
     """
     if url is None:
         return _open_journal(store.study_dir(name) / "optuna.journal")
-    with store.lock():
-        return _open_database(_absolute(url))
+    kwargs: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+    with store.lock(), _told(url):
+        return RDBStorage(_absolute(url), engine_kwargs=kwargs)
 
 
 def reach_storage(url: str) -> None:
@@ -111,24 +112,12 @@ def _drop_torn_line(path: Path, lock: JournalLock) -> None:
     """Cut what a writer that died in the middle of a line has left; appending to it would spoil the file."""
     lock.acquire()
     try:
-        with path.open("rb+") as journal:
-            end = journal.seek(0, os.SEEK_END)
-            whole = end
-            while whole:
-                journal.seek(whole - 1)
-                if journal.read(1) == b"\n":
-                    break
-                whole -= 1
-            if whole < end:
-                journal.truncate(whole)
+        written = path.read_bytes()
+        whole = written.rfind(b"\n") + 1
+        if whole < len(written):
+            os.truncate(path, whole)
     finally:
         lock.release()
-
-
-def _open_database(url: str) -> BaseStorage:
-    kwargs: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
-    with _told(url):
-        return RDBStorage(url, engine_kwargs=kwargs)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import optuna
+
 from lossearch.errors import InputError, StoreError
 from lossearch.records.claim import remove_tree
 from lossearch.records.mlflow.client import connect, first_line, quiet, tracking_errors
@@ -32,7 +34,9 @@ def remove_study(store: Store, name: str, *, uri: str | None = None, storage_url
     store.require(name)
     remove_experiment(store, name, uri)
     if storage_url is not None:
-        _remove_from_database(store, name, storage_url)
+        storage = open_storage(store, name, storage_url)
+        if name in optuna.get_all_study_names(storage):
+            optuna.delete_study(study_name=name, storage=storage)
     remove_tree(store.study_dir(name))
 
 
@@ -71,11 +75,3 @@ def remove_experiment(store: Store, name: str, uri: str | None = None) -> str | 
     if location.scheme == "file" and artifacts.parent == store.artifacts and artifacts.is_dir():
         remove_tree(artifacts)
     return str(found.experiment_id)
-
-
-def _remove_from_database(store: Store, name: str, url: str) -> None:
-    import optuna
-
-    storage = open_storage(store, name, url)
-    if name in optuna.get_all_study_names(storage):
-        optuna.delete_study(study_name=name, storage=storage)

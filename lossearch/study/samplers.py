@@ -13,7 +13,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
-from optuna.trial import create_trial
+from optuna.trial import BaseTrial, create_trial
 
 from lossearch._random import stream
 from lossearch.records.optuna import in_memory_study
@@ -36,35 +36,30 @@ def distribution(dimension: Dimension) -> BaseDistribution:
     return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
 
 
-def _tpe(seed: int) -> BaseSampler:
-    # The initial design has done the random start; multivariate and constant_liar are stated, since their
-    # defaults have changed between versions.
-    return TPESampler(seed=seed, n_startup_trials=1, multivariate=True, constant_liar=True)
-
-
-def _gp(seed: int) -> BaseSampler:
-    return GPSampler(seed=seed, n_startup_trials=1, deterministic_objective=False)
-
-
-def _random(seed: int) -> BaseSampler:
-    return RandomSampler(seed=seed)
-
-
-MODELS: dict[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "gp": _gp, "random": _random}
+MODELS: dict[str, Callable[[int], BaseSampler]] = {
+    # the initial design has done the random start; multivariate and constant_liar are stated, since their
+    # defaults have changed between versions
+    "tpe": lambda seed: TPESampler(seed=seed, n_startup_trials=1, multivariate=True, constant_liar=True),
+    "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=1, deterministic_objective=False),
+    "random": lambda seed: RandomSampler(seed=seed),
+}
 """Samplers that are asked for the points after the initial design."""
 SAMPLERS = (*MODELS, "qmc", "grid", "brute")
 """All samplers; the rest give every point at once."""
 
 
-def _inside(dimensions: Sequence[Dimension], values: Mapping[str, Value]) -> bool:
-    return all(
-        values[d.name] in d.choices if d.choices else d.low <= float(values[d.name]) <= d.high
-        for d in dimensions
-    )
-
-
 def _near(dimensions: Sequence[Dimension], a: Mapping[str, Value], b: Mapping[str, Value]) -> bool:
     return all(abs(to_unit(d, a[d.name]) - to_unit(d, b[d.name])) < NEAR for d in dimensions)
+
+
+def suggested(trial: BaseTrial, dimension: Dimension, name: str) -> Value:
+    """Return the value that a trial gives a dimension, under this name."""
+    d = dimension
+    if d.choices:
+        return d.choices[d.choices.index(trial.suggest_categorical(name, d.choices))]
+    if d.integer:
+        return trial.suggest_int(name, int(d.low), int(d.high), log=d.log)
+    return trial.suggest_float(name, d.low, d.high, log=d.log)
 
 
 def _tidy(dimension: Dimension, value: Value) -> Value:
@@ -112,7 +107,10 @@ def propose(
         [
             create_trial(params=dict(point), distributions=spaces, values=values)
             for point, values in observed
-            if _inside(dimensions, point)
+            if all(
+                point[d.name] in d.choices if d.choices else d.low <= float(point[d.name]) <= d.high
+                for d in dimensions
+            )
         ]
     )
     asked = [study.ask(spaces).params for _ in range(n)]
@@ -160,11 +158,6 @@ def propose_freely(
         pair = trial.params["pair"]
         values: dict[str, Value] = {}
         for d in space.dimensions(pair):
-            if d.choices:
-                values[d.name] = d.choices[d.choices.index(trial.suggest_categorical(d.name, d.choices))]
-            elif d.integer:
-                values[d.name] = trial.suggest_int(d.name, int(d.low), int(d.high), log=d.log)
-            else:
-                values[d.name] = _tidy(d, trial.suggest_float(d.name, d.low, d.high, log=d.log))
+            values[d.name] = _tidy(d, suggested(trial, d, d.name))
         points.append(space.point(pair, values))
     return points

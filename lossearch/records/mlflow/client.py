@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from lossearch.errors import InputError, StoreError
@@ -214,29 +214,33 @@ def no_autolog() -> Iterator[bool]:
         Whether there was any to suspend.
     """
     module = sys.modules.get("mlflow.utils.autologging_utils")
-    if module is None or not any(_autologs(module, flavour) for flavour in module.AUTOLOGGING_INTEGRATIONS):
+    if module is None or all(map(module.autologging_is_disabled, module.AUTOLOGGING_INTEGRATIONS)):
         yield False
         return
     with module.disable_autologging():
         yield True
 
 
-def _autologs(module: Any, flavour: str) -> bool:
-    return not module.autologging_is_disabled(flavour)
+@contextmanager
+def untouched() -> Iterator[None]:
+    """Undo what MLflow's code does to the environment and the warning filters."""
+    before = dict(os.environ)
+    with warnings.catch_warnings():
+        try:
+            yield
+        finally:
+            for key in os.environ.keys() - before.keys():
+                del os.environ[key]
 
 
 def _client_class() -> type[MlflowClient]:
-    """Import the client; undo what the import does to the environment and the warning filters."""
-    before = dict(os.environ)
-    with warnings.catch_warnings():
+    with untouched():
         try:
             from mlflow.tracking import MlflowClient
         except ImportError as error:
             raise StoreError(
                 f"MLflow cannot be imported: {error}. `pip install mlflow`, or run without it (--no-mlflow)."
             ) from error
-    for key in os.environ.keys() - before.keys():
-        del os.environ[key]
     return MlflowClient
 
 

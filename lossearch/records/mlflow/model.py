@@ -6,10 +6,8 @@ MLflow loads it by this package's own code from the exported directory; no netwo
 from __future__ import annotations
 
 import json
-import os
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from lossearch.errors import StoreError
-from lossearch.records.mlflow.client import connect, first_line, quiet, retried, tracking_errors
+from lossearch.records.mlflow.client import connect, first_line, quiet, retried, tracking_errors, untouched
 from lossearch.records.store import Store, hide_password
 
 if TYPE_CHECKING:
@@ -78,7 +76,8 @@ def register(
         StoreError: MLflow cannot be written to, or has no such run.
     """
     client = connect(store, uri)
-    with quiet(), _untouched(), TemporaryDirectory() as temporary:
+    with quiet(), untouched(), TemporaryDirectory() as temporary:
+        warnings.simplefilter("ignore")
         local = Path(temporary) / "model"
         _save(local, folder, sample)
         try:
@@ -130,16 +129,3 @@ def _version(client: MlflowClient, name: str, logged: LoggedModel, run_id: str, 
     shown = json.dumps([{"name": name, "version": int(made.version)}])
     client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": shown})
     return str(made.version)
-
-
-@contextmanager
-def _untouched() -> Iterator[None]:
-    """Undo what MLflow's model code does to the environment and the warning filters."""
-    before = dict(os.environ)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            for key in os.environ.keys() - before.keys():
-                del os.environ[key]

@@ -64,10 +64,15 @@ class ParentRun:
         """Return the description, in Markdown."""
         study = self.study
         rows = ", ".join(f"{count} {part}" for part, count in study.task.rows.items())
+        beside = "".join(
+            f"; {way} `{m}` beside it, recorded as `val_{m}`"
+            for m, way in study.task.objectives.items()
+            if m != study.task.metric
+        )
         facts = {
             "task": f"{study.task.name} ({study.task.kind}), target `{study.target}`",
             "rows": rows or "unknown",
-            "objective": f"{study.task.direction} `{study.task.metric}` on validation rows, recorded as `score`{_second(study)}",
+            "objective": f"{study.task.direction} `{study.task.metric}` on validation rows, recorded as `score`{beside}",
             "trials": f"one run each, found by `tags.\"{STUDY}\" = '{study.name}' and tags.\"{ROLE}\" = 'trial'`",
             "curves": "`curve/NAME` is the mean over seeds, `spread/NAME` the sd of the validation score and loss; "
             "plain names are values at the trial's epoch",
@@ -156,11 +161,3 @@ def _who() -> dict[str, str]:
     except (KeyError, OSError):
         user = "unknown"
     return {"mlflow.user": user, "mlflow.source.name": "lossearch", "mlflow.source.type": "LOCAL"}
-
-
-def _second(study: StudyRecord) -> str:
-    """Return what is to be said of a second objective."""
-    both = study.task.objectives.items()
-    return "".join(
-        f"; {way} `{m}` beside it, recorded as `val_{m}`" for m, way in both if m != study.task.metric
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,10 +50,9 @@ def critical_picture(comparison: TaskComparison) -> Picture:
     return Picture(f"critical_difference_{c.kind}", title, (panel,), size=size, columns=1)
 
 
-def _draw_ranks(axes: Sequence[Axes], *, comparison: TaskComparison) -> None:
+def _draw_ranks(ax: Axes, *, comparison: TaskComparison) -> None:
     from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedman
 
-    (ax,) = axes
     c = comparison
     ranks = dict(c.ranks)
     ax.grid(visible=False)
@@ -90,15 +88,14 @@ def scores_picture(comparison: TaskComparison) -> Picture:
     return Picture(f"scores_{c.kind}", title, (panel,), size=size, columns=1)
 
 
-def _draw_scores(axes: Sequence[Axes], *, comparison: TaskComparison) -> None:
-    (ax,) = axes
+def _draw_scores(ax: Axes, *, comparison: TaskComparison) -> None:
     table = comparison.scores
     values = table.to_numpy(np.float64)
     ranks = rankdata(-SIGN[comparison.direction] * values, axis=1)
     shade = 1 - (ranks - 1) / max(ranks.shape[1] - 1, 1)
     ax.imshow(shade, cmap=mpl.colormaps["Blues"], vmin=-0.1, vmax=1.25, aspect="auto")
     ax.grid(visible=False)
-    ax.set_xticks(range(table.shape[1]), [_two_lines(p) for p in table.columns], fontsize=7)
+    ax.set_xticks(range(table.shape[1]), [str(p).replace("/", "/\n") for p in table.columns], fontsize=7)
     judged = [f"{s.name} ({s.metric})" for s in comparison.studies]
     ax.set_yticks(range(len(table)), judged, fontsize=8)
     ax.tick_params(length=0)
@@ -115,11 +112,6 @@ def _draw_scores(axes: Sequence[Axes], *, comparison: TaskComparison) -> None:
 
 def _cell(value: float, scale: Scale) -> str:
     return f"{value:.3f}" if scale is Scale.DIFFERENCE and abs(value) < 10 else number(value)
-
-
-def _two_lines(pair: str) -> str:
-    head, slash, tail = pair.partition("/")
-    return f"{head}{slash}\n{tail}"
 
 
 def write_pictures(comparison: TaskComparison, folder: Path) -> list[Path]:

@@ -23,6 +23,7 @@ BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY = (
     "#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9",
 )  # fmt: skip
 """Okabe and Ito's colours, which colour-blind readers can tell apart."""
+COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 INK, FAINT, GRID, PAPER = "#1b1b1b", "#757575", "#e4e4e4", "#fefefe"
 COLUMNS = 4
 PANEL = (3.1, 2.3)
@@ -54,11 +55,11 @@ _FONTS = (
 
 @dataclass(frozen=True)
 class Panel:
-    """One small figure: ``draw`` fills its axes, upper first; ``alt`` says in words what it shows."""
+    """One small figure: ``draw`` is given its axes, upper first, and fills them; ``alt`` says in words what it shows."""
 
     title: str
     alt: str
-    draw: Callable[[Sequence[Axes]], None]
+    draw: Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -92,18 +93,14 @@ def whole_figure(picture: Picture) -> Figure:
         for i, panel in enumerate(picture.panels):
             block, column = divmod(i, columns)
             axes = [figure.add_subplot(grid[picture.rows * block + r, column]) for r in range(picture.rows)]
-            panel.draw(axes)
+            panel.draw(*axes)
             axes[0].set_title("" if panel.title in picture.title else panel.title)
             for ax in axes if column else ():
                 ax.set_ylabel("")
-            if i + columns < len(picture.panels) and picture.rows == 1 and _shared(picture):
+            if picture.rows == 1 and i + columns < len(picture.panels) > picture.columns:
                 axes[0].set_xlabel("")
         _legend(figure, figure.axes, picture.note)
     return figure
-
-
-def _shared(picture: Picture) -> bool:
-    return len(picture.panels) > picture.columns
 
 
 def panel_figure(picture: Picture, panel: Panel) -> Figure:
@@ -112,7 +109,7 @@ def panel_figure(picture: Picture, panel: Panel) -> Figure:
     with drawing():
         figure = _figure(width, picture.rows * height + 0.25, fixed=picture.plain)
         axes = [figure.add_subplot(picture.rows, 1, r + 1) for r in range(picture.rows)]
-        panel.draw(axes)
+        panel.draw(*axes)
         if len(picture.panels) > 1:
             axes[0].set_title(panel.title)
     return figure

@@ -131,8 +131,7 @@ def _confusion_alt(pair: str, matrix: NDArray[np.float64], names: Sequence[str])
     return f"Confusion matrix of {pair}. Share of each true class predicted right: {right}."
 
 
-def _draw_confusion(axes: Sequence[Axes], *, matrix: NDArray[np.float64], names: Sequence[str]) -> None:
-    (ax,) = axes
+def _draw_confusion(ax: Axes, *, matrix: NDArray[np.float64], names: Sequence[str]) -> None:
     few = len(names) <= 12
     ConfusionMatrixDisplay(matrix, display_labels=names).plot(
         ax=ax,
@@ -193,14 +192,13 @@ def _stated(replicate: Predicted) -> tuple[NDArray[np.float64], NDArray[np.float
 
 
 def _draw_bands(
-    axes: Sequence[Axes],
+    ax: Axes,
     *,
     curves: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
     x: str,
     y: str,
     diagonal: bool,
 ) -> None:
-    (ax,) = axes
     if diagonal:
         ax.plot([0, 1], [0, 1], color=FAINT, lw=0.8)
     for (pair, (mean, sd)), (colour, dash) in zip(curves.items(), STYLES, strict=False):
@@ -212,13 +210,12 @@ def _draw_bands(
 
 
 def _draw_calibration(
-    axes: Sequence[Axes],
+    ax: Axes,
     *,
     curves: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
     x: str,
     y: str,
 ) -> None:
-    (ax,) = axes
     ax.plot([0, 1], [0, 1], color=FAINT, lw=0.8)
     for (pair, (true, stated)), (colour, dash) in zip(curves.items(), STYLES, strict=False):
         ax.plot(stated, true, f"o{dash}", color=colour, lw=1.3, ms=4, label=pair)

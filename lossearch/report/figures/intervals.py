@@ -101,8 +101,7 @@ def _stages(ranked: Ranked, verdict: Verdict) -> list[tuple[str, float | None, s
     return [*found, ("fresh seeds, test rows", ranked.score, GREEN, "s")] if verdict.part == "test" else found
 
 
-def _draw_stages(axes: Sequence[Axes], *, verdict: Verdict) -> None:
-    (ax,) = axes
+def _draw_stages(ax: Axes, *, verdict: Verdict) -> None:
     _names(ax, [r.pair for r in verdict.ranking])
     for y, ranked in enumerate(verdict.ranking):
         stages = [(n, float(v), c, m) for n, v, c, m in _stages(ranked, verdict) if v is not None]
@@ -119,8 +118,7 @@ def _rows_picture(
     return Picture(name, title, (Panel(title, alt, draw),), size=_size(len(rows)))
 
 
-def _draw_rows(axes: Sequence[Axes], *, rows: list[_Row], label: str, rope: float, zero: bool) -> None:
-    (ax,) = axes
+def _draw_rows(ax: Axes, *, rows: list[_Row], label: str, rope: float, zero: bool) -> None:
     _names(ax, [r.name for r in rows])
     if zero:
         ax.axvline(0, color=INK, lw=0.8)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -59,7 +60,9 @@ def parallel_picture(
         f"Parallel coordinates of {len(done)} trials over {', '.join(a.name for a in axes)}; "
         f"{study.task.metric} from {number(values.min())} to {number(values.max())}."
     )
-    draw = partial(_draw, columns=axes, ranks=_ranks(values, sign))
+    # from 0 (worst) to 1 (best)
+    ranks = (sign * values).argsort().argsort() / max(len(values) - 1, 1)
+    draw = partial(_draw, columns=axes, ranks=ranks)
     title = f"{study.name}: all trials"
     size = (max(1.25 * len(axes) + 1.6, 5.6), max(3.0, 0.24 * len(pairs) + 0.6))
     return Picture("parallel", title, (Panel(title, alt, draw),), size=size, columns=1)
@@ -97,24 +100,17 @@ def _numbers(name: str, values: Sequence[float]) -> _Axis:
 
 def _scores(study: StudyRecord, values: NDArray[np.float64]) -> _Axis:
     """Return the scores' axis, its far-off bad end cut so that it does not hide the rest."""
-    worst = np.quantile(values, 0.1 if study.task.direction == "maximize" else 0.9)
-    cut = np.maximum(values, worst) if study.task.direction == "maximize" else np.minimum(values, worst)
-    axis = _numbers(study.task.metric, cut.tolist())
-    edge = 0 if study.task.direction == "maximize" else len(axis.ticks) - 1
-    sign = "≤" if study.task.direction == "maximize" else "≥"
-    ticks = [
-        (y, f"{sign} {t}" if i == edge and len(axis.ticks) > 1 else t) for i, (y, t) in enumerate(axis.ticks)
-    ]
-    return _Axis(axis.name, axis.places, ticks)
+    more = study.task.direction == "maximize"
+    worst = np.quantile(values, 0.1 if more else 0.9)
+    hold, edge, sign = (np.maximum, 0, "≤") if more else (np.minimum, -1, "≥")
+    axis = _numbers(study.task.metric, hold(values, worst).tolist())
+    ticks = list(axis.ticks)
+    if len(ticks) > 1:
+        ticks[edge] = (ticks[edge][0], f"{sign} {ticks[edge][1]}")
+    return replace(axis, ticks=ticks)
 
 
-def _ranks(values: NDArray[np.float64], sign: int) -> NDArray[np.float64]:
-    """Return each trial's place from 0 (worst) to 1 (best)."""
-    return (sign * values).argsort().argsort() / max(len(values) - 1, 1)
-
-
-def _draw(axes: Sequence[Axes], *, columns: Sequence[_Axis], ranks: NDArray[np.float64]) -> None:
-    (ax,) = axes
+def _draw(ax: Axes, *, columns: Sequence[_Axis], ranks: NDArray[np.float64]) -> None:
     lines = np.stack([[(i, y) for y in c.places] for i, c in enumerate(columns)], axis=1)
     colours = mpl.colormaps["viridis"](1 - 0.9 * ranks)
     colours[:, 3] = 0.25 + 0.65 * ranks**2
@@ -130,16 +126,8 @@ def _draw(axes: Sequence[Axes], *, columns: Sequence[_Axis], ranks: NDArray[np.f
                 bbox={"facecolor": PAPER, "alpha": 0.75, "lw": 0, "pad": 0.6},
             )  # fmt: skip
         if (column.places == _ABSENT).any():
-            ax.annotate(
-                "not searched",
-                (i, _ABSENT),
-                (0, -3),
-                textcoords="offset points",
-                ha="center",
-                va="top",
-                fontsize=7,
-                color=FAINT,
-            )
+            below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7, "color": FAINT}
+            ax.annotate("not searched", (i, _ABSENT), (0, -3), textcoords="offset points", **below)
     ax.set_xlim(-0.1, len(columns) - 0.6)
     gaps = any((c.places == _ABSENT).any() for c in columns)
     ax.set_ylim(_ABSENT - 0.1 if gaps else -0.05, 1.05)

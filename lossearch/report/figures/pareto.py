@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -12,22 +12,9 @@ from numpy.typing import NDArray
 
 from lossearch.diagnostics.pareto import Objectives, Pareto
 from lossearch.metrics.metric import SIGN
-from lossearch.report.figures.canvas import (
-    BLUE,
-    FAINT,
-    GREEN,
-    INK,
-    ORANGE,
-    PAPER,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    Panel,
-    Picture,
-)
+from lossearch.report.figures.canvas import COLOURS, FAINT, INK, PAPER, Panel, Picture
 from lossearch.report.formatting import number
 
-_COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 _MARKS = "os^Dv"
 _REACH = 2
 """Interquartile ranges beyond which a point on the bad side is left out, since it hides the rest."""
@@ -61,7 +48,7 @@ def _styles(pareto: Pareto) -> dict[str, Style]:
     tables = (pareto.confirmed, pareto.trials)
     pairs = dict.fromkeys(p for t in tables for p in t["pair"][t["front"].astype(bool)])
     return {
-        pair: (_COLOURS[i % len(_COLOURS)], _MARKS[(i + i // len(_COLOURS)) % len(_MARKS)])
+        pair: (COLOURS[i % len(COLOURS)], _MARKS[(i + i // len(COLOURS)) % len(_MARKS)])
         for i, pair in enumerate(pairs)
     }
 
@@ -76,8 +63,7 @@ def _near(table: pd.DataFrame, two: Objectives) -> NDArray[np.bool_]:
     return near | inside
 
 
-def _draw_trials(axes: Sequence[Axes], *, pareto: Pareto, styles: Mapping[str, Style]) -> None:
-    (ax,) = axes
+def _draw_trials(ax: Axes, *, pareto: Pareto, styles: Mapping[str, Style]) -> None:
     two = pareto.objectives
     shown = pareto.trials[_near(pareto.trials, two)]
     for pair, own in shown.groupby("pair", sort=False):
@@ -91,8 +77,7 @@ def _draw_trials(axes: Sequence[Axes], *, pareto: Pareto, styles: Mapping[str, S
     _front(ax, shown, two)
 
 
-def _draw_confirmed(axes: Sequence[Axes], *, pareto: Pareto, styles: Mapping[str, Style]) -> None:
-    (ax,) = axes
+def _draw_confirmed(ax: Axes, *, pareto: Pareto, styles: Mapping[str, Style]) -> None:
     two = pareto.objectives
     for row in pareto.confirmed.to_dict("records"):
         pair = str(row["pair"])

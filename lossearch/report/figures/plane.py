@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from numpy.typing import NDArray
 
-from lossearch.report.figures.canvas import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION, Panel, Picture
+from lossearch.report.figures.canvas import BLUE, COLOURS, INK, ORANGE, Panel, Picture
 
-CLASS_COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 _COLOUR_NAMES = ("blue", "orange", "green", "red", "purple", "light blue")
+_TWO = LinearSegmentedColormap.from_list("classes", [BLUE, "#ffffff", ORANGE])
 _MARKS = "o^sDvP"
 _POINTS = 300
 
@@ -41,7 +40,7 @@ class Plane:
 
 def plane_picture(planes: Sequence[Plane], classes: Sequence[str] = ()) -> Picture | None:
     """Return each pair's predictions on the plane; ``classes`` are the classes' names."""
-    if not planes or any(_classes_of(p) > len(CLASS_COLOURS) for p in planes):
+    if not planes or any(_classes_of(p) > len(COLOURS) for p in planes):
         return None
     panels = tuple(Panel(p.pair, _alt(p), partial(_draw, plane=p)) for p in planes)
     return Picture("plane", "Predictions on the plane", panels, _note(planes[0], classes), size=(3.1, 2.9))
@@ -67,8 +66,7 @@ def _alt(plane: Plane) -> str:
     return f"What {plane.pair} predicts over the plane of {plane.names[0]} and {plane.names[1]}{rows}."
 
 
-def _draw(axes: Sequence[Axes], *, plane: Plane) -> None:
-    (ax,) = axes
+def _draw(ax: Axes, *, plane: Plane) -> None:
     kept = np.linspace(0, len(plane.target) - 1, min(_POINTS, len(plane.target))).round().astype(int)
     inputs, target = plane.inputs[kept], plane.target[kept]
     extent = (plane.x[0], plane.x[-1], plane.y[0], plane.y[-1])
@@ -77,13 +75,11 @@ def _draw(axes: Sequence[Axes], *, plane: Plane) -> None:
         ax.imshow(plane.grid, cmap="viridis", alpha=0.6, **drawn)
         ax.scatter(inputs[:, 0], inputs[:, 1], c=target, cmap="viridis", s=10, edgecolors=INK, linewidths=0.3)
     elif plane.shows == "probability":
-        ax.imshow(plane.grid, cmap=_two_colours(), vmin=0, vmax=1, alpha=0.5, **drawn)
+        ax.imshow(plane.grid, cmap=_TWO, vmin=0, vmax=1, alpha=0.5, **drawn)
         _classes(ax, inputs, target)
     else:
-        count = len(CLASS_COLOURS)
-        ax.imshow(
-            plane.grid, cmap=ListedColormap(CLASS_COLOURS), vmin=-0.5, vmax=count - 0.5, alpha=0.35, **drawn
-        )
+        count = len(COLOURS)
+        ax.imshow(plane.grid, cmap=ListedColormap(COLOURS), vmin=-0.5, vmax=count - 0.5, alpha=0.35, **drawn)
         _classes(ax, inputs, target)
     ax.grid(visible=False)
     ax.set_xlabel(plane.names[0])
@@ -93,8 +89,4 @@ def _draw(axes: Sequence[Axes], *, plane: Plane) -> None:
 def _classes(ax: Axes, inputs: NDArray[np.float64], target: NDArray[np.float64]) -> None:
     for c in np.unique(target).astype(int):
         rows = inputs[target == c]
-        ax.plot(*rows.T, _MARKS[c], color=CLASS_COLOURS[c], ms=3, mec="#ffffff", mew=0.4, label=f"class {c}")
-
-
-def _two_colours() -> mpl.colors.Colormap:
-    return mpl.colors.LinearSegmentedColormap.from_list("classes", [BLUE, "#ffffff", ORANGE])
+        ax.plot(*rows.T, _MARKS[c], color=COLOURS[c], ms=3, mec="#ffffff", mew=0.4, label=f"class {c}")

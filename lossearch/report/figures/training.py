@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -101,9 +100,8 @@ def _sensitivity_alt(pair: str, trials: pd.DataFrame, metric: str) -> str:
 
 
 def _draw_curves(
-    axes: Sequence[Axes], *, curves: pd.DataFrame, metric: str, limits: tuple[float, float]
+    upper: Axes, lower: Axes, *, curves: pd.DataFrame, metric: str, limits: tuple[float, float]
 ) -> None:
-    upper, lower = axes
     _draw_curve(upper, curves, "loss")
     _draw_curve(lower, curves, metric)
     lower.set_ylim(limits)
@@ -128,7 +126,7 @@ def _draw_curve(ax: Axes, curves: pd.DataFrame, name: str) -> None:
 
 
 def _draw_sensitivity(
-    axes: Sequence[Axes],
+    ax: Axes,
     *,
     trials: pd.DataFrame,
     study: StudyRecord,
@@ -136,7 +134,6 @@ def _draw_sensitivity(
     reference: pd.Series[float],
     rates: pd.Series[float],
 ) -> None:
-    (ax,) = axes
     _draw_trials(ax, trials, limits)
     for level in reference:
         label = f"best of {study.conventional}"

@@ -44,9 +44,8 @@ def _alt(curve: TuningCurve, study: StudyRecord) -> str:
 
 
 def _draw(
-    axes: Sequence[Axes], *, curve: TuningCurve, study: StudyRecord, limits: tuple[float, float], best: float
+    ax: Axes, *, curve: TuningCurve, study: StudyRecord, limits: tuple[float, float], best: float
 ) -> None:
-    (ax,) = axes
     budgets = curve.budgets
     low, high = (
         np.clip(np.nan_to_num(v, nan=limits[i], posinf=limits[1], neginf=limits[0]), *limits)

@@ -65,7 +65,7 @@ def _thinned(true: NDArray[np.float64], prediction: NDArray[np.float64]) -> tupl
     return true[kept], prediction[kept]
 
 
-def _draw(axes: Sequence[Axes], *, true: NDArray[np.float64], prediction: NDArray[np.float64]) -> None:
+def _draw(*axes: Axes, true: NDArray[np.float64], prediction: NDArray[np.float64]) -> None:
     x, y = _thinned(true, prediction)
     shown = PredictionErrorDisplay(y_true=x, y_pred=y)
     dots: dict[str, Any] = {"s": 9, "color": BLUE, "alpha": 0.6, "linewidths": 0}

@@ -23,6 +23,7 @@ from lossearch.report.sources import Section, Sources, Table
 from lossearch.verdict.verdict import Comparison, Ranked, Verdict
 
 _ALL_COMPARISONS = 400
+_NO_TEST_PART = "There is no test part: these are validation rows, on which the epoch may have been chosen."
 
 
 def lead(sources: Sources) -> tuple[str, ...]:
@@ -49,15 +50,14 @@ def facts(sources: Sources) -> tuple[tuple[str, str], ...]:
     """Return what a reader looks for first, as (label, value)."""
     verdict, board = sources.verdict, sources.board
     if verdict is None:
-        best = board[board["rank"].notna()].head(1)
-        return tuple(
-            (label, value)
-            for row in best.to_dict("records")
-            for label, value in (
-                ("best in the search", str(row["pair"])),
-                (f"{sources.study.task.metric}, validation rows", number(row["score"], row["sd"])),
-                ("learning rate", rate(row["lr"])),
-            )
+        ranked = board[board["rank"].notna()]
+        if ranked.empty:
+            return ()
+        row = ranked.iloc[0]
+        return (
+            ("best in the search", str(row["pair"])),
+            (f"{sources.study.task.metric}, validation rows", number(row["score"], row["sd"])),
+            ("learning rate", rate(row["lr"])),
         )
     taken = next(r for r in verdict.ranking if r.pair == verdict.recommended)
     rates = dict(zip(board["pair"], board["lr"], strict=True))
@@ -90,14 +90,8 @@ def leaderboard(sources: Sources) -> Section:
         f"{better(study)} is better; optimiser {study.train.optimizer}. "
         "A pair is tied with the best unless the comparisons of all pairs with each other say that it is worse."
     )
-    words = (text, *remarks(board, study), *_chosen_on_validation(verdict))
+    words = (text, *remarks(board, study), *([] if verdict.part == "test" else [_NO_TEST_PART]))
     return Section("leaderboard", "Leaderboard", words, (scores_picture(verdict),), (table,))
-
-
-def _chosen_on_validation(verdict: Verdict) -> tuple[str, ...]:
-    if verdict.part == "test":
-        return ()
-    return ("There is no test part: these are validation rows, on which the epoch may have been chosen.",)
 
 
 def _interval(ranked: Ranked) -> str:
@@ -115,35 +109,22 @@ def differences(sources: Sources) -> Section:
         )
         return Section("differences", "Paired differences", (why,))
     found = verdict.comparisons[:_ALL_COMPARISONS]
-    text = (
+    text = [
         (
             f"Each pair against {verdict.leader}, under the same seeds and on the same rows. The intervals hold for all "
             f"{len(verdict.comparisons)} comparisons at once, so that naming the leader after the fact costs nothing."
-        ),
-        *(
-            [
-                f"Differences below {rate(verdict.rope)} {verdict.metric} count as equal in practice (grey band)."
-            ]
-            if verdict.rope > 0
-            else []
-        ),
-        *(
-            [
-                (
-                    "These seeds and rows would probably (80 %) have shown a difference of "
-                    f"{number(verdict.detectable, verdict.detectable)}."
-                )
-            ]
-            if math.isfinite(verdict.detectable)
-            else []
-        ),
-    )
+        )
+    ]
+    if verdict.rope > 0:
+        text.append(
+            f"Differences below {rate(verdict.rope)} {verdict.metric} count as equal in practice (grey band)."
+        )
+    if math.isfinite(verdict.detectable):
+        shown = number(verdict.detectable, verdict.detectable)
+        text.append(f"These seeds and rows would probably (80 %) have shown a difference of {shown}.")
+    details = (_comparisons_table(found, verdict),)
     return Section(
-        "differences",
-        "Paired differences",
-        text,
-        (forest_picture(verdict),),
-        details=(_comparisons_table(found, verdict),),
+        "differences", "Paired differences", tuple(text), (forest_picture(verdict),), details=details
     )
 
 

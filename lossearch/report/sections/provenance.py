@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,13 +12,14 @@ from lossearch.report.sources import Section, Sources, Table
 def reproduce(sources: Sources) -> Section:
     """Return command, versions, seeds and digests."""
     study, task, identity = sources.study, sources.study.task, sources.study.identity()
+    both = ", ".join(f"{metric} ({way})" for metric, way in task.objectives.items())
     facts: dict[str, Any] = {
         "study": study.name,
         "digest": study.digest,
         "data": f"{task.name} ({task.kind}), digest {task.data}",
         "rows": ", ".join(f"{n} {part}" for part, n in task.rows.items()),
         "metric": f"{task.metric} ({task.direction})",
-        **({"objectives": _objectives(task.objectives)} if task.objectives else {}),
+        **({"objectives": both} if both else {}),
         "training": ", ".join(f"{k} {v}" for k, v in identity["train"].items() if v not in (None, {}, [])),
         "search": ", ".join(f"{k} {v}" for k, v in identity["search"].items()),
         "trials": len(sources.records),
@@ -45,24 +45,16 @@ def reproduce(sources: Sources) -> Section:
     return Section("reproduce", "How to reproduce", text, tables=(table,), code=code)
 
 
-def _objectives(objectives: Mapping[str, str]) -> str:
-    return ", ".join(f"{metric} ({way})" for metric, way in objectives.items())
-
-
 def limits(sources: Sources) -> Section | None:
     """Return what was not searched or not confirmed, with the reasons, and the study's notes."""
     rejected, notes = sources.study.rejections, sources.study.notes
     left_out = sources.confirmed.left_out if sources.confirmed is not None else {}
     if not (rejected or left_out or notes):
         return None
-    tables = []
-    if left_out:
-        tables.append(_reasons("Searched, but not confirmed", left_out))
-    details = []
-    if rejected:
-        reasons = {r.name: f"{r.reason} {r.cure}".strip() for r in rejected}
-        details.append(_reasons(f"Not searched: {len(reasons)} combinations", reasons))
-    return Section("notes", "Notes", notes, tables=tuple(tables), details=tuple(details))
+    tables = (_reasons("Searched, but not confirmed", left_out),) if left_out else ()
+    reasons = {r.name: f"{r.reason} {r.cure}".strip() for r in rejected}
+    details = (_reasons(f"Not searched: {len(reasons)} combinations", reasons),) if rejected else ()
+    return Section("notes", "Notes", notes, tables=tables, details=details)
 
 
 def _reasons(caption: str, reasons: Any) -> Table:

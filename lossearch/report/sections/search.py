@@ -5,10 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lossearch.diagnostics.effects import design_effects, effects_sentence, replicate_scores, tuned_effects
+from lossearch.diagnostics.effects import (
+    Effects,
+    design_effects,
+    effects_sentence,
+    replicate_scores,
+    tuned_effects,
+)
 from lossearch.diagnostics.fairness import OwnRange, SearchSummary, search_summaries
 from lossearch.diagnostics.special_cases import confirmed_shortfalls, searched_shortfalls, special_cases
 from lossearch.diagnostics.tuning_curves import crossings, tuning_curves
+from lossearch.losses import losses_for
 from lossearch.records.trial import Stage
 from lossearch.report import frames
 from lossearch.report.figures.parallel import parallel_picture
@@ -121,6 +128,7 @@ def _shortfalls(sources: Sources) -> list[str]:
 
 def own_ranges(sources: Sources) -> dict[str, list[OwnRange]]:
     """Return the searched ranges of the losses' own parameters, by pair; where unknown, the default is the middle."""
+    known = losses_for(sources.study.task.kind)
     found: dict[str, list[OwnRange]] = {}
     for pair, dimensions in sources.study.space.pairs.items():
         for name, d in dimensions.items():
@@ -128,16 +136,10 @@ def own_ranges(sources: Sources) -> dict[str, list[OwnRange]]:
             if dot and loss == pair.partition("/")[0] and "low" in d:
                 low, high, log = float(d["low"]), float(d["high"]), bool(d["log"])
                 middle = math.sqrt(low * high) if log else (low + high) / 2
-                default = _defaults(sources, pair).get(own, middle)
+                declared = known[loss].params if loss in known else ()
+                default = {p.name: p.default for p in declared}.get(own, middle)
                 found.setdefault(pair, []).append(OwnRange(own, low, high, default, log))
     return found
-
-
-def _defaults(sources: Sources, pair: str) -> dict[str, float]:
-    from lossearch.losses import losses_for
-
-    loss = losses_for(sources.study.task.kind).get(pair.partition("/")[0])
-    return {} if loss is None else {p.name: p.default for p in loss.params}
 
 
 def _fairness_table(rows: Sequence[SearchSummary], sources: Sources) -> Table:
@@ -178,22 +180,15 @@ def effects(sources: Sources) -> Section:
     sentence = effects_sentence(
         design, tuned, metric=study.task.metric, tied=None if verdict is None else verdict.tied
     )
-    tables = tuple(
-        Table(
-            caption,
-            (
-                Column("source", tuple(e.name for e in found.effects)),
-                Column(
-                    "share of the variance",
-                    tuple(f"{100 * e.share:.0f} %" for e in found.effects),
-                    numeric=True,
-                ),
-            ),
-        )
-        for caption, found in (("Over the initial design", design), ("Each pair at its best point", tuned))
-        if found is not None
-    )
+    both = (("Over the initial design", design), ("Each pair at its best point", tuned))
+    tables = tuple(_effects_table(caption, found) for caption, found in both if found is not None)
     return Section("effects", "What matters", (sentence,), tables=(*tables, *_importances(sources)))
+
+
+def _effects_table(caption: str, found: Effects) -> Table:
+    shares = tuple(f"{100 * e.share:.0f} %" for e in found.effects)
+    names = Column("source", tuple(e.name for e in found.effects))
+    return Table(caption, (names, Column("share of the variance", shares, numeric=True)))
 
 
 def _importances(sources: Sources) -> tuple[Table, ...]:
