@@ -12,6 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from lossearch._json import read_json, to_jsonable
 from lossearch.errors import StoreError
 from lossearch.pairs import Rejection
+from lossearch.training.contract import TrainingRecipe
 
 FORMAT = 1
 """Major version of what trials are and how they are recorded; studies of another are not continued."""
@@ -33,7 +34,7 @@ class TaskRecord(_Record):
     data: str
     metric: str
     direction: str
-    objectives: Mapping[str, str] = field(default_factory=dict)
+    objectives: Mapping[str, str] = field(default_factory=dict, metadata={"absent": {}})
     rows: Mapping[str, int]
 
 
@@ -55,21 +56,12 @@ class SearchRecord(_Record):
     seed: int
     seeds: int
     extend: bool
-    prune: bool = False
+    prune: bool = field(default=False, metadata={"absent": False})
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainRecord(_Record):
+class TrainRecord(_Record, TrainingRecipe):
     """How replicates are trained, as far as it decides what they are worth."""
-
-    epochs: int
-    batch_size: int
-    optimizer: str
-    options: Mapping[str, Any]
-    schedule: str
-    clip: float | None
-    precision: str
-    epoch: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,11 +81,11 @@ class StudyDefinition(_Record):
     def identity(self) -> dict[str, Any]:
         """Return it as plain values, for the digest and for a diff."""
         plain: dict[str, Any] = {f.name: to_jsonable(getattr(self, f.name)) for f in fields(StudyDefinition)}
-        # a study without them has the digest that it had before there were any
-        if not self.task.objectives:
-            del plain["task"]["objectives"]
-        if not self.search.prune:
-            del plain["search"]["prune"]
+        # a study without what was added later has the digest that it had before
+        for name, record in (("task", self.task), ("search", self.search), ("train", self.train)):
+            for f in fields(record):
+                if "absent" in f.metadata and getattr(record, f.name) == f.metadata["absent"]:
+                    del plain[name][f.name]
         return plain
 
 

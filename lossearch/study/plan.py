@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from lossearch.errors import StudyMismatchError
@@ -46,7 +46,7 @@ class Plan:
 
     def definition(self) -> StudyDefinition:
         """Return what two runs must share to be one study."""
-        task, budget, s = self.task, self.budget, self.settings
+        task, budget = self.task, self.budget
         both = task.objectives if len(task.objectives) > 1 else ()
         return StudyDefinition(
             task=TaskRecord(
@@ -67,16 +67,7 @@ class Plan:
                 extend=budget.extend,
                 prune=budget.prune,
             ),
-            train=TrainRecord(
-                epochs=s.epochs,
-                batch_size=s.batch_size,
-                optimizer=s.optimizer,
-                options=dict(s.options),
-                schedule=s.schedule,
-                clip=s.clip,
-                precision=s.precision,
-                epoch=s.epoch,
-            ),
+            train=TrainRecord(**{f.name: getattr(self.settings, f.name) for f in fields(TrainRecord)}),
         )
 
     def identity(self) -> dict[str, Any]:

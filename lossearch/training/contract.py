@@ -67,11 +67,11 @@ Prune = Callable[[Point, int, float], bool]
 
 
 @dataclass(frozen=True)
-class TrainSettings:
-    """How every replicate of a study is trained. A point's own settings take precedence.
+class TrainingRecipe:
+    """How replicates are trained, as far as it decides what they are worth: two runs of one study share it.
 
-    ``options`` are the optimiser's keyword arguments but for the learning rate. ``compile`` compiles the
-    losses of a population, and small networks whole, which pays where training takes minutes.
+    ``options`` are the optimiser's keyword arguments but for the learning rate. A field that is added says in its
+    metadata what stands for "absent", as in earlier studies, whose identity then stays.
     """
 
     epochs: int
@@ -80,9 +80,19 @@ class TrainSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
     schedule: str = "constant"
     clip: float | None = None
-    accelerator: str = "cpu"
     precision: str = "32-true"
     epoch: str = "best"
+
+
+@dataclass(frozen=True)
+class TrainSettings(TrainingRecipe):
+    """How every replicate of a study is trained. A point's own settings take precedence.
+
+    ``compile`` compiles the losses of a population, and small networks whole, which pays where training takes
+    minutes.
+    """
+
+    accelerator: str = "cpu"
     compile: bool = False
 
     def of(self, point: Point) -> TrainSettings:

@@ -37,11 +37,11 @@ class KeptWeights:
     epoch: int | None = None
     weights: Mapping[str, Tensor] | None = None
 
-    def update(self, network: nn.Module, recorder: CurveRecorder, val_raw: Tensor, epoch: int) -> None:
+    def update(self, network: nn.Module, recorder: CurveRecorder, epoch: int) -> None:
         """Take the weights of an epoch just scored if they are to be kept."""
         score = math.inf
         if self.judge is not None:
-            score = self.judge.sign * recorder.score(self.judge, val_raw)
+            score = self.judge.sign * recorder.values[f"val_{self.judge.name}"][-1]
             if self.epoch is not None and not score > self.best:
                 return
         self.best, self.epoch = -math.inf if math.isnan(score) else score, epoch
@@ -136,11 +136,12 @@ class ReplicateModule(pl.LightningModule):
             self._diverge(torch.cat([activation(raw), raw, train_raw]), value, self.steps)
             self.trainer.should_stop = True
             return
-        self.recorder.add(self.loss_sum / self.rows, value, train_raw, raw)
+        losses = {"train": self.loss_sum / self.rows, "val": value}
+        self.recorder.add(losses, {"train": train_raw, "val": raw})
         self.loss_sum, self.rows = 0.0, 0
         epoch = self.steps // self.steps_an_epoch
         if self.kept is not None:
-            self.kept.update(self.network, self.recorder, raw, epoch)
+            self.kept.update(self.network, self.recorder, epoch)
         if epoch == self.until:
             self.trainer.should_stop = True
 

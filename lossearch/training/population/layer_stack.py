@@ -22,7 +22,7 @@ ELEMENTWISE = (
 
 
 def flattened(network: nn.Module) -> list[tuple[str, nn.Module]] | None:
-    """Return the layers of a plain stack with their qualified names; None where it is not one.
+    """Return the layers of a plain stack, each with what the names of its parameters begin with; None of others.
 
     A layer without parameters that stands at several places is there at each.
     """
@@ -35,7 +35,7 @@ def flattened(network: nn.Module) -> list[tuple[str, nn.Module]] | None:
             inner = None if child is None else flattened(child)
             if inner is None:
                 return None
-            found += [(f"{name}.{n}" if n else name, m) for n, m in inner]
+            found += [(f"{name}.{prefix}", m) for prefix, m in inner]
         return found
     return [("", network)] if _known(network) else None
 
@@ -118,9 +118,9 @@ class LayerStack(BatchedNetwork):
         if training and self.random and step_seeds is not None:
             masks = iter(self._masks(self._widths(x.shape[1], parameters), rows, step_seeds, x))
         h, shared, fresh = x, True, False
-        for name, layer in self.layers:
+        for prefix, layer in self.layers:
             if isinstance(layer, nn.Linear):
-                h = self._linear(parameters, name, h, seeds, shared=shared)
+                h = self._linear(parameters, prefix, h, seeds, shared=shared)
                 shared, fresh = False, True
             elif drops(layer):
                 mask = next(masks, None)
@@ -135,15 +135,14 @@ class LayerStack(BatchedNetwork):
 
     def _widths(self, features: int, parameters: Tensors) -> list[int]:
         widths, width = [], features
-        for name, layer in self.layers:
+        for prefix, layer in self.layers:
             if isinstance(layer, nn.Linear):
-                width = parameters[f"{name}.weight" if name else "weight"].shape[1]
+                width = parameters[f"{prefix}weight"].shape[1]
             elif drops(layer):
                 widths.append(width)
         return widths
 
-    def _linear(self, parameters: Tensors, name: str, h: Tensor, seeds: int, *, shared: bool) -> Tensor:
-        prefix = f"{name}." if name else ""
+    def _linear(self, parameters: Tensors, prefix: str, h: Tensor, seeds: int, *, shared: bool) -> Tensor:
         w = parameters[f"{prefix}weight"]
         b = parameters.get(f"{prefix}bias")
         k, out, _ = w.shape

@@ -123,10 +123,10 @@ class FusedStack(LayerStack):
             masks = iter(self._masks(self._widths(x.shape[1], parameters), rows, step_seeds, x))
         self.tape = []
         h, shared = x, True
-        for i, (name, layer) in enumerate(self.layers):
+        for i, (prefix, layer) in enumerate(self.layers):
             kind = type(layer)
             if kind is nn.Linear:
-                h = self._apply(i, f"{name}." if name else "", parameters, h, shared=shared)
+                h = self._apply(i, prefix, parameters, h, shared=shared)
                 shared = False
             elif drops(layer) and (mask := next(masks, None)) is not None:
                 h = h * mask[:, 0] if shared else self._drop(i, h, mask)

@@ -242,12 +242,8 @@ class ThinStack(LayerStack):
         for known, found in self.recent:
             if known is tensors:
                 return found
-        names = [
-            f"{name}.{part}" if name else part
-            for name, layer in self.layers
-            if isinstance(layer, nn.Linear)
-            for part in ("weight", "bias")
-        ]
+        linear = [prefix for prefix, layer in self.layers if isinstance(layer, nn.Linear)]
+        names = [prefix + part for prefix in linear for part in ("weight", "bias")]
         found = [t.detach().view(seeds, -1, *t.shape[1:]) for n in names if (t := tensors.get(n)) is not None]
         # the weights, and gradients of this step and of the one before
         self.recent = [*self.recent[-2:], (tensors, found)]
