@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lossearch.api.result import Result, load_result
 from lossearch.errors import UnknownNameError, refuse
 from lossearch.metrics.registry import METRICS, find_metric
-from lossearch.records.confirmations import PREFIX, Confirmed, read_confirmed
+from lossearch.records.confirmations import PREFIX, read_confirmed
 from lossearch.records.store import Store
 from lossearch.verdict.across_tasks.compare import compare_studies
 from lossearch.verdict.across_tasks.comparison import ROPE, StudyScores, TaskComparison
@@ -88,8 +88,13 @@ def compare(
         InputError: the studies cannot be compared; the message lists why.
     """
     opened = Store.open(store, create=False)
-    wanted = list(names)
-    _require(opened, wanted)
+    wanted, unknown = list(names), []
+    for name in dict.fromkeys(wanted):
+        try:
+            opened.require(name)
+        except UnknownNameError as error:
+            unknown.append(str(error))
+    refuse(unknown, UnknownNameError)
     results = [load_result(opened, name) for name in dict.fromkeys(wanted)]
     for kind in dict.fromkeys(r.declared.task.kind for r in results) if metric else ():
         if any(r.declared.task.metric != metric for r in results if r.declared.task.kind == kind):
@@ -98,16 +103,6 @@ def compare(
     scores = {r.name: _scores(r, metric) for r in results}
     groups, alone = compare_studies([scores[name] for name in wanted], level=level, rope=rope)
     return Comparisons(groups, alone)
-
-
-def _require(store: Store, names: Sequence[str]) -> None:
-    problems = []
-    for name in dict.fromkeys(names):
-        try:
-            store.require(name)
-        except UnknownNameError as error:
-            problems.append(str(error))
-    refuse(problems, UnknownNameError)
 
 
 def _problems(result: Result, metric: str | None) -> list[str]:
@@ -134,7 +129,16 @@ def _scores(result: Result, metric: str | None) -> StudyScores:
     name = task.metric if judged else find_metric(str(metric), task.kind).name
     direction = task.direction if name == task.metric else METRICS[name].direction
     confirmed = read_confirmed(result.store.study_dir(result.name))
-    found = _searched(result, name) if confirmed is None else _confirmed(confirmed, name)
+    if confirmed is None:
+        board = result.leaderboard[result.leaderboard["rank"].notna()]
+        column = "score" if name == task.metric else f"val_{name}"
+        scores = board[column].astype(float) if column in board else [math.nan] * len(board)
+        found = dict(zip(board["pair"], scores, strict=True))
+    else:
+        found = {
+            c.point.pair: c.scores.get(PREFIX[confirmed.part] + name, math.nan)
+            for c in confirmed.confirmations
+        }
     return StudyScores(
         name=result.name,
         kind=task.kind,
@@ -144,15 +148,3 @@ def _scores(result: Result, metric: str | None) -> StudyScores:
         part="search" if confirmed is None else confirmed.part,
         scores=found,
     )
-
-
-def _confirmed(confirmed: Confirmed, metric: str) -> dict[str, float]:
-    name = PREFIX[confirmed.part] + metric
-    return {c.point.pair: c.scores.get(name, math.nan) for c in confirmed.confirmations}
-
-
-def _searched(result: Result, metric: str) -> dict[str, float]:
-    board = result.leaderboard[result.leaderboard["rank"].notna()]
-    column = "score" if metric == result.declared.task.metric else f"val_{metric}"
-    scores = board[column].astype(float) if column in board else [math.nan] * len(board)
-    return dict(zip(board["pair"], scores, strict=True))

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from lossearch.api.result import Result, load_result
 from lossearch.config import StudyConfig
-from lossearch.config.tables import RecordsTable
 from lossearch.confirm.run import confirm_and_judge
 from lossearch.data.sources import Dataset
 from lossearch.errors import InputError
@@ -25,7 +24,7 @@ from lossearch.records.mlflow.view import MlflowView, Status
 from lossearch.records.optuna import quiet_optuna, reach_storage
 from lossearch.records.store import Store
 from lossearch.records.study import MlflowRuns, StudyRecord
-from lossearch.records.trial import Stage, TrialRecord
+from lossearch.records.trial import Stage
 from lossearch.records.weights import WeightRetention
 from lossearch.study.loop import Search
 from lossearch.study.optuna_study import open_study
@@ -94,7 +93,10 @@ def run(
             WorkerGroup(prepared.make_task, workers=config.train.workers, note=listener.note)
         )
         method = prepared.method(listener.note, group)
-        _reach(config.records)
+        if config.records.mlflow:
+            reach(config.records.tracking_uri)
+        if config.records.storage is not None:
+            reach_storage(config.records.storage)
         store = Store.open(config.records.store)
         stack.enter_context(claim(store, prepared.plan.name))
         with opening(store, prepared.plan.name):
@@ -124,14 +126,6 @@ def _search(
     return _finish(store, name, recorder.view, "finished")
 
 
-def _reach(records: RecordsTable) -> None:
-    """Ask the servers of a study whether they answer, before anything is made."""
-    if records.mlflow:
-        reach(records.tracking_uri)
-    if records.storage is not None:
-        reach_storage(records.storage)
-
-
 def _open_recorder(store: Store, prepared: Prepared, listener: Listener) -> StudyRecorder:
     """Open the study's records: declaration, Optuna study and MLflow runs, the last brought up to date."""
     name = prepared.plan.name
@@ -139,18 +133,14 @@ def _open_recorder(store: Store, prepared: Prepared, listener: Listener) -> Stud
     study = open_study(store, prepared.plan, prepared.config.records.storage)
     view = open_view(store, declared, listener.note) if prepared.config.records.mlflow else None
     recorder = StudyRecorder(prepared.plan, study, store.study_dir(name), view)
-    recorder.weights = _retention(prepared, store, recorder.records())
+    kept, sign = prepared.config.records, prepared.plan.task.metric.sign
+    if kept.weights != "none":
+        recorder.weights = WeightRetention(
+            recorder.directory, kept.weights, kept.weights_bytes, sign, recorder.records()
+        )
     if view is not None:
         view.sync(recorder.records(), stored_curves(store, name))
     return recorder
-
-
-def _retention(prepared: Prepared, store: Store, records: Sequence[TrialRecord]) -> WeightRetention | None:
-    kept, plan = prepared.config.records, prepared.plan
-    if kept.weights == "none":
-        return None
-    folder = store.study_dir(plan.name)
-    return WeightRetention(folder, kept.weights, kept.weights_bytes, plan.task.metric.sign, records)
 
 
 def stored_curves(store: Store, name: str) -> Callable[[Any], Any]:

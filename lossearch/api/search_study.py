@@ -6,7 +6,7 @@ import inspect
 import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_type_hints
 
 from lossearch.api.result import Result
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _printed() -> AbstractContextManager[Listener]:
-    """Return a listener that writes to standard error."""
-    from lossearch.api.progress import console, display
-
-    return display(console(stderr=True))
 
 
 def _with_options(function: F) -> F:
@@ -135,14 +128,17 @@ def search(
             stream=stream,
         )
     with ExitStack() as stack:
-        listening = listener or stack.enter_context(_printed())
+        if listener is None:
+            from lossearch.api.progress import console, display
+
+            listener = stack.enter_context(display(console(stderr=True)))
         return run(
             config,
             dataset=dataset,
             losses=[x for x in losses or () if isinstance(x, Loss)],
             model=model if callable(model) else None,
             metric=None if named else metric,
-            listener=listening,
+            listener=listener,
         )
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, TypeAdapter, ValidationError
@@ -116,22 +116,15 @@ def _pair(value: Any) -> Any:
     return value
 
 
-def _duration(value: Any) -> Any:
-    if value is not None and (not isinstance(value, str) or parse_duration(value) <= 0):
-        raise ValueError(f'must be a time above zero, as in "90s", "10m" or "1h30m"; got {shown(value)}')
-    return value
+def _readable(parse: Callable[[str], Any], words: str) -> BeforeValidator:
+    """Return the check that a text says something to ``parse``; ``words`` say what it must be."""
 
+    def check(value: Any) -> Any:
+        if value is not None and (not isinstance(value, str) or not parse(value)):
+            raise ValueError(f"must be {words}; got {shown(value)}")
+        return value
 
-def _size(value: Any) -> Any:
-    if not isinstance(value, str) or parse_size(value) <= 0:
-        raise ValueError(f'must be a size above zero, as in "512MiB" or "2GB"; got {shown(value)}')
-    return value
-
-
-def _rows(value: Any) -> Any:
-    if not isinstance(value, str) or parse_rows(value) is None:
-        raise ValueError(f'must be at least one row, written from:to, as in "0:500"; got {shown(value)}')
-    return value
+    return BeforeValidator(check)
 
 
 def _flat(value: Any) -> Any:
@@ -224,9 +217,11 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 SomeNames = Annotated[tuple[str, ...] | None, BeforeValidator(_some_texts)]
 PairNames = Annotated[tuple[str, ...] | None, BeforeValidator(_pairs)]
 PairName = Annotated[str, BeforeValidator(_pair)]
-Duration = Annotated[str | None, BeforeValidator(_duration)]
-Size = Annotated[str, BeforeValidator(_size)]
-RowRange = Annotated[str, BeforeValidator(_rows)]
+Duration = Annotated[
+    str | None, _readable(parse_duration, 'a time above zero, as in "90s", "10m" or "1h30m"')
+]
+Size = Annotated[str, _readable(parse_size, 'a size above zero, as in "512MiB" or "2GB"')]
+RowRange = Annotated[str, _readable(parse_rows, 'at least one row, written from:to, as in "0:500"')]
 Options = Annotated[dict[str, Any], BeforeValidator(_plain)]
 TestShare = Annotated[bool | float | None, BeforeValidator(_test_share)]
 Share = Annotated[float | None, BeforeValidator(_share)]

@@ -60,7 +60,8 @@ def describe(error: Mapping[str, Any], keys: Mapping[str, Sequence[str]]) -> str
     where = _where(place)
     if kind == "value_error":
         return f"{where} {error['ctx']['error']}."
-    return f"{where} {predicate(error)}{_got(kind, error['input'])}."
+    got = "" if kind == "missing" else f"; got {shown(error['input'])}"
+    return f"{where} {predicate(error)}{got}."
 
 
 def predicate(error: Mapping[str, Any]) -> str:
@@ -74,16 +75,9 @@ def predicate(error: Mapping[str, Any]) -> str:
         allowed = str(context["expected"]).replace(" or ", ", ").replace("'", '"')
         names = [name.strip('"') for name in allowed.split(", ")]
         hint = did_you_mean(error["input"], names) if isinstance(error["input"], str) else ""
-        return f"must be one of {', '.join(names)}{_inline(hint)}"
+        told = f" ({hint[1].lower()}{hint[2:]})" if hint else ""
+        return f"must be one of {', '.join(names)}{told}"
     return _WORDS.get(kind, "is not of a form this key takes")
-
-
-def _inline(hint: str) -> str:
-    return f" ({hint.strip()[0].lower()}{hint.strip()[1:]})" if hint else ""
-
-
-def _got(kind: str, value: Any) -> str:
-    return "" if kind == "missing" else f"; got {shown(value)}"
 
 
 def shown(value: Any) -> str:

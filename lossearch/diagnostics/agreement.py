@@ -50,11 +50,8 @@ def leaderboards(scores: pd.DataFrame) -> pd.DataFrame:
     grouped = scores.groupby(["metric", "direction", "pair"], sort=False)["score"]
     board = ranked(grouped.agg(mean="mean", sd="std", seeds="count").reset_index())
     order = {name: place for place, name in enumerate(dict.fromkeys(scores["metric"]))}
-    place = board["metric"].map(order)
-    return (
-        board.assign(place=place)
-        .sort_values(["place", "rank"], kind="stable", ignore_index=True)
-        .drop(columns="place")
+    return board.sort_values(
+        ["metric", "rank"], key=lambda c: c.map(order) if c.name == "metric" else c, ignore_index=True
     )
 
 

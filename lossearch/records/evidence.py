@@ -127,12 +127,17 @@ def _evidence(
     every = frame["row"].to_numpy()
     ids, where = np.unique(np.concatenate([every[p] for p in places]), return_index=True)
     distinct = frame.iloc[np.concatenate(places)[where]]
+    target = numbers(distinct, "target")
+    if target is None:
+        raise StoreError(
+            "The predictions hold no targets: remove predictions.parquet and run the study again."
+        )
     return Evidence(
         kind=kind,
         metric=metric,
         part=part,
         seeds=seeds,
-        target=_target(kind, distinct),
+        target=KINDS[kind].tensor(torch.from_numpy(target.copy())),
         rows=[np.searchsorted(ids, every[p]) for p in places],
         predictions={c.point.pair: _predictions(c, frame, blocks, seeds) for c in giving},
         diverged={
@@ -155,16 +160,6 @@ def _constants(confirmed: Confirmed, part: str, metric: Metric) -> NDArray[np.fl
     return np.full(len(confirmed.seeds), np.nan)
 
 
-def _target(kind: str, frame: pd.DataFrame) -> Tensor:
-    found = numbers(frame, "target")
-    if found is None:
-        raise StoreError(
-            "The predictions hold no targets: remove predictions.parquet and run the study again."
-        )
-    target = torch.from_numpy(found.copy())
-    return KINDS[kind].tensor(target)
-
-
 def _predictions(
     confirmation: Confirmation,
     frame: pd.DataFrame,
@@ -176,19 +171,16 @@ def _predictions(
         raise StoreError(
             f"The predictions of {pair} are not all there: remove predictions.parquet and run the study again."
         )
-    columns = {f: c for f in confirmation.fields if (c := numbers(frame, f)) is not None}
-    return [_of_replicate(confirmation, columns, blocks[pair, seed]) for seed in seeds]
-
-
-def _of_replicate(
-    confirmation: Confirmation,
-    columns: Mapping[str, NDArray[Any]],
-    rows: NDArray[np.intp],
-) -> Predictions:
-    found: dict[str, Tensor] = {}
-    for name, column in columns.items():
-        values = np.nan_to_num(column[rows], nan=0.0)
-        found[name] = torch.from_numpy(values.astype(np.int64) if name == "label" else values)
-    if "value" in found and found["value"].ndim == 1:
-        found["value"] = found["value"].unsqueeze(-1)
-    return Predictions(**found, codes=confirmation.codes)
+    columns: dict[str, NDArray[Any]] = {}
+    for name in confirmation.fields:
+        if (column := numbers(frame, name)) is not None:
+            column = np.nan_to_num(column, nan=0.0)
+            column = column.astype(np.int64) if name == "label" else column
+            columns[name] = column[:, None] if name == "value" and column.ndim == 1 else column
+    return [
+        Predictions(
+            **{n: torch.from_numpy(c[blocks[pair, seed]]) for n, c in columns.items()},
+            codes=confirmation.codes,
+        )
+        for seed in seeds
+    ]

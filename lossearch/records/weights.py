@@ -114,12 +114,9 @@ class WeightRetention:
         path = write_weights(self.folder, record, results)
         if path is not None:
             self._stored.append(_Stored(record.number, record.point.pair, gain, path.stat().st_size))
-            self._make_room()
-
-    def _make_room(self) -> None:
-        for stored in files_to_remove(self._stored, self.policy, self.limit):
-            path_of(self.folder, stored.number).unlink(missing_ok=True)
-            self._stored.remove(stored)
+            for stored in files_to_remove(self._stored, self.policy, self.limit):
+                path_of(self.folder, stored.number).unlink(missing_ok=True)
+                self._stored.remove(stored)
 
     def _sweep(self, records: Mapping[int, TrialRecord]) -> None:
         """Take stock of the files there are; those of no trial, and halves of files, go."""

@@ -32,40 +32,31 @@ def rank_columns(comparison: TaskComparison) -> tuple[Column, ...]:
     """Return one row a pair: average rank, tasks on which it is best, and how the first stands to it."""
     c = comparison
     first = c.pairs[0]
+    worth = SIGN[c.direction] * c.scores
+    best = worth.eq(worth.max(axis=1), axis=0).sum()
     against = {d.b: d for d in c.pairwise if d.a == first}
-    best = _best_on(c)
-    pairwise = [against.get(p) for p in c.pairs]
+
+    def column(heading: str, cell: Callable[[PairwiseComparison], str], short: str = "") -> Column:
+        found = [against.get(p) for p in c.pairs]
+        cells = tuple(MISSING if d is None else cell(d) for d in found)
+        return Column(heading, cells, numeric=True, short=short)
+
     columns = (
         Column("pair", c.pairs, splits=True),
         Column("average rank", tuple(f"{r:.2f}" for r in c.ranks.values()), numeric=True, short="rank"),
         Column("best on", tuple(str(best[p]) for p in c.pairs), numeric=True),
-        Column("gain on first", tuple(_of(d, _gain) for d in pairwise), numeric=True, short="gain"),
-        Column("p (Holm)", tuple(_of(d, lambda d: f"{d.adjusted:.3f}") for d in pairwise), numeric=True),
+        column("gain on first", lambda d: f"{0.0 - d.difference:+.4f}", "gain"),
+        column("p (Holm)", lambda d: f"{d.adjusted:.3f}"),
     )
     if all(d.equal is None for d in c.pairwise):
         return columns
-    chances = tuple(_of(d, _chances) for d in pairwise)
-    return (*columns, Column("P(first better, equal, worse)", chances, numeric=True, short="P(b, e, w)"))
-
-
-def _of(compared: PairwiseComparison | None, text: Callable[[PairwiseComparison], str]) -> str:
-    return MISSING if compared is None else text(compared)
-
-
-def _gain(compared: PairwiseComparison) -> str:
-    return f"{0.0 - compared.difference:+.4f}"
+    return (*columns, column("P(first better, equal, worse)", _chances, "P(b, e, w)"))
 
 
 def _chances(compared: PairwiseComparison) -> str:
     if compared.better is None or compared.equal is None or compared.worse is None:
         return MISSING
     return f"{compared.better:.2f} {compared.equal:.2f} {compared.worse:.2f}"
-
-
-def _best_on(comparison: TaskComparison) -> dict[str, int]:
-    worth = SIGN[comparison.direction] * comparison.scores
-    tops = worth.eq(worth.max(axis=1), axis=0)
-    return {str(pair): int(n) for pair, n in tops.sum().items()}
 
 
 def findings(comparison: TaskComparison) -> list[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,26 +17,13 @@ if TYPE_CHECKING:
 SHOWN = 8
 """Panels of a picture that are shown at once; the others are folded."""
 _WIDE = 5.0
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A picture as SVG elements: its legend, and its panels."""
-
-    name: str
-    title: str
-    note: str
-    wide: bool
-    legend: Markup | None
-    panels: Sequence[Markup]
-    more: Sequence[Markup]
-    width: float
+"""Inches from which on a panel has a line of its own."""
 
 
 def to_html(report: Report) -> str:
     """Return a report as an HTML page."""
-    drawn = {section.name: [_drawn(p) for p in section.pictures] for section in report.sections}
-    return _template().render(report=report, drawn=drawn, shown=SHOWN)
+    drawn = {section.name: [(p, *_drawn(p)) for p in section.pictures] for section in report.sections}
+    return _template().render(report=report, drawn=drawn, shown=SHOWN, wide=_WIDE)
 
 
 @cache
@@ -61,20 +46,14 @@ def breakable(text: str) -> Markup:
     return Markup(re.sub(r"(?<=\w)[/_](?=\w)", r"\g<0><wbr>", str(escape(text))))  # noqa: S704 - escaped here
 
 
-def _drawn(picture: Picture) -> Drawn:
+def _drawn(picture: Picture) -> tuple[Markup | None, list[Markup]]:
+    """Return the legend and the panels of a picture as SVG elements."""
     figures = [panel_figure(picture, panel) for panel in picture.panels]
     legend = legend_figure(figures)
     panels = [
         Markup(svg(figure, f"{picture.name}{i}", panel.alt))  # noqa: S704 - svg escapes what it is given
         for i, (figure, panel) in enumerate(zip(figures, picture.panels, strict=True))
     ]
-    return Drawn(
-        picture.name,
-        picture.title,
-        picture.note,
-        picture.size[0] > _WIDE,
-        None if legend is None else Markup(svg(legend, f"{picture.name}key", "Legend", tight=True)),  # noqa: S704
-        panels[:SHOWN],
-        panels[SHOWN:],
-        picture.size[0],
-    )
+    if legend is None:
+        return None, panels
+    return Markup(svg(legend, f"{picture.name}key", "Legend", tight=True)), panels  # noqa: S704

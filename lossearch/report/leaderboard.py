@@ -76,8 +76,14 @@ def columns(board: pd.DataFrame, study: StudyRecord, verdict: Verdict | None = N
             short="interval",
         ),
         "sd": column("sd over seeds", lambda r: number(r["sd"], r["sd"])),
-        "tied": column("tied", _tied, numeric=False),
-        "gain and interval": column(f"gain over {study.conventional}", lambda r: _gain_interval(r, study)),
+        "tied": column(
+            "tied",
+            lambda r: MISSING if pd.isna(r["rank"]) else "yes" if r["tied"] else "no",
+            numeric=False,
+        ),
+        "gain and interval": column(
+            f"gain over {study.conventional}", lambda r: _gain(r, study, interval=True)
+        ),
         "search": column("search", lambda r: number(r["search_score"], r["sd"])),
         "diverged and seeds": column("diverged", _diverged, short="div."),
         "diverged seeds": column("diverged seeds", lambda r: _diverged_seeds(r) or MISSING),
@@ -88,25 +94,17 @@ def columns(board: pd.DataFrame, study: StudyRecord, verdict: Verdict | None = N
     return found
 
 
-def _gain(row: _Row, study: StudyRecord) -> str:
-    if row["pair"] == study.conventional and not pd.isna(row["score"]):
-        return "ref."
-    return number(row["gain"], row["sd"], signed=True)
+def _gain(row: _Row, study: StudyRecord, *, interval: bool = False) -> str:
+    own = row["pair"] == study.conventional and not pd.isna(row["score"])
+    gain = "ref." if own else number(row["gain"], row["sd"], signed=True)
+    shown = _interval(row, "gain_low", "gain_high", signed=True) if interval else MISSING
+    return gain if shown == MISSING else f"{gain} ({shown})"
 
 
 def _interval(row: _Row, low: str, high: str, *, signed: bool = False) -> str:
     if pd.isna(row[low]) or pd.isna(row[high]):
         return MISSING
     return " to ".join(number(row[end], row["sd"], signed=signed) for end in (low, high))
-
-
-def _gain_interval(row: _Row, study: StudyRecord) -> str:
-    gain, interval = _gain(row, study), _interval(row, "gain_low", "gain_high", signed=True)
-    return gain if interval == MISSING else f"{gain} ({interval})"
-
-
-def _tied(row: _Row) -> str:
-    return MISSING if pd.isna(row["rank"]) else "yes" if row["tied"] else "no"
 
 
 def _diverged_seeds(row: _Row) -> str:

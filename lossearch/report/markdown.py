@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lossearch.report.figures.canvas import save, whole_figure
 from lossearch.report.layout import escaped, markdown_table
-from lossearch.report.sources import Report, Section, Table
+from lossearch.report.sources import Report, Section
 
 
 def to_markdown(report: Report, images: Mapping[str, str] | None = None) -> str:
@@ -48,20 +48,9 @@ def _section(section: Section, images: Mapping[str, str]) -> Iterator[str]:
         name = images.get(picture.name)
         yield f"![{escaped(alt)}](<{name}>)\n" if name else f"{escaped(alt)}\n"
     for table in (*section.tables, *section.details):
-        yield from _table(table)
+        yield from (f"{escaped(table.caption)}:\n", *markdown_table(table.columns), "")
     for caption, text in section.code:
-        yield f"{escaped(caption)}:\n"
-        yield from _code(text)
-
-
-def _table(table: Table) -> Iterator[str]:
-    yield f"{escaped(table.caption)}:\n"
-    yield from markdown_table(table.columns)
-    yield ""
-
-
-def _code(text: str) -> Iterator[str]:
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    yield from (fence, text, fence, "")
+        fence = "```"
+        while fence in text:
+            fence += "`"
+        yield from (f"{escaped(caption)}:\n", fence, text, fence, "")

@@ -8,11 +8,6 @@ import torch
 from torch import Tensor
 
 
-def all_finite(tensors: Iterable[Tensor]) -> bool:
-    """Return whether every number is finite."""
-    return all(bool(torch.isfinite(t).all()) for t in tensors)
-
-
 def first_non_finite(tensors: Iterable[Tensor]) -> float | None:
     """Return the first number that is not finite, None where all are."""
     for tensor in tensors:

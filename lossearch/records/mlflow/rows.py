@@ -200,15 +200,12 @@ def _curve_values(study: StudyRecord, record: TrialRecord, curves: MeanCurves) -
     found = []
     for name in main:
         length = len(curves[name].mean)
-        epochs = [e for e in _shown(_epochs(study, record, length), most) if e <= length]
+        whole = max(length, int(record.point.settings.get("epochs", study.train.epochs)))
+        epochs = [e for e in _shown(whole, most) if e <= length]
         found += _curve(f"curve/{names[name]}", curves[name].mean, epochs)
         if name in main[:SPREADS]:
             found += _curve(f"spread/{names[name]}", curves[name].sd, epochs[:-1:2] + epochs[-1:])
     return found
-
-
-def _epochs(study: StudyRecord, record: TrialRecord, least: int) -> int:
-    return max(least, int(record.point.settings.get("epochs", study.train.epochs)))
 
 
 def _shown(epochs: int, most: int) -> list[int]:

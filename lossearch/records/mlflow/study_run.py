@@ -56,10 +56,6 @@ class ParentRun:
         self.client.log_text(self.run_id, hide_password(dumps(self.study, indent=2)), "study.json")
         return self.run_id
 
-    def child_tags(self) -> dict[str, str]:
-        """Return the tags that make a run a child of this one."""
-        return {PARENT: self.run_id, **_who()}
-
     def note(self) -> str:
         """Return the description, in Markdown."""
         study = self.study
@@ -123,7 +119,7 @@ class ParentRun:
             "lossearch.digest": study.digest,
             "mlflow.note.content": self.note(),
             **{f"version.{k}": v for k, v in study.versions.items()},
-            **_who(),
+            **who(),
         }
         if study.git_revision:
             tags["mlflow.source.git.commit"] = study.git_revision
@@ -155,7 +151,8 @@ def table_json(frame: Any) -> str:
     return json.dumps({"columns": columns, "data": to_jsonable(split["data"])}, ensure_ascii=False)
 
 
-def _who() -> dict[str, str]:
+def who() -> dict[str, str]:
+    """Return the tags that say whose run it is."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

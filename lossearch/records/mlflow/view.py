@@ -25,7 +25,7 @@ from lossearch.records.mlflow.client import (
     tracking_errors,
 )
 from lossearch.records.mlflow.rows import Row, trial_row
-from lossearch.records.mlflow.study_run import ROLE, STUDY, ParentRun
+from lossearch.records.mlflow.study_run import PARENT, ROLE, STUDY, ParentRun, who
 from lossearch.records.store import Store, hide_password
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord
@@ -177,7 +177,7 @@ class MlflowView:
         from mlflow.entities import Metric, Param
 
         start, end = _milliseconds(row.start or time.time()), _milliseconds(row.end or time.time())
-        tags = {**self._parent.child_tags(), **row.tags}
+        tags = {PARENT: str(self.run_id), **who(), **row.tags}
         run = retried(
             lambda: self.client.create_run(
                 str(self.experiment_id), start_time=start, tags=tags, run_name=row.name

@@ -18,7 +18,7 @@ from lossearch.metrics.metric import Metric
 from lossearch.pairs import Criterion
 from lossearch.training.batches import Batch, batch_sizes, initial_network, prepare
 from lossearch.training.contract import Divergence, Replicate, TrainingCall, TrainSettings
-from lossearch.training.finiteness import all_finite, first_cause
+from lossearch.training.finiteness import first_cause, first_non_finite
 from lossearch.training.optimizers import make_optimizer
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES
@@ -132,7 +132,7 @@ class ReplicateModule(pl.LightningModule):
         value = self.criterion.mean(raw, encoded).item()
         activation = self.criterion.pair.activation
         seen = (raw, train_raw, activation(raw), activation(train_raw), *self.network.parameters())
-        if not (math.isfinite(value) and all_finite(seen)):
+        if not math.isfinite(value) or first_non_finite(seen) is not None:
             self._diverge(torch.cat([activation(raw), raw, train_raw]), value, self.steps)
             self.trainer.should_stop = True
             return

@@ -124,29 +124,16 @@ class Vmapped(BatchedNetwork):
         parameters, buffers = split(parameters), split(buffers)
         over_configurations = torch.vmap(self._one, in_dims=(0, 0, None), randomness="same")
         if training and self.random and step_seeds is not None:
-            return torch.stack(self._seed_by_seed(over_configurations, parameters, buffers, x, step_seeds))
+            each = []
+            for s, seed in enumerate(step_seeds):
+                # its random layers draw what the replicate alone would draw
+                seed_draws(seed)
+                p, b = ({n: t[s] for n, t in tensors.items()} for tensors in (parameters, buffers))
+                each.append(over_configurations(p, b, x[s]))
+            return torch.stack(each)
         found: Tensor = torch.vmap(over_configurations, in_dims=(0, 0, 0), randomness="error")(
             parameters, buffers, x
         )
-        return found
-
-    def _seed_by_seed(
-        self,
-        over_configurations: Callable[..., Tensor],
-        parameters: Mapping[str, Tensor],
-        buffers: Mapping[str, Tensor],
-        x: Tensor,
-        step_seeds: Sequence[int],
-    ) -> list[Tensor]:
-        """Return each seed's output, its random layers drawing what the replicate alone would draw."""
-        found = []
-        for s, seed in enumerate(step_seeds):
-            seed_draws(seed)
-            found.append(
-                over_configurations(
-                    {n: p[s] for n, p in parameters.items()}, {n: b[s] for n, b in buffers.items()}, x[s]
-                )
-            )
         return found
 
     def _one(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:

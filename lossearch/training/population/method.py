@@ -144,7 +144,7 @@ class _Round:
         self.arrived: list[Results] = []
         self.jobs = 0
         self.job_settings: JobSettings | None = None
-        self.throughput = Throughput(sum(map(len, parts)))
+        self.throughput = Throughput(max(method.work, sum(map(len, parts))))
         self.next_poll = 0.0
 
     def __iter__(self) -> Iterator[Results]:
@@ -231,7 +231,7 @@ class _Round:
         wanted = min(group.size - 1, len(self.todo) + len(self.sent))
         if wanted <= len(group.workers) or not self.todo:
             return
-        ahead = self.throughput.seconds_left(self.method.work)
+        ahead = self.throughput.seconds_left()
         if group.start_up and ahead * (1 - 1 / (wanted + 1)) < group.start_up:
             return
         group.check()
@@ -270,15 +270,12 @@ class _Round:
 
     def _take(self, end: JobEnd) -> None:
         """Take what a worker has sent, or note that its chunk is lost."""
-        response = end.response
-        if response is not None and response.unable:
-            raise WorkersUnavailableError(response.unable)
-        part = self.sent.pop(end.job)
+        response, part = end.response, self.sent.pop(end.job)
         if response is None:
             self.local.append(part)
         elif response.error:
             self._divide(part, response.error, memory=response.out_of_memory)
         else:
             results = response.restored(part.replicates)
-            self.throughput.by_others(len(results))
+            self.throughput.left -= len(results)
             self.arrived.append({r.replicate: r for r in results})

@@ -208,17 +208,18 @@ class PopulationModule(pl.LightningModule):
         ]
         if not going.any():
             self.trainer.should_stop = True
-        elif not going.all() and ((alive & ~going).any() or self._worth_removing(going)):
+        # for the sake of the diverged alone, what is compiled is compiled anew only for few enough others
+        elif not going.all() and (
+            (alive & ~going).any()
+            or not self.population.repays_compiling
+            or 2 * int(going.sum()) <= len(going)
+        ):
             if self.call.keep_weights:
                 for s, place in np.argwhere(self.population.monitor.alive & done).tolist():
                     self.ended_weights[s, int(self.remaining[place])] = self._state(s, place)
             stayed = np.flatnonzero(going)
             self.best = self.population.select(stayed.tolist())(self.best)
             self.remaining = self.remaining[stayed]
-
-    def _worth_removing(self, going: NDArray[np.bool_]) -> bool:
-        """Return whether the diverged should be let go now: what is compiled is compiled anew for the others."""
-        return not self.population.repays_compiling or 2 * int(going.sum()) <= len(going)
 
     def _pruned_now(self, configuration: int, epoch: int) -> bool:
         """Return whether a configuration is pruned after this epoch, and note it."""

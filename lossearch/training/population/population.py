@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lossearch.metrics.metric import Metric
 from lossearch.space import Point
-from lossearch.tasks.task import Fold
+from lossearch.tasks.task import Stream
 from lossearch.training.batches import batch_sizes, initial_network
 from lossearch.training.contract import TrainingCall, TrainSettings
 from lossearch.training.population.batched_network import BatchedNetwork, Vmapped, step_seeds
@@ -81,7 +81,7 @@ class Population:
         self.optimizer: PerReplicate = per_replicate(
             settings.optimizer, self.weights.flat, self.weights.layout.spread(rates), settings.options
         )
-        self.batches = self._batches(folds[0])
+        self.batches = self._batches(folds[0].stream)
         self.schedule = SCHEDULES[settings.schedule]
         self.monitor = DivergenceMonitor(np.ones((len(seeds), len(points)), dtype=bool))
         self.train_losses = TrainLosses(self.criteria)
@@ -112,12 +112,12 @@ class Population:
         by_name = {s.encoding: s for s in self.slices}
         return {name: s.encode(y, self.task.n_out) for name, s in by_name.items()}
 
-    def _batches(self, fold: Fold) -> MiniBatches:
-        sizes, stream = self.sizes, fold.stream
+    def _batches(self, stream: Stream | None) -> MiniBatches:
+        sizes, rows = self.sizes, self.network.rows
         if stream is None:
-            train = self.train
-            return InMemoryMiniBatches(train.x, train.encoded, self.network.row_axis, self.seeds, sizes)
-        seeds, rows = len(self.seeds), self.network.rows
+            axis, train = self.network.row_axis, self.train
+            return InMemoryMiniBatches(train.x, train.encoded, axis, self.seeds, sizes)
+        seeds = len(self.seeds)
         return StreamedMiniBatches(stream, seeds, sizes, rows, self._encoded, self.device, self.dtype)
 
     def train_epoch(
@@ -141,7 +141,15 @@ class Population:
         drawn = step_seeds(self.seeds, self.steps) if self.call.random else None
         observe = partial(self._observe, encoded)
         lost = self.network.differentiate(self.criteria, self.weights, x, encoded, drawn, observe)
-        self._take_step(step, lost=lost)
+        if self.settings.clip is not None:
+            self.weights.clip(self.settings.clip)
+        self.weights.flat.grad = self.weights.grad
+        self.optimizer.factor = self.schedule(self.steps, self.total_steps)
+        step()
+        self.steps += 1
+        if lost:
+            # some of the gradients mean nothing now
+            self._zero_lost()
 
     def _observe(
         self, encoded: Mapping[str, Tensor], raw: Tensor, total: Tensor | None, known: Sequence[Tensor | None]
@@ -156,18 +164,6 @@ class Population:
         before = len(self.monitor.lost)
         self._note_lost(raw)
         return len(self.monitor.lost) > before
-
-    def _take_step(self, step: Callable[[], object], *, lost: bool) -> None:
-        """Take an optimiser step along the gradients; ``lost`` says whether some of them mean nothing now."""
-        weights = self.weights
-        if self.settings.clip is not None:
-            weights.clip(self.settings.clip)
-        weights.flat.grad = weights.grad
-        self.optimizer.factor = self.schedule(self.steps, self.total_steps)
-        step()
-        self.steps += 1
-        if lost:
-            self._zero_lost()
 
     @torch.no_grad()
     def _update(self) -> None:

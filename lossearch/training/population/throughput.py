@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from statistics import fmean
 
 from lossearch.tasks.task import Task
 from lossearch.training.batches import batch_sizes
@@ -15,51 +16,38 @@ KNOWN_SECONDS = 1.0
 
 @dataclass
 class Throughput:
-    """Counts what this process has trained of a round of ``left`` replicates, and by when."""
+    """Counts what this process has trained, and by when, of ``left`` replicates that others may train too."""
 
-    left: int
+    left: float
     spent: float = 0.0
     trained: float = 0.0
     _begun: float | None = None
-    _steps: int = 0
-    _of: int = 1
-    _replicates: int = 0
+    _under_way: float = 0.0
+    _a_step: float = 0.0
+    """Of the chunk under way: when it was begun, how many of its replicates are done, and how many a step does."""
 
     def begin(self, task: Task, part: Chunk) -> None:
         """Note that a chunk is begun."""
+        settings = part.settings
         rows = task.fold(part.seeds[0]).train_rows
-        epochs = sum(c.until or int(part.settings.epochs) for c in part.configurations) / len(
-            part.configurations
-        )
-        self._of = max(1, round(epochs * len(batch_sizes(rows, int(part.settings.batch_size)))))
-        self._begun, self._steps, self._replicates = time.perf_counter(), 0, len(part)
+        epochs = fmean(c.until or int(settings.epochs) for c in part.configurations)
+        self._a_step = len(part) / (epochs * len(batch_sizes(rows, int(settings.batch_size))))
+        self._begun, self._under_way = time.perf_counter(), 0.0
 
     def step(self) -> None:
         """Note a step of the chunk."""
-        self._steps += 1
+        self._under_way += self._a_step
 
     def done(self, replicates: int) -> None:
         """Note that the chunk has given the results of so many replicates."""
-        if self._begun is not None:
-            self.spent += time.perf_counter() - self._begun
+        self.spent += 0.0 if self._begun is None else time.perf_counter() - self._begun
         self.trained += replicates
         self.left -= replicates
-        self._begun = None
+        self._begun, self._under_way = None, 0.0
 
-    def by_others(self, replicates: int) -> None:
-        """Note that others have trained so many."""
-        self.left -= replicates
-
-    def seconds_left(self, study: int) -> float:
-        """Return the seconds that what is left will take this process alone; 0 while that is not known.
-
-        ``study`` is how many replicates the study has left, where that is more than the round.
-        """
-        spent, trained = self.spent, self.trained
-        if self._begun is not None:
-            spent += time.perf_counter() - self._begun
-            trained += self._replicates * min(1.0, self._steps / self._of)
-        if spent < KNOWN_SECONDS or not trained:
-            return 0.0
-        left = max(self.left, study) - (trained - self.trained)
-        return max(0.0, left * spent / trained)
+    def seconds_left(self) -> float:
+        """Return the seconds that what is left will take this process alone; 0 while that is not known."""
+        spent = self.spent + (0.0 if self._begun is None else time.perf_counter() - self._begun)
+        trained = self.trained + self._under_way
+        known = spent >= KNOWN_SECONDS and trained > 0
+        return max(0.0, (self.left - self._under_way) * spent / trained) if known else 0.0

@@ -133,7 +133,7 @@ class WorkerGroup:
         """Give the jobs that end within so many seconds.
 
         Raises:
-            WorkersUnavailableError: one cannot make the task, or died before it had.
+            WorkersUnavailableError: one cannot make the task, or died before it had, or can take no job.
         """
         readable = wait([w.connection for w in self.workers], timeout=seconds)
         for worker in [w for w in self.workers if w.connection in readable]:
@@ -144,6 +144,8 @@ class WorkerGroup:
                     yield JobEnd(job, None, death)
             elif job is None:
                 worker.set_up(response, self.make_task, task)
+            elif response.unable:
+                raise WorkersUnavailableError(response.unable)
             else:
                 yield JobEnd(job, response)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +16,7 @@ from lossearch.training.plain.train import train_plain
 from lossearch.training.preflight.preflight import Preflight, known_or_checked
 from lossearch.training.workers.group import WorkerGroup, references
 from lossearch.training.workers.process import WorkersUnavailableError
-from lossearch.training.workers.worker import JobSettings, ReplicateJob, Response
+from lossearch.training.workers.worker import JobSettings, ReplicateJob
 
 _ATTEMPTS = 2
 
@@ -93,8 +93,8 @@ class PlainPool:
             patience = self.group.start_up / saved if saved else float("inf")
             if self.group.workers or self.group.start_up == 0 or (done and spent / done > patience):
                 return
-            late = partial(_stopped_or_late, stop, time.perf_counter() + patience)
-            result = next(alone([replicate], late), None)
+            deadline = time.perf_counter() + patience
+            result = next(alone([replicate], partial(_stopped_or_late, stop, deadline)), None)
             if result is None:
                 return
             spent += result.seconds
@@ -105,7 +105,7 @@ class PlainPool:
     ) -> Iterator[ReplicateResult]:
         todo = deque(range(len(replicates)))
         done: dict[int, ReplicateResult] = {}
-        deaths: dict[int, int] = {}
+        deaths: Counter[int] = Counter()
         given = 0
         try:
             while given < len(replicates):
@@ -113,13 +113,16 @@ class PlainPool:
                 self.group.assign((todo.popleft(), _job(replicates[i], how)) for i in list(todo))
                 for index, response, death in self.group.receive(task):
                     if response is not None:
-                        done[index] = _result(response, replicates[index])
+                        (done[index],) = response.restored([replicates[index]])
                         continue
-                    deaths[index] = deaths.get(index, 0) + 1
+                    deaths[index] += 1
                     if deaths[index] < _ATTEMPTS:
                         todo.appendleft(index)
                     else:
-                        done[index] = _lost(replicates[index], death)
+                        reason = f"its process {death}, {_ATTEMPTS} times"
+                        done[index] = ReplicateResult(
+                            replicates[index], Outcome.FAILED, {}, 0.0, reason=reason, error=reason
+                        )
                 if stop():
                     return
                 while given in done:
@@ -137,15 +140,3 @@ def _job(replicate: Replicate, how: JobSettings) -> ReplicateJob:
     point = replicate.point
     own = replace(how, settings=how.settings.of(point))
     return ReplicateJob(point.as_json(), replicate.seed, replicate.until, own)
-
-
-def _result(response: Response, replicate: Replicate) -> ReplicateResult:
-    if response.unable:
-        raise WorkersUnavailableError(response.unable)
-    (result,) = response.restored([replicate])
-    return result
-
-
-def _lost(replicate: Replicate, how: str) -> ReplicateResult:
-    reason = f"its process {how}, {_ATTEMPTS} times"
-    return ReplicateResult(replicate, Outcome.FAILED, {}, 0.0, reason=reason, error=reason)

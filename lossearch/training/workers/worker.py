@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -63,14 +63,6 @@ class Response:
             )
             for result, arrays, replicate in every
         ]
-
-
-class Job(Protocol):
-    """What a worker can be given to do, as plain values."""
-
-    def run(self, task: Task) -> Response:
-        """Do it."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -157,6 +149,10 @@ class ChunkJob:
         return Response.of(found[r] for r in chunk.replicates)
 
 
+Job = ReplicateJob | ChunkJob
+"""What a worker can be given to do, as plain values."""
+
+
 def find_loss(reference: str) -> Loss:
     """Return the loss at ``module:name``."""
     module, _, name = reference.partition(":")
@@ -176,23 +172,18 @@ def _exit_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _make_task(connection: Connection) -> Task:
-    # a first message, so that what is long to send is sent to one who listens
-    connection.send(Response())
-    make: MakeTask = connection.recv()
-    task = make()
-    # what takes long to import, before it says that it is ready
-    import_module("lossearch.training.population.train_chunk")
-    connection.send(Response(digest=task.digest))
-    return task
-
-
 def main(descriptor: int) -> None:
     """Make the task, then run jobs as they come until the connection closes."""
     _exit_with_parent()
     connection = Connection(descriptor)
     try:
-        task = _make_task(connection)
+        # a first message, so that what is long to send is sent to one who listens
+        connection.send(Response())
+        make: MakeTask = connection.recv()
+        task = make()
+        # what takes long to import, before it says that it is ready
+        import_module("lossearch.training.population.train_chunk")
+        connection.send(Response(digest=task.digest))
         while True:
             job: Job = connection.recv()
             connection.send(job.run(task))
