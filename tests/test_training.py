@@ -134,7 +134,6 @@ def test_large_parts_are_gathered_and_scored_in_blocks(monkeypatch):
     (whole,) = train(task, [given])
     monkeypatch.setattr("lossearch.training.batches._GATHER", 3 * 8 * 2)
     monkeypatch.setattr("lossearch.training.scoring._BLOCK_ROWS", 7)
-    monkeypatch.setattr("lossearch.training.scoring._KEPT_NUMBERS", 1)
     (blocks,) = train(task, [given])
     assert whole.curves.keys() == blocks.curves.keys()
     for name, curve in whole.curves.items():

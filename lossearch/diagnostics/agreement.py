@@ -22,10 +22,6 @@ def confirmed_scores(confirmed: Confirmed, direction: str) -> pd.DataFrame:
 
     The scores are those on the part that the confirmation judged. A pair without what a metric reads
     (probabilities, for one) has no rows for it; a diverged replicate has a constant predictor's score.
-
-    Args:
-        confirmed: the confirmation of a study.
-        direction: the judge's, "maximize" or "minimize".
     """
     directions = {confirmed.metric: direction} | {m.name: m.direction for m in METRICS.values()}
     prefix = PREFIX[confirmed.part]
@@ -42,10 +38,8 @@ def confirmed_scores(confirmed: Confirmed, direction: str) -> pd.DataFrame:
 def leaderboards(scores: pd.DataFrame) -> pd.DataFrame:
     """Return one row a metric and pair, best first: metric, direction, pair, mean, sd, seeds, rank.
 
-    Equal means share a rank. ``sd`` is over seeds, missing with one.
-
-    Args:
-        scores: what :func:`confirmed_scores` gives.
+    Equal means share a rank. ``sd`` is over seeds, missing with one. ``scores`` are those of
+    :func:`confirmed_scores`.
     """
     grouped = scores.groupby(["metric", "direction", "pair"], sort=False)["score"]
     board = ranked(grouped.agg(mean="mean", sd="std", seeds="count").reset_index())
@@ -62,11 +56,7 @@ def ranked(board: pd.DataFrame) -> pd.DataFrame:
 
 
 def winners(board: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Return the best pair, or pairs of one mean, under each metric.
-
-    Args:
-        board: what :func:`leaderboards` gives.
-    """
+    """Return the best pair, or pairs of one mean, under each metric."""
     first = board[board["rank"] == 1]
     return {str(metric): tuple(group["pair"]) for metric, group in first.groupby("metric", sort=False)}
 
@@ -75,9 +65,6 @@ def agreement(board: pd.DataFrame) -> pd.DataFrame:
     """Return Kendall's tau-b between the rankings of every two metrics, 1 where they agree.
 
     Over the pairs that both metrics judge; not a number where those are fewer than three.
-
-    Args:
-        board: what :func:`leaderboards` gives.
     """
     ranks = board.pivot_table(index="pair", columns="metric", values="rank", sort=False, observed=True)
     ranks = ranks[list(dict.fromkeys(board["metric"]))].astype(float)
@@ -91,12 +78,7 @@ def agreement(board: pd.DataFrame) -> pd.DataFrame:
 
 
 def agreement_sentence(board: pd.DataFrame, judge: str) -> str:
-    """Return who wins where, in one sentence: whether other metrics would have chosen the judge's winner.
-
-    Args:
-        board: what :func:`leaderboards` gives.
-        judge: the metric that decides.
-    """
+    """Return who wins where, in one sentence: whether other metrics would have chosen the judge's winner."""
     best = winners(board)
     if judge not in best:
         return f"No pair has a score under {judge}."

@@ -49,14 +49,8 @@ def replicate_scores(
 ) -> pd.DataFrame:
     """Return one row a replicate: pair, loss, activation, lr, seed, trial, score at its trial's epoch.
 
-    A replicate that diverged has no score in the curves; it has what is missing to its trial's mean, for
-    a constant predictor's score was put in its place.
-
-    Args:
-        curves: per-replicate curves, as ``records.curves.read_curves`` gives them.
-        records: counted trials.
-        metric: the metric that judged.
-        stage: only trials of this stage.
+    A replicate that diverged has no score in the curves; it has what is missing to its trial's mean, for a
+    constant predictor's score was put in its place. ``stage`` keeps the trials of one stage alone.
     """
     name = f"val_{metric}"
     usable = [r for r in records if r.value is not None and r.epoch is not None and stage in (None, r.stage)]
@@ -96,11 +90,7 @@ def design_effects(scores: pd.DataFrame, *, direction: str) -> Effects | None:
     replicate does not stand for everything.
 
     Pairs with another set of rates, or a missing trial, are left out. None where fewer than two pairs,
-    rates or seeds are left.
-
-    Args:
-        scores: what :func:`replicate_scores` gives for the initial design.
-        direction: "maximize" or "minimize".
+    rates or seeds are left. ``scores`` are those of :func:`replicate_scores`.
     """
     cube, pairs = _balanced(scores)
     if cube is None or min(cube.shape) < 2:
@@ -167,10 +157,6 @@ def tuned_effects(scores: Mapping[str, ArrayLike], *, direction: str) -> Effects
     best trial. ``p`` is that of Friedman's test in the form of Iman and Davenport 1980, seeds as blocks:
     about these rows, for it does not know that other test rows would rank pairs otherwise. None with
     fewer than two pairs or seeds.
-
-    Args:
-        scores: pair -> score by seed.
-        direction: "maximize" or "minimize".
     """
     table = np.array([np.asarray(v, dtype=np.float64) for v in scores.values()])
     if table.ndim != 2 or min(table.shape) < 2:
@@ -200,11 +186,7 @@ def effects_sentence(
 ) -> str:
     """Return whether the loss matters here at all, in one sentence.
 
-    Args:
-        design: of the initial design.
-        tuned: of each pair at its best point.
-        metric: the metric that judged.
-        tied: the pairs tied with the best, where a verdict says so; it decides then.
+    ``tied`` are the pairs tied with the best where a verdict says so, which then decides.
     """
     before = (
         ""

@@ -79,13 +79,8 @@ def search_summaries(
 ) -> tuple[SearchSummary, ...]:
     """Return one row a pair.
 
-    Args:
-        records: counted trials of the search.
-        direction: "maximize" or "minimize".
-        lr: the declared range of learning rates; trials of the extension widen it for every pair.
-        pairs: every pair of the space, in the order wanted.
-        own: searched own parameters by pair.
-        settings: names of training settings searched beside them.
+    ``lr`` is the declared range, which trials of the extension widen for every pair; ``own`` are the
+    searched parameters of each pair, ``settings`` names of training settings searched beside them.
     """
     groups: dict[str, list[TrialRecord]] = {pair: [] for pair in pairs}
     for record in records:

@@ -65,14 +65,9 @@ def objectives(
 ) -> Objectives | None:
     """Return the two metrics of a study, or of a study of one the judge and one of another nature beside it.
 
-    Of another nature is what reads probabilities where the judge reads classes or their order, and the other
-    way round. None where there is no such metric, as in regression.
-
-    Args:
-        judge: the metric that judges.
-        direction: "maximize" or "minimize".
-        kind: the kind of task.
-        declared: metric -> direction of both, where the study has two.
+    Of another nature is what reads probabilities where the judge reads classes or their order, and the
+    other way round. None where there is no such metric, as in regression. ``declared`` has the directions
+    of both, where the study has two.
     """
     if declared:
         (other,) = set(declared) - {judge}
@@ -110,11 +105,7 @@ def points(stage: str, rows: Sequence[tuple[object, ...]], two: Objectives) -> p
     """Return one row a point: stage, pair, trial, lr, both scores, and whether it is on the front.
 
     A point without either score is left out. The front comes first, best by the first metric at the top.
-
-    Args:
-        stage: "search" or "confirm".
-        rows: pair, trial, learning rate, and both scores of each.
-        two: the metrics.
+    ``rows`` hold pair, trial, learning rate and both scores.
     """
     table = pd.DataFrame(rows, columns=["pair", "trial", "lr", *two.metrics])
     table.insert(0, "stage", stage)
@@ -167,13 +158,7 @@ def intervals(evidence: Evidence, seed: int = 0) -> dict[str, Interval]:
 
 
 def front_sentence(trials: pd.DataFrame, confirmed: pd.DataFrame, two: Objectives) -> str:
-    """Return who is on the front in one sentence: the confirmed pairs, or the search's trials where there are none.
-
-    Args:
-        trials: what :func:`searched` gives.
-        confirmed: what :func:`confirmed_pairs` gives.
-        two: the metrics.
-    """
+    """Return who is on the front in one sentence: the confirmed pairs, or the search's trials where there are none."""
     if len(confirmed):
         named = list(confirmed["pair"][confirmed["front"]])
         return f"On the front of {two}: {', '.join(named)}."

@@ -52,12 +52,8 @@ def special_cases(kind: str, ranges: Mapping[str, Mapping[str, Any]]) -> tuple[S
     """Return which searched pairs are special cases of which others, by what their losses declare.
 
     There is none where a study has narrowed the range past the limit, or does not search the parameter.
-    Losses that are not in the catalogue (a user's own) are passed over.
-
-    Args:
-        kind: the kind of task.
-        ranges: pair -> searched dimension ("focal.gamma") -> its declared "low" and "high", as
-            ``Space.as_json()["pairs"]`` has them.
+    Losses that are not in the catalogue (a user's own) are passed over. ``ranges``: pair -> searched
+    dimension ("focal.gamma") -> its declared "low" and "high".
     """
     known = losses_for(kind)
     found = []
@@ -99,11 +95,7 @@ def searched_shortfalls(
 ) -> tuple[Shortfall, ...]:
     """Return the pairs whose best trial is behind that of a special case by more than two standard errors.
 
-    Args:
-        cases: which pairs are special cases of which.
-        best: each pair's best trial.
-        direction: "maximize" or "minimize".
-        metric: the metric that judged.
+    ``best`` has each pair's best trial.
     """
     sign = SIGN[direction]
     found = []

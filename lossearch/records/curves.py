@@ -48,14 +48,7 @@ MeanCurves = Mapping[str, MeanCurve]
 
 
 def write_part(folder: Path, stage: str, number: int, results: Sequence[ReplicateResult]) -> Path:
-    """Write the curves of one trial as a part, whole or not at all; writing them again replaces it.
-
-    Args:
-        folder: the study's directory.
-        stage: "search" or "confirm".
-        number: the trial's.
-        results: its replicates.
-    """
+    """Write the curves of one trial as a part, whole or not at all; writing them again replaces it."""
     path = folder / stage / f"part-{number:06d}.parquet"
     _write(path, _joined([_trial_table(number, results)] if results else []))
     return path
@@ -69,11 +62,7 @@ def rewrite(
 ) -> Path:
     """Write the joined file of a stage anew, whole or not at all.
 
-    Args:
-        folder: the study's directory.
-        stage: "search" or "confirm".
-        results: the replicates of each trial, by trial number.
-        keep: trials and seeds whose curves of before stay; all others go.
+    Curves of before stay for the trials and seeds to ``keep``; all others go.
     """
     table, _ = _read(folder, stage)
     here = pd.MultiIndex.from_arrays([table["trial"].to_pandas(), table["seed"].to_pandas()])

@@ -64,12 +64,8 @@ def in_memory_study(directions: Sequence[str], sampler: BaseSampler | None = Non
 def open_storage(store: Store, name: str, url: str | None = None) -> BaseStorage:
     """Open the Optuna storage of a study, making it where there is none.
 
-    Several processes may do so at once.
-
-    Args:
-        store: where the journal lies, and whose lock guards creation.
-        name: the study's name.
-        url: a database URL that SQLAlchemy understands, such as "postgresql://..."; None for the journal.
+    Several processes may do so at once. ``url`` is one that SQLAlchemy understands, as "postgresql://...";
+    None for the journal in the store.
 
     Raises:
         StoreError: the storage cannot be opened. Passwords in the URL are not shown.

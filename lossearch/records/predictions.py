@@ -55,14 +55,8 @@ def prediction_table(
 ) -> pa.Table:
     """Return one replicate's predictions of one part as a table.
 
-    Args:
-        pair: the pair's name.
-        seed: the replicate's.
-        name: "test" or "validation".
-        part: the rows and their targets.
-        predictions: of these rows, without leading axes; of a diverged replicate any that have the shape.
-        outcome: how the replicate ended.
-        fields: what is kept of the predictions.
+    ``predictions`` are of these rows, without leading axes; of a diverged replicate any that have the
+    shape.
     """
     n = len(part)
     columns: dict[str, object] = {
@@ -86,10 +80,7 @@ def write_predictions(
 ) -> Path:
     """Write predictions, whole or not at all.
 
-    Args:
-        folder: the study's directory.
-        fresh: new ones.
-        keep: pairs and seeds whose predictions of before stay; all others go.
+    Those of before stay for the pairs and seeds to ``keep``; all others go.
     """
     path = folder / FILE
     tables = [*([_kept(path, keep)] if keep else []), *fresh]

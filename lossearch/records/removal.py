@@ -19,13 +19,8 @@ from lossearch.records.store import Store
 def remove_study(store: Store, name: str, *, uri: str | None = None, storage_url: str | None = None) -> None:
     """Remove a study: its MLflow experiment with all runs and artifacts, its Optuna record, its directory.
 
-    The directory goes last, so that what failed half-way can be asked again.
-
-    Args:
-        store: where it is.
-        name: the study.
-        uri: the tracking URI it was recorded with, if not the store's own.
-        storage_url: the Optuna storage it was recorded with, if not the journal.
+    The directory goes last, so that what failed half-way can be asked again. ``uri`` and ``storage_url``
+    are those it was recorded with, where they are not the store's own.
 
     Raises:
         UnknownNameError: there is no such study.

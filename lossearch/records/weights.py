@@ -86,14 +86,8 @@ class WeightRetention:
     """Keeps the weights of a study's trials, "best" that of every pair's best trial, "all" of as many as fit.
 
     The best trial of a pair always stays. Where the others are more than ``limit`` bytes with it, the worst
-    trials of the pairs with the most files go first.
-
-    Args:
-        folder: the study's directory.
-        policy: "best" or "all".
-        limit: bytes.
-        sign: 1 where more of the metric is better, -1 where less is.
-        records: the trials there are.
+    trials of the pairs with the most files go first. ``limit`` is in bytes; ``sign`` is 1 where more of the
+    metric is better, else -1.
     """
 
     def __init__(

@@ -49,17 +49,8 @@ def search_leaderboard(
     ``seeds``, and ``val_<metric>`` of the best trial for every other metric.
 
     Equal scores share a rank. A pair with fewer than ``min_trials`` finished trials has none and comes
-    after the ranked; pairs without a value come last.
-
-    Args:
-        records: the search's trials, in any order.
-        direction: "maximize" or "minimize".
-        metric: the task's metric.
-        pairs: every pair of the space.
-        conventional: the pair to which gains refer.
-        min_trials: finished trials a pair needs for a rank.
-        searched: names of what each pair searches (``loss.parameter``, or a setting): others are not
-            shown in ``params``. None shows all.
+    after the ranked; pairs without a value come last. ``pairs`` are all of the space; ``searched`` says
+    what each of them searches, and other values are not shown in ``params``; None shows all.
     """
     best = best_records(records, direction=direction)
     others = sorted(
@@ -138,19 +129,14 @@ def confirmed_leaderboard(
 ) -> pd.DataFrame:
     """Return one row a pair in the verdict's order, the pairs that are not confirmed last.
 
-    Columns: ``rank``, ``tied`` (with the best), ``pair``, ``loss``, ``activation``, ``lr`` and ``params`` of
-    the confirmed point, ``score`` (its mean over the fresh seeds on the judged rows), ``ci_low`` and
-    ``ci_high`` (over seeds and rows), ``sd`` (over seeds), ``gain``, ``gain_low`` and ``gain_high`` over the
-    conventional pair, positive where better, ``validation_score`` (of the fresh seeds),
-    ``search_score`` (by which the point was chosen), ``trials``, ``diverged`` and ``failed`` (of the search),
-    ``diverged_seeds`` (of the fresh ones), ``lr_at_edge``, ``trial``, ``epoch``, ``seeds``, and the mean of
-    every other metric on the judged rows.
-
-    Args:
-        board: what :func:`search_leaderboard` gives of the same study.
-        verdict: what was judged.
-        confirmed: what was confirmed.
-        searched: names of what each pair searches; others are not shown in ``params``.
+    Columns: ``rank``, ``tied`` (with the best), ``pair``, ``loss``, ``activation``, ``lr`` and ``params``
+    of the confirmed point, ``score`` (its mean over the fresh seeds on the judged rows), ``ci_low`` and
+    ``ci_high`` (over seeds and rows), ``sd`` (over seeds), ``gain``, ``gain_low`` and ``gain_high`` over
+    the conventional pair, positive where better, ``validation_score`` (of the fresh seeds),
+    ``search_score`` (by which the point was chosen), ``trials``, ``diverged`` and ``failed`` (of the
+    search), ``diverged_seeds`` (of the fresh ones), ``lr_at_edge``, ``trial``, ``epoch``, ``seeds``, and
+    the mean of every other metric on the judged rows. ``board`` is that of :func:`search_leaderboard`,
+    ``searched`` as there.
     """
     search: dict[str, dict[str, Any]] = {row["pair"]: row for row in board.to_dict("records")}  # type: ignore[misc]  # keys are names
     ranked = {r.pair for r in verdict.ranking}
@@ -234,10 +220,7 @@ def lr_sensitivity(records: Iterable[TrialRecord], *, metric: str) -> pd.DataFra
 def curves(frame: pd.DataFrame, trials: Mapping[str, int], *, points: int = 200) -> pd.DataFrame:
     """Return mean and sd over seeds of every curve, for one trial a pair, thinned to what a plot can show.
 
-    Args:
-        frame: per-replicate curves with columns trial, pair, lr, seed, epoch and one column a curve.
-        trials: pair -> number of the trial to show, in the order to show them.
-        points: at most so many epochs a pair, first and last among them.
+    ``trials``: pair -> number of the trial to show, in that order.
 
     Returns:
         One row a pair, curve and epoch: pair, trial, lr, curve, epoch, mean, sd, seeds (those that are

@@ -44,10 +44,8 @@ _Row = Mapping[Any, Any]
 def columns(board: pd.DataFrame, study: StudyRecord, verdict: Verdict | None = None) -> dict[str, Column]:
     """Return every column that a leaderboard can show, by name; "-" stands where there is no number.
 
-    Args:
-        board: what ``frames.search_leaderboard`` gives, or with a verdict ``frames.confirmed_leaderboard``.
-        study: how its numbers came to be.
-        verdict: what was judged.
+    ``board`` is that of ``frames.search_leaderboard``, with a verdict that of
+    ``frames.confirmed_leaderboard``.
     """
 
     def column(heading: str, cell: Callable[[_Row], str], *, numeric: bool = True, **more: Any) -> Column:
@@ -155,11 +153,7 @@ def make_leaderboard(
 ) -> Leaderboard:
     """Return the leaderboard of a search, or of a verdict.
 
-    Args:
-        board: what ``frames.search_leaderboard`` gives, or with a verdict ``frames.confirmed_leaderboard``.
-        study: how its numbers came to be.
-        verdict: what was judged.
-        confirmed: what was confirmed.
+    ``board`` as in :func:`columns`.
     """
     shown = _chosen(columns(board, study, verdict), SEARCH if verdict is None else CONFIRMED)
     if verdict is None:

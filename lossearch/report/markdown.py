@@ -13,9 +13,7 @@ from lossearch.report.sources import Report, Section
 def to_markdown(report: Report, images: Mapping[str, str] | None = None) -> str:
     """Return a report as Markdown.
 
-    Args:
-        report: what to write.
-        images: picture -> the address of its file; a picture without one is described in words.
+    ``images``: picture -> the address of its file; a picture without one is described in words.
     """
     lines = [f"# {escaped(report.title)}", "", escaped(report.subtitle), ""]
     lines += [f"{escaped(s)}\n" for s in report.lead]
@@ -28,10 +26,7 @@ def to_markdown(report: Report, images: Mapping[str, str] | None = None) -> str:
 def save_pictures(report: Report, folder: Path, names: Collection[str] | None = None) -> dict[str, Path]:
     """Write the pictures of a report as PNG into a directory, and return picture -> file.
 
-    Args:
-        report: whose pictures.
-        folder: where to; made where there is none.
-        names: those wanted, all by default.
+    Those of these ``names``, all by default.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pictures = [p for s in report.sections for p in s.pictures if names is None or p.name in names]

@@ -67,12 +67,7 @@ def _published(
 
 
 def published_table(frame: pd.DataFrame, study: StudyRecord) -> RenderableType:
-    """Return ours beside the published numbers, with the notes under the table.
-
-    Args:
-        frame: what :func:`published_numbers` gives.
-        study: seeds and optimiser.
-    """
+    """Return ours beside the published numbers, with the notes under the table."""
     rows = frame.to_dict("records")
     notes = [n for n in dict.fromkeys(r["note"] for r in rows) if n]
     marks = {n: f" [{i}]" for i, n in enumerate(notes, start=1)}

@@ -106,10 +106,7 @@ def gain_sentence(board: pd.DataFrame, study: StudyRecord) -> str:
 def remarks(board: pd.DataFrame, study: StudyRecord, left_out: Mapping[str, str] | None = None) -> list[str]:
     """Return what a reader has to know of single rows.
 
-    Args:
-        board: a leaderboard, of the search or of a verdict.
-        study: how its numbers came to be.
-        left_out: of a verdict, the pairs that were not confirmed and why.
+    Of a verdict, ``left_out`` says why pairs were not confirmed.
     """
     found = []
     edge = board.loc[board["lr_at_edge"] & board["score"].notna(), "pair"]

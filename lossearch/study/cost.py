@@ -61,13 +61,7 @@ class Cost:
 
 
 def estimate_cost(plan: Plan, method: TrainingMethod, workers: int) -> Cost:
-    """Return what a whole study takes.
-
-    Args:
-        plan: the study's.
-        method: how its replicates are trained, in this process.
-        workers: how many processes there may be.
-    """
+    """Return what a whole study takes."""
     n = plan.total * len(plan.budget.seeds)
     first = plan.schedule.next_round({})
     replicates = [Replicate(item.point, seed) for item in first for seed in plan.budget.seeds]

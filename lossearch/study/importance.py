@@ -33,15 +33,10 @@ def importances(
     also serves where points were chosen by a model and no design is balanced. It weighs the whole declared
     range alike, the bad learning rates included; it does not say what is left once each pair is tuned.
     Shares of one number alone, scaled by Optuna to add up to 1. Empty with fewer than 50 trials, or where
-    all have one value. Of trials of several pairs it overstates the pair where pairs want different learning
-    rates: Optuna splits a choice among k into k numbers, and with seven pairs gave 35 % to one that had 5 %.
-
-    Args:
-        records: trials of all pairs, or of one.
-        direction: "maximize" or "minimize".
-        lr: the declared range; rates of the extension widen it, for every trial alike.
-        own: searched numbers besides pair and learning rate that every one of these trials has.
-        seed: of the forest.
+    all have one value. Of trials of several pairs it overstates the pair where pairs want different
+    learning rates: Optuna splits a choice among k into k numbers, and with seven pairs gave 35 % to one
+    that had 5 %. ``lr`` is the declared range; rates of the extension widen it, for every trial alike.
+    ``own`` are searched numbers besides pair and learning rate that every one of these trials has.
     """
     valued = [r for r in records if r.value is not None]
     if len(valued) < FEWEST or len({r.value for r in valued}) < 2:
@@ -64,11 +59,6 @@ def within_pairs(
     """Return, for each pair that searches more numbers than its learning rate, what its score depends on.
 
     Pairs with choices among what they search are left out, as are those with fewer than 50 trials.
-
-    Args:
-        records: trials.
-        space: what the study searches.
-        direction: "maximize" or "minimize".
     """
     found = {}
     for pair, dimensions in space.pairs.items():

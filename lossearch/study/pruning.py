@@ -41,11 +41,6 @@ class Pruning:
     earlier rounds only: so a decision depends on neither order nor chunk nor what else is in training,
     and is the same after a kill. Trials pruned earlier count for as far as they went; without them the
     bar would rise round by round.
-
-    Args:
-        earlier: trials of earlier rounds.
-        direction: "maximize" or "minimize".
-        settings: how replicates are trained: for how long, and whether a trial's value is that of its best epoch.
     """
 
     def __init__(self, earlier: Sequence[TrialRecord], direction: str, settings: TrainSettings) -> None:

@@ -85,10 +85,7 @@ class Reopened:
     def model(self, point: Point, epoch: int, parts: str = "train") -> FittedModel:
         """Return the model of a point trained to the end of an epoch: the one kept, or one trained now.
 
-        Args:
-            point: what to fit.
-            epoch: the epoch, from 1, to whose end it is trained.
-            parts: "train", or "train+validation" for all rows but the test part.
+        ``parts``: "train", or "train+validation" for all rows but the test part.
 
         Raises:
             InputError: ``parts`` is neither; or the data are needed and are not here.
@@ -131,9 +128,7 @@ class Reopened:
     def rerun(self, record: TrialRecord, *, keep_weights: bool = False) -> Rerun:
         """Train a recorded trial again and say whether its value is reproduced.
 
-        Args:
-            record: the trial.
-            keep_weights: whether the weights of its replicates are kept, in place of any there are.
+        ``keep_weights`` keeps those of its replicates, in place of any there are.
 
         Raises:
             InputError: the data are not here, or the trial has no value.

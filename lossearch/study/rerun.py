@@ -98,14 +98,9 @@ def rerun(
 
     Neighbours in a population change a replicate's last bits at most. Where training is chaotic, as at a
     learning rate far too high, that is enough for another score: then only its round gives the very bits.
-
-    Args:
-        plan: the study's plan.
-        train: how its replicates are trained.
-        record: the trial, of the search or of a confirmation.
-        curves: seed -> the recorded curve of the judge on validation rows.
-        ran_under: the versions that the study was recorded with.
-        beside: all trials of its round, in the order in which they were asked for, to be trained with it.
+    ``curves``: seed -> the recorded curve of the judge on validation rows; ``ran_under`` are the versions
+    that the study was recorded with; ``beside`` are all trials of its round, in the order in which they
+    were asked for, to be trained with it.
 
     Raises:
         InputError: the trial has no value to compare with.

@@ -87,18 +87,10 @@ def propose(
 ) -> list[dict[str, Value]]:
     """Return ``n`` points from a model of the pair's own trials.
 
-    The answer depends on the arguments alone: the in-memory study is rebuilt from ``observed`` each time, so a
-    resumed study goes on as if it had never stopped. A point near another of the same batch is
-    replaced by the next of a quasi-random sequence.
-
-    Args:
-        dimensions: what is searched within the pair.
-        observed: its finished trials.
-        n: how many points.
-        sampler: one of :data:`MODELS`.
-        directions: "maximize" or "minimize" for each objective, one or two.
-        seed: the pair's seed.
-        taken: how many points the pair has had, where the quasi-random sequence goes on.
+    The answer depends on the arguments alone: the in-memory study is rebuilt from ``observed`` each time,
+    so a resumed study goes on as if it had never stopped. A point near another of the same batch is
+    replaced by the next of a quasi-random sequence. ``taken`` is how many points the pair has had, where
+    the quasi-random sequence goes on.
     """
     spaces = {d.name: distribution(d) for d in dimensions}
     # the word is part of the seed: another would give other points
@@ -138,13 +130,7 @@ def propose_freely(
 ) -> list[Point]:
     """Return ``n`` points from one model of all trials, free to choose the pair.
 
-    Args:
-        space: pairs and ranges.
-        observed: every finished trial's point, and its value under each objective.
-        n: how many points.
-        sampler: one of :data:`MODELS`.
-        directions: "maximize" or "minimize" for each objective, one or two.
-        seed: the study's seed.
+    ``observed`` has every finished trial's point, and its value under each objective.
     """
     choice = CategoricalDistribution(space.names)
     study = _sampler_study(sampler, directions, stream(seed, "adaptive", len(observed)))

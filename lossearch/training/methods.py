@@ -27,14 +27,8 @@ def choose_method(
 ) -> TrainingMethod:
     """Return populations where replicates can be batched, else ``plain``, with one line saying why.
 
-    Args:
-        found: what the preflight has found.
-        plain: trains one replicate after another.
-        note: takes the line.
-        seeds: of the replicates, where they are not those of the preflight.
-        group: other processes that may help with populations.
-        memory: bytes that training may use; None takes a share of what is free.
-        work: replicates of the whole study.
+    ``seeds`` are given where they are not those of the preflight; ``memory`` is in bytes, None for a share
+    of what is free; ``work`` is how many replicates the whole study has.
     """
     obstacle = found.obstacle(seeds)
     if obstacle is None:

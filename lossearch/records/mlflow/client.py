@@ -94,11 +94,7 @@ def is_http(uri: str) -> bool:
 def connect(store: Store, uri: str | None = None) -> MlflowClient:
     """Return a client whose server answers, or whose database exists and has the right schema.
 
-    A database that is not there yet is made, by one process at a time.
-
-    Args:
-        store: whose own database is used where no URI is given.
-        uri: an MLflow tracking URI.
+    A database that is not there yet is made, by one process at a time. Without a URI it is the store's own.
 
     Raises:
         InputError: the URI is not one that MLflow writes to.

@@ -32,13 +32,10 @@ _LOCATIONS = (
 def ensure_database(path: Path, artifacts: Path) -> None:
     """Make an MLflow database where there is none, or one that was left half made.
 
-    It is made beside its place and moved there when it is whole: MLflow's migrations commit one by one, and a
-    process that dies between two of them leaves what no MLflow can open. One call at a time (see
-    :meth:`Store.lock`) for a path.
-
-    Args:
-        path: the database's file.
-        artifacts: where runs of MLflow's own "Default" experiment keep their artifacts.
+    It is made beside its place and moved there when it is whole: MLflow's migrations commit one by one, and
+    a process that dies between two of them leaves what no MLflow can open. One call at a time (see
+    :meth:`Store.lock`) for a path. ``artifacts`` is where runs of MLflow's own "Default" experiment keep
+    theirs.
 
     Raises:
         sqlite3.Error, OSError: the file cannot be read or written.

@@ -63,14 +63,8 @@ def register(
 ) -> Registered:
     """Register the model in an exported directory as a new version, and make it the champion.
 
-    Args:
-        store: whose database is used where no tracking URI is given.
-        folder: the exported directory.
-        sample: gives the signature, and is the input example.
-        name: of the registered model, made where there is none.
-        run_id: the study's parent run.
-        uri: an MLflow tracking URI; None for the store's own database.
-        tags: of the version.
+    ``sample`` gives the signature and is the input example; ``run_id`` is the study's parent run. Without a
+    tracking URI the store's own database is used.
 
     Raises:
         StoreError: MLflow cannot be written to, or has no such run.

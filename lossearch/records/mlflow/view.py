@@ -140,12 +140,7 @@ class MlflowView:
     ) -> None:
         """Close the parent run; a second call does nothing.
 
-        Args:
-            status: how the study ended.
-            metrics: final values of the study; non-finite ones are left out.
-            tags: more tags.
-            artifacts: files to attach, such as figures.
-            tables: data frames by name, attached as tables that the MLflow UI shows.
+        ``metrics`` that are not finite are left out; ``tables`` are data frames, which the MLflow UI shows.
         """
         if self._closed:
             return

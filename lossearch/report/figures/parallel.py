@@ -40,11 +40,7 @@ def parallel_picture(
 ) -> Picture | None:
     """Return one line a finished trial: pair, learning rate, the other searched values, score.
 
-    Args:
-        records: the search's trials.
-        study: the metric's name and direction.
-        searched: names of what each pair searches besides the learning rate.
-        pairs: their order on the first axis, best first.
+    ``searched`` names what each pair searches besides the learning rate; ``pairs`` come best first.
     """
     done = [r for r in records if r.value is not None and math.isfinite(r.value)]
     if len(done) < 2:

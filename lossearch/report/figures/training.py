@@ -20,12 +20,9 @@ TRAIN, VALIDATION = ORANGE, BLUE
 def curves_picture(curves: pd.DataFrame, study: StudyRecord) -> Picture:
     """Return each pair's best trial: its loss above, the metric below, training and validation.
 
-    Lines are means over seeds, bands one sd. Losses of different pairs have different units, so each
-    panel of the upper rows has its own scale; the metric's panels share one.
-
-    Args:
-        curves: what ``frames.curves`` gives, in the order to draw.
-        study: the metric's name, seeds and optimiser.
+    Lines are means over seeds, bands one sd. Losses of different pairs have different units, so each panel
+    of the upper rows has its own scale; the metric's panels share one. ``curves`` are those of
+    ``frames.curves``, in the order to draw.
     """
     judged = curves[curves["curve"].isin([f"train_{study.task.metric}", f"val_{study.task.metric}"])]
     shared = _limits(judged, study, "mean")
@@ -48,12 +45,9 @@ def curves_picture(curves: pd.DataFrame, study: StudyRecord) -> Picture:
 def sensitivity_picture(frame: pd.DataFrame, study: StudyRecord) -> Picture:
     """Return the score against the learning rate, one panel a pair, best pair first, all on the same axes.
 
-    Dots are trials with their sd over seeds, crosses diverged trials, the star the best trial; a
-    triangle at the edge stands for a score far outside. A dashed line marks the conventional pair's best.
-
-    Args:
-        frame: what ``frames.lr_sensitivity`` gives.
-        study: the metric's name and direction, seeds, optimiser and conventional pair.
+    Dots are trials with their sd over seeds, crosses diverged trials, the star the best trial; a triangle
+    at the edge stands for a score far outside. A dashed line marks the conventional pair's best. ``frame``
+    is that of ``frames.lr_sensitivity``.
     """
     ascending = study.task.direction == "minimize"
     usable = frame[np.isfinite(frame["value"])].sort_values("value", ascending=ascending, kind="stable")

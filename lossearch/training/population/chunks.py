@@ -75,11 +75,7 @@ def chunks(
 ) -> list[Chunk]:
     """Return replicates as chunks of whole trials, by the order of their first; a trial's seeds stay together.
 
-    Args:
-        call: says which pairs points are of, and so what their networks end in.
-        settings: how they are trained, but for what points set themselves.
-        replicates: what is trained.
-        most: how many replicates to train together at most, given all that could be.
+    ``most`` says how many to train together at most, given all that could be.
     """
     seeds: dict[Configuration, list[int]] = {}
     for replicate in dict.fromkeys(replicates):

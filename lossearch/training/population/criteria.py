@@ -127,11 +127,8 @@ def pair_slices(
 ) -> list[PairSlice]:
     """Return the slices of configurations that are sorted by pair.
 
-    Args:
-        points: one a configuration, points of one pair next to each other.
-        pairs: the pair of each.
-        statistics: one a seed.
-        like: gives type and device.
+    ``points`` and ``pairs`` have one a configuration, ``statistics`` one a seed; ``like`` gives type and
+    device.
     """
     found: list[PairSlice] = []
     for _, members in groupby(zip(points, pairs, strict=True), lambda member: member[0].pair):

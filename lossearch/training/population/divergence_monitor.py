@@ -43,11 +43,8 @@ class DivergenceMonitor:
     ) -> bool:
         """Return whether an output of a replicate alive, or its loss, may not be finite.
 
-        Args:
-            raw: outputs (S, C, B, n_out).
-            total: their sum.
-            slices: the pairs' configurations.
-            losses: those known of each slice, (S, c).
+        ``total`` is the sum of the outputs ``raw``, (S, C, B, n_out); ``losses`` are those known of each
+        slice, (S, c).
         """
         for own, known in zip(slices, losses, strict=True):
             if known is not None and not math.isfinite(float(known.sum())):
@@ -72,14 +69,8 @@ class DivergenceMonitor:
         """Note replicates that have just left the finite numbers, and what was first to.
 
         To be called before gradients are written again: those of the step before are then still at hand.
-
-        Args:
-            bad: which, (S, C).
-            raw: outputs (S, C, N, n_out).
-            losses: (S, C).
-            weights: those that gave the outputs.
-            step: the number, from 1, of the step that these are of.
-            taken: how many steps the weights have taken.
+        ``bad`` and ``losses`` are (S, C), outputs ``raw`` (S, C, N, n_out); ``step`` is the number, from 1,
+        of the step that they are of, and ``taken`` how many the weights have taken.
         """
         for s, c in np.argwhere(bad & self.alive).tolist():
             self.alive[s, c] = False
@@ -113,14 +104,8 @@ class DivergenceMonitor:
     ) -> bool:
         """Note replicates with a loss, an output (raw or activated) or a weight that is not finite.
 
-        Return whether there were any.
-
-        Args:
-            slices: the pairs' configurations.
-            losses: of the validation part, (S, C).
-            outputs: raw outputs (S, C, N, n_out) of a part each.
-            weights: those that gave them.
-            taken: how many steps they have taken.
+        Return whether there were any. ``losses`` are of the validation part, (S, C), ``outputs`` raw
+        outputs (S, C, N, n_out) of a part each, from weights that have ``taken`` so many steps.
         """
         total = losses.sum() + weights.flat.sum()
         for raw in outputs:

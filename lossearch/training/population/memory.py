@@ -90,11 +90,7 @@ def footprint(
 ) -> Footprint:
     """Return what a population of this task takes, by a dry run on the CPU.
 
-    Args:
-        call: task, space, and whether results carry weights.
-        points: some that will be trained; one for each encoding of targets is tried.
-        seeds: the population's.
-        settings: how the points are trained.
+    Of the points, one for each encoding of targets is tried.
     """
     task, few = call.task, _one_an_encoding(call, points)
     fold = task.fold(seeds[0])

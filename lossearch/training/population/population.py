@@ -279,12 +279,7 @@ def batched(
 ) -> BatchedNetwork:
     """Return a network for a population, in the fastest form there is for it.
 
-    Args:
-        network: one replicate's.
-        x: inputs (S, N, ...).
-        precision: of its products; in that of its weights it may compute its own gradients.
-        random: whether the network draws at random.
-        compiled: whether it may be compiled.
+    Inputs ``x`` are (S, N, ...); ``compiled`` says whether it may be.
     """
     stack = LayerStack.made_of(network, x, precision)
     if stack is None:

@@ -25,11 +25,8 @@ def stacked_scores(
 ) -> dict[str, Floats]:
     """Return name -> each replicate's score, (S, C); NaN where a pair has none.
 
-    Args:
-        slices: the pairs' configurations.
-        raw: finite output (S, C, N, n_out).
-        target: canonical targets (S, N[, T]); seeds that share them are scored together.
-        metrics: what to score.
+    ``raw`` are finite outputs (S, C, N, n_out), ``target`` canonical targets (S, N[, T]); seeds that share
+    them are scored together.
     """
     found = {m.name: np.full(raw.shape[:2], np.nan) for m in metrics}
     count = max(1, TOGETHER // raw[0].numel()) if target.stride(0) == 0 else 1

@@ -82,11 +82,8 @@ def forward(kind: type[nn.Module], layers: Layers, x: Tensor) -> Tensor:
 def backward(kind: type[nn.Module], layers: Layers, x: Tensor, derivatives: Sequence[Tensor]) -> list[Tensor]:
     """Return the gradients of all layers, in pieces as :meth:`Layers.pieces` gives them.
 
-    Args:
-        kind: the activation.
-        layers: the weights.
-        x: inputs (S, I, B).
-        derivatives: of the losses in raw output, one a piece of the configurations, (S, c, B, O).
+    Inputs ``x`` are (S, I, B); ``derivatives`` are those of the losses in raw output, one a piece of the
+    configurations, (S, c, B, O).
     """
     behind = layers.behind()
     # (S, B, 1) an input, (S, B, C) an output, (H, S, 1, C) a hidden unit's weights
@@ -200,12 +197,7 @@ class ThinStack(LayerStack):
     ) -> tuple[Tensor, Tensor, list[Tensor | None]]:
         """Write the gradients of all parameters for one batch.
 
-        Args:
-            criteria: those of all configurations.
-            parameters: the weights.
-            x: inputs (S, F, B).
-            encoded: targets.
-            into: where gradients are written.
+        Inputs ``x`` are (S, F, B).
 
         Returns:
             Raw output (S, C, B, n_out), its sum, and the losses known of each slice as

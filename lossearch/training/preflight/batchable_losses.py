@@ -20,11 +20,7 @@ from lossearch.training.trainer import first_sentence
 def unbatchable_pair(space: Space, names: Sequence[str], folds: Sequence[Fold], n_out: int) -> str | None:
     """Return which of these pairs cannot be computed for a stack of models, and why; None where all can.
 
-    Args:
-        space: pairs and ranges.
-        names: of the pairs.
-        folds: a few rows of one or more seeds.
-        n_out: how many numbers a row are predicted.
+    ``folds`` hold a few rows of one or more seeds.
     """
     for name in names:
         points = [
