@@ -108,12 +108,13 @@ def _summary(
     usual_best = best_of(usual, sign)
     replicates = sum(len(r.seeds) for r in done)
     at = None if best is None else _share(best.point.lr, within)
+    tried = [s for r in done if (s := _share(r.point.lr, within)) is not None]
     times = [r.seconds / len(r.seeds) for r in done if r.seeds and r.seconds > 0]
     return SearchSummary(
         pair=pair,
         trials=len(done),
         searched=(within[0] < within[1]) + len(own) + settings,
-        coverage=_coverage([r.point.lr for r in done], within),
+        coverage=max(tried) - min(tried) if tried else None,
         best_lr=None if best is None else best.point.lr,
         best_at=at,
         at_edge=at is not None and not _EDGE < at < 1 - _EDGE,
@@ -162,12 +163,6 @@ def _share(lr: float, within: tuple[float, float]) -> float | None:
     if not 0 < low < high:
         return None
     return min(max(math.log(lr / low) / math.log(high / low), 0.0), 1.0)
-
-
-def _coverage(rates: Sequence[float], within: tuple[float, float]) -> float | None:
-    """Return the share of the range between the tried extremes."""
-    shares = [s for lr in rates if (s := _share(lr, within)) is not None]
-    return max(shares) - min(shares) if shares else None
 
 
 def _near_default(record: TrialRecord, own: Sequence[OwnRange]) -> bool:

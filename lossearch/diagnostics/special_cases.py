@@ -61,16 +61,11 @@ def special_cases(kind: str, ranges: Mapping[str, Mapping[str, Any]]) -> tuple[S
         loss, _, activation = pair.partition("/")
         for inner in known[loss].contains if loss in known else ():
             special = f"{inner.loss}/{activation}"
-            reached = all(
-                _holds(dimensions.get(f"{loss}.{name}"), value) for name, value in inner.params.items()
-            )
+            searched = ((dimensions.get(f"{loss}.{name}", {}), at) for name, at in inner.params.items())
+            reached = all("low" in d and d["low"] <= at <= d["high"] for d, at in searched)
             if special in ranges and reached:
                 found.append(SpecialCase(pair, special, dict(inner.params)))
     return tuple(found)
-
-
-def _holds(dimension: Mapping[str, Any] | None, value: float) -> bool:
-    return dimension is not None and "low" in dimension and dimension["low"] <= value <= dimension["high"]
 
 
 def confirmed_shortfalls(

@@ -73,18 +73,13 @@ class Search:
             batch = self.plan.schedule.next_round(by_pair(self.records))
             if not batch:
                 return "all trials done"
-            prune = self._pruning()
+            prune = None
+            if self.plan.budget.prune:
+                earlier = self.plan.schedule.whole_rounds(by_pair(self.records))
+                prune = Pruning(earlier, self.plan.task.metric.direction, self.plan.settings)
             for item, results, started in _trials(self.plan, self.train, batch, late, prune):
                 self._settle(item, results, started, late, prune)
         return f"time is up ({duration(seconds or 0.0)})"
-
-    def _pruning(self) -> Prune | None:
-        """Return what decides, in the next round, which trials are pruned."""
-        plan = self.plan
-        if not plan.budget.prune:
-            return None
-        earlier = plan.schedule.whole_rounds(by_pair(self.records))
-        return Pruning(earlier, plan.task.metric.direction, plan.settings)
 
     def _settle(
         self,

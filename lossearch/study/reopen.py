@@ -67,11 +67,12 @@ class Reopened:
             ) from error
         lines = differences(self.declared.identity(), prepared.plan.identity())
         if lines:
+            changed = any(line.startswith("task.data:") for line in lines)
             raise StudyMismatchError(
                 f"Study {self.name!r} is not what it was, so nothing of it can be trained again as it was "
                 "(recorded -> now):\n"
                 + "\n".join(f"  {line}" for line in lines[:12])
-                + ("\nThe data, their splits or the network have changed." if _data_changed(lines) else "")
+                + ("\nThe data, their splits or the network have changed." if changed else "")
             )
         return prepared
 
@@ -163,10 +164,6 @@ class Reopened:
         if key not in rows:
             return {}
         return {int(str(seed)): own[key].tolist() for seed, own in rows.groupby("seed")}
-
-
-def _data_changed(lines: list[str]) -> bool:
-    return any(line.startswith("task.data:") for line in lines)
 
 
 def find_trial(store: Store, name: str, trials: tuple[TrialRecord, ...], trial: str | int) -> TrialRecord:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 
 import torch
 from torch import nn
@@ -99,14 +99,14 @@ def resolve_settings(train: TrainTable, epochs: int, batch_size: int) -> TrainSe
         InputError: the optimiser or one of its options is unknown or has no such value.
     """
     make_optimizer(train.optimizer, [nn.Parameter(torch.zeros(1))], 1.0, train.options)
-    read = {field.name: getattr(train, field.name) for field in fields(TrainSettings)}
-    settled = {
-        "epochs": train.epochs or epochs,
-        "batch_size": train.batch_size or batch_size,
-        "optimizer": OPTIMIZERS[train.optimizer].name,
-        "options": dict(train.options),
-    }
-    return TrainSettings(**{**read, **settled})
+    read = TrainSettings(**{field.name: getattr(train, field.name) for field in fields(TrainSettings)})
+    return replace(
+        read,
+        epochs=train.epochs or epochs,
+        batch_size=train.batch_size or batch_size,
+        optimizer=OPTIMIZERS[train.optimizer].name,
+        options=dict(train.options),
+    )
 
 
 def resolve_budget(
@@ -124,18 +124,13 @@ def resolve_budget(
             "Leave prune out, or judge by one metric."
         )
     searched = [p for p in space.names if space.dimensions(p)]
-    seeds = search_seeds(table.seed, table.seeds)
-    common = {
-        "seeds": seeds,
-        "mode": table.mode,
-        "sampler": table.sampler,
-        "seed": table.seed,
-        "seconds": table.seconds,
-        "prune": table.prunes and objectives == 1,
-    }
+    seeds, prune = search_seeds(table.seed, table.seeds), table.prunes and objectives == 1
+    least = Budget(
+        1, seeds, table.mode, table.sampler, table.seed, extend=False, seconds=table.seconds, prune=prune
+    )
     if not searched:
         alone = f"Each of the {len(space.pairs)} pairs has one point only, so there is nothing to search."
-        return Budget(per_pair=1, extend=False, **common), (alone,)  # type: ignore[arg-type]
+        return least, (alone,)
     if table.sampler == "brute":
         _refuse_infinite(space, searched)
     if table.sampler not in MODELS and table.mode == "adaptive":
@@ -143,7 +138,7 @@ def resolve_budget(
             f"Mode 'adaptive' needs a sampler that learns ({', '.join(MODELS)}), not {table.sampler!r}."
         )
     if table.mode == "adaptive":
-        return _adaptive(table, space, common)
+        return _adaptive(table, space, least)
     single = len(space.pairs) - len(searched)
     given = table.trials if table.trials is not None else DEFAULT_PER_PAIR * len(searched) + single
     per_pair, rest = divmod(given - single, len(searched))
@@ -155,17 +150,11 @@ def resolve_budget(
             f"{given} trials over {len(space.pairs)} pairs are {per_pair} a pair; fewer than {MINIMUM} rank luck. "
             f"Give at least {enough} (--trials {enough}), or search fewer pairs, without {drop}."
         )
-    notes = []
-    if rest:
-        notes.append(
-            f"{given} trials over {len(searched)} pairs: {per_pair} each; {rest} are not spent, so that every pair gets the same."
-        )
-    return Budget(per_pair=per_pair, extend=extend, **common), tuple(notes)  # type: ignore[arg-type]
+    left = f"{given} trials over {len(searched)} pairs: {per_pair} each; {rest} are not spent, so that every pair gets the same."
+    return replace(least, per_pair=per_pair, extend=extend), (left,) if rest else ()
 
 
-def _adaptive(
-    table: BudgetTable, space: Space, common: Mapping[str, object]
-) -> tuple[Budget, tuple[str, ...]]:
+def _adaptive(table: BudgetTable, space: Space, least: Budget) -> tuple[Budget, tuple[str, ...]]:
     total = table.trials if table.trials is not None else DEFAULT_PER_PAIR * len(space.pairs)
     initial = min(INITIAL_POINTS, total // len(space.pairs))
     if initial < 1:
@@ -173,7 +162,7 @@ def _adaptive(
             f"{total} trials are fewer than the {len(space.pairs)} pairs. Give at least {len(space.pairs)}."
         )
     note = "Mode 'adaptive' finds one good point; pairs get different budgets, so they are not ranked against each other."
-    return Budget(per_pair=initial, extend=False, total=total, **common), (note,)  # type: ignore[arg-type]
+    return replace(least, per_pair=initial, total=total), (note,)
 
 
 def _refuse_infinite(space: Space, searched: Sequence[str]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lossearch._random import stream
 from lossearch.metrics.metric import Metric
 from lossearch.records.trial import Stage, TrialRecord
-from lossearch.space import Dimension, Point, Space, Value
+from lossearch.space import Point, Space, Value
 from lossearch.study.budget import Budget
 from lossearch.study.history import History
 from lossearch.study.initial_design import full_factorial, grid, quasi_random, space_filling
@@ -150,7 +149,8 @@ class Schedule:
             return Stage.INITIAL_DESIGN, self._without_model(pair)[:end]
         extended = self.extended_lr(history)
         if extended is not None and start == self.budget.initial:
-            others = quasi_random(self._all_but_lr(pair), start, end - start, self._design_seed(pair))
+            all_but_lr = [d for d in self.space.dimensions(pair) if d.name != "lr"]
+            others = quasi_random(all_but_lr, start, end - start, self._design_seed(pair))
             rates = rates_beyond(self.space.lr, extended, end - start)
             return Stage.EXTENSION, [{"lr": lr, **o} for lr, o in zip(rates, others, strict=True)]
         observed = [
@@ -185,9 +185,6 @@ class Schedule:
     def _initial_points_of(self, pair: str) -> int:
         """Return the size of a pair's first round: fewer where its space holds fewer points."""
         return min(self.budget.initial, len(self._without_model(pair)))
-
-    def _all_but_lr(self, pair: str) -> Sequence[Dimension]:
-        return [d for d in self.space.dimensions(pair) if d.name != "lr"]
 
     def _design_seed(self, pair: str) -> int:
         # the word is part of the seed: another would give other points

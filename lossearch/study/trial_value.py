@@ -44,16 +44,6 @@ class Objective:
         return f"val_{self.metric.name}"
 
 
-def common_epoch(curves: Curve, sign: int, policy: str) -> int:
-    """Return the column of (S, E) curves at which the trial is judged: the best of the mean, or the last.
-
-    Of equal epochs the first counts.
-    """
-    if policy == "last":
-        return int(curves.shape[1]) - 1
-    return int(np.argmax(sign * curves.mean(axis=0)))
-
-
 def judged_curves(results: Sequence[ReplicateResult], objective: Objective, epochs: int) -> Curve:
     """Return the (S, E) curves of an objective, a diverged replicate scoring as a constant predictor does.
 
@@ -113,33 +103,32 @@ def summarise(
     pruned = [r for r in results if r.outcome is Outcome.PRUNED]
     done = max((len(r.curves[first.key]) for r in pruned), default=results[0].replicate.until)
     curves = judged_curves(results, first, done or epochs)
-    column = common_epoch(curves, first.metric.sign, policy if done is None else "last")
+    mean, last = curves.mean(axis=0), policy == "last" or done is not None
+    # the best of the mean, the first of equals, or the last
+    column = len(mean) - 1 if last else int(np.argmax(first.metric.sign * mean))
     sound = [r for r in results if r.outcome in {Outcome.COMPLETED, Outcome.PRUNED}]
     scores, spread = _mean_and_sd(sound, column)
+    diverged = [r for r in results if r.outcome is Outcome.DIVERGED]
+    reason = ""
+    if pruned:
+        reason = f"{pruned[0].reason}, where it was worse than the median of the pair's earlier trials"
+    elif diverged:
+        reason = f"{len(diverged)} of {len(results)} replicates diverged: {diverged[0].reason}"
     for objective in objectives:
         values = judged_curves(results, objective, curves.shape[1])[:, column]
         scores[objective.key] = float(values.mean())
         spread[objective.key] = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    mean = curves.mean(axis=0)
     return replace(
         ended,
         outcome=Outcome.PRUNED if pruned else Outcome.COMPLETED if sound else Outcome.DIVERGED,
         value=None if pruned else scores[first.key],
         epoch=column + 1,
-        reason=_reason(results),
+        reason=reason,
         scores=scores,
         spread=spread,
         median=float(np.median(curves[:, column])),
         intermediate_values={e: float(mean[e - 1]) for e in thin(epochs, SCORED_EPOCHS) if e <= len(mean)},
     )
-
-
-def _reason(results: Sequence[ReplicateResult]) -> str:
-    pruned = [r for r in results if r.outcome is Outcome.PRUNED]
-    if pruned:
-        return f"{pruned[0].reason}, where it was worse than the median of the pair's earlier trials"
-    diverged = [r for r in results if r.outcome is Outcome.DIVERGED]
-    return f"{len(diverged)} of {len(results)} replicates diverged: {diverged[0].reason}" if diverged else ""
 
 
 def objective_values(record: TrialRecord, objectives: Sequence[Metric] = ()) -> tuple[float, ...] | None:

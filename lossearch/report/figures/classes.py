@@ -15,7 +15,7 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, precision_
 from lossearch.kinds import KINDS, TargetForm
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import FAINT, Panel, Picture
-from lossearch.report.figures.predictions import STYLES, Predicted, as_array, predicted
+from lossearch.report.figures.predictions import STYLES, Predicted, predicted
 
 _GRID = np.linspace(0, 1, 101)
 _NAME = 14
@@ -33,16 +33,15 @@ def confusion_picture(evidence: Evidence, pairs: Sequence[str], classes: Sequenc
     names = [shortened(n) for n in (classes if len(classes) == count else map(str, range(count)))]
     panels = []
     for pair in pairs:
-        found = [_confusion(s, count) for s in predicted(evidence, pair)]
+        found = [
+            confusion_matrix(s.target.ravel(), s.said["label"].ravel(), labels=range(count), normalize="true")
+            for s in predicted(evidence, pair)
+        ]
         if found:
             matrix = np.mean(found, axis=0)
-            panels.append(
-                Panel(
-                    pair,
-                    _confusion_alt(pair, matrix, names),
-                    partial(_draw_confusion, matrix=matrix, names=names),
-                )
-            )
+            right = "; ".join(f"{n} {v:.2f}" for n, v in zip(names, np.diag(matrix), strict=True))
+            alt = f"Confusion matrix of {pair}. Share of each true class predicted right: {right}."
+            panels.append(Panel(pair, alt, partial(_draw_confusion, matrix=matrix, names=names)))
     if not panels:
         return None
     side = min(0.32 * count + 1.2, 8.0) if count > 8 else 3.1 if max(map(len, names)) <= 3 else 3.8
@@ -52,7 +51,7 @@ def confusion_picture(evidence: Evidence, pairs: Sequence[str], classes: Sequenc
 
 def ranking_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
     """Return ROC, and precision against recall, of the pairs that have scores; means over seeds, bands one sd."""
-    able = [p for p in pairs if any(s.predictions.score is not None for s in predicted(evidence, p))]
+    able = [p for p in pairs if any("score" in s.said for s in predicted(evidence, p))]
     if not able:
         return None
     each = (
@@ -83,7 +82,7 @@ def calibration_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | N
     """Return how often what was predicted with a probability came true, over all seeds."""
     curves = {}
     for pair in pairs:
-        kept = [s for s in predicted(evidence, pair) if s.predictions.probability is not None]
+        kept = [s for s in predicted(evidence, pair) if "probability" in s.said]
         if kept:
             true, stated = (np.concatenate(parts) for parts in zip(*map(_stated, kept), strict=True))
             curves[pair] = calibration_curve(true, np.clip(stated, 0, 1), n_bins=_BINS, strategy="quantile")
@@ -108,27 +107,9 @@ def shortened(name: str, most: int = _NAME) -> str:
 def _count(evidence: Evidence) -> int:
     if KINDS[evidence.kind].form is TargetForm.ZERO_ONE:
         return 2
-    labels = [
-        int(s.predictions.label.max())
-        for row in evidence.predictions
-        for s in predicted(evidence, row)
-        if s.predictions.label is not None
-    ]
+    every = (s.said for pair in evidence.predictions for s in predicted(evidence, pair))
+    labels = [int(said["label"].max()) for said in every if "label" in said]
     return max([int(evidence.target.max()), *labels]) + 1
-
-
-def _confusion(replicate: Predicted, count: int) -> NDArray[np.float64]:
-    assert replicate.predictions.label is not None  # noqa: S101 - every pair of a task with classes has labels
-    label = as_array(replicate.predictions.label).ravel()
-    found: NDArray[np.float64] = confusion_matrix(
-        replicate.target.ravel(), label, labels=range(count), normalize="true"
-    )
-    return found
-
-
-def _confusion_alt(pair: str, matrix: NDArray[np.float64], names: Sequence[str]) -> str:
-    right = "; ".join(f"{n} {v:.2f}" for n, v in zip(names, np.diag(matrix), strict=True))
-    return f"Confusion matrix of {pair}. Share of each true class predicted right: {right}."
 
 
 def _draw_confusion(ax: Axes, *, matrix: NDArray[np.float64], names: Sequence[str]) -> None:
@@ -150,8 +131,7 @@ def _draw_confusion(ax: Axes, *, matrix: NDArray[np.float64], names: Sequence[st
 
 def _one_against_rest(replicate: Predicted) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Return truth and score for each class that occurs, or for class 1 of two."""
-    assert replicate.predictions.score is not None  # noqa: S101 - callers ask first
-    score, target = as_array(replicate.predictions.score), replicate.target.ravel()
+    score, target = replicate.said["score"], replicate.target.ravel()
     columns = {1: score.ravel()} if score.size == target.size else dict(enumerate(score.T))
     pairs = [((target == c).astype(float), s) for c, s in columns.items()]
     return [(t, s) for t, s in pairs if 0 < t.sum() < len(t) and np.isfinite(s).all()]
@@ -162,7 +142,7 @@ def _bands(evidence: Evidence, pair: str, curve: Curve) -> tuple[NDArray[np.floa
     by_seed = [
         np.mean([curve(t, s) for t, s in found], axis=0)
         for replicate in predicted(evidence, pair)
-        if replicate.predictions.score is not None and (found := _one_against_rest(replicate))
+        if "score" in replicate.said and (found := _one_against_rest(replicate))
     ]
     if not by_seed:
         return np.full(len(_GRID), math.nan), np.zeros(len(_GRID))
@@ -184,8 +164,7 @@ def _precision(truth: NDArray[np.float64], score: NDArray[np.float64]) -> NDArra
 
 def _stated(replicate: Predicted) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return 0 or 1 for each row, and the probability stated for 1."""
-    assert replicate.predictions.probability is not None  # noqa: S101 - callers ask first
-    p, target = as_array(replicate.predictions.probability), replicate.target.ravel()
+    p, target = replicate.said["probability"], replicate.target.ravel()
     if p.size == target.size:
         return target, p.ravel()
     return (p.argmax(axis=1) == target).astype(float), p.max(axis=1)

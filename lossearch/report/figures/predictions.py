@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossearch.kinds import Predictions
+from lossearch.kinds import EVERY_FIELD
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import BLUE, GREEN, ORANGE, PURPLE
 from lossearch.verdict.verdict import Verdict
@@ -20,10 +20,10 @@ STYLES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PURPLE, ":"))
 
 @dataclass(frozen=True)
 class Predicted:
-    """What one replicate predicted: ``target`` (N,) or (N, T) and its predictions."""
+    """What one replicate predicted, by field: label, probability, ...; ``target`` is (N,) or (N, T)."""
 
     target: NDArray[np.float64]
-    predictions: Predictions
+    said: Mapping[str, NDArray[np.float64]]
 
 
 def shown_pairs(verdict: Verdict | None, evidence: Evidence) -> tuple[str, ...]:
@@ -39,7 +39,9 @@ def predicted(evidence: Evidence, pair: str) -> Iterator[Predicted]:
     target = as_array(evidence.target)
     for i, predictions in enumerate(evidence.predictions[pair]):
         if not evidence.diverged[pair][i]:
-            yield Predicted(target[evidence.rows[i]], predictions)
+            given = ((name, getattr(predictions, name)) for name in EVERY_FIELD)
+            said = {name: as_array(tensor) for name, tensor in given if tensor is not None}
+            yield Predicted(target[evidence.rows[i]], said)
 
 
 def as_array(tensor: Tensor) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from sklearn.metrics import PredictionErrorDisplay
 
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import BLUE, INK, Panel, Picture
-from lossearch.report.figures.predictions import as_array, predicted
+from lossearch.report.figures.predictions import predicted
 from lossearch.report.formatting import number
 
 POINTS = 400
@@ -26,18 +26,16 @@ def errors_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
     """Return predictions of each pair's first sound replicate: against truth, residuals, normal quantiles."""
     panels = []
     for pair in pairs:
-        replicate = next((s for s in predicted(evidence, pair) if s.predictions.value is not None), None)
+        replicate = next((s for s in predicted(evidence, pair) if "value" in s.said), None)
         if replicate is None:
             continue
-        assert replicate.predictions.value is not None  # noqa: S101 - chosen so
         target = replicate.target.reshape(len(replicate.target), -1)
-        value = as_array(replicate.predictions.value).reshape(target.shape)
+        value = replicate.said["value"].reshape(target.shape)
         for column in range(min(target.shape[1], _OUTPUTS)):
             name = pair if target.shape[1] == 1 else f"{pair}, output {column + 1}"
             true, prediction = target[:, column], value[:, column]
-            panels.append(
-                Panel(name, _alt(name, true, prediction), partial(_draw, true=true, prediction=prediction))
-            )
+            draw = partial(_draw, true=true, prediction=prediction)
+            panels.append(Panel(name, _alt(name, true, prediction), draw))
     if not panels:
         return None
     return Picture(

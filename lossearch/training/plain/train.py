@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Unpack
 
 from lossearch._random import stream
@@ -74,7 +75,15 @@ def _fit(
     trainer = make_trainer(settings)
     module = ReplicateModule(call, replicate, settings, trainer.strategy.root_device)
     held_out = module.validation_part
-    batches = _batches(call, module, lambda: trainer.current_epoch)
+    rows, size = module.training_part, int(settings.batch_size)
+    stored = call.task.fold(replicate.seed).stream
+    batches: Batches | StreamedBatches
+    if stored is None:
+        batches = Batches(rows, replicate.seed, size, lambda: trainer.current_epoch)
+    else:
+        dtype, device = module.precision.weights, rows.x.device
+        encode = partial(module.criterion.encode, n_out=call.task.n_out, dtype=dtype)
+        batches = StreamedBatches(stored, encode, size, lambda: trainer.current_epoch, dtype, device)
     trainer.fit(module, batches, SingleBatch((held_out.x, held_out.encoded)))
     if module.stopped:
         return None
@@ -89,19 +98,6 @@ def _fit(
         divergence=divergence,
         weights=None if kept is None else kept.weights,
         kept_epoch=None if kept is None else kept.epoch,
-    )
-
-
-def _batches(
-    call: TrainingCall, module: ReplicateModule, epoch: Callable[[], int]
-) -> Batches | StreamedBatches:
-    rows, size, n_out = module.training_part, int(module.settings.batch_size), call.task.n_out
-    stored = call.task.fold(module.seed).stream
-    if stored is None:
-        return Batches(rows, module.seed, size, epoch)
-    dtype, device = module.precision.weights, rows.x.device
-    return StreamedBatches(
-        stored, lambda y: module.criterion.encode(y, n_out, dtype), size, epoch, dtype, device
     )
 
 

@@ -69,15 +69,11 @@ class InMemoryMiniBatches:
             sizes = list(self.sizes[first : first + together])
             index = orders[:, start : start + sum(sizes)]
             start += sum(sizes)
-            x = _in_order(self.x, index, self.axis).split(sizes, self.axis)
+            own = (seed.index_select(self.axis - 1, i) for seed, i in zip(self.x, index, strict=True))
+            x = torch.stack(list(own)).split(sizes, self.axis)
             parts = {n: e[by_seed, 0, index].unsqueeze(1).split(sizes, 2) for n, e in self.encoded.items()}
             for i, batch in enumerate(x):
                 yield batch, {n: e[i] for n, e in parts.items()}
-
-
-def _in_order(x: Tensor, orders: Tensor, axis: int) -> Tensor:
-    """Return inputs (S, ...) with each seed's rows in its own order."""
-    return torch.stack([seed.index_select(axis - 1, order) for seed, order in zip(x, orders, strict=True)])
 
 
 @dataclass(frozen=True)

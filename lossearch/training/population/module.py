@@ -63,9 +63,11 @@ class PopulationModule(pl.LightningModule):
         self.kept = np.zeros(population.n_configurations, dtype=bool)
         """Whether the weights set aside are those of the best epoch: not where a seed that diverged
         later had a part in choosing it."""
-        self.constants = self._constants()
-        self.judged = np.repeat(self.constants[:, None, None], population.n_configurations, axis=1)
-        self.judged = np.repeat(self.judged, self.epochs, axis=2)
+        task, folds = population.task, [population.task.fold(seed) for seed in population.seeds]
+        self.constants = np.array(
+            [constant_score(task.metric, task.kind, f.train.y, f.validation.y, task.n_out) for f in folds]
+        )
+        self.judged = np.full((*self.shape, self.epochs), self.constants[:, None, None])
         self._scored = set(thin(self.epochs, SCORED_EPOCHS))
 
     def _lacking(self) -> dict[str, set[int]]:
@@ -77,13 +79,6 @@ class PopulationModule(pl.LightningModule):
                 without = [s for s in slices if not s.gives(metric, task.n_out)]
                 lacking[f"{part}_{metric.name}"] = {c for s in without for c in range(s.start, s.end)}
         return lacking
-
-    def _constants(self) -> Floats:
-        task = self.population.task
-        folds = [task.fold(seed) for seed in self.population.seeds]
-        return np.array(
-            [constant_score(task.metric, task.kind, f.train.y, f.validation.y, task.n_out) for f in folds]
-        )
 
     def configure_optimizers(self) -> PerReplicate:
         """Return the population's optimiser."""

@@ -68,7 +68,10 @@ def _obstacle(
     points = [space.point(p, {d.name: _middle(d) for d in space.dimensions(p)}) for p in names[:2]]
     # a schedule changes rates, not whether a network can be batched
     alike = replace(settings.of(points[0]), schedule="constant", compile=False)
-    trial = _Comparison.of(call, points, seeds, alike)
+    rows = STEPS * int(alike.batch_size)
+    task = replace(call.task, fold=lambda seed: call.task.fold(seed).cut(rows, ROWS))
+    two = points * 2 if len(points) == 1 else points
+    trial = _Comparison(replace(call, task=task), two, seeds, alike)
     with contained(stream(seeds[0], "fitness"), 1), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -121,22 +124,12 @@ def _other_draws() -> tuple[object, ...]:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """A few steps on a few rows, under two seeds where there are two."""
+    """A few steps on the few rows that they need, under two seeds where there are two."""
 
     call: TrainingCall
     points: Sequence[Point]
     seeds: Sequence[int]
     settings: TrainSettings
-
-    @classmethod
-    def of(
-        cls, call: TrainingCall, points: Sequence[Point], seeds: Sequence[int], settings: TrainSettings
-    ) -> _Comparison:
-        """Return the comparison for a task, cut to the rows that a few steps need."""
-        task, size = call.task, STEPS * int(settings.batch_size)
-        cut = replace(task, fold=lambda seed: task.fold(seed).cut(size, ROWS))
-        points = list(points) * 2 if len(points) == 1 else points
-        return cls(replace(call, task=cut), points, seeds, settings)
 
     def in_doubles(self) -> _Comparison:
         """Return the same in float64, where no disagreement hides in rounding, if the network can."""

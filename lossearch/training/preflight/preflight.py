@@ -40,10 +40,6 @@ class Preflight:
     _checked: set[object] = field(default_factory=set, repr=False, compare=False)
     """Settings of points with epochs to train until, and seeds, that are known to be right."""
 
-    def holds_for(self, task: Task, settings: TrainSettings) -> bool:
-        """Return whether the findings are of this task and these settings."""
-        return self.task is task and self.settings == settings
-
     def check(self, replicates: Sequence[Replicate]) -> None:
         """Refuse replicates whose own settings, or the epoch that they end after, or the data cannot be.
 
@@ -123,7 +119,7 @@ def known_or_checked(
     Raises:
         InputError: as :func:`preflight`.
     """
-    if known is None or not known.holds_for(task, settings):
+    if known is None or known.task is not task or known.settings != settings:
         return preflight(task, space, replicates, settings)
     known.check(replicates)
     return known

@@ -139,7 +139,10 @@ class WorkerGroup:
         for worker in [w for w in self.workers if w.connection in readable]:
             job, response = worker.job, worker.receive()
             if response is None:
-                death = self._remove_dead(worker)
+                death = worker.exit_reason()
+                self.end([worker])
+                if not worker.ready:
+                    raise WorkersUnavailableError(f"a worker {death} before it could train")
                 if job is not None:
                     yield JobEnd(job, None, death)
             elif job is None:
@@ -148,13 +151,6 @@ class WorkerGroup:
                 raise WorkersUnavailableError(response.unable)
             else:
                 yield JobEnd(job, response)
-
-    def _remove_dead(self, worker: Worker) -> str:
-        reason = worker.exit_reason()
-        self.end([worker])
-        if not worker.ready:
-            raise WorkersUnavailableError(f"a worker {reason} before it could train")
-        return reason
 
     def end(self, workers: Iterable[Worker]) -> None:
         """End these workers, whatever they do."""
