@@ -185,7 +185,14 @@ class Result:
             RunFailedError: no pair has enough finished trials, or the winner diverged.
             InputError: the data are needed and are not here.
         """
-        return self._again.model(self.best, self._epoch_of(self.best), parts)
+        point = self.best
+        if self.confirmed is not None and point.pair in self.confirmed.pairs:
+            epoch = self.confirmed[point.pair].epoch
+        else:
+            sign = SIGN[self.declared.task.direction]
+            trial = best_of([r for r in self.records if r.point == point], sign)
+            epoch = int(trial.epoch if trial and trial.epoch else self.declared.train.epochs)
+        return self._again.model(point, epoch, parts)
 
     def weights(self, trial: int) -> dict[int, dict[str, Tensor]]:
         """Return the weights of a trial's replicates, seed -> state_dict; diverged ones have none.
@@ -202,15 +209,7 @@ class Result:
 
     @property
     def _again(self) -> Reopened:
-        return Reopened(self.store, self.name, self.declared, self.config, self.prepared)
-
-    def _epoch_of(self, point: Point) -> int:
-        """Return the epoch to which a point is trained: its best trial's."""
-        if self.confirmed is not None and point.pair in self.confirmed.pairs:
-            return self.confirmed[point.pair].epoch
-        sign = SIGN[self.declared.task.direction]
-        best = best_of([r for r in self.records if r.point == point], sign)
-        return int(best.epoch if best and best.epoch else self.declared.train.epochs)
+        return Reopened(self.store, self.declared, self.config, self.prepared)
 
     @property
     def objectives(self) -> Objectives | None:

@@ -194,20 +194,16 @@ def effects_sentence(
         else f"the learning rate, and which rate suits which pair, explains {design.share('lr', 'pair x lr'):.0%} of the variance "
         f"in {metric} over the initial design, loss and activation {design.share('loss', 'activation'):.0%}; "
     )
+    share = 0.0 if tuned is None else tuned.share("loss", "activation")
+    pairs = 0 if tuned is None else tuned.size[0]
     if tuned is None:
         tail = "what is left once every pair is tuned cannot be said from one pair or one seed"
-        return _capital(f"{before}{tail}.")
-    share = tuned.share("loss", "activation")
-    pairs = tuned.size[0]
-    if tied is not None and len(tied) >= pairs:
+    elif tied is not None and len(tied) >= pairs:
         tail = f"the loss makes no measurable difference here once each of the {pairs} pairs has its own learning rate"
     elif tied is None and tuned.p is not None and tuned.p > 0.05:
         tail = f"once tuned, the {pairs} pairs do not differ significantly over these seeds ({share:.0%} of the variance)"
     else:
         weight = "matters" if share >= 0.1 else "matters little"
         tail = f"once tuned, the pair still {weight}: it explains {share:.0%} of the variance, the seed {tuned.share('seed'):.0%}"
-    return _capital(f"{before}{tail}.")
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    said = f"{before}{tail}."
+    return said[0].upper() + said[1:]

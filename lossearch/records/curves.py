@@ -194,7 +194,10 @@ def _read(folder: Path, stage: str) -> tuple[pa.Table, list[Path]]:
             whole = _read_file(joined) if joined.exists() else KEYS.empty_table()
         except FileNotFoundError:
             continue
-        return _once(whole, _joined(tables)), parts
+        read = _joined(tables)
+        # a kill may leave a part beside the joined file: the trials of a part are taken from there
+        again = np.isin(whole["trial"].to_numpy(), read["trial"].to_numpy())
+        return _joined([whole.filter(pa.array(~again)), read]), parts
     raise StoreError(f"The curves in {folder / stage} kept changing while they were read. Try again.")
 
 
@@ -207,11 +210,3 @@ def _read_file(path: Path) -> pa.Table:
         raise StoreError(
             f"{path} is damaged: {error}. Restore it from a copy, or remove it to lose these curves only."
         ) from error
-
-
-def _once(whole: pa.Table, parts: pa.Table) -> pa.Table:
-    """Return both, the trials that are in a part from there: a kill may leave a part beside the joined file."""
-    if not parts.num_rows:
-        return _joined([whole])
-    again = np.isin(whole["trial"].to_numpy(), parts["trial"].to_numpy())
-    return _joined([whole.filter(pa.array(~again)), parts])

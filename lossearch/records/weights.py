@@ -19,6 +19,7 @@ from torch import Tensor
 from lossearch.errors import StoreError
 from lossearch.records.tensors import read_about, read_tensors, write_tensors
 from lossearch.records.trial import TrialRecord
+from lossearch.space import Point
 from lossearch.training.contract import ReplicateResult
 
 FOLDER = "weights"
@@ -48,6 +49,10 @@ def path_of(folder: Path, number: int) -> Path:
     return folder / FOLDER / f"trial-{number:06d}.safetensors"
 
 
+def _text(point: Point) -> str:
+    return json.dumps(point.as_json(), sort_keys=True)
+
+
 def write_weights(folder: Path, record: TrialRecord, results: Sequence[ReplicateResult]) -> Path | None:
     """Write the weights of a trial, whole or not at all; None where no replicate has any."""
     given = [r for r in results if r.weights is not None]
@@ -58,7 +63,7 @@ def write_weights(folder: Path, record: TrialRecord, results: Sequence[Replicate
     about = {
         "format": FORMAT,
         "trial": str(record.number),
-        "point": json.dumps(record.point.as_json(), sort_keys=True),
+        "point": _text(record.point),
         "seeds": json.dumps([r.replicate.seed for r in given]),
         "kept_epoch": json.dumps([r.kept_epoch for r in given]),
     }
@@ -75,7 +80,7 @@ def read_weights(folder: Path, record: TrialRecord) -> TrialWeights | None:
     if not path.exists():
         return None
     stacked, about = read_tensors(path)
-    if about.get("point") != json.dumps(record.point.as_json(), sort_keys=True):
+    if about.get("point") != _text(record.point):
         raise StoreError(f"{path} holds the weights of another trial. Remove it.")
     seeds, epochs = json.loads(about["seeds"]), json.loads(about["kept_epoch"])
     states = {seed: {name: t[i].clone() for name, t in stacked.items()} for i, seed in enumerate(seeds)}
@@ -119,18 +124,15 @@ class WeightRetention:
             left.unlink(missing_ok=True)
         for path in sorted(folder.glob("trial-*.safetensors")):
             record = records.get(int(path.stem.removeprefix("trial-")))
-            if record is None or record.value is None or not _is_of(path, record):
+            try:
+                about = read_about(path)
+            except StoreError:
+                about = {}
+            if record is None or record.value is None or about.get("point") != _text(record.point):
                 path.unlink(missing_ok=True)
                 continue
             gain = self.sign * record.value
             self._stored.append(_Stored(record.number, record.point.pair, gain, path.stat().st_size))
-
-
-def _is_of(path: Path, record: TrialRecord) -> bool:
-    try:
-        return read_about(path).get("point") == json.dumps(record.point.as_json(), sort_keys=True)
-    except StoreError:
-        return False
 
 
 def files_to_remove(stored: Sequence[_Stored], policy: str, limit: int) -> list[_Stored]:

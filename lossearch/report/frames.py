@@ -17,15 +17,13 @@ from lossearch.training.contract import Outcome
 from lossearch.verdict.verdict import Ranked, Verdict
 
 _IDS = ("trial", "pair", "lr", "seed", "epoch", "outcome")
-_SCORED = (Outcome.COMPLETED, Outcome.DIVERGED)
 
 
 def best_records(records: Iterable[TrialRecord], *, direction: str) -> dict[str, TrialRecord]:
     """Return each pair's best finished trial; of equals, the first. A diverged trial has a value too."""
     groups: dict[str, list[TrialRecord]] = {}
     for record in records:
-        if _value(record) is not None:
-            groups.setdefault(record.point.pair, []).append(record)
+        groups.setdefault(record.point.pair, []).append(record)
     sign = SIGN[direction]
     return {p: best for p, group in groups.items() if (best := best_of(group, sign)) is not None}
 
@@ -205,7 +203,7 @@ def lr_sensitivity(records: Iterable[TrialRecord], *, metric: str) -> pd.DataFra
         {
             "pair": r.point.pair,
             "lr": r.point.lr,
-            "value": math.nan if _value(r) is None else r.value,
+            "value": math.nan if r.value is None else r.value,
             "sd": r.spread.get(f"val_{metric}", math.nan) if len(r.seeds) > 1 else math.nan,
             "outcome": str(r.outcome),
             "trial": r.number,
@@ -244,11 +242,6 @@ def searched_values(point: Point, names: Collection[str]) -> dict[str, Any]:
 def params_text(values: Mapping[str, Any]) -> str:
     """Return ``gamma=2, batch_size=32``."""
     return ", ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in values.items())
-
-
-def _value(record: TrialRecord) -> float | None:
-    usable = record.outcome in _SCORED and record.value is not None and math.isfinite(record.value)
-    return record.value if usable else None
 
 
 def _curves_of(frame: pd.DataFrame, pair: str, names: Sequence[str], points: int) -> pd.DataFrame:

@@ -42,7 +42,6 @@ class Reopened:
     """
 
     store: Store
-    name: str
     declared: StudyRecord
     config: StudyConfig
     prepared: Prepared | None = None
@@ -57,19 +56,21 @@ class Reopened:
         if self.prepared is not None:
             return self.prepared
         if self.config.task.data is None:
-            raise InputError(f"Study {self.name!r} had its data from Python, and they are not here. {AGAIN}")
+            raise InputError(
+                f"Study {self.declared.name!r} had its data from Python, and they are not here. {AGAIN}"
+            )
         try:
             prepared = prepare(self.config)
         except InputError as error:
             raise InputError(
-                f"Study {self.name!r} cannot be made ready again: {error} Where a loss, a metric or a model of it "
+                f"Study {self.declared.name!r} cannot be made ready again: {error} Where a loss, a metric or a model of it "
                 f"came from Python: {AGAIN[0].lower()}{AGAIN[1:]}"
             ) from error
         lines = differences(self.declared.identity(), prepared.plan.identity())
         if lines:
             changed = any(line.startswith("task.data:") for line in lines)
             raise StudyMismatchError(
-                f"Study {self.name!r} is not what it was, so nothing of it can be trained again as it was "
+                f"Study {self.declared.name!r} is not what it was, so nothing of it can be trained again as it was "
                 "(recorded -> now):\n"
                 + "\n".join(f"  {line}" for line in lines[:12])
                 + ("\nThe data, their splits or the network have changed." if changed else "")
@@ -101,7 +102,7 @@ class Reopened:
             return Fitting(prepared.plan, whole=parts != "train").train(method, point, epoch)
 
     def _kept(self, point: Point, epoch: int) -> FittedModel | None:
-        folder = self.store.study_dir(self.name)
+        folder = self.store.study_dir(self.declared.name)
         if self.prepared is None:
             return load_pair_model(folder, point, epoch)
         plan = self.prepared.plan
@@ -117,12 +118,12 @@ class Reopened:
         Raises:
             InputError: they are not kept; the message says how they are made again.
         """
-        found = read_weights(self.store.study_dir(self.name), record)
+        found = read_weights(self.store.study_dir(self.declared.name), record)
         if found is None:
             raise InputError(
-                f"The weights of trial {record.number} of study {self.name!r} are not kept "
+                f"The weights of trial {record.number} of study {self.declared.name!r} are not kept "
                 f"([records] weights = {self.config.records.weights!r}). Training it again gives them: "
-                f"lossearch rerun {self.name} {record.number} --keep-weights"
+                f"lossearch rerun {self.declared.name} {record.number} --keep-weights"
             )
         return dict(found.states)
 
@@ -136,7 +137,7 @@ class Reopened:
             StudyMismatchError: the data are not what they were.
             RunFailedError: training failed.
         """
-        folder = self.store.study_dir(self.name)
+        folder = self.store.study_dir(self.declared.name)
         with self.trained() as (prepared, method):
             metric = prepared.plan.task.metric.name
             curves = self._curves(record, f"val_{metric}")
@@ -153,13 +154,13 @@ class Reopened:
         """Return the trials of a search trial's round, itself among them; none of a confirmation."""
         if record.stage == Stage.CONFIRM:
             return []
-        trials = read_trials(self.store, self.name, self.declared.storage)
+        trials = read_trials(self.store, self.declared.name, self.declared.storage)
         found = prepared.plan.schedule.round_of(by_pair(trials), record)
         return found if any(r.number == record.number for r in found) else []
 
     def _curves(self, record: TrialRecord, key: str) -> dict[int, list[float]]:
         stage = Stage.CONFIRM if record.stage == Stage.CONFIRM else Stage.SEARCH
-        frame = read_curves(self.store.study_dir(self.name), stage)
+        frame = read_curves(self.store.study_dir(self.declared.name), stage)
         rows = frame[frame["trial"] == record.number]
         if key not in rows:
             return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self, TypedDict
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from lossearch.config.fields import (
     LearningRate,
@@ -67,6 +67,14 @@ class SearchRange(Table):
         return self.choices or (self.low, self.high)
 
 
+def _whole_numbers(settings: dict[str, SearchRange]) -> dict[str, SearchRange]:
+    """Mark the ranges of what [train] takes whole numbers for."""
+    whole = {
+        k for k, v in settings.items() if k in SEARCHABLE and int in SEARCHABLE[k].kinds and not v.choices
+    }
+    return {k: v.model_copy(update={"integer": True}) if k in whole else v for k, v in settings.items()}
+
+
 class SpaceTable(Table):
     """What is searched; by default every usual loss and activation of the task."""
 
@@ -85,19 +93,9 @@ class SpaceTable(Table):
     settings: Annotated[
         dict[str, SearchRange],
         Field(max_length=100),
+        AfterValidator(_whole_numbers),
         Option("Training settings searched too, as {batch_size = [16, 64]}."),
     ] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _whole_settings(cls, value: Any) -> Any:
-        settings = value.get("settings") if isinstance(value, Mapping) else None
-        if not isinstance(settings, Mapping):
-            return value
-        whole = {
-            k: _whole(v) if k in SEARCHABLE and int in SEARCHABLE[k].kinds else v for k, v in settings.items()
-        }
-        return {**value, "settings": whole}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -113,14 +111,6 @@ class SpaceTable(Table):
         for name in SEARCHABLE.keys() & self.settings.keys():
             _require_possible(name, self.settings[name])
         return self
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, list | tuple) and len(value) == 2 and all(map(is_number, value)):
-        value = {"low": value[0], "high": value[1]}
-    if isinstance(value, Mapping) and "low" in value:
-        return {**value, "integer": True}
-    return value
 
 
 def _require_possible(name: str, given: SearchRange) -> None:

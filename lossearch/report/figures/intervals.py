@@ -11,7 +11,7 @@ from matplotlib.transforms import blended_transform_factory
 
 from lossearch.report.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, PAPER, VERMILLION, Panel, Picture
 from lossearch.report.formatting import number
-from lossearch.verdict.verdict import Comparison, Ranked, Relation, Verdict
+from lossearch.verdict.verdict import Ranked, Relation, Verdict
 
 ROW = 0.4
 """Height of a row in inches: a name, and its interval under it."""
@@ -57,7 +57,7 @@ def scores_picture(verdict: Verdict) -> Picture:
 
 def forest_picture(verdict: Verdict) -> Picture:
     """Return how much worse or better each pair is than the leader, with intervals for all comparisons at once."""
-    found = against(verdict, verdict.leader)
+    found = [verdict.between(r.pair, verdict.leader) for r in verdict.ranking if r.pair != verdict.leader]
     rows = [
         _Row(
             c.a, c.difference, c.low, c.high,
@@ -73,11 +73,6 @@ def forest_picture(verdict: Verdict) -> Picture:
         f"{verdict.confidence} intervals: {words}."
     )
     return _rows_picture("differences", "Paired differences", rows, label, alt, rope=verdict.rope, zero=True)
-
-
-def against(verdict: Verdict, pair: str) -> list[Comparison]:
-    """Return every other pair's comparison with ``pair``, as seen from the other, in the order of the ranking."""
-    return [verdict.between(r.pair, pair) for r in verdict.ranking if r.pair != pair]
 
 
 def optimism_picture(verdict: Verdict) -> Picture:

@@ -32,7 +32,12 @@ def metrics(sources: Sources) -> Section:
     confirmed = sources.confirmed
     where = "validation rows, search" if confirmed is None else f"{confirmed.part} rows, fresh seeds"
     pareto = sources.pareto
-    text = [agreement_sentence(board, judge), _what_decided(sources)]
+    text = [agreement_sentence(board, judge), f"Only {judge} decided anything here."]
+    if pareto is not None and pareto.objectives.sought:
+        text[1] = (
+            f"{judge} alone chose epochs and decided which pair is best; the search looked for good points by {judge} "
+            f"and {pareto.objectives.metrics[1]}."
+        )
     picture = None if pareto is None else pareto_picture(pareto)
     if pareto is not None and picture is not None:
         text += _front_words(pareto, sources.order)
@@ -41,17 +46,6 @@ def metrics(sources: Sources) -> Section:
     table = _metrics_table(board, sources, f"Means on {where}; ↑ more is better, ↓ less is better, * best")
     pictures = () if picture is None else (picture,)
     return Section("metrics", "Other metrics", tuple(text), pictures, (table,), details)
-
-
-def _what_decided(sources: Sources) -> str:
-    judge, pareto = sources.study.task.metric, sources.pareto
-    if pareto is None or not pareto.objectives.sought:
-        return f"Only {judge} decided anything here."
-    second = pareto.objectives.metrics[1]
-    return (
-        f"{judge} alone chose epochs and decided which pair is best; the search looked for good points by {judge} "
-        f"and {second}."
-    )
 
 
 def _front_words(pareto: Pareto, pairs: Sequence[str]) -> list[str]:

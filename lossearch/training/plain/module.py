@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from lossearch._random import seed_draws, stream
-from lossearch.metrics.metric import Metric
 from lossearch.pairs import Criterion
 from lossearch.training.batches import Batch, batch_sizes, initial_network, prepare
 from lossearch.training.contract import Divergence, Replicate, TrainingCall, TrainSettings
@@ -23,29 +20,6 @@ from lossearch.training.optimizers import make_optimizer
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES
 from lossearch.training.scoring import CurveRecorder, outputs
-
-
-@dataclass
-class KeptWeights:
-    """Keeps the weights of the epoch that ``judge`` says is best, the last one's without a judge.
-
-    ``best`` is that epoch's score, more is better; ``epoch`` its number, from 1.
-    """
-
-    judge: Metric | None
-    best: float = -math.inf
-    epoch: int | None = None
-    weights: Mapping[str, Tensor] | None = None
-
-    def update(self, network: nn.Module, recorder: CurveRecorder, epoch: int) -> None:
-        """Take the weights of an epoch just scored if they are to be kept."""
-        score = math.inf
-        if self.judge is not None:
-            score = self.judge.sign * recorder.values[f"val_{self.judge.name}"][-1]
-            if self.epoch is not None and not score > self.best:
-                return
-        self.best, self.epoch = -math.inf if math.isnan(score) else score, epoch
-        self.weights = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
 
 
 class ReplicateModule(pl.LightningModule):
@@ -78,7 +52,9 @@ class ReplicateModule(pl.LightningModule):
             self.criterion, task.train_metrics, task.metrics, self.training_part, self.validation_part
         )
         last = settings.epoch == "last" or until is not None
-        self.kept = KeptWeights(None if last else task.metric) if call.keep_weights else None
+        self.judge, self.keeps = None if last else task.metric, call.keep_weights
+        self.kept: tuple[int, dict[str, Tensor]] | None = None
+        """The epoch that the judge says is best so far, without a judge the last, and its weights."""
         self.network = initial_network(task, self.seed, dtype)
         self.steps_an_epoch = len(batch_sizes(fold.train_rows, int(settings.batch_size)))
         self.steps = 0
@@ -140,10 +116,18 @@ class ReplicateModule(pl.LightningModule):
         self.recorder.add(losses, {"train": train_raw, "val": raw})
         self.loss_sum, self.rows = 0.0, 0
         epoch = self.steps // self.steps_an_epoch
-        if self.kept is not None:
-            self.kept.update(self.network, self.recorder, epoch)
+        if self.keeps and self._is_best():
+            self.kept = epoch, {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
         if epoch == self.until:
             self.trainer.should_stop = True
+
+    def _is_best(self) -> bool:
+        """Return whether no epoch before the one just scored is as good; what is no number is worst."""
+        if self.judge is None:
+            return True
+        scores = self.recorder.values[f"val_{self.judge.name}"]
+        worth = [-math.inf if math.isnan(v) else self.judge.sign * v for v in scores]
+        return worth.index(max(worth)) == len(worth) - 1
 
     def _diverge(self, raw: Tensor, loss: float, step: int) -> None:
         weights = (p.detach() for p in self.network.parameters())

@@ -88,7 +88,7 @@ def _fit(
     if module.stopped:
         return None
     divergence = module.divergence
-    kept = module.kept if divergence is None else None
+    kept_epoch, weights = module.kept if module.kept and divergence is None else (None, None)
     return ReplicateResult(
         replicate,
         Outcome.COMPLETED if divergence is None else Outcome.DIVERGED,
@@ -96,8 +96,8 @@ def _fit(
         time.perf_counter() - start,
         reason="" if divergence is None else str(divergence),
         divergence=divergence,
-        weights=None if kept is None else kept.weights,
-        kept_epoch=None if kept is None else kept.epoch,
+        weights=weights,
+        kept_epoch=kept_epoch,
     )
 
 
