@@ -70,6 +70,11 @@ class Point:
         """Training settings that this point sets, such as batch size."""
         return dict(self.other)
 
+    @property
+    def values(self) -> dict[str, Value]:
+        """Every value by the name under which it is searched: ``lr``, ``loss.parameter``, settings."""
+        return {"lr": self.lr, **{f"{self.loss}.{k}": v for k, v in self.own}, **self.settings}
+
     def criterion(self) -> Criterion:
         """Return the criterion of this point, for raw targets in their own units."""
         if self.definition is not None:
@@ -110,6 +115,10 @@ class Space:
     def __getitem__(self, name: str) -> Pair:
         return {p.name: p for p in self.pairs}[name]
 
+    def pair_of(self, point: Point) -> Pair:
+        """Return a point's pair."""
+        return point.definition or self[point.pair]
+
     @property
     def names(self) -> tuple[str, ...]:
         """The pairs' names, in order."""
@@ -144,8 +153,7 @@ class Space:
 
     def searched(self, point: Point) -> dict[str, Value]:
         """Return the values of a point that this space searches, the inverse of :meth:`point`."""
-        values: dict[str, Value] = {"lr": point.lr, **point.settings}
-        values |= {f"{point.loss}.{k}": v for k, v in point.params.items()}
+        values = point.values
         return {d.name: values[d.name] for d in self.dimensions(point.pair)}
 
     def as_json(self) -> dict[str, Any]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau
 
 from lossearch._text import listed
 from lossearch.metrics.metric import SIGN
@@ -68,13 +66,8 @@ def agreement(board: pd.DataFrame) -> pd.DataFrame:
     """
     ranks = board.pivot_table(index="pair", columns="metric", values="rank", sort=False, observed=True)
     ranks = ranks[list(dict.fromkeys(board["metric"]))].astype(float)
-    names = list(ranks.columns)
-    table = pd.DataFrame(np.eye(len(names)), index=names, columns=names)
-    for a, b in combinations(names, 2):
-        both = ranks[[a, b]].dropna()
-        tau = kendalltau(both[a], both[b]).statistic if len(both) >= _FEWEST else math.nan
-        table.loc[a, b] = table.loc[b, a] = tau
-    return table
+    tau = ranks.corr(method="kendall", min_periods=_FEWEST).rename_axis(index=None, columns=None)
+    return tau.mask(np.eye(len(tau), dtype=bool), 1.0)
 
 
 def agreement_sentence(board: pd.DataFrame, judge: str) -> str:

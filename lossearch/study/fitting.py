@@ -60,9 +60,8 @@ class Fitting:
             InputError: the study's task has no blueprint of a model.
         """
         plan, blueprint, seed = self.plan, self._blueprint, result.replicate.seed
-        point = with_definition(result.replicate.point, plan)
-        pair = plan.space[point.pair] if point.definition is None else point.definition
-        n_out = plan.task.n_out
+        point, n_out = with_definition(result.replicate.point, plan), plan.task.n_out
+        pair = plan.space.pair_of(point)
         architecture = Architecture.of(blueprint.network, pair.body_width(n_out), seed)
         network = pair.ended(architecture.build(blueprint.network.factory), n_out)
         network.load_state_dict(dict(result.weights or {}))
@@ -122,7 +121,7 @@ class Fitting:
 
 def with_definition(point: Point, plan: Plan) -> Point:
     """Return a point that knows its pair."""
-    return point if point.definition is not None else replace(point, definition=plan.space[point.pair])
+    return replace(point, definition=plan.space.pair_of(point))
 
 
 def folder_of(study: Path, pair: str) -> Path:

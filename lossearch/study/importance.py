@@ -46,7 +46,7 @@ def importances(
         return {}
     study = in_memory_study([direction])
     for record in valued:
-        values = _values(record)
+        values = {"pair": record.point.pair, **record.point.values}
         params = {name: values[name] for name in spaces}
         study.add_trial(create_trial(params=params, distributions=spaces, value=record.value))
     found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed))
@@ -73,12 +73,6 @@ def within_pairs(
         if shares:
             found[pair] = shares
     return found
-
-
-def _values(record: TrialRecord) -> dict[str, object]:
-    point = record.point
-    own = {f"{point.loss}.{name}": value for name, value in point.params.items()}
-    return {"pair": point.pair, "lr": point.lr, **own, **point.settings}
 
 
 def _spaces(

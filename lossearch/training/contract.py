@@ -177,7 +177,7 @@ class TrainingCall:
 
     def pair(self, point: Point) -> Pair:
         """Return a point's pair."""
-        return point.definition or self.space[point.pair]
+        return self.space.pair_of(point)
 
 
 class TrainingMethod(Protocol):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lossearch.kinds import Predictions
 from lossearch.losses import Head
-from lossearch.pairs import Criterion, Pair
+from lossearch.pairs import Criterion
 from lossearch.space import Space
 from lossearch.tasks.task import Part, Task
 from lossearch.training.batches import initial_network
@@ -39,14 +39,12 @@ class Predictor:
         """Where the network is applied: where it was trained."""
         return device_of(self.settings)
 
-    def pair(self, replicate: Replicate) -> Pair:
-        """Return the pair of a replicate."""
-        return replicate.point.definition or self.space[replicate.point.pair]
-
     def criterion(self, replicate: Replicate) -> Criterion:
         """Return a replicate's criterion, with the statistics of its training rows."""
         statistics = self.task.fold(replicate.seed).statistics
-        return Criterion(self.pair(replicate), replicate.point.params, statistics).to(self.dtype)
+        return Criterion(self.space.pair_of(replicate.point), replicate.point.params, statistics).to(
+            self.dtype
+        )
 
     def _network(self, seed: int, head: Head | None) -> nn.Module:
         task = self.task.with_head(head)
@@ -65,7 +63,7 @@ class Predictor:
     @torch.no_grad()
     def raw(self, replicate: Replicate, weights: Mapping[str, Tensor], part: Part) -> Tensor:
         """Return the network's raw output (N, n_out), on the CPU, in evaluation mode."""
-        network = self._network(replicate.seed, self.pair(replicate).loss.head)
+        network = self._network(replicate.seed, self.space.pair_of(replicate.point).loss.head)
         network.load_state_dict(dict(weights))
         x = part.x.to(self.device)
         x = x.to(self.dtype) if x.is_floating_point() else x
@@ -76,7 +74,9 @@ class Predictor:
         """Return predictions of the right form that say nothing: those of a network that gives zeros."""
         with torch.no_grad():
             return self.criterion(replicate).predictions(
-                torch.zeros(rows, self.pair(replicate).width(self.task.n_out), dtype=self.dtype)
+                torch.zeros(
+                    rows, self.space.pair_of(replicate.point).width(self.task.n_out), dtype=self.dtype
+                )
             )
 
     def __call__(self, replicate: Replicate, weights: Mapping[str, Tensor], part: Part) -> Predictions | None:

@@ -103,10 +103,6 @@ class ParentRun:
             tags=[RunTag(k, v) for k, v in shown.items()],
         )
 
-    def end(self, status: str) -> None:
-        """Close the run."""
-        self.client.set_terminated(self.run_id, status.upper())
-
     def _create(self, experiment_id: str) -> str:
         from mlflow.entities import Param
 

@@ -149,7 +149,7 @@ class MlflowView:
         with quiet():
             try:
                 retried(lambda: self._parent.attach(metrics or {}, tags or {}, artifacts, tables or {}))
-                retried(lambda: self._parent.end(status))
+                retried(lambda: self.client.set_terminated(self._parent.run_id, status.upper()))
             except tracking_errors() as error:
                 self._fail(error)
 

@@ -65,10 +65,7 @@ def parallel_picture(
 
 
 def _value(record: TrialRecord, name: str) -> float:
-    loss, dot, own = name.rpartition(".")
-    if dot and loss == record.point.loss:
-        return float(record.point.params.get(own, math.nan))
-    found = record.point.settings.get(name, math.nan)
+    found = record.point.values.get(name, math.nan)
     return float(found) if isinstance(found, int | float) else math.nan
 
 

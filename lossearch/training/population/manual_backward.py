@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -53,28 +54,9 @@ THIN = 8
 """Inputs up to which a weight gradient is faster computed transposed."""
 
 
-@dataclass(frozen=True)
-class AppliedLinear:
-    """A linear layer as it was applied: to rows that all configurations of a seed share, or to each one's own."""
-
-    prefix: str
-    inputs: Tensor
-    shared: bool
-
-
-@dataclass(frozen=True)
-class AppliedActivation:
-    """An activation as it was applied, with its output."""
-
-    kind: type[nn.Module]
-    output: Tensor
-
-
-@dataclass(frozen=True)
-class AppliedDropout:
-    """A dropout layer as it was applied, with its scaled mask (S, 1, H, B)."""
-
-    mask: Tensor
+Back = Callable[["FusedStack", Tensor, Tensors, Tensors], Tensor]
+"""Takes the stack, the gradient in what a layer gave, all parameters and their gradients, of which it writes its own;
+returns the gradient in what the layer was given."""
 
 
 @dataclass
@@ -82,7 +64,8 @@ class FusedStack(LayerStack):
     """A :class:`LayerStack` that also computes gradients by itself."""
 
     buffers: dict[tuple[object, ...], Tensor] = field(default_factory=dict)
-    tape: list[AppliedLinear | AppliedActivation | AppliedDropout] = field(default_factory=list)
+    tape: list[Back] = field(default_factory=list)
+    """What goes back through each layer that was applied."""
 
     @classmethod
     def fits(cls, stack: LayerStack) -> bool:
@@ -132,11 +115,12 @@ class FusedStack(LayerStack):
                 h = h * mask[:, 0] if shared else self._drop(i, h, mask)
             elif kind in HIDDEN_ACTIVATIONS:
                 h = HIDDEN_ACTIVATIONS[kind].forward(h)
-                self.tape.append(AppliedActivation(kind, h))
+                self.tape.append(partial(_activation_back, applied=HIDDEN_ACTIVATIONS[kind], output=h))
         return h.view(seeds, -1, h.shape[1], rows).transpose(2, 3)
 
     def _apply(self, i: int, prefix: str, parameters: Tensors, h: Tensor, *, shared: bool) -> Tensor:
-        self.tape.append(AppliedLinear(prefix, h, shared))
+        # no method of this very stack, which would then be freed late
+        self.tape.append(partial(FusedStack._linear_back, prefix=prefix, h=h, shared=shared))
         w, b = parameters[f"{prefix}weight"], parameters.get(f"{prefix}bias")
         k, width, inputs = w.shape
         out = self._buffer(("h", i), (k, width, h.shape[2]), h)
@@ -153,7 +137,7 @@ class FusedStack(LayerStack):
         out = self._buffer(("d", i), h.shape, h)
         shape = (seeds, -1, h.shape[1], rows)
         torch.mul(h.view(shape), mask, out=out.view(shape))
-        self.tape.append(AppliedDropout(mask))
+        self.tape.append(partial(_dropout_back, mask=mask))
         return out
 
     def _propagate(self, raw: Tensor, derivatives: Sequence[Tensor], weights: Weights) -> None:
@@ -169,27 +153,28 @@ class FusedStack(LayerStack):
         count = sum(s.shape[1] for s in derivatives)
         g = self._buffer("derivative", (seeds * count, n_out, rows), derivatives[0])
         torch.cat([s.transpose(2, 3) for s in derivatives], dim=1, out=g.view(seeds, count, n_out, rows))
-        for done in reversed(self.tape):
-            if isinstance(done, AppliedActivation):
-                HIDDEN_ACTIVATIONS[done.kind].derivative_(g, done.output)
-            elif isinstance(done, AppliedDropout):
-                wide = g.view(seeds, count, -1, rows)
-                wide.mul_(done.mask)
-            else:
-                self._gradients(done, g, gradients)
-                if not done.shared:
-                    g = self._back(done, g, parameters[f"{done.prefix}weight"])
+        for back in reversed(self.tape):
+            g = back(self, g, parameters, gradients)
 
-    def _gradients(self, done: AppliedLinear, g: Tensor, gradients: Mapping[str, Tensor]) -> None:
-        weight, bias = gradients[f"{done.prefix}weight"], gradients.get(f"{done.prefix}bias")
-        h, rows = done.inputs, g.shape[2]
-        left = g.view(h.shape[0], -1, rows) if done.shared else g
+    def _linear_back(
+        self, g: Tensor, parameters: Tensors, gradients: Tensors, *, prefix: str, h: Tensor, shared: bool
+    ) -> Tensor:
+        """Go back through a linear layer that was applied to rows of all configurations, or to each one's own."""
+        self._gradients(prefix, h, g.view(h.shape[0], -1, g.shape[2]) if shared else g, gradients)
+        if shared:
+            return g
+        out, weight = self._buffer(("g", prefix), h.shape, g), parameters[f"{prefix}weight"].transpose(1, 2)
+        return torch.mul(weight, g, out=out) if weight.shape[2] == 1 else torch.bmm(weight, g, out=out)
+
+    def _gradients(self, prefix: str, h: Tensor, left: Tensor, gradients: Tensors) -> None:
+        weight, bias = gradients[f"{prefix}weight"], gradients.get(f"{prefix}bias")
+        rows = h.shape[2]
         inputs, width = h.shape[1], left.shape[1]
         if inputs <= THIN < weight.shape[1]:
             # a row of ones gives the bias's gradient with the weights'
-            with_ones = self._buffer(("1", done.prefix), (len(h), inputs + 1, rows), g)
+            with_ones = self._buffer(("1", prefix), (len(h), inputs + 1, rows), h)
             with_ones[:, :inputs], with_ones[:, inputs] = h, 1
-            across = self._buffer(("t", done.prefix), (len(h), inputs + 1, width), g)
+            across = self._buffer(("t", prefix), (len(h), inputs + 1, width), h)
             torch.bmm(with_ones, left.transpose(1, 2), out=across)
             weight.view(len(h), width, inputs).copy_(across[:, :inputs].transpose(1, 2))
             if bias is not None:
@@ -197,11 +182,18 @@ class FusedStack(LayerStack):
             return
         torch.bmm(left, h.transpose(1, 2), out=weight.view(len(h), width, inputs))
         if bias is not None:
-            ones = self._buffer(("ones", rows), (rows,), g).fill_(1)
-            torch.mv(g.view(-1, rows), ones, out=bias.view(-1))
+            ones = self._buffer(("ones", rows), (rows,), h).fill_(1)
+            torch.mv(left.view(-1, rows), ones, out=bias.view(-1))
 
-    def _back(self, done: AppliedLinear, g: Tensor, weight: Tensor) -> Tensor:
-        out = self._buffer(("g", done.prefix), done.inputs.shape, g)
-        if weight.shape[1] == 1:
-            return torch.mul(weight.transpose(1, 2), g, out=out)
-        return torch.bmm(weight.transpose(1, 2), g, out=out)
+
+def _activation_back(
+    _: FusedStack, g: Tensor, *__: Tensors, applied: HiddenActivation, output: Tensor
+) -> Tensor:
+    applied.derivative_(g, output)
+    return g
+
+
+def _dropout_back(_: FusedStack, g: Tensor, *__: Tensors, mask: Tensor) -> Tensor:
+    seeds, rows = mask.shape[0], mask.shape[3]
+    g.view(seeds, -1, g.shape[1], rows).mul_(mask)
+    return g
