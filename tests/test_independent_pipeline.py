@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,21 @@ DRAWS = int(os.environ.get("INDEPENDENT_DRAWS", "25"))
 TRAIN, VALIDATION, TEST = slice(0, 50), slice(50, 70), slice(70, 100)
 N, EPOCHS, BATCH, LR = 100, 3, 10, 0.02
 PAIRS = {"regression": "mse/identity", "binary": "bce/sigmoid", "multiclass": "cross_entropy/softmax"}
+
+
+NOTATIONS: dict[str, Callable[[float], str]] = {
+    "as Python writes it": repr,
+    "decimal comma": lambda v: f"{v:.2f}".replace(".", ","),
+    "thousands by comma": lambda v: f"{v:,.2f}",
+    "thousands by dot": lambda v: f"{v:,.2f}".translate(str.maketrans(",.", ".,")),
+    "thousands by apostrophe": lambda v: f"{v:,.2f}".replace(",", "'"),
+    "thousands by space": lambda v: f"{v:,.2f}".replace(",", "\u00a0"),
+    "currency before": lambda v: f"$ {v:,.2f}",
+    "currency after": lambda v: f"{v:.2f} €".replace(".", ","),
+    "percent": lambda v: f"{v:.2f} %",
+    "true minus": lambda v: f"{v:.2f}".replace("-", "\u2212"),
+    "brackets": lambda v: f"({-v:.2f})" if v < 0 else f"{v:.2f}",
+}
 
 
 @dataclass(frozen=True)
@@ -107,10 +123,19 @@ def framed(
     if draw(st.booleans()):
         gaps = rng.random(N) < 0.2
         table["c0"] = table["c0"].astype(np.float64).mask(gaps)
-    numbers = table.astype(np.float64).to_numpy()
-    blocks = [standardised(numbers[TRAIN], numbers)]
-    if table["c0"].isna().any():
-        blocks.append(table[["c0"]].isna().to_numpy(dtype=np.float64))
+    known = table.astype(np.float64)
+    if draw(st.booleans()):
+        known["written"] = np.round(rng.normal(size=N) * draw(st.sampled_from([1.0, 2000.0])), 2)
+        table["written"] = known["written"].map(NOTATIONS[draw(st.sampled_from(sorted(NOTATIONS)))])
+        if draw(st.booleans()):
+            gaps = rng.random(N) < 0.2
+            table["written"] = table["written"].mask(gaps, draw(st.sampled_from(["?", "n/a", "-", ""])))
+            known["written"] = known["written"].mask(gaps)
+    numbers = known.to_numpy()
+    blocks = [
+        standardised(numbers[TRAIN], numbers),
+        *(np.isnan(c)[:, None] for c in numbers.T if np.isnan(c).any()),
+    ]
     if draw(st.booleans()):
         table["name"] = rng.choice(["a", "b", "c"], N)
         blocks.append(
