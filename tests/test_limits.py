@@ -177,6 +177,7 @@ ANY = st.recursive(
     | st.integers()
     | st.floats()
     | st.text()
+    | st.text(st.characters(categories=["Cs"]))
     | st.sampled_from([20, 400, 5000]).map(lambda digits: 10**digits),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=5,
