@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,6 +32,8 @@ MOSTLY = 0.5
 MAX_CODES = 20
 ROWS_PER_CODE = 5
 """Whole numbers written as text are names where they are so few, each of so many rows on average."""
+CODES = 0.05
+"""The share of cells with letters and digits from which bare whole numbers beside them are codes too."""
 SAMPLE = 2000
 """Different cells that are looked at for a notation before all are read in it."""
 
@@ -101,14 +104,6 @@ class _Cells:
         return sum(self.rows[c] for c, p in self.parts.items() if p is not None and fits(p)) / max(1, self.n)
 
 
-def _identifiers(numbers: list[Parts]) -> bool:
-    """Return whether digits are a name: post codes with leading zeros, telephone numbers."""
-    if all(p.digits and not p.unit for p in numbers):
-        padded = any(len(p.body) > 1 and p.body.startswith("0") for p in numbers)
-        return padded or all(p.sign == "+" and len(p.body) >= 8 for p in numbers)
-    return False
-
-
 def notation_of(column: pd.Series[Any], what: str, cure: str, *, asked: bool = False) -> Found:
     """Return what a column of text is.
 
@@ -122,7 +117,7 @@ def notation_of(column: pd.Series[Any], what: str, cure: str, *, asked: bool = F
         InputError: most cells are numbers and some are not, or the notation cannot be told.
     """
     cells = _Cells.of(column)
-    if cells.sample().share(lambda _: True) < MOSTLY / 2:
+    if not asked and cells.sample().share(lambda _: True) < MOSTLY / 2:
         return cells.names
     notation = _likely(cells)
     if notation is None:
@@ -131,7 +126,7 @@ def notation_of(column: pd.Series[Any], what: str, cure: str, *, asked: bool = F
             return names
         fitting = _fitting(cells)
         if not fitting:
-            return _refused(column, cells, what, cure)
+            return _refused(column, cells, what, cure, asked=asked)
         pattern = fitting[0] if fitting[0].plain else _decided(column, fitting, cells.numbers, what)
         notation = Notation(pattern.decimal, pattern.thousands, cells.unit)
     words = ", ".join(filter(None, ["numbers written as text", notation.words]))
@@ -142,17 +137,30 @@ def notation_of(column: pd.Series[Any], what: str, cure: str, *, asked: bool = F
 def _names(cells: _Cells, *, asked: bool) -> Found | None:
     """Return the note on cells that are names, None where they may be numbers."""
     numbers = cells.numbers
-    if not numbers or cells.share(lambda _: True) < MOSTLY or all(p.bracketed for p in numbers):
+    least = 0.0 if asked else MOSTLY
+    if not numbers or all(p.bracketed for p in numbers) or cells.share(lambda _: True) < least:
         return cells.names
-    if asked or not all(p.digits for p in numbers):
+    if asked:
         return None
-    if _identifiers(numbers):
+    if _identifiers(cells):
         return Found(None, f"digits that are names, such as {next(iter(cells.rows))!r}: taken as they stand")
-    if cells.few and not _fitting(cells):
+    if cells.few and all(p.digits for p in numbers) and not _fitting(cells):
         return cells.names
-    if cells.few and not (cells.unit or cells.marks):
-        return Found(None, "whole numbers written as text: taken for names")
-    return None
+    by_choice = cells.few and all(p.whole for p in numbers) and not (cells.unit or cells.marks)
+    return Found(None, "whole numbers written as text: taken for names") if by_choice else None
+
+
+def _identifiers(cells: _Cells) -> bool:
+    """Return whether digits are names: post codes with leading zeros, telephone numbers, some of many codes."""
+    numbers = cells.numbers
+    if not all(p.digits and not p.unit for p in numbers):
+        return False
+    padded = any(len(p.body) > 1 and p.body.startswith("0") for p in numbers)
+    calls = all(p.sign == "+" and len(p.body) >= 8 for p in numbers)
+    others = [cell for cell, parts in cells.parts.items() if parts is None]
+    codes = [cell for cell in others if re.search(r"[0-9]", cell) and re.search(r"[^\W\d_]", cell)]
+    mixed = 1 - cells.share(lambda _: True) >= CODES and 2 * len(codes) >= len(others)
+    return padded or calls or mixed
 
 
 def _likely(cells: _Cells) -> Notation | None:
@@ -199,12 +207,15 @@ def _decided(column: pd.Series[Any], fitting: list[Pattern], numbers: list[Parts
     )
 
 
-def _refused(column: pd.Series[Any], cells: _Cells, what: str, cure: str) -> Found:
-    """Refuse cells that are no numbers where most are; where too few fit any notation, they are all names."""
+def _refused(column: pd.Series[Any], cells: _Cells, what: str, cure: str, *, asked: bool) -> Found:
+    """Refuse cells that are no numbers where most are; where too few fit any one notation, they are all names."""
     unit = cells.unit
     best = max(PATTERNS.values(), key=lambda p: cells.share(lambda n: fits(n, p, unit)))
-    if cells.share(lambda n: fits(n, best, unit)) < MOSTLY:
-        return cells.names
     odd = [cell for cell, parts in cells.parts.items() if not fits(parts, best, unit)]
+    if not asked and cells.share(lambda n: fits(n, best, unit)) < MOSTLY:
+        fitting = [cell for cell in cells.rows if cell not in odd]
+        both = f"{fitting[0]!r} and {odd[0]!r}" if fitting else ""
+        note = f"numbers in several notations or units, such as {both}: taken for names"
+        return Found(None, note) if fitting else cells.names
     told = odd_cells(column, odd, Notation(best.decimal, best.thousands, unit))
     raise InputError(f"{what} holds {told} {cure}")

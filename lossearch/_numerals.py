@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from unicodedata import decimal
 
 import numpy as np
 import pandas as pd
@@ -15,45 +16,12 @@ from numpy.typing import NDArray
 
 from lossearch.errors import InputError
 
-MISSING_MARKS = frozenset(
-    [
-        "?",
-        "??",
-        "???",
-        "-",
-        "--",
-        "---",
-        ".",
-        "..",
-        "...",
-        "*",
-        "n/a",
-        "na",
-        "n.a.",
-        "n.a",
-        "#n/a",
-        "#na",
-        "nan",
-        "null",
-        "(null)",
-        "none",
-        "nil",
-        "missing",
-        "(missing)",
-        "<na>",
-        "unknown",
-        "#value!",
-        "#div/0!",
-        "#ref!",
-        "#num!",
-        "#name?",
-    ]
-) | {"", "not available"}
-"""What stands for a missing value among numbers, in lower case."""
-
-IF_NAMES = (
-    "If they are names, say so: kind = 'multiclass' for a target, a categorical column of a DataFrame else."
+_MARKS = (
+    "? ?? ??? - -- --- . .. ... * n/a na n.a. n.a #n/a #na nan null (null) none nil missing (missing) <na> unknown "
+    "#value! #div/0! #ref! #num! #name?"
 )
+MISSING_MARKS = {"", "not available", *_MARKS.split()}
+"""What stands for a missing value among numbers, in lower case."""
 
 CURE = "Write every cell alike, and leave it empty where the value is missing."
 """What to do about cells of a column that are no numbers."""
@@ -62,15 +30,16 @@ _SPELLINGS = str.maketrans(
     dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\u2014\ufe63\uff0d", "-")
     | dict.fromkeys("\u00a0\u2007\u2009\u202f\t", " ")
     | dict.fromkeys("\u2019\u02bc\u00b4`", "'")
+    | dict(zip("\uff0e\u066b\uff0c\u066c\u066a", "..,,%", strict=True))
 )
-"""Signs that are written in several ways, and the one that is read: minus, space and apostrophe."""
+"""Signs that are written in several ways, and the one that is read: minus, space, apostrophe, separators."""
 _CURRENCY = (
     r"(?:[A-Z]{0,2}[$\u00a2-\u00a5\u058f\u060b\u0e3f\u17db\u20a0-\u20cf\ufdfc\uffe0\uffe1\uffe5\uffe6]"
     r"|EUR|USD|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|TRY|RUB|UAH|BRL|MXN|ZAR|KRW|SGD|HKD"
     r"|Rs\.?|kr\.?|Fr\.?)"
 )
 _CELL = re.compile(
-    rf"(?P<open>\()?\s*(?P<outer>[+-])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+-])?\s*"
+    rf"(?P<lead>{_CURRENCY})?\s*(?P<open>\()?\s*(?P<outer>[+-])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+-])?\s*"
     r"(?P<body>[0-9](?:[0-9.,' ]*[0-9.,])?|[.,][0-9]+|(?i:inf(?:inity)?)(?![^\W_]))"
     r"(?P<exponent>[eE][+-]?[0-9]{1,4})?\s*"
     r"(?P<after>[^\W0-9_]|[^\w\s()+\-.,'<>=~?!#&*:;\"/\\|])?(?P<more>[^0-9()+\-<>=~?!#&*:;\"|]{0,14})"
@@ -96,6 +65,9 @@ class Notation:
         return ", ".join(parts)
 
 
+_WHOLE = re.compile(r"[0-9]+(?:\.0*)?")
+
+
 class Parts(NamedTuple):
     """A cell taken apart: a number's digits with their separators, and what stands around them."""
 
@@ -107,7 +79,13 @@ class Parts(NamedTuple):
 
     @property
     def digits(self) -> bool:
+        """Whether it is a whole number written with digits alone, whatever its sign and unit."""
         return self.body.isdigit() and not self.exponent
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a whole number without separators of thousands."""
+        return not self.exponent and _WHOLE.fullmatch(self.body) is not None
 
 
 class Pattern(NamedTuple):
@@ -150,7 +128,9 @@ PATTERNS = {
 
 def _spelled(cell: str) -> str:
     plain = cell.isascii() and "\t" not in cell and "`" not in cell
-    return (cell if plain else cell.translate(_SPELLINGS)).strip()
+    if plain:
+        return cell.strip()
+    return "".join(str(decimal(c)) if c.isdecimal() else c for c in cell.translate(_SPELLINGS)).strip()
 
 
 def is_missing_mark(cell: str) -> bool:
@@ -161,18 +141,19 @@ def is_missing_mark(cell: str) -> bool:
 def apart(cell: str) -> Parts | None:
     """Return the parts of a cell that is a number in some notation, None for another."""
     found = _CELL.fullmatch(_spelled(cell))
-    if found is None or (found["more"].strip() and not found["after"]):
+    if found is None or (found["more"].strip() and not found["after"]) or (found["lead"] and found["before"]):
         return None
     if bool(found["open"]) != bool(found["close"]) or (found["trail"] and not found["body"][-1].isdigit()):
         return None
     signs = [found["outer"] or "", found["inner"] or "", found["trail"] or "", "-" if found["open"] else ""]
     if len("".join(signs)) > 1:
         return None
-    unit = f"{found['before'] or ''} {found['after'] or ''}{found['more']}".strip()
+    unit = f"{found['lead'] or found['before'] or ''} {found['after'] or ''}{found['more']}".strip()
     return Parts(found["body"], found["exponent"] or "", unit, "".join(signs), bool(found["open"]))
 
 
 def fits(parts: Parts | None, pattern: Pattern, unit: str) -> bool:
+    """Return whether a cell is a number with these separators and in this unit."""
     return parts is not None and parts.unit == unit and pattern.fits(parts.body) is not None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,9 @@ def test_numbers_as_python_writes_them(values: list[float]) -> None:
         (["$ 12", "$13.50", "-$4", "$-5"], Notation(unit="$"), [12, 13.5, -4, -5]),
         (["45 %", "7%", "100 %"], Notation(unit="%"), [45, 7, 100]),
         (["(5.00)", "3.20"], Notation(), [-5, 3.2]),
+        (["$(5.00)", "$ 3.20", "$ (1.00)"], Notation(unit="$"), [-5, 3.2, -1]),
+        (["\uff11\uff12.5", "3.25"], Notation(), [12.5, 3.25]),
+        (["\u0661\u0662\u066b\u0665", "\u0663"], Notation(), [12.5, 3]),
         (["1e5", "2.5E-3", "+1.5e+2"], Notation(), [1e5, 0.0025, 150]),
         ([".5", "5.", "-.25"], Notation(), [0.5, 5, -0.25]),
         (["inf", "1.5", "-Infinity"], Notation(), [np.inf, 1.5, -np.inf]),
@@ -138,6 +142,9 @@ def test_notations(cells: list[str], notation: Notation, values: list[float]) ->
         [None, None],
         ["2020-01", "2020-02"],
         ["1-800-555-1234", "1-800-555-9999"],
+        ["PC 17599", "C 4", *map(str, range(113803, 113820))],  # tickets
+        ["1.5k", "2M", "3.25k", "800", "7 bn"],
+        ["0.0", "1.0"] * 10,
     ],
 )
 def test_names_stay_names(cells: list[Any]) -> None:
@@ -268,6 +275,34 @@ def test_a_target_with_odd_cells_says_what_to_do_and_that_works() -> None:
     assert read_target(y[:-2]).kind == "regression"
     doubled = np.concatenate([y, y])
     assert len(read_target(doubled, "multiclass").classes) == len(set(y))
+
+
+def test_a_target_mostly_of_other_text_can_be_no_regression_and_says_why() -> None:
+    y = np.array([*["<0.5"] * 80, *map(str, AMOUNT[:40])], dtype=object)
+    assert "80 of 120 cells are not: '<0.5' in row 0, " in message(lambda: read_target(y, "regression"))
+    k = np.array(["1.5k", "2M", "3.25k", "800", "7 bn"], dtype=object)
+    assert "'2M' in row 1" in message(lambda: read_target(k, "regression"))
+
+
+def test_a_categorical_target_is_names() -> None:
+    y = pd.Series([f"{v:.2f}" for v in AMOUNT[:5]] * 6)
+    features = np.arange(30.0)
+    assert make_task(from_arrays(features, y)).kind == "regression"
+    for categorical in (y.astype("category"), pd.Categorical(y), y.astype("category").to_frame("y")):
+        task = make_task(from_arrays(features, categorical))
+        assert (task.kind, task.blueprint.labels) == ("multiclass", tuple(sorted(set(y))))
+        assert make_task(from_arrays(features, categorical), kind="regression").kind == "regression"
+
+
+def test_infinite_targets_as_text_are_refused() -> None:
+    y = np.array(["inf", *map(str, AMOUNT)], dtype=object)
+    assert message(lambda: read_target(y)) == "y has 1 infinite values (row 0): leave those rows out."
+
+
+def test_decimals_are_numbers() -> None:
+    money = [Decimal(f"{v:.2f}") for v in AMOUNT]
+    np.testing.assert_array_equal(clean(pd.DataFrame({"c": pd.Series(money, dtype=object)})).x["c"], AMOUNT)
+    np.testing.assert_array_equal(read_target(from_arrays(AMOUNT, money).y).y[:, 0], AMOUNT)
 
 
 def test_missing_marks_of_a_target_are_missing_values() -> None:

@@ -22,7 +22,7 @@ G = np.random.default_rng(0)
 N = 60
 NOISE = pd.DataFrame(G.normal(size=(N, 3)), columns=list("abc"))
 Y = np.sort(np.arange(N) % 2)
-COUNTS = "counts the rows"
+COUNTS = "numbers the rows: "
 TELLS = "leave it out if it is not known before the target is"
 AGAIN = "stand in an earlier part too"
 
@@ -57,7 +57,7 @@ def test_the_index_of_a_csv(tmp_path: Path) -> None:
     data = read_data(str(tmp_path / "t.csv"), target="y")
     assert list(data.x.columns) == ["a", "b", "c"]
     assert "column '' is left out: it numbers the rows" in data.notes
-    NOISE.assign(y=Y)[::3].to_csv(tmp_path / "t.csv")  # some rows of a table keep their numbers
+    NOISE.assign(y=Y).sample(40, random_state=0).to_csv(tmp_path / "t.csv")  # such rows keep their numbers
     assert list(read_data(str(tmp_path / "t.csv"), target="y").x.columns) == ["a", "b", "c"]
     for stream in (True, False):
         NOISE.assign(y=Y).reset_index().to_parquet(tmp_path / "t.parquet", index=False)
@@ -74,12 +74,14 @@ def test_the_index_of_a_csv(tmp_path: Path) -> None:
         ("id", G.permutation(N)),
         ("Row ID", G.permutation(N) + 1),
         ("row", np.arange(N)),
+        ("index", 2 * np.arange(N)),
+        ("id", G.permutation(5 * N)[:N]),
     ],
 )
 def test_a_column_that_may_be_an_index_is_kept_and_named(name: str, values: Any) -> None:
     found = notes(NOISE.assign(**{name: values}), Y[G.permutation(N)])
     assert len(found) == 1
-    assert found[0].startswith(f"column {name!r} {COUNTS}: ")
+    assert found[0].startswith(f"column {name!r} {COUNTS}leave it out if ")
     assert name in from_arrays(NOISE.assign(**{name: values}), Y).x
 
 
@@ -89,7 +91,6 @@ def test_a_column_that_may_be_an_index_is_kept_and_named(name: str, values: Any)
         ("age", G.permutation(N)),  # counts, though in no order and of another name
         ("", G.normal(size=N)),
         ("index", G.normal(size=N)),
-        ("index", 2 * np.arange(N)),
         ("id", np.where(np.arange(N) == 7, 8, np.arange(N))),
         ("n", np.arange(N) % 10),
         ("n", np.arange(N) + 2),
@@ -114,7 +115,7 @@ def test_the_only_column_is_kept() -> None:
 
 def test_columns_of_an_array_are_named_by_their_place() -> None:
     x = np.c_[NOISE, np.arange(N)]
-    assert [n.split(":")[0] for n in notes(x, Y[G.permutation(N)])] == [f"column 3 {COUNTS}"]
+    assert [n.split(":")[0] for n in notes(x, Y[G.permutation(N)])] == ["column 3 numbers the rows"]
 
 
 # Columns that tell the target
@@ -138,6 +139,16 @@ PRICE = G.normal(size=N)
         (-3 * PRICE + 1, PRICE, "is the target in other words"),
         (np.exp(PRICE), PRICE, "is the target in other words"),
         (np.where(np.arange(N) == 5, np.nan, PRICE), PRICE, "is the target itself"),
+        (
+            1 + np.argsort([2, 0, 1])[np.arange(N) % 3],
+            np.array([0.5, 7.5, 2.25])[np.arange(N) % 3],
+            "is the target in other words",
+        ),
+        (
+            np.array(["x", "y", "z"])[np.arange(N) % 3],
+            np.array([0.5, 0.5, 2.25])[np.arange(N) % 3],
+            "alone tells the target",
+        ),
         (PRICE, np.c_[G.normal(size=N), PRICE], "is the target itself"),
     ],
 )

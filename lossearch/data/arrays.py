@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def _names(y: Array) -> Array:
     kinds = {bool if isinstance(v, np.bool_) else type(v) for v in y.flat}
     if kinds <= {bool}:
         return y.astype(bool)
-    if all(issubclass(k, (int, float, np.integer, np.floating)) for k in kinds):
+    if all(issubclass(k, (int, float, np.integer, np.floating, Decimal)) for k in kinds):
         return y.astype(np.float64)
     if kinds <= {str, np.str_}:
         return y.astype(str).astype(object)
@@ -90,6 +91,13 @@ def _names(y: Array) -> Array:
         raise InputError(f"y mixes numbers and text ({some_rows(text)} are text): make it one or the other.")
     found = ", ".join(sorted(k.__name__ for k in kinds))
     raise InputError(f"y holds objects of type {found}: give numbers or names.")
+
+
+def is_categorical(y: Any) -> bool:
+    """Return whether targets are names by their type, whatever they look like."""
+    column = y.iloc[:, 0] if isinstance(y, pd.DataFrame) and y.shape[1] == 1 else y
+    column = from_arrow(column) if isinstance(column, pd.Series) else column
+    return isinstance(getattr(column, "dtype", None), pd.CategoricalDtype)
 
 
 def _joined(columns: list[Array]) -> Array:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lossearch.data.arrays import features, plain, side, targets
+from lossearch.data.arrays import features, is_categorical, plain, side, targets
 from lossearch.data.readings import Reading
 from lossearch.data.roles import column_of, column_roles
 from lossearch.data.rows import (
@@ -38,7 +38,7 @@ class Dataset:
     memory does not hold them. ``y`` is (N,) numbers or
     names, or (N, T) numbers. ``parts`` names the rows of parts that were given. ``classes`` are class
     names in the order of the sorted values of y, where the source has them. ``readings`` say how the columns
-    of a table were read.
+    of a table were read; ``categorical`` says that text in y is names, whatever it looks like.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Dataset:
     digest: str = ""
     notes: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
+    categorical: bool = False
 
     def __len__(self) -> int:
         return len(self.y)
@@ -169,6 +170,7 @@ def from_arrays(
     """
     given = {part: xy for part, xy in (("validation", validation), ("test", test)) if xy is not None}
     _check_length(x, y, "Training" if given else "The data's")
+    categorical = is_categorical(y)
     named = target or str(getattr(y, "name", None) or "y")
     parts: dict[str, Array] | None = None
     n = total = len(x)
@@ -192,6 +194,7 @@ def from_arrays(
         parts=parts,
         notes=notes,
         readings=readings,
+        categorical=categorical,
     )
     return replace(dataset, digest=digest(dataset))
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from lossearch._text import size
 from lossearch.data import columns
-from lossearch.data.arrays import side, targets
+from lossearch.data.arrays import is_categorical, side, targets
 from lossearch.data.dataset import Dataset
 from lossearch.data.readings import Reading
 from lossearch.data.roles import column_of, column_roles
@@ -176,6 +176,7 @@ def from_parquet(
         digest=hashlib.blake2b(rows.digest().hex().encode() + own, digest_size=16).hexdigest(),
         notes=rows.notes,
         readings=rows.readings,
+        categorical=is_categorical(roles.y(held)),
         groups=side(column_of(held, roles.groups), len(rows), "groups"),
         time=side(column_of(held, roles.time), len(rows), "time"),
     )

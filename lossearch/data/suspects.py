@@ -43,19 +43,21 @@ def _numbers_rows(values: Array) -> bool:
     low, high = values.min(), values.max()
     if len(values) < MIN_ROWS or low not in (0, 1) or high - low != len(values) - 1:
         return False
-    return bool((np.bincount((values - low).astype(np.int64), minlength=len(values)) == 1).all())
+    return len(np.unique(values)) == len(values)
 
 
 def _is_number_of_row(name: str, values: Array) -> tuple[bool, bool]:
     """Return whether a column may be no more than the number of the row, and whether it surely is."""
     if np.isnan(values).any() or not np.equal(np.mod(values, 1), 0).all():
         return False, False
-    unnamed = _UNNAMED.fullmatch(name.strip()) is not None
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    named = unnamed or plain in _NUMBERING
-    counts = _counts(values) or (named and _numbers_rows(values))
-    rising = unnamed and len(values) >= MIN_ROWS and bool((np.diff(values) > 0).all())
-    return counts or rising, (counts and (unnamed or plain == "index")) or rising
+    unnamed = _UNNAMED.fullmatch(name.strip()) is not None
+    if not (unnamed or plain in _NUMBERING):
+        return _counts(values), False
+    # some rows of a table keep their numbers
+    different = len(values) >= MIN_ROWS and len(np.unique(values)) == len(values)
+    counts = _counts(values) or (different and _numbers_rows(values))
+    return counts or different, (unnamed and (counts or different)) or (plain == "index" and counts)
 
 
 def without_row_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -83,7 +85,7 @@ def row_numbers(x: Array) -> tuple[str, ...]:
 
 def _row_number(name: str) -> str:
     return (
-        f"column {name} counts the rows: leave it out if it is no more than their number, which says nothing of new rows "
+        f"column {name} numbers the rows: leave it out if it is no more than their number, which says nothing of new rows "
         "and, where rows are sorted, tells the target"
     )
 
@@ -128,11 +130,20 @@ def _tells(values: Array, y: Array, rows: int, *, classes: bool) -> str:
         values, y = values[~missing], y[~missing]
         if len(y) < MIN_ROWS or len(np.unique(y)) < 2:
             return ""
-    if numeric and not classes and np.array_equal(values, y):
+    if classes:
+        return _tells_classes(values, y, rows)
+    if numeric and np.array_equal(values, y):
         return "is the target itself"
-    if _one_to_one(values, y) if classes else numeric and _same_order(values, y):
+    if numeric and _same_order(values, y):
         return "is the target in other words"
-    alone = classes and (_in_intervals(values, y) if numeric else _named_alike(values, y, rows))
+    different = pd.factorize(y)[0]
+    return _tells_classes(values, different, rows) if different.max() + 1 <= rows / MIN_ROWS else ""
+
+
+def _tells_classes(values: Array, y: Array, rows: int) -> str:
+    if _one_to_one(values, y):
+        return "is the target in other words"
+    alone = _named_alike(values, y, rows) if values.dtype.kind == "O" else _in_intervals(values, y)
     return "alone tells the target" if alone else ""
 
 

@@ -181,19 +181,22 @@ def infer_kind(y: Array) -> tuple[str, str]:
     raise InputError(f"No kind of task fits these targets; say which: kind = one of {', '.join(KINDS)}.")
 
 
-def read_target(y: Array, kind: str | None = None, names: Sequence[str] = ()) -> Target:
+def read_target(
+    y: Array, kind: str | None = None, names: Sequence[str] = (), *, categorical: bool = False
+) -> Target:
     """Return targets in the form of their kind, which is inferred or checked.
 
     Args:
         y: (N,) numbers or names, or (N, T) numbers, without missing values.
         kind: the kind asked for; None infers it.
         names: class names in the order of the sorted values, where the data set has them.
+        categorical: whether text is names, whatever it looks like.
 
     Raises:
         UnknownNameError: there is no such kind.
         InputError: there is one value only, a class has one row, or the kind does not fit.
     """
-    given, note = _as_numbers(y, kind)
+    given, note = _as_numbers(y, kind, categorical=categorical)
     if kind is None:
         kind, reason = infer_kind(given)
     else:
@@ -208,10 +211,11 @@ def read_target(y: Array, kind: str | None = None, names: Sequence[str] = ()) ->
     return Target(kind, given, found.y, found.classes, found.n_out, reason + found.note + note)
 
 
-def _as_numbers(y: Array, kind: str | None) -> tuple[Array, str]:
+def _as_numbers(y: Array, kind: str | None, *, categorical: bool) -> tuple[Array, str]:
     """Return targets that are numbers written as text as numbers, unless classes are asked for, and a note."""
     real = kind is not None and KINDS[kind].form is TargetForm.REAL
-    if not is_text(y) or (y.ndim == 1 and kind is not None and not real):
+    named = categorical if kind is None else not real
+    if not is_text(y) or (y.ndim == 1 and named):
         return y, ""
     if y.ndim == 1:
         return _written(pd.Series(y), "y", asked=real)
@@ -239,5 +243,10 @@ def _written(column: pd.Series[Any], what: str, *, asked: bool) -> tuple[Array, 
         raise InputError(
             f"{what} holds numbers, and {marks} for {missing.sum()} missing values ({some_rows(missing)}): leave those "
             f"rows out. {_IF_NAMES}"
+        )
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise InputError(
+            f"{what} has {infinite.sum()} infinite values ({some_rows(infinite)}): leave those rows out."
         )
     return values, note

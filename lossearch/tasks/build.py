@@ -159,7 +159,7 @@ def make_task(
     Raises:
         InputError: something of this does not fit the data; the message says what and what to do.
     """
-    target = read_target(dataset.y, kind, dataset.classes)
+    target = read_target(dataset.y, kind, dataset.classes, categorical=dataset.categorical)
     streamed = isinstance(dataset.x, RowSource)
     if streamed:
         test, validation = drawn_shares(test, validation, len(dataset), held_rows)
