@@ -181,7 +181,7 @@ def make_task(
         init=init,
         dtype=dtype,
     )
-    built = check_network(network, first.train.x[:8], target.kind, target.n_out)
+    built, on_model = check_network(network, first.train.x[:8], target.kind, target.n_out)
     notes = [
         target.reason,
         *judges.notes,
@@ -191,6 +191,7 @@ def make_task(
         *_suspects(dataset, target, splits, seed),
         *folds.notes,
         f"model {_model_words(network, built)}",
+        *on_model,
     ]
     return Task(
         name=dataset.name,
