@@ -210,8 +210,9 @@ HERE = __name__
         (
             needs_width,
             (
-                f"Model {HERE}:needs_width asks for width, depth. It is called with those of n_in, n_out and "
-                "input_shape that its signature names; give other arguments a default."
+                f"Model {HERE}:needs_width asks for width, depth. It is called by name, with those of n_in, n_out and "
+                "input_shape (or names as usual: in_features, num_classes, ...) that its signature has. Give other "
+                "arguments a default, or write model=lambda n_in, n_out: needs_width(width=..., depth=...)."
             ),
         ),
         (
@@ -263,7 +264,7 @@ def test_a_network_that_ends_in_softmax_is_refused() -> None:
     found = message(
         lambda: make_task(THREE, model=lambda: nn.Sequential(nn.Linear(3, 3), nn.Softmax(dim=-1)))
     )
-    assert "ends in Softmax" in found
+    assert "rows that sum to 1, as after a softmax" in found
     assert "cannot go below 0.551" in found
 
 

@@ -69,7 +69,8 @@ def make_network(
 
     Args:
         model: the name of a built-in network, None for the default one; "module:function"; or a function that
-            gives an nn.Module. It is called with those of n_in, n_out and input_shape that its signature names.
+            gives an nn.Module. It is called by name with those of n_in, n_out and input_shape that its
+            signature has, and with what it needs under other usual names (in_features, num_classes, ...).
         input_shape: shape of one row.
         rows: how many training rows there are.
         hidden: widths (channels) of a built-in network's hidden layers.

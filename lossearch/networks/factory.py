@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,7 +18,22 @@ from lossearch._registry import unknown_name
 from lossearch.errors import InputError
 
 Factory = Callable[..., nn.Module]
-_OFFERED = ("n_in", "n_out", "input_shape")
+_ALIASES = {
+    **dict.fromkeys(
+        ("in_features", "n_features", "num_features", "input_dim", "in_dim", "d_in", "input_size", "n_inputs",
+         "num_inputs", "n_features_in"),
+        "n_in",
+    ),
+    **dict.fromkeys(
+        ("out_features", "output_dim", "out_dim", "d_out", "output_size", "n_outputs", "num_outputs", "n_classes",
+         "num_classes"),
+        "n_out",
+    ),
+    **dict.fromkeys(("in_shape", "row_shape"), "input_shape"),
+    **dict.fromkeys(("in_channels", "in_chans", "n_channels", "num_channels"), "channels"),
+}  # fmt: skip
+"""What a factory may call what it needs; an argument with a default is filled by its first name alone."""
+_REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass(frozen=True)
@@ -81,33 +97,64 @@ class Network:
         """
         n_in = math.prod(self.input_shape)
         offered = {"n_in": n_in, "n_out": n_out, "input_shape": self.input_shape}
-        wanted = _wanted(self.factory, self.name)
-        network = self.factory(**{k: v for k, v in offered.items() if k in wanted})
+        positional, named = _given(self.factory, self.name, offered)
+        network = self.factory(*positional, **named)
         if not isinstance(network, nn.Module):
             raise InputError(
                 f"Model {self.name} gave {type(network).__name__}; it must give a torch.nn.Module, fresh each time."
             )
+        _refuse_lightning(network, f"Model {self.name} gave")
         return network.to(self.dtype)
 
 
-def _wanted(factory: Factory, name: str) -> set[str]:
-    """Return which of n_in, n_out and input_shape a factory's signature asks for."""
+def _given(factory: Factory, name: str, offered: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return what a factory is called with, by position where its signature leaves no other way.
+
+    Raises:
+        InputError: it needs an argument whose name is not known.
+    """
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):
-        return set()
+        return [], {}
+    needed = {p.name for p in parameters if p.default is p.empty} - {
+        p.name for p in parameters if p.kind in _REST
+    }
+    roles = {**offered, "channels": offered["input_shape"][0]}
+    values = {**{alias: roles[role] for alias, role in _ALIASES.items() if alias in needed}, **offered}
+    _refuse_unknown([p for p in parameters if p.name in needed - values.keys()], name)
+    positional = [values[p.name] for p in parameters if p.kind is p.POSITIONAL_ONLY and p.name in values]
     named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-    strange = [
-        p.name
-        for p in parameters
-        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name not in _OFFERED
-    ]
+    return positional, {k: v for k, v in values.items() if k in named}
+
+
+def _refuse_unknown(strange: Sequence[inspect.Parameter], name: str) -> None:
     if strange:
+        own = name.rpartition(":")[2]
+        filled = ", ".join(("..." if p.kind is p.POSITIONAL_ONLY else f"{p.name}=...") for p in strange)
         raise InputError(
-            f"Model {name} asks for {', '.join(strange)}. It is called with those of n_in, n_out and input_shape "
-            "that its signature names; give other arguments a default."
+            f"Model {name} asks for {', '.join(p.name for p in strange)}. It is called by name, with those of n_in, "
+            "n_out and input_shape (or names as usual: in_features, num_classes, ...) that its signature has. Give "
+            f"other arguments a default, or write model=lambda n_in, n_out: {own}({filled})."
         )
-    return named & set(_OFFERED)
+
+
+def _refuse_lightning(found: Any, what: str) -> None:
+    """Refuse a LightningModule, or a class of such.
+
+    Raises:
+        InputError: it is one.
+    """
+    packages = ("pytorch_lightning", "lightning.pytorch")
+    kinds = tuple(sys.modules[p].LightningModule for p in packages if p in sys.modules)
+    of = found if isinstance(found, type) else type(found)
+    if issubclass(of, kinds):
+        raise InputError(
+            f"{what} the LightningModule {of.__name__}. A search trains a network in steps and with an optimiser of "
+            "its own, and would leave training_step and configure_optimizers unused. Give the network alone "
+            f"(model=lambda n_in, n_out: ...), or keep {of.__name__} and its Trainer: lossearch.suggest(trial) and "
+            "lossearch.LossSearchCallback(trial, ...) in an Optuna objective of yours."
+        )
 
 
 def own_factory(model: Any, known: Iterable[str]) -> tuple[Factory, str]:
@@ -124,6 +171,7 @@ def own_factory(model: Any, known: Iterable[str]) -> tuple[Factory, str]:
         if ":" not in model:
             raise InputError(f"{unknown_name('model', model, known)} Or name your own as module:function.")
         return load_function(model, "model"), model
+    _refuse_lightning(model, "model is")
     if isinstance(model, nn.Module):
         raise InputError(
             f"model is a {type(model).__name__} object, whose weights every replicate would share. "
