@@ -19,7 +19,7 @@ from lossearch.errors import InputError
 from lossearch.losses import Loss
 from lossearch.records.claim import claim, opening
 from lossearch.records.curves import compact, mean_curves_of, read_curves
-from lossearch.records.mlflow.client import no_autolog, reach
+from lossearch.records.mlflow.client import reach
 from lossearch.records.mlflow.view import MlflowView, Status
 from lossearch.records.optuna import quiet_optuna, reach_storage
 from lossearch.records.store import Store
@@ -32,6 +32,7 @@ from lossearch.study.plan import require_same
 from lossearch.study.prepare import Prepared, prepare
 from lossearch.study.progress import Listener
 from lossearch.study.recorder import StudyRecorder
+from lossearch.study.undisturbed import undisturbed
 from lossearch.tasks.judges import Judging
 from lossearch.training.contract import TrainingMethod
 from lossearch.training.workers.group import WorkerGroup
@@ -83,12 +84,12 @@ def run(
         KeyboardInterrupt: Ctrl-C; what was done before is kept.
     """
     listener = listener or Listener()
-    prepared = prepare(config, dataset=dataset, losses=losses, model=model, metric=metric)
-    for note in (*prepared.plan.task.notes, *prepared.plan.notes):
-        listener.note(note)
     with ExitStack() as stack:
+        stack.enter_context(undisturbed())
+        prepared = prepare(config, dataset=dataset, losses=losses, model=model, metric=metric)
+        for note in (*prepared.plan.task.notes, *prepared.plan.notes):
+            listener.note(note)
         stack.enter_context(quiet_optuna())
-        stack.enter_context(no_autolog())
         group = stack.enter_context(
             WorkerGroup(prepared.make_task, workers=config.train.workers, note=listener.note)
         )

@@ -43,13 +43,20 @@ def shape(loss: Loss) -> list[str]:
         for outs in widths(loss):
             sample = draw(pair, 5, *lead, outs=outs)
             found = loss(pair.activation(sample.raw), sample.encoded, **keywords(loss))
-            wanted = (*sample.raw.shape[:-1], outs) if loss.elementwise else sample.raw.shape[:-1]
-            if found.shape != wanted:
-                problems.append(
-                    f"output {tuple(sample.raw.shape)} gives {tuple(found.shape)}, not {tuple(wanted)}: "
-                    "return one value a row and leave the mean to the criterion"
-                )
+            problems += shape_problem(loss, sample.raw, found, outs)
     return list(dict.fromkeys(problems))
+
+
+def shape_problem(loss: Loss, raw: Tensor, found: Tensor, outs: int) -> list[str]:
+    """Say where the values that a loss gives for raw output (..., N, n_out) have not one number a row.
+
+    ``outs`` are the outputs of the task.
+    """
+    wanted = (*raw.shape[:-1], outs) if loss.elementwise else raw.shape[:-1]
+    if found.shape == wanted:
+        return []
+    shapes = f"output {tuple(raw.shape)} gives {tuple(found.shape)}, not {tuple(wanted)}"
+    return [f"{shapes}: return one value a row and leave the mean to the criterion"]
 
 
 def rows(loss: Loss) -> list[str]:

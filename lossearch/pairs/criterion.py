@@ -51,7 +51,8 @@ class Criterion(nn.Module):
         for name in pair.loss.statistics:
             self.register_buffer(f"fitted_{name}", torch.tensor(getattr(statistics, name)), persistent=False)
 
-    def _keywords(self) -> dict[str, Any]:
+    def keywords(self) -> dict[str, Any]:
+        """Return what the loss is called with beside output and target."""
         fitted = {name: getattr(self, f"fitted_{name}") for name in self.pair.loss.statistics}
         return {**self.params, **fitted}
 
@@ -65,7 +66,7 @@ class Criterion(nn.Module):
 
     def values(self, raw_output: Tensor, encoded: Tensor) -> Tensor:
         """Return one value a row from raw output and *encoded* target, unchecked: the training path."""
-        return self.pair.values(raw_output, encoded, **self._keywords())
+        return self.pair.values(raw_output, encoded, **self.keywords())
 
     def mean(self, raw_output: Tensor, encoded: Tensor) -> Tensor:
         """Return the batch's loss from raw output and *encoded* target, unchecked: the training path."""
@@ -96,7 +97,7 @@ class Criterion(nn.Module):
     def predictions(self, raw_output: Tensor) -> Predictions:
         """Return label, probability, score and value of each row."""
         raw = raw_output.unsqueeze(-1) if raw_output.ndim == 1 else raw_output
-        found = self.pair.predictions(lifted(raw), *self._located(raw), **self._keywords())
+        found = self.pair.predictions(lifted(raw), *self._located(raw), **self.keywords())
         return with_long_label(found)
 
     def predict(self, raw_output: Tensor) -> Tensor:

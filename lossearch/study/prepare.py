@@ -21,6 +21,7 @@ from lossearch.study.budget import MINIMUM
 from lossearch.study.cost import Cost, estimate_cost
 from lossearch.study.plan import Plan
 from lossearch.study.resolve import refuse_unknown, resolve_budget, resolve_settings, resolve_space
+from lossearch.study.undisturbed import undisturbed
 from lossearch.tasks.build import make_task
 from lossearch.tasks.judges import Judging
 from lossearch.tasks.task import Task
@@ -96,7 +97,8 @@ class Prepared:
 
     def cost(self) -> Cost:
         """Estimate what a whole study takes, from a few epochs of its first trials."""
-        return estimate_cost(self.plan, self.method(lambda _: None), self.workers)
+        with undisturbed():
+            return estimate_cost(self.plan, self.method(lambda _: None), self.workers)
 
     def record(self, *, created: float, mlflow: MlflowRuns | None) -> StudyRecord:
         """Return the study as it is recorded, begun at ``created``, in seconds since 1970."""

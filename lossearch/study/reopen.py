@@ -25,6 +25,7 @@ from lossearch.study.optuna_study import read_trials
 from lossearch.study.plan import differences
 from lossearch.study.prepare import Prepared, prepare
 from lossearch.study.rerun import Rerun, rerun
+from lossearch.study.undisturbed import undisturbed
 from lossearch.training.contract import TrainingMethod
 from lossearch.training.workers.group import WorkerGroup
 
@@ -80,9 +81,10 @@ class Reopened:
     @contextmanager
     def trained(self) -> Iterator[tuple[Prepared, TrainingMethod]]:
         """Give the study and how its replicates are trained."""
-        prepared = self.ready()
-        with WorkerGroup(prepared.make_task, workers=self.config.train.workers) as group:
-            yield prepared, prepared.method(lambda _: None, group)
+        with undisturbed():
+            prepared = self.ready()
+            with WorkerGroup(prepared.make_task, workers=self.config.train.workers) as group:
+                yield prepared, prepared.method(lambda _: None, group)
 
     def model(self, point: Point, epoch: int, parts: str = "train") -> FittedModel:
         """Return the model of a point trained to the end of an epoch: the one kept, or one trained now.

@@ -210,7 +210,7 @@ def no_autolog() -> Iterator[bool]:
         Whether there was any to suspend.
     """
     module = sys.modules.get("mlflow.utils.autologging_utils")
-    if module is None or all(map(module.autologging_is_disabled, module.AUTOLOGGING_INTEGRATIONS)):
+    if module is None or _suspended(module) or all(map(module.autologging_is_disabled, module.AUTOLOGGING_INTEGRATIONS)):
         yield False
         return
     with module.disable_autologging():
@@ -227,6 +227,11 @@ def untouched() -> Iterator[None]:
         finally:
             for key in os.environ.keys() - before.keys():
                 del os.environ[key]
+
+
+def _suspended(module: Any) -> bool:
+    """Return whether autologging is suspended already, and is to stay so afterwards."""
+    return bool(getattr(module, "_AUTOLOGGING_GLOBALLY_DISABLED", False))
 
 
 def _client_class() -> type[MlflowClient]:

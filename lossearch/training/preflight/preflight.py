@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lossearch._random import draws_at_random, isolated
 from lossearch._registry import unknown_name
+from lossearch.checks.form import shape_problem
 from lossearch.errors import InputError, refuse
 from lossearch.pairs import Criterion
 from lossearch.space import Space
@@ -200,7 +201,13 @@ def _check_pairs(task: Task, space: Space, seed: int) -> None:
         output = raw.clone().requires_grad_()
         criterion = Criterion(pair, None, fold.statistics).to(raw.dtype)
         try:
-            value = criterion.mean(output, criterion.encode(y, task.n_out, raw.dtype))
+            encoded = criterion.encode(y, task.n_out, raw.dtype)
+            values = pair.loss(pair.activation(output), encoded, **criterion.keywords())
+            misshapen = shape_problem(pair.loss, output, values, task.n_out)
+            if misshapen:
+                problems += [f"{pair.name}: {words}." for words in misshapen]
+                continue
+            value = criterion.mean(output, encoded)
             (gradient,) = torch.autograd.grad(value, output)
         except Exception as error:  # noqa: BLE001 - a user's loss may raise anything; it is told by name
             problems.append(f"{pair.name} cannot be computed: {type(error).__name__}: {error}")

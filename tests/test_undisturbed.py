@@ -1,0 +1,164 @@
+"""A study does not depend on what its caller has switched on or off, and leaves it as it was."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import lossearch
+from lossearch.errors import InputError
+from lossearch.study.undisturbed import undisturbed
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(80, 3))
+Y = (X[:, 0] > 0).astype(int)
+QUICK: dict[str, Any] = {
+    "trials": 10,
+    "seeds": 1,
+    "confirm_seeds": 2,
+    "epochs": 2,
+    "mlflow": False,
+    "workers": 1,
+}
+PAIRS = {"pairs": ["bce/sigmoid", "mse/sigmoid"]}
+
+
+def values(result):
+    return [record.value for record in result.records]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    result = lossearch.search(X, Y, store=tmp_path_factory.mktemp("plain"), **QUICK, **PAIRS)
+    return values(result), result.model.predict(X).tolist()
+
+
+@pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
+def test_it_trains_where_gradients_are_switched_off(without, expected, store):
+    with without():
+        x, y = torch.as_tensor(X), torch.as_tensor(Y)
+        result = lossearch.search(x, y, store=store, **QUICK, **PAIRS)
+        predicted = result.model.predict(x).tolist()
+        assert not torch.is_grad_enabled()
+        assert torch.is_inference_mode_enabled() == (without is torch.inference_mode)
+        assert result.fit("train+validation").predict(x).shape == (80,)
+        assert result.rerun(1).reproduced
+    assert (values(result), predicted) == expected
+
+
+@lossearch.loss(task="binary", encoding="zero_one", domain="unit", source="a test")
+def averaged(output, target):
+    return (output - target).square().mean()
+
+
+@lossearch.loss(task="multiclass", encoding="index", domain="real", source="a test")
+def averaged_classes(output, target):
+    return torch.nn.functional.cross_entropy(output, target)
+
+
+@pytest.mark.parametrize(
+    ("own", "y", "said"),
+    [
+        (averaged, Y, r"averaged/sigmoid: output \(32, 1\) gives \(\), not \(32, 1\): return one value a row and leave the mean"),
+        (averaged_classes, Y + (X[:, 1] > 0.5), r"averaged_classes/identity: output \(32, 3\) gives \(\), not \(32,\): return one"),
+    ],
+)  # fmt: skip
+def test_a_loss_that_returns_its_mean_is_told_as_by_check(own, y, said, store):
+    with pytest.raises(InputError, match=said):
+        lossearch.search(X, y, task=own.kinds[0], losses=[own], store=store, **(QUICK | {"trials": 15}))
+    assert not store.exists()
+
+
+AUTOLOGGED = """
+import tempfile, mlflow
+folder = tempfile.mkdtemp()
+mlflow.set_tracking_uri("sqlite:///" + folder + "/user.db")
+mlflow.set_experiment("mine")
+import mlflow.sklearn
+{switch}
+import numpy as np
+import pytorch_lightning, sklearn.linear_model
+import lossearch
+from mlflow.utils.autologging_utils import AUTOLOGGING_INTEGRATIONS
+
+x = np.random.default_rng(0).normal(size=(80, 3))
+y = (x[:, 0] > 0).astype(int)
+
+def search():
+    result = lossearch.search(x, y, pairs=["bce/sigmoid", "mse/sigmoid"], trials=10, seeds=1, confirm_seeds=2,
+                              epochs=1, mlflow={ours}, store=folder + "/store", name="study", workers=1)
+    result.model.predict(x)
+    result.fit("train+validation")
+    result.rerun(0)
+    lossearch.api.load("study", folder + "/store").report()
+
+before = {{k: dict(v) for k, v in AUTOLOGGING_INTEGRATIONS.items()}}
+with mlflow.start_run() as opened:
+    search()
+search()
+client = mlflow.MlflowClient()
+(experiment,) = client.search_experiments(filter_string="name = 'mine'")
+(run,) = client.search_runs([experiment.experiment_id])
+assert run.info.run_id == opened.info.run_id
+assert not run.data.params and not run.data.metrics, (run.data.params, run.data.metrics)
+assert "Mode" not in run.data.tags, run.data.tags
+assert {{e.name for e in client.search_experiments()}} <= {{"mine", "Default"}}
+assert mlflow.active_run() is None
+after = {{k: dict(v) for k, v in AUTOLOGGING_INTEGRATIONS.items() if k in before}}
+assert after == before, (before, after)
+from sklearn.linear_model import LogisticRegression
+LogisticRegression().fit(x, y)
+assert len(client.search_runs([experiment.experiment_id])) == {runs}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize(
+    ("switch", "runs"),
+    [("mlflow.autolog(silent=True)", 2), ("mlflow.sklearn.autolog(silent=True)", 2), ("import mlflow.pytorch; mlflow.pytorch.autolog()", 1)],
+)  # fmt: skip
+def test_nothing_of_a_study_is_autologged(switch, runs, ours):
+    code = textwrap.dedent(AUTOLOGGED).format(switch=switch, ours=ours, runs=runs)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=500, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_autologging_that_is_suspended_already_stays_so():
+    code = """
+import mlflow
+from mlflow.utils import autologging_utils as a
+from lossearch.study.undisturbed import undisturbed
+import sklearn
+mlflow.sklearn.autolog(silent=True)
+state = lambda: a._AUTOLOGGING_GLOBALLY_DISABLED
+with undisturbed():
+    assert state()
+    with undisturbed():
+        assert state()
+    assert state()
+assert not state()
+with a.disable_autologging():
+    with undisturbed():
+        assert state()
+    assert state()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_gradients_are_as_before_after_an_error():
+    with torch.no_grad():
+        with pytest.raises(RuntimeError, match="does not require grad"), undisturbed():
+            torch.ones(1).backward()
+        assert not torch.is_grad_enabled()
