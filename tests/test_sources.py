@@ -162,9 +162,9 @@ def test_names_of_classes_are_kept_in_sorted_order() -> None:
         (X + 1j, Y, "X holds complex numbers: give real and imaginary parts as columns."),
         (X, Y + 1j, "y holds complex numbers; give real numbers or names."),
         (
-            X.astype(object),
+            np.array([X[0].tolist()] * 40 + [None], dtype=object)[:40, None, None],
             Y,
-            "X is an array of object and not of numbers: give a pandas DataFrame, whose text columns are made into categories.",
+            "X is an array (40, 1, 1) of object and not of numbers: give numbers, or a table.",
         ),
         (X[:, :0], Y, "X is empty: shape (40, 0)."),
         (np.where(X > 2, np.inf, X), Y, "X holds infinite values (row {inf})."),

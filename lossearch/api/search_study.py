@@ -9,6 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_type_hints
 
+from lossearch.api.arguments import (
+    goes_with_data,
+    listener_of,
+    losses_of,
+    metrics_of,
+    model_of,
+    rows_of,
+)
 from lossearch.api.result import Result
 from lossearch.api.run_study import run
 from lossearch.config import KEYS, SearchOptions, make_config, tables_of
@@ -54,7 +62,7 @@ def search(
     data: Any = None,
     metric: Judging = None,
     model: str | Callable[..., nn.Module] | None = None,
-    losses: Sequence[str | Loss] | None = None,
+    losses: str | Loss | Sequence[str | Loss] | None = None,
     validation: Any = None,
     test: Any = None,
     groups: Any = None,
@@ -69,7 +77,8 @@ def search(
     ``timeout`` the time limit.
 
     Args:
-        X: inputs, one row a sample: array, tensor or DataFrame; images as (N, C, H, W).
+        X: inputs, one row a sample: array, tensor, sparse matrix, lists, or a table of pandas or another library that
+            exports Arrow; images as (N, C, H, W).
         y: targets: classes of any type, or real numbers (N,) or (N, T).
         data: a built-in data set, a CSV or Parquet file, or "openml:ID", instead of X and y; or, read batch
             by batch, a Lightning data module, or torch data sets of the training, validation and test part.
@@ -90,8 +99,14 @@ def search(
         RunFailedError: trials fail one after another in the same way.
     """
     data = os.fspath(data) if isinstance(data, os.PathLike) else data
+    listener, model, metric, own = (
+        listener_of(listener),
+        model_of(model),
+        metrics_of(metric),
+        losses_of(losses),
+    )
+    validation_rows, test_rows = rows_of(validation, "validation"), rows_of(test, "test")
     named = metric is not None and all(isinstance(m, str) for m in as_metrics(metric))
-    names = [x if isinstance(x, str) else x.name for x in losses or ()]
     config = make_config(
         tables_of(
             {
@@ -99,9 +114,9 @@ def search(
                 "data": _if(str, data),
                 "metric": metric if isinstance(metric, str) else list(as_metrics(metric)) if named else None,
                 "model": _if(str, model),
-                "losses": names or None,
-                "validation": None if isinstance(validation, tuple) else validation,
-                "test": None if isinstance(test, tuple) else test,
+                "losses": None if own is None else [x if isinstance(x, str) else x.name for x in own],
+                "validation": validation if validation_rows is None else None,
+                "test": test if test_rows is None else None,
                 "groups": _if(str, groups),
                 "time": _if(str, time),
             }
@@ -112,8 +127,10 @@ def search(
     if X is not None and data is not None:
         raise InputError("Give either X and y, or data; got both.")
     if X is None:
-        _refuse_rows({"validation": _if(tuple, validation), "test": _if(tuple, test)})
+        _refuse_rows({"validation": validation_rows, "test": test_rows})
         _refuse_rows({k: v for k, v in (("groups", groups), ("time", time)) if not isinstance(v, str)})
+    else:
+        refuse(goes_with_data(others, ("target", "data_options")))
     stream = config.task.stream
     dataset = None if data is None or isinstance(data, str) else as_dataset(data, config.name, stream=stream)
     if X is not None:
@@ -121,8 +138,8 @@ def search(
             X,
             y,
             name=config.name,
-            validation=_if(tuple, validation),
-            test=_if(tuple, test),
+            validation=validation_rows,
+            test=test_rows,
             groups=groups,
             time=time,
             stream=stream,
@@ -135,7 +152,7 @@ def search(
         return run(
             config,
             dataset=dataset,
-            losses=[x for x in losses or () if isinstance(x, Loss)],
+            losses=[x for x in own or () if isinstance(x, Loss)],
             model=model if callable(model) else None,
             metric=None if named else metric,
             listener=listener,

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from lossearch.data import columns
 from lossearch.data.columns import Cleaned
+from lossearch.data.containers import plain
 from lossearch.data.dates import from_arrow, moments_of
 from lossearch.data.suspects import row_numbers
 from lossearch.errors import InputError, refuse
@@ -26,22 +26,29 @@ def _any_in_row(mask: Array) -> Array:
     return np.asarray(mask.any(axis=tuple(range(1, mask.ndim))))
 
 
-def plain(values: Any, name: str = "X") -> Any:
-    """Return tensors, series and nested lists as numpy arrays; leave tables as they are."""
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
-    if isinstance(values, (pd.DataFrame, np.ndarray)):
-        return values
-    if isinstance(values, (pd.Series, pd.Index)):
-        return from_arrow(pd.Series(values)).to_numpy()
-    if hasattr(values, "toarray"):
-        raise InputError(f"{name} is a sparse matrix: give {name}.toarray().")
-    try:
-        array = np.asarray(values)
-        return np.asarray(values, dtype=object) if array.dtype.kind == "U" else array
-    except ValueError as error:
-        raise InputError(f"{name} is not an array: {error}") from error
+def table_or_numbers(x: Any, name: str = "X") -> pd.DataFrame | Array:
+    """Return X as a table, or as an array of numbers: what is not of numbers alone is a table.
+
+    Raises:
+        InputError: it cannot be read as rows.
+    """
+    if isinstance(x, pd.Series) and not _is_numpy_number(x.dtype):
+        x = x.to_frame("0" if x.name is None else str(x.name))
+    found: pd.DataFrame | Array = plain(x, name)
+    if isinstance(found, pd.DataFrame) or found.dtype.kind in "biufc":
+        return found
+    if found.ndim not in (1, 2):
+        raise InputError(
+            f"{name} is an array {found.shape} of {found.dtype} and not of numbers: give numbers, or a table."
+        )
+    table = pd.DataFrame(found).infer_objects()
+    table.columns = table.columns.map(str)
+    numbers = table.dtypes.map(_is_numpy_number).all()
+    return table.to_numpy(dtype=np.float64) if numbers and len(table.columns) else table
+
+
+def _is_numpy_number(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind in "biuf"
 
 
 def features(x: Any) -> Cleaned[pd.DataFrame | Array]:
@@ -50,16 +57,11 @@ def features(x: Any) -> Cleaned[pd.DataFrame | Array]:
     Raises:
         InputError: they are not numbers, are infinite, or have missing values where none can be filled.
     """
-    x = plain(x)
+    x = table_or_numbers(x)
     if isinstance(x, pd.DataFrame):
         return columns.clean(x.reset_index(drop=True))
     if x.dtype.kind == "c":
         raise InputError("X holds complex numbers: give real and imaginary parts as columns.")
-    if x.dtype.kind not in "biuf":
-        raise InputError(
-            f"X is an array of {x.dtype} and not of numbers: give a pandas DataFrame, "
-            "whose text columns are made into categories."
-        )
     if x.ndim == 0:
         raise InputError("X is a single number; give an array with one row a sample.")
     table = x[:, None] if x.ndim == 1 else x
@@ -106,16 +108,24 @@ def _joined(columns: list[Array]) -> Array:
     return np.column_stack([c.astype(object) for c in columns] if text else columns)
 
 
+def column_or_columns(y: Any, name: str = "y") -> Array:
+    """Return targets as an array, one column as (N,).
+
+    Raises:
+        InputError: they cannot be read.
+    """
+    y = plain(y, name)
+    y = y.to_numpy() if isinstance(y, pd.DataFrame) else y
+    return np.asarray(y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y)
+
+
 def targets(y: Any) -> Array:
     """Return targets as (N,) numbers or names, or (N, T) numbers; numbers may still be text.
 
     Raises:
         InputError: values are missing or infinite, or neither numbers nor names.
     """
-    y = plain(y, "y")
-    if isinstance(y, pd.DataFrame):
-        y = y.to_numpy()
-    return _checked(y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y)
+    return _checked(column_or_columns(y))
 
 
 def _checked(y: Array) -> Array:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lossearch.data.arrays import features, is_categorical, plain, side, targets
+from lossearch.data.arrays import column_or_columns, features, is_categorical, side, table_or_numbers, targets
 from lossearch.data.readings import Reading
 from lossearch.data.roles import column_of, column_roles
 from lossearch.data.rows import (
@@ -80,7 +80,12 @@ def _stack(parts: list[Any], what: str) -> Any:
                     f"The parts of {what} have different columns: {first} and {list(p.columns)}."
                 )
         return pd.concat(parts, ignore_index=True)
-    arrays = [np.asarray(plain(p)) for p in parts]
+    if any(isinstance(p, pd.DataFrame) for p in parts):
+        kinds = ", ".join(type(p).__name__ for p in parts)
+        raise InputError(
+            f"The parts of {what} are of different forms ({kinds}): give all as tables, or all as arrays."
+        )
+    arrays = [np.asarray(p) for p in parts]
     _same_shapes(arrays, what)
     return np.concatenate(arrays)
 
@@ -120,6 +125,13 @@ def _mapped(x: Any) -> Features:
 
 
 def _check_length(x: Any, y: Any, part: str) -> None:
+    for name, values in (("X", x), ("y", y)):
+        if np.ndim(values) == 0:
+            raise InputError(
+                f"{part} {name} is a single {type(values.item()).__name__}; give one value or row a sample."
+            )
+        if len(values) == 0:
+            raise InputError(f"{part} {name} is empty: shape {values.shape}.")
     if len(x) != len(y):
         raise InputError(f"{part} X has {len(x)} rows and y has {len(y)}; give one target a row.")
 
@@ -168,10 +180,15 @@ def from_arrays(
     Raises:
         InputError: lengths differ, y has missing or infinite values, or something is not a number or name.
     """
-    given = {part: xy for part, xy in (("validation", validation), ("test", test)) if xy is not None}
-    _check_length(x, y, "Training" if given else "The data's")
     categorical = is_categorical(y)
     named = target or str(getattr(y, "name", None) or "y")
+    x, y = table_or_numbers(x), column_or_columns(y)
+    given = {
+        part: (table_or_numbers(xy[0], f"{part} X"), column_or_columns(xy[1], f"{part} y"))
+        for part, xy in (("validation", validation), ("test", test))
+        if xy is not None
+    }
+    _check_length(x, y, "Training" if given else "The data's")
     parts: dict[str, Array] | None = None
     n = total = len(x)
     every = [x, *(xy[0] for xy in given.values())]

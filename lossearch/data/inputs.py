@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lossearch._moments import power_of_two
-from lossearch.data.arrays import features, plain
+from lossearch.data.arrays import features, table_or_numbers
 from lossearch.data.columns import as_given, conform
 from lossearch.data.readings import Reading, from_json
 from lossearch.data.rows import Array, Features
@@ -227,11 +227,12 @@ class TableInputs(MatrixInputs):
 
     def cleaned(self, x: Any) -> Features:
         """Return rows as a table."""
+        x = table_or_numbers(x)
         if not isinstance(x, pd.DataFrame):
             names = as_given(self.columns)
             shown = ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
             raise InputError(
-                f"This model takes a pandas DataFrame with the columns {shown}; got {type(plain(x)).__name__}."
+                f"This model takes a pandas DataFrame with the columns {shown}; got {type(x).__name__}."
             )
         numbers = [n.column for n in self.numbers]
         return conform(x, numbers, [c.column for c in self.categories], self.readings)

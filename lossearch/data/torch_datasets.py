@@ -16,7 +16,7 @@ from lossearch.data.dataset import Dataset
 from lossearch.data.rows import ConcatRows
 from lossearch.data.splits import ROLES
 from lossearch.data.torch_rows import TorchRows, first_pass, torch_rows
-from lossearch.errors import InputError, refuse
+from lossearch.errors import InputError, LossearchError, refuse
 
 
 def is_torch(found: Any) -> bool:
@@ -29,9 +29,8 @@ def is_torch(found: Any) -> bool:
 
 
 def _is_module(found: Any) -> bool:
-    return all(
-        callable(getattr(found, name, None)) for name in ("setup", "train_dataloader", "val_dataloader")
-    )
+    hooks = ("setup", "train_dataloader", "val_dataloader")
+    return not isinstance(found, type) and all(callable(getattr(found, name, None)) for name in hooks)
 
 
 def from_torch(found: Any, *, name: str = "data") -> Dataset:
@@ -78,14 +77,51 @@ def _of_sets(found: Any, name: str) -> dict[str, TorchRows]:
 
 
 def _of_module(module: Any, name: str, notes: list[str]) -> dict[str, TorchRows]:
-    module.prepare_data()
-    module.setup("fit")
-    loaders = {"train": module.train_dataloader(), "validation": module.val_dataloader()}
-    # the hook that is not overridden raises
-    if not module.test_dataloader.__module__.endswith(".core.hooks"):
-        module.setup("test")
-        loaders["test"] = module.test_dataloader()
-    return {role: _of_loader(loader, f"{name} ({role})", notes) for role, loader in loaders.items()}
+    _asked(module, name, "prepare_data")
+    _asked(module, name, "setup", "fit")
+    loaders = {"train": _loader(module, name, "train"), "validation": _loader(module, name, "val")}
+    if _has(module, "test_dataloader"):
+        _asked(module, name, "setup", "test")
+        loaders["test"] = _loader(module, name, "test")
+    refuse(
+        [f"{name} has no training part: give train_dataloader a DataLoader."]
+        if loaders["train"] is None
+        else []
+    )
+    return {
+        role: _of_loader(loader, f"{name} ({role})", notes)
+        for role, loader in loaders.items()
+        if loader is not None
+    }
+
+
+def _has(module: Any, hook: str) -> bool:
+    """Return whether a data module has a hook of its own: the one of its base raises."""
+    found = getattr(module, hook, None)
+    return found is not None and not getattr(found, "__module__", "").endswith(".core.hooks")
+
+
+def _loader(module: Any, name: str, part: str) -> Any:
+    """Return the loader of a part; None where the module has none."""
+    hook = f"{part}_dataloader"
+    found = _asked(module, name, hook) if _has(module, hook) else None
+    return None if found is None or (isinstance(found, (list, tuple)) and not found) else found
+
+
+def _asked(module: Any, name: str, hook: str, *arguments: str) -> Any:
+    """Return what a data module's hook gives.
+
+    Raises:
+        InputError: it raised; the message names the hook.
+    """
+    try:
+        return getattr(module, hook)(*arguments)
+    except LossearchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            f"{name}: {hook} of the data module failed: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _of_loader(loader: Any, name: str, notes: list[str]) -> TorchRows:

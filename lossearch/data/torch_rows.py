@@ -15,7 +15,8 @@ from torch.utils.data import (
 )
 
 from lossearch._random import generator
-from lossearch.data.arrays import features, plain
+from lossearch.data.arrays import features
+from lossearch.data.containers import plain
 from lossearch.data.rows import (
     PIECE_BYTES,
     Array,
@@ -29,7 +30,7 @@ from lossearch.data.rows import (
     shuffled,
     take,
 )
-from lossearch.errors import InputError
+from lossearch.errors import InputError, LossearchError
 
 Collate = Callable[[list[Any]], Any]
 FIRST_PASS = Draw(0, 0)
@@ -47,7 +48,10 @@ def _pair(batch: Any, name: str) -> tuple[Any, Any]:
 
 
 def _inputs(x: Any) -> Array:
-    return np.asarray(features(x).x)
+    numbers = features(x).x
+    if not isinstance(numbers, np.ndarray):
+        raise InputError(f"inputs come as {type(x).__name__}; give one tensor of numbers.")
+    return numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,14 +184,21 @@ def first_pass(source: TorchRows) -> tuple[TorchRows, Array]:
     hashed = hashlib.blake2b(digest_size=16)
     kept: list[Array] = []
     size = start = 0
-    for given, y in source.everything():
+    shapes: set[tuple[int, ...]] = set()
+    for given, y in _read(source):
         try:
-            x, own = _inputs(given), plain(y, "y")
+            x, own = _inputs(given), np.asarray(plain(y, "y"))
         except InputError as error:
             raise InputError(f"{source.name}, counted from row {start}: {error}") from error
         start += len(x)
-        if len(x) != len(own):
-            raise InputError(f"{source.name} gives {len(x)} inputs with {len(own)} targets.")
+        if np.shape(own)[:1] != (len(x),):
+            raise InputError(f"{source.name} gives {len(x)} inputs with targets of shape {np.shape(own)}.")
+        shapes.add(x.shape[1:])
+        if len(shapes) > 1 or (kept and own.shape[1:] != kept[0].shape[1:]):
+            raise InputError(
+                f"{source.name} gives rows of different shapes, at row {start - len(x)} or soon after: inputs "
+                f"{' and '.join(map(str, shapes))}. Cut or fill them up to one shape."
+            )
         size += x.nbytes
         hashed.update(np.ascontiguousarray(x).data)
         hashed.update(str(own.tolist()).encode())
@@ -196,6 +207,23 @@ def first_pass(source: TorchRows) -> tuple[TorchRows, Array]:
         raise InputError(f"{source.name} gives no rows.")
     y = np.concatenate(kept)
     return source.seen(y, size, hashed.digest()), y
+
+
+def _read(source: TorchRows) -> Iterator[tuple[Any, Any]]:
+    """Give what a source gives; whatever its code raises is told by the source's name.
+
+    Raises:
+        InputError: it cannot be read to its end.
+    """
+    try:
+        yield from source.everything()
+    except LossearchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            f"{source.name} cannot be read: {type(error).__name__}: {error}. It must give (inputs, target), all of "
+            "one shape."
+        ) from error
 
 
 def torch_rows(

@@ -1,0 +1,154 @@
+"""What may be given as an argument of ``search``, in whatever form, as what a study is made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from lossearch.errors import InputError, refuse
+from lossearch.losses import CATALOGUE, Loss
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import EVERY_METRIC
+from lossearch.networks.architecture import NETWORKS
+from lossearch.networks.factory import own_factory
+from lossearch.study.progress import Listener
+from lossearch.tasks.judges import Judging
+
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def losses_of(losses: Any) -> tuple[str | Loss, ...] | None:
+    """Return losses and names of such; None where none are given.
+
+    Args:
+        losses: names in a list or with commas between, a loss, or several of both.
+
+    Raises:
+        InputError: something is neither; of a torch loss the message has our name.
+    """
+    if losses is None:
+        return None
+    given = _several(losses)
+    refuse([_no_loss(x) for x in given if not isinstance(x, (str, Loss))])
+    return given
+
+
+def _several(values: Any) -> tuple[Any, ...]:
+    """Return one value or several as a tuple; names may have commas between."""
+    if isinstance(values, str):
+        return tuple(part.strip() for part in values.split(","))
+    one = isinstance(values, (type, Mapping, nn.Module)) or not isinstance(values, Iterable)
+    return (values,) if one else tuple(values)
+
+
+def _no_loss(given: Any) -> str:
+    ours = _our_name(
+        given, [x for table in CATALOGUE.values() for x in table.values()], "with_logits_loss", "loss"
+    )
+    cure = (
+        f"search trains the one named {ours!r}: losses=[{ours!r}]"
+        if ours
+        else "name one (lossearch losses lists them), or declare a function of your own with @lossearch.loss"
+    )
+    return f"losses holds {_shown(given)}, which is neither a name nor a lossearch.Loss: {cure}."
+
+
+def metrics_of(metric: Any) -> Judging:
+    """Return a metric, its name, or several of both.
+
+    Raises:
+        InputError: something is neither; of another library's metric the message has our name.
+    """
+    if metric is None or isinstance(metric, (str, Metric)):
+        return metric
+    given = _several(metric)
+    refuse([_no_metric(x) for x in given if not isinstance(x, (str, Metric))])
+    refuse([] if given else ["metric is empty: name one, or leave it out for the usual one."])
+    return given
+
+
+def _no_metric(given: Any) -> str:
+    ours = _our_name(given, EVERY_METRIC, "score", "error")
+    cure = (
+        f"ours is named {ours!r}"
+        if ours
+        else "give a name (a wrong one lists them all), or declare yours as lossearch.metrics.metric.Metric"
+    )
+    return f"metric is {_shown(given)}, which is neither a name nor a Metric: {cure}."
+
+
+def _our_name(given: Any, ours: Iterable[Any], *ends: str) -> str | None:
+    """Return the name of the loss or metric that a function or class of another library stands for, if any."""
+    names: dict[str, str] = {}
+    for x in ours:
+        names.setdefault(_bare(x.name), x.name)
+    for x in ours:
+        for alias in x.aliases:
+            names.setdefault(_bare(alias), x.name)
+    word = _WORDS.sub("_", getattr(given, "__name__", type(given).__name__)).lower()
+    words = [word, re.sub(r"^(binary|multiclass|multilabel)_", "", word)]
+    words = [cut for w in words for cut in (*(w.removesuffix(f"_{end}") for end in ends), w)]
+    words += ["".join(part[0] for part in w.split("_") if part) for w in words]
+    return next((names[_bare(w)] for w in words if _bare(w) in names), None)
+
+
+def _bare(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _shown(given: Any) -> str:
+    named = getattr(given, "__name__", None)
+    kind = "class" if isinstance(given, type) else type(given).__name__
+    return f"the {kind} {named}" if isinstance(named, str) else f"a {kind}"
+
+
+def rows_of(values: Any, name: str) -> tuple[Any, Any] | None:
+    """Return X and y of a part that is given by its rows; None where it is not.
+
+    Raises:
+        InputError: it is several things, and not these two.
+    """
+    if values is None or isinstance(values, (bool, int, float, str)):
+        return None
+    if isinstance(values, (tuple, list)) and len(values) == 2:
+        return values[0], values[1]
+    found = f"{len(values)} things" if isinstance(values, (tuple, list)) else f"a {type(values).__name__}"
+    raise InputError(f"{name} is {found}: give its rows as (X, y), or its share of the rows, as 0.2.")
+
+
+def model_of(model: Any) -> str | Callable[..., nn.Module] | None:
+    """Return a factory of networks, or the name of one.
+
+    Raises:
+        InputError: it is neither.
+    """
+    return model if model is None or isinstance(model, str) else own_factory(model, NETWORKS)[0]
+
+
+def listener_of(listener: Any) -> Listener | None:
+    """Return a listener, which may be anything that has its methods.
+
+    Raises:
+        InputError: it lacks some.
+    """
+    hooks = ("note", "started", "trial_done", "finished")
+    lacking = [hook for hook in hooks if not callable(getattr(listener, hook, None))]
+    if listener is not None and lacking:
+        raise InputError(
+            f"listener is a {type(listener).__name__} without {', '.join(lacking)}: derive it from "
+            "lossearch.study.progress.Listener."
+        )
+    found: Listener | None = listener
+    return found
+
+
+def goes_with_data(options: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Return a sentence for each option that is for named data alone, and was given beside X and y."""
+    return [
+        f"{name} is for data that are named or read; with X and y leave it out."
+        for name in names
+        if options.get(name)
+    ]
