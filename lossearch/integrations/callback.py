@@ -15,6 +15,7 @@ from lossearch.errors import InputError, RunFailedError
 from lossearch.integrations import lightning_packages, rules
 from lossearch.metrics.metric import SIGN
 from lossearch.training.contract import Divergence, Outcome
+from lossearch.training.finiteness import first_non_finite
 
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
@@ -56,7 +57,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
     Args:
         trial: the trial that Optuna gave to the objective.
         monitor: a metric logged in validation. It is never a loss where the trial chose between losses.
-        direction: "maximize" or "minimize"; the study's by default.
+        direction: "maximize" or "minimize"; the study's by default, which must be that of a known metric.
         epoch: which validation gives the value, "best" or "last".
         diverged: the value of a diverged trial; by default it is pruned.
         tracking_uri: an MLflow database or server.
@@ -99,7 +100,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         """The monitored metric after each validation."""
         self._trial = trial
         self._study = trial.study if isinstance(trial, optuna.Trial) else None
-        self._sign = SIGN[rules.direction_of(self._study, direction)]
+        self._sign = SIGN[rules.direction_of(self._study, direction, monitor)]
         self._epoch, self._diverged = epoch, diverged
         self._tracking = (tracking_uri, experiment)
         self._tracker: Tracker | None = None
@@ -147,7 +148,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
                 self._report(value, step)
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
-        """Check that this callback can do its work here, and open the record."""
+        """Check that this callback can do its work here."""
         if stage != "fit":
             return
         if self._used:
@@ -160,8 +161,16 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
                 f"LossSearchCallback works on one device; this trainer has {trainer.world_size} processes. "
                 "Use Trainer(devices=1, num_nodes=1), and one process a trial to use more devices."
             )
-        self._used = self._fitting = True
+        self._fitting = True
+
+    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:  # noqa: ARG002
+        """Open the record: a search for a rate or a batch size by a Tuner has ended before this."""
+        self._used = True
         self._tracker = self._new_tracker(trainer)
+
+    def teardown(self, trainer: Trainer, pl_module: Any, stage: str) -> None:  # noqa: ARG002
+        """Be as new after a fit that trained nothing of its own, such as a Tuner's."""
+        self._fitting = False
 
     def on_train_batch_end(
         self,
@@ -176,7 +185,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         if isinstance(loss, Tensor) and self.outcome is None and not bool(torch.isfinite(loss).all()):
             self._diverge(trainer, "loss", float(loss.detach().float().mean()))
 
-    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:  # noqa: ARG002
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Report the metric; stop where it is not finite or the pruner says so."""
         if trainer.sanity_checking or not self._fitting or self.outcome is not None:
             return
@@ -185,6 +194,8 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         value = float(trainer.callback_metrics[self.monitor])
         if not math.isfinite(value):
             self._diverge(trainer, self.monitor, value)
+        self._look_at_weights(trainer, pl_module)
+        if self.outcome is not None:
             return
         self._report(value, len(self.values))
         self.values.append(value)
@@ -198,6 +209,10 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         elif self._tracker is not None:
             self._tracker.update(self._snapshot("RUNNING"))
 
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Stop where weights are not finite: what a module steps by itself, it need not return the loss of."""
+        self._look_at_weights(trainer, pl_module)
+
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:  # noqa: ARG002
         """Close the record."""
         if self.outcome is None and not self.values:
@@ -208,6 +223,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         """Close the record of a training that raised."""
         if not self._fitting:
             return
+        self._used = True
         interrupted = isinstance(exception, KeyboardInterrupt)
         reason = "interrupted" if interrupted else f"{type(exception).__name__}: {exception}"
         self._close(Outcome.FAILED, reason, "KILLED" if interrupted else "FAILED")
@@ -226,6 +242,11 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         if self._epoch == "last":
             return len(self.values) - 1
         return max(range(len(self.values)), key=lambda i: self._sign * self.values[i])
+
+    def _look_at_weights(self, trainer: Trainer, pl_module: Any) -> None:
+        bad = first_non_finite(pl_module.parameters()) if self.outcome is None else None
+        if bad is not None:
+            self._diverge(trainer, "weights", bad)
 
     def _diverge(self, trainer: Trainer, what: str, value: float) -> None:
         lr = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else math.nan
@@ -266,20 +287,9 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
     def _snapshot(self, status: str) -> TrialSnapshot:
         from lossearch.integrations.tracking import TrialSnapshot
 
-        tags = {
-            "lossearch.state": "running" if self.outcome is None else str(self.outcome),
-            "lossearch.trial": str(self._trial.number),
-            "lossearch.study": self._study_name(),
-            "lossearch.pair": rules.pair_of(self._trial.params),
-            "lossearch.reason": self.reason,
-        }
-        return TrialSnapshot(
-            self.monitor,
-            self.values,
-            rules.searched(self._trial.params),
-            {k: v for k, v in tags.items() if v},
-            status,
-        )
+        state = "running" if self.outcome is None else str(self.outcome)
+        tags = rules.tags(self._trial, self._study_name(), state, self.reason)
+        return TrialSnapshot(self.monitor, self.values, rules.searched(self._trial.params), tags, status)
 
     def _study_name(self) -> str:
         return "" if self._study is None else self._study.study_name

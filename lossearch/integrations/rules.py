@@ -13,15 +13,24 @@ from optuna.trial import BaseTrial
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError
 from lossearch.metrics.metric import SIGN
+from lossearch.metrics.registry import METRICS
 
 _A_LOSS = re.compile(r"(?:(?:train|training|val|valid|validation|test)[_/.\- ])?loss(?:_epoch|_step)?")
 
 
-def direction_of(study: optuna.Study | None, asked: str | None) -> str:
+_PART = re.compile(r"(?:train|training|val|valid|validation|test)[_/.\- ]")
+
+
+def direction_of(study: optuna.Study | None, asked: str | None, monitor: str = "") -> str:
     """Return "maximize" or "minimize" from what was asked and what the study says.
 
+    Args:
+        study: the trial's, None where it has none.
+        asked: what was asked for.
+        monitor: what is monitored; a metric of ours by its name has a direction of its own.
+
     Raises:
-        InputError: neither says it, or they contradict each other.
+        InputError: neither says it, or they contradict each other, or nobody asked for what contradicts the metric.
     """
     if asked is not None and asked not in SIGN:
         raise InputError(f"direction is 'maximize' or 'minimize'; got {asked!r}.")
@@ -32,6 +41,13 @@ def direction_of(study: optuna.Study | None, asked: str | None) -> str:
     if found is None:
         why = "the study has several objectives" if study else "this trial has no study"
         raise InputError(f"Say direction='maximize' or direction='minimize': {why}.")
+    metric = METRICS.get(_PART.sub("", monitor, count=1))
+    if asked is None and metric is not None and metric.direction != found:
+        raise InputError(
+            f"{monitor!r} is to be {metric.direction}d, and the study's direction is {found!r} (Optuna's default): its "
+            f"best trial would be the worst. Make it with optuna.create_study(direction={metric.direction!r}), or say "
+            f"direction={found!r} here if it is another metric."
+        )
     return found
 
 
@@ -74,3 +90,15 @@ def pair_of(params: Mapping[str, Any]) -> str:
     """Return the pair that a trial's parameters name, '' where there is none."""
     found = [v for k, v in params.items() if k.endswith("pair") and isinstance(v, str) and "/" in v]
     return ", ".join(found)
+
+
+def tags(trial: BaseTrial, study: str, state: str, reason: str) -> dict[str, str]:
+    """Return the tags of a trial's run; what there is nothing to say of is left out."""
+    every = {
+        "lossearch.state": state,
+        "lossearch.trial": str(trial.number),
+        "lossearch.study": study,
+        "lossearch.pair": pair_of(trial.params),
+        "lossearch.reason": reason,
+    }
+    return {k: v for k, v in every.items() if v}

@@ -155,6 +155,10 @@ class Kind(ABC):
             InputError: shape or values do not fit; it begins with ``who``.
         """
 
+    def codes_of(self, target: Tensor) -> tuple[int, int] | None:  # noqa: ARG002 - most kinds have one coding
+        """Return what stands for 0 and 1 in raw targets, where they show that it is other numbers or these."""
+        return None
+
     @abstractmethod
     def predictions(self, raw: Tensor, readout: Readout, wanted: Collection[str]) -> Predictions:
         """Return what raw output (..., N, n_out) says of each row; fields not ``wanted`` may lack."""

@@ -61,6 +61,11 @@ class Binary(ClassKind):
             raise InputError(f"{who} takes binary targets 0/1 or -1/+1; got {some_values(found)}.")
         return found.clamp(min=0) if -1 in values else found
 
+    def codes_of(self, target: Tensor) -> tuple[int, int] | None:
+        """Return (-1, 1) or (0, 1); None where all are of class 1."""
+        low = int(target.min()) if target.numel() else 1
+        return None if low == 1 else (low, 1)
+
     def predictions(self, raw: Tensor, readout: Readout, wanted: Collection[str]) -> Predictions:  # noqa: ARG002
         """Return label, score and output, and the probability of class 1 where there is one, (..., N)."""
         output = readout.activation(raw)

@@ -32,7 +32,8 @@ class Criterion(nn.Module):
     """A pair made callable: encode the target, stable value, mean over the batch; and prediction.
 
     Called with raw network output (N, n_out), or (N,) for one output, and raw targets: class 0/1 (or
-    -1/+1) (N,), class index (N,), labels (N, L), or real values (N,) or (N, T) in original units.
+    -1/+1) (N,), class index (N,), labels (N, L), or real values (N,) or (N, T) in original units. What it predicts
+    is in the numbers that stood for the classes when it was last called with targets, 0 and 1 before that.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Criterion(nn.Module):
         super().__init__()
         self.pair = pair
         self.params = _checked(pair.loss, params or {})
+        self.codes: tuple[int, int] | None = None
         statistics = statistics or TargetStatistics()
         # no buffer: a module's half() or to(float32) would take digits that targets far from 0 need
         self.location = pair.encoding.location(statistics)
@@ -76,6 +78,7 @@ class Criterion(nn.Module):
 
     def _ready(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
         raw, target = canonical(self.pair, raw_output, raw_target)
+        self.codes = KINDS[self.pair.kind].codes_of(raw_target) or self.codes
         return raw, self.encode(target, self.pair.n_out(raw.shape[-1]) or 0, raw.dtype)
 
     def per_sample(self, raw_output: Tensor, raw_target: Tensor) -> Tensor:
@@ -106,7 +109,11 @@ class Criterion(nn.Module):
         Values are float64.
         """
         found = self.predictions(raw_output)
-        return cast("Tensor", found.label if found.value is None else found.value.squeeze(-1))
+        if found.value is not None:
+            return found.value.squeeze(-1)
+        label = cast("Tensor", found.label)
+        low, high = self.codes or (0, 1)
+        return label if (low, high) == (0, 1) else label * (high - low) + low
 
     def predict_proba(self, raw_output: Tensor) -> Tensor:
         """Return class probabilities, (N, C), or those of each label, (N, L).

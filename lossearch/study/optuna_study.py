@@ -19,14 +19,23 @@ def open_study(store: Store, plan: Plan, url: str | None) -> optuna.Study:
     Raises:
         StoreError: the storage cannot be opened, or holds another study of this name.
     """
+    directions = directions_of([m.direction for m in plan.task.objectives])
     study = optuna.create_study(
         storage=open_storage(store, plan.name, url),
         study_name=plan.name,
-        directions=directions_of([m.direction for m in plan.task.objectives]),
+        directions=directions,
         load_if_exists=True,
     )
     digest = plan.digest()
     stored = study.user_attrs.get("lossearch.digest")
+    if stored is None and study.directions != directions:
+        # Optuna opens a study that is there with the directions that it was made with
+        wanted, there = (", ".join(d.name.lower() for d in which) for which in (directions, study.directions))
+        raise StoreError(
+            f"The Optuna storage holds a study named {plan.name!r} of direction {there}, and "
+            f"{', '.join(m.name for m in plan.task.objectives)} is to be optimised by {wanted}. Delete it "
+            "(optuna.delete_study), or use another --name or --storage."
+        )
     if stored is None and not study.get_trials(deepcopy=False):
         study.set_user_attr("lossearch.digest", digest)
         study.set_user_attr("lossearch.metric", plan.task.metric.name)
