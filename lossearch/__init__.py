@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from lossearch.api import load, search
     from lossearch.api.comparison import compare
     from lossearch.api.result import Result
-    from lossearch.errors import IllegalPairError, InputError, LossearchError, RunFailedError
+    from lossearch.errors import (
+        IllegalPairError,
+        InputError,
+        LossearchError,
+        RunFailedError,
+        TerminatedError,
+    )
     from lossearch.integrations import LossSearchCallback, suggest
     from lossearch.losses import Loss, loss
     from lossearch.model import FittedModel, load_model
@@ -33,6 +39,7 @@ _HOMES = {
     "Point": "space",
     "Result": "api.result",
     "RunFailedError": "errors",
+    "TerminatedError": "errors",
     "compare": "api.comparison",
     "criterion": "pairs",
     "load": "api",
@@ -60,6 +67,7 @@ __all__ = [  # noqa: RUF022 - by use
     "InputError",
     "IllegalPairError",
     "RunFailedError",
+    "TerminatedError",
     "__version__",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from signal import Signals
 
 
 class LossearchError(Exception):
@@ -38,6 +39,29 @@ class StoreError(InputError):
 
 class RunFailedError(LossearchError, RuntimeError):
     """A study began and could not give an answer."""
+
+
+class TerminatedError(LossearchError):
+    """A signal asked the process to end; ``exit_code`` is what shells make of it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"{Signals(number).name} asked the process to end. What is done is kept; the same call again continues."
+        )
+        self.exit_code = signal_exit_code(number)
+
+
+class SignalledError(KeyboardInterrupt):
+    """A signal has asked the process to end: this passes through whatever is under way, as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(Signals(number).name)
+        self.number = number
+
+
+def signal_exit_code(number: int) -> int:
+    """Return the exit code of a process that a signal ended."""
+    return 128 + number
 
 
 def refuse(problems: Sequence[str], error: type[InputError] = InputError) -> None:

@@ -96,7 +96,8 @@ def search(
 
     Raises:
         InputError: what is asked for cannot be done; the message lists why.
-        RunFailedError: trials fail one after another in the same way.
+        RunFailedError: trials fail one after another in the same way, or code that is run calls ``sys.exit``.
+        TerminatedError: SIGTERM came while something was trained.
     """
     data = os.fspath(data) if isinstance(data, os.PathLike) else data
     listener, model, metric, own = (

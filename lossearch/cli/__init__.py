@@ -14,11 +14,11 @@ import click
 
 from lossearch.cli.compare import compare
 from lossearch.cli.export import export
-from lossearch.cli.options import INTERRUPTED
 from lossearch.cli.records import remove, sync, ui
 from lossearch.cli.report import check, list_studies, losses, report
 from lossearch.cli.rerun import rerun
 from lossearch.cli.run import run
+from lossearch.cli.signals import ended_by_signals, exit_code
 from lossearch.errors import LossearchError
 
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -93,29 +93,32 @@ def _quiet_process(*, verbose: bool) -> Iterator[None]:
 
 
 def invoke(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
+    """Run one command and return its exit code.
+
+    0 done, 1 failed, 2 wrong input, 130 interrupted, 143 or 129 ended by SIGTERM or SIGHUP.
+    """
     debug = "--debug" in arguments
     verbose = debug or bool({"-v", "--verbose"} & set(arguments))
     try:
-        with _quiet_process(verbose=verbose):
+        with _quiet_process(verbose=verbose), ended_by_signals():
             code: Any = commands.main(list(arguments), prog_name="lossearch", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt) as ending:
         click.echo("Interrupted.", err=True)
-        return INTERRUPTED
+        return exit_code(ending.__cause__ if isinstance(ending, click.Abort) else ending)
     except (_ReaderGoneError, BrokenPipeError):
         return _reader_gone()
     except LossearchError as error:
         return _tell(error, str(error), error.exit_code, debug=debug)
-    except Exception as error:  # noqa: BLE001 - the last line of defence: one message, no traceback
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the last line of defence: one message, no traceback
         more = "" if debug else "\nThis was not expected. Run again with --debug for the traceback."
         return _tell(error, f"{type(error).__name__}: {error}{more}", 1, debug=debug)
 
 
-def _tell(error: Exception, message: str, code: int, *, debug: bool) -> int:
+def _tell(error: BaseException, message: str, code: int, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
     click.echo(f"Error: {message}", err=True)

@@ -9,9 +9,6 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-INTERRUPTED = 130
-"""Exit code of a command ended by Ctrl-C."""
-
 
 def debug_option(command: F) -> F:
     """Add --debug, which :func:`lossearch.cli.invoke` reads."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from lossearch.cli.options import INTERRUPTED, debug_option, format_option
+from lossearch.cli.options import debug_option, format_option
 from lossearch.cli.output import only_json, show, write_json
+from lossearch.cli.signals import exit_code
 from lossearch.cli.study_options import SettingType, StudyCommand
-from lossearch.errors import InputError
+from lossearch.errors import InputError, TerminatedError
 
 if TYPE_CHECKING:
     from lossearch.api.result import Result
@@ -134,12 +135,12 @@ def _run(config: StudyConfig, form: str, answer: TextIO, *, quiet: bool, verbose
     try:
         with shown or nullcontext():
             result = api.run(config, listener=shown)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TerminatedError) as ending:
         so_far = f" ({shown.so_far})" if shown and shown.so_far else ""
-        click.echo(
-            f"\nInterrupted{so_far}. What is done is kept; the same command again continues.", err=True
-        )
-        raise click.exceptions.Exit(INTERRUPTED) from None
+        told = "What is done is kept; the same command again continues."
+        click.echo(f"\nInterrupted{so_far}. {told}", err=True)
+        code = ending.exit_code if isinstance(ending, TerminatedError) else exit_code(ending)
+        raise click.exceptions.Exit(code) from None
     say_result(result, form, answer)
 
 

@@ -13,12 +13,15 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from lossearch._random import isolated
+from lossearch.errors import RunFailedError, SignalledError
 from lossearch.training.contract import TrainSettings
 from lossearch.training.precision import PRECISIONS
 
@@ -64,18 +67,44 @@ def threads(count: int | None) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Give Ctrl-C back as KeyboardInterrupt, where a Trainer has made it a SystemExit."""
+    """Let nothing end the process by SystemExit.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or another signal, which a Trainer makes a SystemExit; SIGTERM as SignalledError.
+        RunFailedError: the user's code called ``sys.exit``.
+    """
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT) if main else None
     try:
         yield
+    except SIGTERMException:
+        raise SignalledError(signal.SIGTERM) from None
     except SystemExit as ending:
         if isinstance(ending.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from None
-        raise
+            raise ending.__context__ from None
+        raise process_ended(ending) from ending
     finally:
         if handler is not None:
             signal.signal(signal.SIGINT, handler)
+
+
+def process_ended(ending: SystemExit) -> RunFailedError:
+    """Return the error that stands for a ``sys.exit`` of code that a study runs."""
+    return RunFailedError(
+        f"SystemExit({ending.code!r}): code that the study runs (network, loss, data or listener) called sys.exit, "
+        "which would end the process as if all were well. Raise an error there instead."
+    )
+
+
+def fit(trainer: pl.Trainer, module: pl.LightningModule, *loaders: Any) -> None:
+    """Train a module; a SIGTERM that came too late for the Trainer to heed is heeded here.
+
+    Raises:
+        SignalledError: it came.
+    """
+    trainer.fit(module, *loaders)
+    if trainer.received_sigterm:
+        raise SignalledError(signal.SIGTERM)
 
 
 @contextmanager

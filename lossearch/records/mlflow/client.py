@@ -210,7 +210,11 @@ def no_autolog() -> Iterator[bool]:
         Whether there was any to suspend.
     """
     module = sys.modules.get("mlflow.utils.autologging_utils")
-    if module is None or _suspended(module) or all(map(module.autologging_is_disabled, module.AUTOLOGGING_INTEGRATIONS)):
+    if (
+        module is None
+        or _suspended(module)
+        or all(map(module.autologging_is_disabled, module.AUTOLOGGING_INTEGRATIONS))
+    ):
         yield False
         return
     with module.disable_autologging():

@@ -22,7 +22,7 @@ from lossearch.training.contract import (
 )
 from lossearch.training.plain.module import ReplicateModule
 from lossearch.training.preflight.preflight import Preflight, known_or_checked
-from lossearch.training.trainer import contained, free_memory, make_trainer, out_of_memory
+from lossearch.training.trainer import contained, fit, free_memory, make_trainer, out_of_memory
 
 _TRACEBACK_LINES = 12
 
@@ -84,7 +84,7 @@ def _fit(
         dtype, device = module.precision.weights, rows.x.device
         encode = partial(module.criterion.encode, n_out=call.task.n_out, dtype=dtype)
         batches = StreamedBatches(stored, encode, size, lambda: trainer.current_epoch, dtype, device)
-    trainer.fit(module, batches, SingleBatch((held_out.x, held_out.encoded)))
+    fit(trainer, module, batches, SingleBatch((held_out.x, held_out.encoded)))
     if module.stopped:
         return None
     divergence = module.divergence

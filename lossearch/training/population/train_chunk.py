@@ -15,7 +15,7 @@ from lossearch.training.plain.train import train_one
 from lossearch.training.population.chunks import Chunk, Configuration
 from lossearch.training.population.module import PopulationModule
 from lossearch.training.population.population import Population
-from lossearch.training.trainer import contained, make_trainer
+from lossearch.training.trainer import contained, fit, make_trainer
 
 Results = Mapping[Replicate, ReplicateResult]
 
@@ -48,7 +48,7 @@ def train_together(call: TrainingCall, chunk: Chunk, block: int | None = None) -
         population.block = block
         module = PopulationModule(population, [c.until for c in configurations])
         # without a loop of the Trainer's own for validation, which takes as long as a small population's
-        trainer.fit(module, range(1))
+        fit(trainer, module, range(1))
         if module.stopped:
             return None
         module.score_best()
