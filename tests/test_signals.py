@@ -246,7 +246,7 @@ def started(place: Path, *more: str) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("sign", ["2 pairs", "[1/", "[7/", "Confirming"])
+@pytest.mark.parametrize("sign", ["metric accuracy", "[1/", "[7/", "Confirming"])
 def test_a_process_killed_at_several_moments_ends_with_its_code_and_resumes(sign, number, tmp_path):
     process = started(tmp_path, "--no-mlflow")
     assert process.stderr is not None
