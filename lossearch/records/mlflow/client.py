@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -233,7 +234,7 @@ def untouched() -> Iterator[None]:
                 del os.environ[key]
 
 
-def _suspended(module: Any) -> bool:
+def _suspended(module: ModuleType) -> bool:
     """Return whether autologging is suspended already, and is to stay so afterwards."""
     return bool(getattr(module, "_AUTOLOGGING_GLOBALLY_DISABLED", False))
 
