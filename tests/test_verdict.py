@@ -214,7 +214,7 @@ def test_one_class_only_is_refused():
     with pytest.raises(InputError) as caught:
         verdict_of(found)
     assert str(caught.value) == (
-        "auroc is not defined on the test rows, or on most draws of them: a class is missing. "
+        "auroc is not defined on the test part: it holds one class only. "
         "Judge by another metric, or hold out more rows."
     )
 

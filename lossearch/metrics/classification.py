@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lossearch.kinds import Predictions
+from lossearch.metrics.definedness import of_class_one, of_two_classes
 from lossearch.metrics.leverage import any_class, own_class, ranked_class
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read, summarised
@@ -213,6 +214,11 @@ def keras2_accuracy(predictions: Predictions, target: Tensor) -> Tensor:
 
 
 _CLASSES = ("binary", "multiclass")
+_AVERAGE_PRECISION = Metric(
+    "average_precision", ("binary",), MAXIMIZE, average_precision, "score", "prior",
+    "average precision, one class vs rest", aliases=("ap", "pr_auc", "auprc", "average_precision_score"),
+    low=0, high=1, leverage=any_class, undefined=of_class_one,
+)  # fmt: skip
 _BRIER = Metric(
     "brier", ("binary",), MINIMIZE, brier, "probability", "prior", "squared error of the probabilities",
     aliases=("brier_score", "brier_score_loss", "neg_brier_score"), by_row=True, low=0, high=1,
@@ -228,35 +234,32 @@ METRICS = (
     Metric(
         "balanced_accuracy", _CLASSES, MAXIMIZE, balanced_accuracy, "label", "majority",
         "recall, mean over classes", aliases=("balanced_acc", "bacc", "balanced_accuracy_score"),
-        low=0, high=1, leverage=own_class,
+        low=0, high=1, leverage=own_class, undefined=of_two_classes,
     ),
     Metric(
         "precision_macro", _CLASSES, MAXIMIZE, precision_macro, "label", "majority",
         "precision, mean over classes", aliases=("precision", "macro_precision", "precision_score"),
-        low=0, high=1, leverage=any_class,
+        low=0, high=1, leverage=any_class, undefined=of_two_classes,
     ),
     Metric(
         "recall_macro", _CLASSES, MAXIMIZE, recall_macro, "label", "majority",
         "recall, mean over classes that occur in target or predictions",
-        aliases=("recall", "macro_recall", "recall_score"), low=0, high=1, leverage=own_class,
+        aliases=("recall", "macro_recall", "recall_score"), low=0, high=1, leverage=own_class, undefined=of_two_classes,
     ),
     Metric(
         "f1_macro", _CLASSES, MAXIMIZE, f1_macro, "label", "majority", "F1, mean over classes",
-        aliases=("f1", "macro_f1", "f1_score"), low=0, high=1, leverage=any_class,
+        aliases=("f1", "macro_f1", "f1_score"), low=0, high=1, leverage=any_class, undefined=of_two_classes,
     ),
     Metric(
         "mcc", _CLASSES, MAXIMIZE, mcc, "label", "majority", "Matthews correlation",
-        aliases=("matthews_corrcoef", "matthews"), low=-1, high=1, leverage=any_class,
+        aliases=("matthews_corrcoef", "matthews"), low=-1, high=1, leverage=any_class, undefined=of_two_classes,
     ),
     Metric(
         "auroc", _CLASSES, MAXIMIZE, auroc, "score", "prior", "area under the ROC curve, one class vs rest",
-        aliases=("auc", "roc_auc", "roc_auc_score", "roc_auc_ovr"), low=0, high=1, leverage=ranked_class,
+        aliases=("auc", "roc_auc", "roc_auc_score", "roc_auc_ovr"), low=0, high=1, leverage=ranked_class, undefined=of_two_classes,
     ),
-    Metric(
-        "average_precision", _CLASSES, MAXIMIZE, average_precision, "score", "prior",
-        "average precision, one class vs rest",
-        aliases=("ap", "pr_auc", "auprc", "average_precision_score"), low=0, high=1, leverage=any_class,
-    ),
+    _AVERAGE_PRECISION,
+    replace(_AVERAGE_PRECISION, kinds=("multiclass",), undefined=of_two_classes),
     Metric(
         "log_loss", _CLASSES, MINIMIZE, log_loss, "probability", "prior",
         "minus mean log probability of the true class", aliases=("neg_log_loss", "logloss"),

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lossearch.kinds import Predictions
+from lossearch.metrics.definedness import of_varied_values
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read
 
@@ -41,6 +42,6 @@ METRICS = (
     ),
     Metric(
         "d2_poisson", ("count",), MAXIMIZE, d2_poisson, "value", "mean", "share of the Poisson deviance explained",
-        aliases=("d2_tweedie_score",), high=1,
+        aliases=("d2_tweedie_score",), high=1, undefined=of_varied_values,
     ),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lossearch.kinds import Predictions
+from lossearch.metrics.definedness import everywhere
 from lossearch.metrics.leverage import every_row
 
 MAXIMIZE, MINIMIZE = "maximize", "minimize"
@@ -26,6 +27,7 @@ class Metric:
     "majority", "mean" or "median". ``by_row`` says that the score is the mean of what single rows score.
     ``low`` and ``high`` are the ends of its range, and ``leverage(target)`` says how much of it each row
     alone may change, (N,) float64: by these, intervals stay in the range and few rows are known for few.
+    ``undefined(target)`` says what rows lack to be scored, '' where they can be: it judges on no others.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Metric:
     low: float = -math.inf
     high: float = math.inf
     leverage: Callable[[Tensor], Tensor] = every_row
+    undefined: Callable[[Tensor], str] = everywhere
 
     @property
     def sign(self) -> int:

@@ -14,6 +14,7 @@ from torch import Tensor
 from lossearch.kinds import Predictions
 from lossearch.metrics import classification
 from lossearch.metrics.classification import Steps, ratio, threshold_steps
+from lossearch.metrics.definedness import of_labels, of_varied_labels
 from lossearch.metrics.leverage import any_label, own_label, ranked_label
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read, summarised
@@ -109,11 +110,11 @@ _LABELS = ("multilabel",)
 METRICS = (
     Metric(
         "f1_macro", _LABELS, MAXIMIZE, f1_macro, "label", "majority", "F1 of each label, averaged",
-        aliases=("f1", "macro_f1", "f1_score"), low=0, high=1, leverage=own_label,
+        aliases=("f1", "macro_f1", "f1_score"), low=0, high=1, leverage=own_label, undefined=of_labels,
     ),
     Metric(
         "f1_micro", _LABELS, MAXIMIZE, f1_micro, "label", "majority", "F1 of all labels together",
-        aliases=("micro_f1",), low=0, high=1, leverage=any_label,
+        aliases=("micro_f1",), low=0, high=1, leverage=any_label, undefined=of_labels,
     ),
     Metric(
         "f1_samples", _LABELS, MAXIMIZE, f1_samples, "label", "majority", "F1 of each row, averaged",
@@ -130,12 +131,12 @@ METRICS = (
     ),
     Metric(
         "auroc", _LABELS, MAXIMIZE, auroc, "score", "prior", "area under each label's ROC curve, averaged",
-        aliases=("auc", "roc_auc", "roc_auc_score"), low=0, high=1, leverage=ranked_label,
+        aliases=("auc", "roc_auc", "roc_auc_score"), low=0, high=1, leverage=ranked_label, undefined=of_varied_labels,
     ),
     Metric(
         "average_precision", _LABELS, MAXIMIZE, average_precision, "score", "prior",
         "average precision of each label, averaged", aliases=("ap", "map", "pr_auc", "average_precision_score"),
-        low=0, high=1, leverage=own_label,
+        low=0, high=1, leverage=own_label, undefined=of_labels,
     ),
     Metric(
         "log_loss", _LABELS, MINIMIZE, log_loss, "probability", "prior",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lossearch.kinds import Predictions
+from lossearch.metrics.definedness import of_varied_values
 from lossearch.metrics.leverage import whole_range
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read
@@ -86,7 +87,7 @@ METRICS = (
     ),
     Metric(
         "r2", _REAL, MAXIMIZE, r2, "value", "mean", "share of variance explained",
-        aliases=("r2_score", "r_squared"), high=1,
+        aliases=("r2_score", "r_squared"), high=1, undefined=of_varied_values,
     ),
     Metric(
         "max_error", _REAL, MINIMIZE, max_error, "value", "mean", "largest absolute error",

@@ -23,6 +23,7 @@ from lossearch.study.plan import Plan
 from lossearch.study.resolve import refuse_unknown, resolve_budget, resolve_settings, resolve_space
 from lossearch.study.undisturbed import undisturbed
 from lossearch.tasks.build import make_task
+from lossearch.tasks.judged_parts import check_judged
 from lossearch.tasks.judges import Judging
 from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainingMethod
@@ -234,5 +235,6 @@ def prepare(
     notes = [*on_space, *on_budget, *_refused_as_published(config, task)]
     if config.train.epochs is None or config.train.batch_size is None:
         notes.append(f"{settings.epochs} epochs in batches of {settings.batch_size}.")
+    notes += check_judged(task, budget.seeds)
     plan = Plan(config.name, task, space, settings, budget, tuple(notes))
     return Prepared(plan, make, config, preflight_study(task, space, budget.seeds, settings))

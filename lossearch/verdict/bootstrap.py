@@ -93,8 +93,8 @@ def resample(evidence: Evidence, draws: int, seed: int) -> Draws:
     shape = (len(evidence.pairs), len(evidence.seeds))
     once = np.ones((1, len(evidence.target)), dtype=np.int64)
     found = _anew(evidence.metric, bundles, once, shape)[0]
-    alive = np.isfinite(found)
-    if not alive.any() and not all(ended.all() for ended in evidence.diverged.values()):
+    alive = ~np.stack([evidence.diverged[pair] for pair in evidence.pairs])
+    if not np.isfinite(found[alive]).all():
         raise InputError(_undefined(evidence))
     units = _units(evidence)
     by_rows = _on_drawn_rows(evidence, bundles, units, draws, seed, alive)
@@ -141,9 +141,14 @@ def _alive(evidence: Evidence, pair: str) -> list[Predictions]:
 
 
 def _undefined(evidence: Evidence) -> str:
+    lacks = evidence.metric.undefined(evidence.target)
+    where = (
+        f"the {evidence.part} part: {lacks}"
+        if lacks
+        else f"the {evidence.part} rows, or on most draws of them"
+    )
     return (
-        f"{evidence.metric.name} is not defined on the {evidence.part} rows, or on most draws of them: "
-        "a class is missing. Judge by another metric, or hold out more rows."
+        f"{evidence.metric.name} is not defined on {where}. Judge by another metric, or hold out more rows."
     )
 
 
@@ -305,6 +310,7 @@ def _anew(metric: Metric, bundles: Sequence[_Bundle], counts: Ints, shape: tuple
     for draw, count in zip(found, counts, strict=True):
         for bundle in bundles:
             rows = torch.from_numpy(np.repeat(np.arange(len(bundle.rows)), count[bundle.rows]))
-            for places, predictions in bundle.stacks if len(rows) else ():
-                draw[places] = _score(metric, _at(predictions, rows), bundle.target[rows])
+            target = bundle.target[rows]
+            for places, predictions in () if not len(rows) or metric.undefined(target) else bundle.stacks:
+                draw[places] = _score(metric, _at(predictions, rows), target)
     return found.reshape(-1, *shape)

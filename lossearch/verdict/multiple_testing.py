@@ -179,7 +179,8 @@ def _normal_scores(draws: int) -> Floats:
 def quantiles(estimates: Estimates, level: float) -> Floats:
     """Return the normal quantile, (J,), that each estimate's error alone exceeds in a share ``level`` of cases."""
     largest = np.sort(np.abs(estimates.z), axis=0)[_place(len(estimates.z), level)]
-    return np.maximum(largest, float(stats.norm.isf(level / 2)))
+    found: Floats = np.maximum(largest, stats.norm.isf(level / 2))
+    return found
 
 
 @dataclass(frozen=True)
