@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -122,10 +122,8 @@ class PlainDisplay(_Display):
 class LiveDisplay(_Display):
     """A bar with done of total, best, failures and time left; notes scroll above it."""
 
-    def __init__(
-        self, console: Console, *, every: bool = False, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        super().__init__(console, every=every, clock=clock)
+    def __init__(self, console: Console, **options: Any) -> None:
+        super().__init__(console, **options)
         self._progress = Progress(
             TextColumn("{task.completed:.0f}/{task.total:.0f} trials"),
             BarColumn(bar_width=30),

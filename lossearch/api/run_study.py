@@ -118,11 +118,8 @@ def _search(
         searched = method if recorder.weights is None else partial(method, keep_weights=True)
         listener.finished(Search(prepared.plan, searched, recorder, listener)())
         confirm_and_judge(prepared, group, store.study_dir(name), recorder, listener)
-    except KeyboardInterrupt:
-        _finish(store, name, recorder.view, "killed")
-        raise
-    except BaseException:
-        _finish(store, name, recorder.view, "failed")
+    except BaseException as error:
+        _finish(store, name, recorder.view, "killed" if isinstance(error, KeyboardInterrupt) else "failed")
         raise
     return _finish(store, name, recorder.view, "finished")
 

@@ -87,14 +87,7 @@ class Reopened:
                 yield prepared, prepared.method(lambda _: None, group)
 
     def model(self, point: Point, epoch: int, parts: str = "train") -> FittedModel:
-        """Return the model of a point trained to the end of an epoch: the one kept, or one trained now.
-
-        ``parts``: "train", or "train+validation" for all rows but the test part.
-
-        Raises:
-            InputError: ``parts`` is neither; or the data are needed and are not here.
-            RunFailedError: it diverged under every seed tried.
-        """
+        """Return the model of a point trained until an epoch, the one kept or one trained now; see :meth:`Result.fit`."""
         if parts not in PARTS:
             raise InputError(f"A model is fitted on {' or '.join(map(repr, PARTS))}; got {parts!r}.")
         found = self._kept(point, epoch) if parts == "train" else None
@@ -115,11 +108,7 @@ class Reopened:
         return load_pair_model(folder, point, epoch, model=factory, losses=own)
 
     def weights(self, record: TrialRecord) -> dict[int, State]:
-        """Return the weights kept of a trial's replicates, by seed; those that diverged have none.
-
-        Raises:
-            InputError: they are not kept; the message says how they are made again.
-        """
+        """Return the weights kept of a trial's replicates, by seed; see :meth:`Result.weights`."""
         found = read_weights(self.store.study_dir(self.declared.name), record)
         if found is None:
             raise InputError(
@@ -130,15 +119,7 @@ class Reopened:
         return dict(found.states)
 
     def rerun(self, record: TrialRecord, *, keep_weights: bool = False) -> Rerun:
-        """Train a recorded trial again and say whether its value is reproduced.
-
-        ``keep_weights`` keeps those of its replicates, in place of any there are.
-
-        Raises:
-            InputError: the data are not here, or the trial has no value.
-            StudyMismatchError: the data are not what they were.
-            RunFailedError: training failed.
-        """
+        """Train a recorded trial again and say whether its value is reproduced; see :func:`lossearch.api.rerun`."""
         folder = self.store.study_dir(self.declared.name)
         with self.trained() as (prepared, method):
             metric = prepared.plan.task.metric.name

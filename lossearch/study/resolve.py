@@ -6,9 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
-import torch
-from torch import nn
-
 from lossearch._registry import unknown_name
 from lossearch.config import BudgetTable, SpaceTable, StudyConfig, TrainTable
 from lossearch.config.tables import SEARCHABLE, SearchRange
@@ -22,7 +19,7 @@ from lossearch.study.samplers import MODELS, SAMPLERS
 from lossearch.study.seeds import search_seeds
 from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainSettings
-from lossearch.training.optimizers import OPTIMIZERS, make_optimizer
+from lossearch.training.optimizers import OPTIMIZERS
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES
 
@@ -93,12 +90,7 @@ def _setting(name: str, given: SearchRange, allowed: Sequence[str]) -> Dimension
 
 
 def resolve_settings(train: TrainTable, epochs: int, batch_size: int) -> TrainSettings:
-    """Return how replicates are trained; ``epochs`` and ``batch_size`` stand in where none are given.
-
-    Raises:
-        InputError: the optimiser or one of its options is unknown or has no such value.
-    """
-    make_optimizer(train.optimizer, [nn.Parameter(torch.zeros(1))], 1.0, train.options)
+    """Return how replicates are trained; ``epochs`` and ``batch_size`` stand in where none are given."""
     read = TrainSettings(**{field.name: getattr(train, field.name) for field in fields(TrainSettings)})
     return replace(
         read,

@@ -115,11 +115,7 @@ def known_or_checked(
     replicates: Sequence[Replicate],
     settings: TrainSettings,
 ) -> Preflight:
-    """Return the findings that hold for a call: ``known`` ones, or such as are made now.
-
-    Raises:
-        InputError: as :func:`preflight`.
-    """
+    """Return the findings that hold for a call: ``known`` ones, or such as :func:`preflight` makes now."""
     if known is None or known.task is not task or known.settings != settings:
         return preflight(task, space, replicates, settings)
     known.check(replicates)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from multiprocessing.connection import wait
 from multiprocessing.reduction import ForkingPickler
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from lossearch.losses import Loss, losses_for
 from lossearch.pairs import Pair, find_pair
@@ -37,7 +38,7 @@ def _end_all(workers: list[Worker]) -> None:
         workers.pop().end()
 
 
-class WorkerGroup:
+class WorkerGroup(AbstractContextManager["WorkerGroup"]):
     """Processes that train for this one. They live until :meth:`close`.
 
     Where processes cannot be used (a loss, network or data defined in the script itself, another
@@ -70,9 +71,6 @@ class WorkerGroup:
     def close(self) -> None:
         """End the workers; they can be started again."""
         _end_all(self.workers)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
