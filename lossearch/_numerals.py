@@ -161,14 +161,15 @@ def numbers(column: pd.Series[Any], notation: Notation, what: str) -> NDArray[np
     """Return a column of text as numbers, NaN where they are missing.
 
     Args:
-        column: text, with missing cells.
+        column: text, with missing cells and others, which become NaN.
         notation: how it is written.
         what: what to call it in messages.
 
     Raises:
         InputError: a cell is not a number in this notation.
     """
-    known = [str(cell) for cell in column.dropna().unique() if not is_missing_mark(cell)]
+    different = column.dropna().unique()
+    known = [cell for cell in different if isinstance(cell, str) and not is_missing_mark(cell)]
     values = values_of(known, notation)
     odd = [cell for cell, value in zip(known, values, strict=True) if np.isnan(value)]
     if odd:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,9 +122,14 @@ class ParquetRows:
         group, rows = asked
         frame = opened(self.path).read_row_group(group, columns=list(self.columns)).to_pandas()
         try:
-            return columns.conform(frame.iloc[rows], self.numbers, self.names, self.readings)
+            with suppress(InputError):
+                return self._conform(frame.iloc[rows])
+            return self._conform(frame).iloc[rows]  # what is wrong is told by its row in the group
         except InputError as error:
             raise InputError(f"{self.path.name}, row group {group}: {error}") from error
+
+    def _conform(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return columns.conform(frame, self.numbers, self.names, self.readings)
 
     def _asked(self, rows: Ids) -> list[tuple[int, Ids]]:
         """Return what to fetch of each group for these rows, which are in ascending order."""

@@ -81,11 +81,9 @@ class Numbers(Reading):
         return {self.column: pd.Series(values, index=column.index)}
 
     def _objects(self, column: pd.Series[Any]) -> Any:
-        text = are(column, str)
-        values = column.where(text, np.nan)
-        found = _numerals.numbers(values, self.notation, f"Column {self.column!r}")
         plain = are_numbers(column)
-        refuse_others(column, text | plain, self.column)
+        refuse_others(column, plain | are(column, str), self.column)
+        found = _numerals.numbers(column, self.notation, f"Column {self.column!r}")
         found[plain] = [float(v) for v in column[plain]]
         return found
 
