@@ -23,6 +23,7 @@ LAYERS = (
         "_epochs",
         "_json",
         "_text",
+        "_moments",
         "_imports",
         "_numerals",
         "_notation",
