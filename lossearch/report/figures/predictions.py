@@ -40,7 +40,7 @@ def predicted(evidence: Evidence, pair: str) -> Iterator[Predicted]:
     for i, predictions in enumerate(evidence.predictions[pair]):
         if not evidence.diverged[pair][i]:
             given = ((name, getattr(predictions, name)) for name in EVERY_FIELD)
-            said = {name: as_array(tensor) for name, tensor in given if tensor is not None}
+            said = {name: as_array(tensor) for name, tensor in given if isinstance(tensor, Tensor)}
             yield Predicted(target[evidence.rows[i]], said)
 
 
