@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -193,3 +194,36 @@ def test_a_model_that_gives_no_number_says_so(tmp_path: Path) -> None:
     rows[[3, 7]] = 1e300
     said = message(lambda: result.model.predict(rows))
     assert "not a finite number for 2 of 60 rows (rows 3, 7)" in said
+
+
+FRAME = pd.DataFrame(X, columns=["a", "b"], index=range(100, 100 + N))
+TARGET = pd.Series(FAR, index=FRAME.index)
+
+
+def test_rows_of_pandas_that_are_in_another_order_are_told() -> None:
+    for part in ({}, {"validation": (FRAME, TARGET[::-1])}):
+        y = TARGET if part else TARGET[::-1]
+        assert "the same index in another order" in message(
+            lambda part=part, y=y: from_arrays(FRAME, y, **part)
+        )
+    other = from_arrays(FRAME, TARGET.reset_index(drop=True))
+    assert any("different indexes" in note for note in other.notes)
+    assert not any("index" in note for note in from_arrays(FRAME, TARGET).notes)
+
+
+@pytest.mark.parametrize("dtype", [">f8", "<f8", np.longdouble, ">f4", "<f4"])
+@pytest.mark.parametrize("form", ["array", "frame", "mapped", "images"])
+def test_numbers_of_any_byte_order_and_length_are_the_same_numbers(
+    dtype: Any, form: str, tmp_path: Path
+) -> None:
+    x = RNG.integers(0, 9, size=(N, 3, 6, 6) if form == "images" else (N, 3)).astype(np.float64)
+    given_as = x.astype(dtype)
+    if form == "frame":
+        given_as = pd.DataFrame(given_as)
+    if form == "mapped":
+        np.save(tmp_path / "x.npy", given_as)
+        given_as = np.load(tmp_path / "x.npy", mmap_mode="r")
+    found = make_task(from_arrays(given_as, (FAR - 1e5).astype(dtype))).fold(0).train
+    assert torch.equal(
+        found.x, make_task(from_arrays(pd.DataFrame(x) if form == "frame" else x, FAR)).fold(0).train.x
+    )

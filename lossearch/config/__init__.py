@@ -57,7 +57,9 @@ def make_config(values: Mapping[str, Any], source: str = "") -> StudyConfig:
     except ValidationError as error:
         found = error.errors()
     except UnicodeEncodeError as error:
-        words = "A value holds bytes that are no text in this locale: use ASCII, or set LANG to one with UTF-8."
+        words = (
+            "A value holds bytes that are no text in this locale: use ASCII, or set LANG to one with UTF-8."
+        )
         raise InputError(_message([words], source)) from error
     problems = list(dict.fromkeys(describe(dict(e), _NAMES) for e in found[:_MOST_TOLD]))
     if len(found) > _MOST_TOLD:

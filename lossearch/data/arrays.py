@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lossearch.data import columns
 from lossearch.data.columns import Cleaned
-from lossearch.data.containers import plain
+from lossearch.data.containers import native, plain
 from lossearch.data.dates import from_arrow, moments_of
 from lossearch.data.suspects import row_numbers
 from lossearch.errors import InputError, refuse
@@ -35,8 +35,10 @@ def table_or_numbers(x: Any, name: str = "X") -> pd.DataFrame | Array:
     if isinstance(x, pd.Series) and not _is_numpy_number(x.dtype):
         x = x.to_frame("0" if x.name is None else str(x.name))
     found: pd.DataFrame | Array = plain(x, name)
-    if isinstance(found, pd.DataFrame) or found.dtype.kind in "biufc":
+    if isinstance(found, pd.DataFrame):
         return found
+    if found.dtype.kind in "biufc":
+        return native(found)
     if found.ndim not in (1, 2):
         raise InputError(
             f"{name} is an array {found.shape} of {found.dtype} and not of numbers: give numbers, or a table."
@@ -72,6 +74,7 @@ def features(x: Any) -> Cleaned[pd.DataFrame | Array]:
         raise InputError(f"X is empty: shape {x.shape}.")
     if table.ndim > 2 and table.dtype.kind == "f" and np.isnan(table).any():
         raise InputError(f"X has shape {x.shape} and missing values; they are filled in tables only.")
+    table = native(np.asarray(table))
     return Cleaned(table, notes=row_numbers(table))
 
 
@@ -116,7 +119,7 @@ def column_or_columns(y: Any, name: str = "y") -> Array:
     """
     y = plain(y, name)
     y = y.to_numpy() if isinstance(y, pd.DataFrame) else y
-    return np.asarray(y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y)
+    return native(np.asarray(y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y))
 
 
 def targets(y: Any) -> Array:

@@ -75,6 +75,18 @@ def _of_arrow(values: Any, name: str) -> Plain:
     return _readable(read, name, values)  # type: ignore[no-any-return]
 
 
+def native(values: Array) -> Array:
+    """Return numbers in this machine's byte order, and none longer than float64: few libraries know others.
+
+    What is mapped from a file stays there.
+    """
+    if isinstance(values, np.memmap):
+        return values
+    if values.dtype.kind == "f" and values.dtype.itemsize > 8:
+        return values.astype(np.float64)
+    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
+
+
 @plain.register(np.ndarray)
 @plain.register(pd.DataFrame)
 def _(values: Any, name: str = "X") -> Any:  # noqa: ARG001 - as every form has it

@@ -136,6 +136,23 @@ def _check_length(x: Any, y: Any, part: str) -> None:
         raise InputError(f"{part} X has {len(x)} rows and y has {len(y)}; give one target a row.")
 
 
+def _rows_by_place(x: Any, y: Any, part: str) -> tuple[str, ...]:
+    """Return a note where the indexes of X and y differ, which no one reads.
+
+    Raises:
+        InputError: they have the same labels in another order.
+    """
+    tables = (pd.DataFrame, pd.Series)
+    if not (isinstance(x, tables) and isinstance(y, tables)) or len(x) != len(y) or x.index.equals(y.index):
+        return ()
+    if x.index.is_unique and y.index.is_unique and x.index.symmetric_difference(y.index).empty:
+        raise InputError(
+            f"{part} X and y have the same index in another order: give y.loc[X.index], or y.to_numpy() if rows belong "
+            "together by their place."
+        )
+    return (f"{part.lower()} X and y have different indexes: rows belong together by their place",)
+
+
 def _pad(values: Any, n: int, total: int, name: str) -> Array | None:
     """Give rows of given parts groups of their own."""
     own = side(values, n, name)
@@ -180,6 +197,10 @@ def from_arrays(
     Raises:
         InputError: lengths differ, y has missing or infinite values, or something is not a number or name.
     """
+    whole = "Training" if validation is not None or test is not None else "The data's"
+    placed = _rows_by_place(x, y, whole)
+    for part, pair in (("validation", validation), ("test", test)):
+        placed += () if pair is None else _rows_by_place(pair[0], pair[1], f"The {part} part's")
     categorical = is_categorical(y)
     named = target or str(getattr(y, "name", None) or "y")
     x, y = table_or_numbers(x), column_or_columns(y)
@@ -188,7 +209,7 @@ def from_arrays(
         for part, xy in (("validation", validation), ("test", test))
         if xy is not None
     }
-    _check_length(x, y, "Training" if given else "The data's")
+    _check_length(x, y, whole)
     parts: dict[str, Array] | None = None
     n = total = len(x)
     every = [x, *(xy[0] for xy in given.values())]
@@ -209,7 +230,7 @@ def from_arrays(
         groups=_pad(groups, n, total, "groups"),
         time=_pad(time, n, total, "time"),
         parts=parts,
-        notes=notes,
+        notes=(*notes, *placed),
         readings=readings,
         categorical=categorical,
     )
