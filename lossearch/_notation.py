@@ -104,7 +104,9 @@ class _Cells:
         return sum(self.rows[c] for c, p in self.parts.items() if p is not None and fits(p)) / max(1, self.n)
 
 
-def notation_of(column: pd.Series[Any], what: str, cure: str, *, asked: bool = False) -> Found:
+def notation_of(
+    column: pd.Series[Any], what: str, cure: str, *, asked: bool = False, decimal: str | None = None
+) -> Found:
     """Return what a column of text is.
 
     Args:
@@ -112,6 +114,7 @@ def notation_of(column: pd.Series[Any], what: str, cure: str, *, asked: bool = F
         what: what to call it in messages.
         cure: what to do about cells that are no numbers where most are.
         asked: whether numbers are asked for, so that codes and identifiers are numbers too.
+        decimal: the decimal sign that speaks for itself elsewhere; used where this column's may be either.
 
     Raises:
         InputError: most cells are numbers and some are not, or the notation cannot be told.
@@ -119,12 +122,12 @@ def notation_of(column: pd.Series[Any], what: str, cure: str, *, asked: bool = F
     cells = _Cells.of(column)
     if not asked and cells.sample().share(lambda _: True) < MOSTLY / 2:
         return cells.names
-    notation = _likely(cells)
+    notation = _likely(cells, decimal)
     if notation is None:
         names = _names(cells, asked=asked)
         if names is not None:
             return names
-        fitting = _fitting(cells)
+        fitting = _fitting(cells, decimal)
         if not fitting:
             return _refused(column, cells, what, cure, asked=asked)
         pattern = fitting[0] if fitting[0].plain else _decided(column, fitting, cells.numbers, what)
@@ -163,12 +166,12 @@ def _identifiers(cells: _Cells) -> bool:
     return padded or calls or mixed
 
 
-def _likely(cells: _Cells) -> Notation | None:
+def _likely(cells: _Cells, decimal: str | None) -> Notation | None:
     """Return the notation of very many cells where some of them leave no doubt, and all are in it."""
     some = cells.sample()
     if some is cells or not some.numbers:
         return None
-    fitting = _fitting(some)
+    fitting = _fitting(some, decimal)
     if not fitting:
         return None
     first = fitting[0]
@@ -180,10 +183,11 @@ def _likely(cells: _Cells) -> Notation | None:
     return None if identifiers or np.isnan(values_of(list(cells.rows), found)).any() else found
 
 
-def _fitting(cells: _Cells) -> list[Pattern]:
-    """Return the separators with which every cell is a number in one unit."""
+def _fitting(cells: _Cells, decimal: str | None = None) -> list[Pattern]:
+    """Return the separators with which every cell is a number in one unit, those with this decimal sign if any."""
     found = cells.parts.values()
-    return [p for p in PATTERNS.values() if all(fits(parts, p, cells.unit) for parts in found)]
+    fitting = [p for p in PATTERNS.values() if all(fits(parts, p, cells.unit) for parts in found)]
+    return [p for p in fitting if p.decimal == decimal] or fitting
 
 
 def _decided(column: pd.Series[Any], fitting: list[Pattern], numbers: list[Parts], what: str) -> Pattern:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lossearch.data.columns import clean
 from lossearch.data.csv import read_csv
 from lossearch.data.sources import read_data
 from lossearch.errors import InputError
@@ -110,3 +111,40 @@ def test_empty_files(tmp_path: Path) -> None:
     for content in ("", "\n\n", "sep=;\n"):
         with pytest.raises(InputError, match="is empty"):
             read_csv(written(tmp_path, content))
+
+
+def test_other_columns_decide_what_dots_and_commas_are(tmp_path: Path) -> None:
+    prices = [f"{i},{i:02d}" for i in range(1, 31)]
+    people = [950 if i % 3 else 1500 + i for i in range(30)]
+    content = "price;people;share;y\n" + "".join(
+        f"{p};{f'{n:,}'.replace(',', '.')};{i / 16};{'ab'[i % 2]}\n"
+        for i, (p, n) in enumerate(zip(prices, people, strict=True))
+    )
+    data = read_data(str(written(tmp_path, content)), target="y")
+    assert data.x["people"].tolist() == people
+    assert data.x["share"].tolist() == [i / 16 for i in range(30)]
+    assert (
+        "column 'people': numbers written as text, with a decimal comma, with dots between thousands"
+        in data.notes
+    )
+    inputs = make_task(data).blueprint.inputs(0, whole=True)
+    rows = pd.read_csv(tmp_path / "t.csv", sep=";", dtype=str)
+    np.testing.assert_array_equal(inputs(rows), inputs.of_cleaned(data.x))
+    alone = read_data(str(written(tmp_path, content.replace(",", "."))), target="y")
+    assert alone.x["people"].tolist() == [n if n < 1000 else n / 1000 for n in people]
+
+
+def test_other_columns_decide_a_comma_that_may_be_either() -> None:
+    either = ["1,234", "2,345", "3,456"]
+    assert clean(pd.DataFrame({"a": either, "b": ["1,5", "2,5", "3,5"]})).x["a"].tolist() == [
+        1.234,
+        2.345,
+        3.456,
+    ]
+    assert clean(pd.DataFrame({"a": either, "b": ["1,234.5", "2", "3.5"]})).x["a"].tolist() == [
+        1234,
+        2345,
+        3456,
+    ]
+    with pytest.raises(InputError, match="and no cell decides"):
+        clean(pd.DataFrame({"a": either, "b": ["1,5", "2,5", "3,5"], "c": ["1,234.5", "2", "3.5"]}))

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lossearch.data.dates import DATE_PARTS
-from lossearch.data.inference import learn
+from lossearch.data.inference import decimal_of, learn
 from lossearch.data.readings import Columns, Dates, Numbers, Reading, readings_of
 from lossearch.data.suspects import without_row_numbers
 from lossearch.errors import InputError, refuse
@@ -57,21 +57,36 @@ def clean(frame: pd.DataFrame) -> Cleaned[pd.DataFrame]:
         InputError: a column holds infinite values, complex numbers, objects, or a mixture.
     """
     refuse_duplicates(frame.columns)
+    frame = frame.rename(columns=str)
+    readings, notes, problems = _learned(frame)
     columns: Columns = {}
-    readings: list[Reading] = []
-    notes: list[str] = []
-    problems: list[str] = []
-    given = {str(name) for name in frame.columns}
-    for name in frame.columns:
+    for name, reading in readings.items():
+        problems += [_twice(name, c) for c in reading.gives if c != name and c in frame]
         with _kept(problems):
-            reading, own = learn(str(name), frame[name])
-            problems += [_twice(str(name), c) for c in reading.gives if c != str(name) and c in given]
             columns.update(reading.read(frame[name]))
-            readings.append(reading)
-            notes += own
     refuse(problems)
     table, numbering = without_row_numbers(pd.DataFrame(columns, index=frame.index))
-    return Cleaned(table, tuple(readings), (*notes, *numbering))
+    return Cleaned(table, tuple(readings.values()), (*notes, *numbering))
+
+
+def _learned(frame: pd.DataFrame) -> tuple[dict[str, Reading], list[str], list[str]]:
+    """Return how each column is read, notes, and what is wrong with those that cannot be.
+
+    Where a comma or a dot in one column may be either, other columns of the same table decide.
+    """
+    decimal: str | None = None
+    while True:
+        readings: dict[str, Reading] = {}
+        notes: list[str] = []
+        problems: list[str] = []
+        for name, column in frame.items():
+            with _kept(problems):
+                readings[str(name)], own = learn(str(name), column, decimal)
+                notes += own
+        found = decimal_of(readings.values())
+        if decimal is not None or found is None:
+            return readings, notes, problems
+        decimal = found
 
 
 def _twice(name: str, column: str) -> str:

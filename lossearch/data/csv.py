@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from lossearch._notation import notation_of
 from lossearch.data.columns import duplicates
 from lossearch.errors import InputError
 
@@ -22,6 +23,8 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bar
 TOP_BYTES = 2**24
 MAX_COMMENTS = 1000
 """Bytes and lines at the top among which the column names are looked for."""
+DECIDING = 1000
+"""Cells that say whether a column has decimal commas."""
 _EXCEL = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 
@@ -89,17 +92,21 @@ def _table(path: Path, top: _Top, **options: Any) -> pd.DataFrame:
 def _as_written(path: Path, top: _Top, frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose text is as it stands in the file, and so are whole numbers with leading zeros.
 
-    Of what pandas takes for missing only empty cells are left out: "NA" may be a name.
+    Of what pandas takes for missing only empty cells are left out: "NA" may be a name. Where commas are decimal,
+    dots may stand between thousands, and so are left to stand.
     """
     text = [i for i, name in enumerate(frame) if _may_be_names(frame[name])]
     whole = [i for i, c in enumerate(frame) if _is_whole(frame[c])]
     padded = whole if whole and _has_leading_zeros(path, top.delimiter) else []
-    wanted = sorted({*text, *padded})
+    grouped = [i for i, c in enumerate(frame) if pd.api.types.is_float_dtype(frame[c].dtype)]
+    grouped = grouped if any(_has_decimal_comma(frame[c]) for c in frame) else []
+    wanted = sorted({*text, *padded, *grouped})
     if not wanted:
         return frame
     raw = _table(path, top, usecols=wanted, dtype=str, keep_default_na=False)
     for i, name in zip(wanted, raw, strict=True):
-        if i in text or raw[name].str.fullmatch(r"\s*[+-]?0[0-9]+\s*").any():
+        codes = i in padded and raw[name].str.fullmatch(r"\s*[+-]?0[0-9]+\s*").any()
+        if i in text or codes or (i in grouped and _has_dots_between_thousands(raw[name])):
             frame[frame.columns[i]] = raw[name].where(raw[name].str.strip() != "")
     return frame
 
@@ -110,6 +117,23 @@ def _may_be_names(column: pd.Series[Any]) -> bool:
     return bool(
         missing.all() or (missing.any() and pd.api.types.infer_dtype(column, skipna=True) == "string")
     )
+
+
+def _has_decimal_comma(column: pd.Series[Any]) -> bool:
+    """Return whether a column is text that can only be numbers with a decimal comma."""
+    if pd.api.types.infer_dtype(column, skipna=True) != "string":
+        return False
+    try:
+        found = notation_of(column.dropna().iloc[:DECIDING], "", "").notation
+    except InputError:
+        return False
+    return found is not None and found.decimal == ","
+
+
+def _has_dots_between_thousands(column: pd.Series[str]) -> bool:
+    """Return whether cells that pandas took for decimals may be thousands in a file that has decimal commas."""
+    cells = column[column.str.contains(".", regex=False)].str.strip()
+    return len(cells) > 0 and bool(cells.str.fullmatch(r"[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+").all())
 
 
 def _is_whole(column: pd.Series[Any]) -> bool:

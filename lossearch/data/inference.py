@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,13 @@ from lossearch.errors import InputError
 from lossearch.kinds import some_rows
 
 
-def learn(name: str, column: pd.Series[Any]) -> tuple[Reading, tuple[str, ...]]:
+def learn(name: str, column: pd.Series[Any], decimal: str | None = None) -> tuple[Reading, tuple[str, ...]]:
     """Return how a column is read, and notes.
+
+    Args:
+        name: what it is called.
+        column: all its cells.
+        decimal: the decimal sign of other columns, see :func:`decimal_of`.
 
     Raises:
         InputError: it holds objects that are neither numbers, text nor dates, a mixture, or text most of which
@@ -45,15 +51,22 @@ def learn(name: str, column: pd.Series[Any]) -> tuple[Reading, tuple[str, ...]]:
     elif pd.api.types.is_numeric_dtype(dtype):
         reading = Numbers(name)
     if reading is None:
-        return _of_objects(name, column.astype(object))
+        return _of_objects(name, column.astype(object), decimal)
     return reading, (reading.note,) if reading.note else ()
 
 
-def _of_objects(name: str, column: pd.Series[Any]) -> tuple[Reading, tuple[str, ...]]:
+def decimal_of(readings: Iterable[Reading]) -> str | None:
+    """Return the decimal sign of which columns of text leave no doubt, all the same; None where there is none."""
+    known = [r.notation for r in readings if isinstance(r, Numbers)]
+    signs = {n.decimal for n in known if n.decimal == "," or n.thousands == ","}
+    return signs.pop() if len(signs) == 1 else None
+
+
+def _of_objects(name: str, column: pd.Series[Any], decimal: str | None) -> tuple[Reading, tuple[str, ...]]:
     """Return how a column of objects or text is read, and notes."""
     text, plain = are(column, str), are_numbers(column)
     if text.any() and (text | plain | column.isna()).all():
-        return _of_text(name, column, text, plain)
+        return _of_text(name, column, text, plain, decimal)
     for reading, held in (
         (Numbers(name), plain),
         (Dates(name), are(column, *dates.DATES, str)),
@@ -69,7 +82,7 @@ def _of_objects(name: str, column: pd.Series[Any]) -> tuple[Reading, tuple[str, 
 
 
 def _of_text(
-    name: str, column: pd.Series[Any], text: pd.Series[bool], plain: pd.Series[bool]
+    name: str, column: pd.Series[Any], text: pd.Series[bool], plain: pd.Series[bool], decimal: str | None
 ) -> tuple[Reading, tuple[str, ...]]:
     """Return how text is read, among which there may be numbers."""
     cells = column.where(text, np.nan)
@@ -77,7 +90,7 @@ def _of_text(
         return Dates(name), (Dates(name).note,)
     what = f"Column {name!r}"
     cure = f"{CURE} If they are names, make the column categorical: X[{name!r}].astype('category')."
-    found = notation_of(cells, what, cure, asked=bool(plain.any()))
+    found = notation_of(cells, what, cure, asked=bool(plain.any()), decimal=decimal)
     if found.notation is None and plain.any():
         odd = text & ~column.where(text, "").map(is_missing_mark)
         if odd.any():
