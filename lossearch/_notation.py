@@ -146,7 +146,8 @@ def _names(cells: _Cells, *, asked: bool) -> Found | None:
     if asked:
         return None
     if _identifiers(cells):
-        return Found(None, f"digits that are names, such as {next(iter(cells.rows))!r}: taken as they stand")
+        digits = next(cell for cell, parts in cells.parts.items() if parts is not None)
+        return Found(None, f"digits that are names, such as {digits!r}: taken as they stand")
     if cells.few and all(p.digits for p in numbers) and not _fitting(cells):
         return cells.names
     by_choice = cells.few and all(p.whole for p in numbers) and not (cells.unit or cells.marks)

@@ -114,7 +114,7 @@ def _pattern(decimal: str, thousands: str) -> Pattern:
     if thousands == ",":  # lakhs and crores too
         whole = rf"(?:[1-9][0-9]?(?:,[0-9]{{2}})*,[0-9]{{3}}|{whole})"
     d = re.escape(decimal)
-    common = rf"-?{whole}(?:{d}[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+    common = rf"-?(?:{whole}(?:{d}[0-9]+)?|[0-9]+(?:{d}[0-9]+)?[eE][+-]?[0-9]+)"
     fits = re.compile(rf"(?i:{whole}(?:{d}[0-9]*)?|{d}[0-9]+|inf(?:inity)?)").fullmatch
     return Pattern(decimal, thousands, common, fits)
 
@@ -154,7 +154,10 @@ def apart(cell: str) -> Parts | None:
 
 def fits(parts: Parts | None, pattern: Pattern, unit: str) -> bool:
     """Return whether a cell is a number with these separators and in this unit."""
-    return parts is not None and parts.unit == unit and pattern.fits(parts.body) is not None
+    if parts is None or parts.unit != unit:
+        return False
+    grouped = bool(pattern.thousands) and pattern.thousands in parts.body
+    return not (grouped and parts.exponent) and pattern.fits(parts.body) is not None
 
 
 def numbers(column: pd.Series[Any], notation: Notation, what: str) -> NDArray[np.float64]:

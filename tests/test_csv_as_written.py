@@ -107,6 +107,13 @@ def test_leading_zeros_are_kept(tmp_path: Path, missing: bool) -> None:
     assert "column 'zip': digits that are names, such as '00000': taken as they stand" in data.notes
 
 
+def test_telephone_numbers_are_kept(tmp_path: Path) -> None:
+    content = "call,n,y\n" + "".join(f"+49170123456{i % 3},+{i},{'ab'[i % 2]}\n" for i in range(20))
+    data = read_data(str(written(tmp_path, content)), target="y")
+    assert set(data.x["call"]) == {f"+49170123456{i}" for i in range(3)}
+    assert data.x["n"].tolist() == list(range(20))
+
+
 def test_empty_files(tmp_path: Path) -> None:
     for content in ("", "\n\n", "sep=;\n"):
         with pytest.raises(InputError, match="is empty"):

@@ -111,6 +111,7 @@ def test_numbers_as_python_writes_them(values: list[float]) -> None:
         (["\uff11\uff12.5", "3.25"], Notation(), [12.5, 3.25]),
         (["\u0661\u0662\u066b\u0665", "\u0663"], Notation(), [12.5, 3]),
         (["1e5", "2.5E-3", "+1.5e+2"], Notation(), [1e5, 0.0025, 150]),
+        (["1,260e-01", "2,345e+02"], Notation(","), [0.126, 234.5]),
         ([".5", "5.", "-.25"], Notation(), [0.5, 5, -0.25]),
         (["inf", "1.5", "-Infinity"], Notation(), [np.inf, 1.5, -np.inf]),
         (["1 000", "20", "3 000 000"], Notation(".", " "), [1000, 20, 3e6]),

@@ -90,14 +90,14 @@ def _table(path: Path, top: _Top, **options: Any) -> pd.DataFrame:
 
 
 def _as_written(path: Path, top: _Top, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose text is as it stands in the file, and so are whole numbers with leading zeros.
+    """Return a table whose text is as it stands in the file, and so are post codes and telephone numbers.
 
     Of what pandas takes for missing only empty cells are left out: "NA" may be a name. Where commas are decimal,
     dots may stand between thousands, and so are left to stand.
     """
     text = [i for i, name in enumerate(frame) if _may_be_names(frame[name])]
     whole = [i for i, c in enumerate(frame) if _is_whole(frame[c])]
-    padded = whole if whole and _has_leading_zeros(path, top.delimiter) else []
+    padded = whole if whole and _has_identifiers(path, top.delimiter) else []
     grouped = [i for i, c in enumerate(frame) if pd.api.types.is_float_dtype(frame[c].dtype)]
     grouped = grouped if any(_has_decimal_comma(frame[c]) for c in frame) else []
     wanted = sorted({*text, *padded, *grouped})
@@ -105,7 +105,7 @@ def _as_written(path: Path, top: _Top, frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     raw = _table(path, top, usecols=wanted, dtype=str, keep_default_na=False)
     for i, name in zip(wanted, raw, strict=True):
-        codes = i in padded and raw[name].str.fullmatch(r"\s*[+-]?0[0-9]+\s*").any()
+        codes = i in padded and raw[name].str.fullmatch(r"\s*(?:[+-]?0[0-9]+|\+[0-9]{8,})\s*").any()
         if i in text or codes or (i in grouped and _has_dots_between_thousands(raw[name])):
             frame[frame.columns[i]] = raw[name].where(raw[name].str.strip() != "")
     return frame
@@ -146,10 +146,10 @@ def _opened(path: Path) -> gzip.GzipFile | io.BufferedReader:
     return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")
 
 
-def _has_leading_zeros(path: Path, delimiter: str) -> bool:
-    """Return whether a cell may be a whole number with leading zeros, such as a post code."""
+def _has_identifiers(path: Path, delimiter: str) -> bool:
+    """Return whether a cell may be digits that are a name, such as a post code with leading zeros or a telephone number."""
     edge = b'["\\s' + re.escape(delimiter.encode()) + b"]"
-    search = re.compile(b"(?:^|" + edge + rb")[+-]?0[0-9]+(?=" + edge + b"|$)").search
+    search = re.compile(b"(?:^|" + edge + rb")(?:[+-]?0[0-9]+|\+[0-9]{8,})(?=" + edge + b"|$)").search
     with _opened(path) as file:
         return any(search(line) for line in file)
 

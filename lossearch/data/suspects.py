@@ -48,12 +48,12 @@ def _numbers_rows(values: Array) -> bool:
 
 def _is_number_of_row(name: str, values: Array) -> tuple[bool, bool]:
     """Return whether a column may be no more than the number of the row, and whether it surely is."""
-    if np.isnan(values).any() or not np.equal(np.mod(values, 1), 0).all():
-        return False, False
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     unnamed = _UNNAMED.fullmatch(name.strip()) is not None
     if not (unnamed or plain in _NUMBERING):
         return _counts(values), False
+    if np.isnan(values).any() or not np.equal(np.mod(values, 1), 0).all():
+        return False, False
     # some rows of a table keep their numbers
     different = len(values) >= MIN_ROWS and len(np.unique(values)) == len(values)
     counts = _counts(values) or (different and _numbers_rows(values))
@@ -174,18 +174,18 @@ def _telling(x: Features, y: Array, *, classes: bool) -> Iterator[tuple[Hashable
         rows = np.unique(np.linspace(0, len(x) - 1, min(most, len(x))).astype(np.int64))
         if len(np.unique(y[rows])) < 2:
             continue
-        how = {i: _tells(_column(x, i)[rows], y[rows], len(x), classes=classes) for i in places}
+        how = {i: _tells(_column(x, i, rows), y[rows], len(x), classes=classes) for i in places}
         places = [i for i in places if how[i]]
         if rows.size == len(x):
             yield from (((x.columns[i] if isinstance(x, pd.DataFrame) else i), how[i]) for i in places)
             return
 
 
-def _column(x: Features, i: int) -> Array:
+def _column(x: Features, i: int, rows: Ids) -> Array:
     if isinstance(x, pd.DataFrame):
-        column = x.iloc[:, i]
+        column = x.iloc[:, i].iloc[rows]
         return np.asarray(column, dtype=np.float64 if column.dtype == np.float64 else object)
-    return x[:, i]
+    return x[rows, i]
 
 
 # Rows that occur again
