@@ -185,7 +185,8 @@ def _column(x: Features, i: int, rows: Ids) -> Array:
     if isinstance(x, pd.DataFrame):
         column = x.iloc[:, i].iloc[rows]
         return np.asarray(column, dtype=np.float64 if column.dtype == np.float64 else object)
-    return x[rows, i]
+    found: Array = x[rows, i]
+    return found
 
 
 # Rows that occur again
