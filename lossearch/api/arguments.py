@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
+import numpy as np
+import torch
 from torch import nn
 
 from lossearch.errors import InputError, refuse
@@ -40,8 +43,10 @@ def _several(values: Any) -> tuple[Any, ...]:
     """Return one value or several as a tuple; names may have commas between."""
     if isinstance(values, str):
         return tuple(part.strip() for part in values.split(","))
-    one = isinstance(values, (type, Mapping, nn.Module)) or not isinstance(values, Iterable)
-    return (values,) if one else tuple(values)
+    if isinstance(values, (type, Mapping, nn.Module)) or not isinstance(values, Iterable):
+        return (values,)
+    # a set has another order in the next process, and would be another study
+    return tuple(sorted(values, key=str) if isinstance(values, AbstractSet) else values)
 
 
 def _no_loss(given: Any) -> str:
@@ -119,6 +124,11 @@ def rows_of(values: Any, name: str) -> tuple[Any, Any] | None:
     raise InputError(f"{name} is {found}: give its rows as (X, y), or its share of the rows, as 0.2.")
 
 
+def share_of(value: Any) -> Any:
+    """Return a share as Python's own number, anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def model_of(model: Any) -> str | Callable[..., nn.Module] | None:
     """Return a factory of networks, or the name of one.
 
@@ -136,13 +146,21 @@ def listener_of(listener: Any) -> Listener | None:
     """
     hooks = ("note", "started", "trial_done", "finished")
     lacking = [hook for hook in hooks if not callable(getattr(listener, hook, None))]
-    if listener is not None and lacking:
+    if listener is not None and (lacking or isinstance(listener, type)):
+        without = f" without {', '.join(lacking)}" if lacking else ""
         raise InputError(
-            f"listener is a {type(listener).__name__} without {', '.join(lacking)}: derive it from "
+            f"listener is {_shown(listener)}{without}: give an object of a class derived from "
             "lossearch.study.progress.Listener."
         )
     found: Listener | None = listener
     return found
+
+
+def plain_value(value: Any) -> Any:
+    """Return a number or an array of numpy's or torch's as Python's own, anything else as it is."""
+    if isinstance(value, (np.generic, np.ndarray, torch.Tensor)):
+        return value.tolist()
+    return value
 
 
 def goes_with_data(options: Mapping[str, Any], names: Sequence[str]) -> list[str]:

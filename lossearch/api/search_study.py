@@ -15,7 +15,9 @@ from lossearch.api.arguments import (
     losses_of,
     metrics_of,
     model_of,
+    plain_value,
     rows_of,
+    share_of,
 )
 from lossearch.api.result import Result
 from lossearch.api.run_study import run
@@ -100,12 +102,14 @@ def search(
         TerminatedError: SIGTERM came while something was trained.
     """
     data = os.fspath(data) if isinstance(data, os.PathLike) else data
+    others = SearchOptions(**{name: plain_value(value) for name, value in others.items()})  # type: ignore[typeddict-item]
     listener, model, metric, own = (
         listener_of(listener),
         model_of(model),
         metrics_of(metric),
         losses_of(losses),
     )
+    validation, test = share_of(validation), share_of(test)
     validation_rows, test_rows = rows_of(validation, "validation"), rows_of(test, "test")
     named = metric is not None and all(isinstance(m, str) for m in as_metrics(metric))
     config = make_config(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from lossearch.data import columns
 from lossearch.data.columns import Cleaned
-from lossearch.data.containers import native, plain
+from lossearch.data.containers import native, plain, readable
 from lossearch.data.dates import from_arrow, moments_of
 from lossearch.data.suspects import row_numbers
 from lossearch.errors import InputError, refuse
@@ -43,7 +44,9 @@ def table_or_numbers(x: Any, name: str = "X") -> pd.DataFrame | Array:
         raise InputError(
             f"{name} is an array {found.shape} of {found.dtype} and not of numbers: give numbers, or a table."
         )
-    table = pd.DataFrame(found).infer_objects()
+    records = found.ndim == 1 and all(isinstance(row, Mapping) for row in found)
+    cells = found.tolist() if records else found
+    table = readable(lambda: pd.DataFrame(cells).infer_objects(), name, found)
     table.columns = table.columns.map(str)
     numbers = table.dtypes.map(_is_numpy_number).all()
     return table.to_numpy(dtype=np.float64) if numbers and len(table.columns) else table
@@ -61,6 +64,7 @@ def features(x: Any) -> Cleaned[pd.DataFrame | Array]:
     """
     x = table_or_numbers(x)
     if isinstance(x, pd.DataFrame):
+        refuse([] if x.size else [f"X is empty: shape {x.shape}."])
         return columns.clean(x.reset_index(drop=True))
     if x.dtype.kind == "c":
         raise InputError("X holds complex numbers: give real and imaginary parts as columns.")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from functools import singledispatch
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from lossearch.errors import InputError
 
 Array = NDArray[Any]
 Plain = pd.DataFrame | Array
+T = TypeVar("T")
 
 
 @singledispatch
@@ -42,19 +43,21 @@ def plain(values: Any, name: str = "X") -> Any:
     if hasattr(values, "__arrow_c_stream__"):
         return _of_arrow(values, name)
     if hasattr(values, "__dataframe__"):
-        return _readable(lambda: pyarrow.interchange.from_dataframe(values).to_pandas(), name, values)
-    array = _readable(lambda: np.asarray(values), name, values)
+        return readable(lambda: pyarrow.interchange.from_dataframe(values).to_pandas(), name, values)
+    array = readable(lambda: np.asarray(values), name, values)
     if array.dtype == object and array.ndim == 0:
         raise InputError(f"{name} is a {type(values).__name__}; give an array or a table, one row a sample.")
     return (
-        _readable(lambda: np.asarray(values, dtype=object), name, values)
-        if array.dtype.kind == "U"
-        else array
+        readable(lambda: np.asarray(values, dtype=object), name, values) if array.dtype.kind == "U" else array
     )
 
 
-def _readable(read: Any, name: str, values: Any) -> Any:
-    """Return what reading gives; whatever another library raises, say it of the argument."""
+def readable(read: Callable[[], T], name: str, values: Any) -> T:
+    """Return what reading gives.
+
+    Raises:
+        InputError: it raised, whatever it was; said of the argument.
+    """
     try:
         return read()
     except Exception as error:
@@ -72,7 +75,7 @@ def _of_arrow(values: Any, name: str) -> Plain:
             return column.to_numpy()
         return found
 
-    return _readable(read, name, values)  # type: ignore[no-any-return]
+    return readable(read, name, values)
 
 
 def native(values: Array) -> Array:
@@ -147,7 +150,7 @@ def _(values: torch.Tensor, name: str = "X") -> Array:
         narrow = tensor.is_floating_point() and tensor.dtype not in numbers
         return np.asarray((tensor.float() if narrow else tensor).cpu().resolve_conj().resolve_neg().numpy())
 
-    return _readable(read, name, values)  # type: ignore[no-any-return]
+    return readable(read, name, values)
 
 
 @plain.register(Mapping)
