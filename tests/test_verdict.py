@@ -47,13 +47,18 @@ def evidence(
 
 
 def of_errors(errors, metric="mae", **more):
-    """Regression pairs with these errors, pair -> (S, N), on targets that are all 0."""
+    """Regression pairs with these errors, pair -> (S, N), on targets 0 and 64 in turn."""
+    size = 1 + max(r.max() for r in more["rows"]) if "rows" in more else next(iter(errors.values())).shape[1]
+    target = 64.0 * (torch.arange(size) % 2)[:, None].double()
     predictions = {
-        pair: [Predictions(value=torch.tensor(e, dtype=torch.float64)[:, None]) for e in by_seed]
+        pair: [
+            Predictions(
+                value=target[more["rows"][s] if "rows" in more else slice(None)] + torch.tensor(e)[:, None]
+            )
+            for s, e in enumerate(by_seed)
+        ]
         for pair, by_seed in errors.items()
     }
-    size = 1 + max(r.max() for r in more["rows"]) if "rows" in more else next(iter(errors.values())).shape[1]
-    target = torch.zeros(size, 1, dtype=torch.float64)
     return evidence(METRICS[metric], predictions, target, kind="regression", **more)
 
 

@@ -15,6 +15,7 @@ from lossearch.errors import refuse
 from lossearch.metrics.metric import SIGN
 from lossearch.records.evidence import Evidence
 from lossearch.verdict.bootstrap import ROUNDING, Draws, resample
+from lossearch.verdict.constant import Learned, learned, seeds_of_one_label
 from lossearch.verdict.intervals import score_intervals
 from lossearch.verdict.multiple_testing import Estimates, differences, means, step_down
 from lossearch.verdict.sentences import sentences
@@ -78,6 +79,7 @@ def judge(
     drawn = resample(evidence, draws, seed)
     conventional = conventional if conventional in drawn.pairs else None
     mean = means(drawn)
+    known = learned(evidence, drawn, sign=sign, level=level, draws=draws, seed=seed)
     order = _order(drawn, sign * mean.value, conventional)
     pairs = [drawn.pairs[i] for i in order]
     rope = _default_rope(drawn, conventional or pairs[0], sign) if rope is None else rope
@@ -105,8 +107,10 @@ def judge(
         detectable=detectable,
         optimism=optimism,
         sentences=(),
+        constant=known.constant,
     )
-    ranking = _rank(verdict, evidence, drawn, mean, order, search_scores or {}, validation_scores or {})
+    scores = search_scores or {}, validation_scores or {}
+    ranking = _rank(verdict, evidence, drawn, mean, order, known, *scores)
     verdict = replace(verdict, ranking=tuple(ranking))
     return replace(verdict, sentences=sentences(verdict))
 
@@ -229,6 +233,7 @@ def _rank(
     drawn: Draws,
     mean: Estimates,
     order: Sequence[int],
+    known: Learned,
     search: Numbers,
     validation: Numbers,
 ) -> Iterator[Ranked]:
@@ -252,4 +257,6 @@ def _rank(
             gain=gain.difference if gain else None,
             gain_low=gain.low if gain else None,
             gain_high=gain.high if gain else None,
+            learned=known.better[i],
+            one_label=seeds_of_one_label(evidence.predictions[pair], evidence.diverged[pair]),
         )

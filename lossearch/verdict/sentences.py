@@ -21,13 +21,44 @@ def sentences(verdict: Verdict) -> tuple[str, ...]:
             f"Every training of every pair diverged ({verdict.seeds} seeds), so nothing is known of them.",
             "Lower the learning rates, or look at the data.",
         )
-    said = [_answer(verdict), _advice(verdict), *_rest(verdict)]
+    if verdict.nothing_learned:
+        said = [_nothing_learned(verdict), _to_try(verdict), *_rest(verdict)]
+    else:
+        said = [_answer(verdict), _advice(verdict), *_rest(verdict)]
     return tuple(sentence for sentence in said if sentence)
+
+
+def _basis(verdict: Verdict) -> str:
+    score = _score(verdict.ranking[0])
+    return f"{verdict.metric} {score} ({verdict.seeds} seeds x {verdict.rows} {verdict.part} rows)"
+
+
+def _nothing_learned(verdict: Verdict) -> str:
+    first = verdict.ranking[0].pair
+    best = f"{first} scores" if len(verdict.ranking) == 1 else f"the best, {first}, scores"
+    return (
+        f"Nothing is shown to have been learned: {best} {_basis(verdict)}, and a constant predictor {verdict.constant:.3g}, "
+        "which no pair measurably beats."
+    )
+
+
+def _to_try(verdict: Verdict) -> str:
+    """Return what to do before losses are compared."""
+    blind = any(r.one_label for r in verdict.ranking)
+    more = (
+        " a loss or metric made for rare classes (focal; auroc or average_precision need no threshold),"
+        if blind
+        else ""
+    )
+    return (
+        "So the losses cannot be compared yet. Try more epochs, a wider range of learning rates,"
+        f"{more} inputs that say more, or more {verdict.part} rows and confirm_seeds."
+    )
 
 
 def _answer(verdict: Verdict) -> str:
     first, alone = verdict.ranking[0], len(verdict.tied) == 1
-    basis = f"{verdict.metric} {_score(first)} ({verdict.seeds} seeds x {verdict.rows} {verdict.part} rows)"
+    basis = _basis(verdict)
     if len(verdict.ranking) == 1:
         return f"{first.pair} scores {basis}; it is the only pair, so nothing was compared."
     if not alone:
@@ -71,6 +102,19 @@ def _rest(verdict: Verdict) -> list[str]:
             f"A difference of {verdict.detectable:.2g} or more would probably (80 %) have shown; "
             "smaller ones may be there."
         )
+    unlearned = [r.pair for r in verdict.ranking if r.learned is False]
+    if unlearned and not verdict.nothing_learned:
+        said.append(
+            f"Not measurably better than a constant predictor ({verdict.metric} {verdict.constant:.3g}): "
+            f"{listed(unlearned, NAMED)}."
+        )
+    blind = [
+        f"{r.pair} under {r.one_label} of {r.dropped or verdict.seeds} seeds"
+        for r in verdict.ranking
+        if r.one_label
+    ]
+    if blind:
+        said.append(f"The same label is predicted of every row: {listed(blind, NAMED)}.")
     dropped = [f"{r.pair} after {r.dropped} seeds" for r in verdict.ranking if r.dropped]
     if dropped:
         said.append(f"Dropped early, as clearly worse: {listed(dropped, NAMED)}.")

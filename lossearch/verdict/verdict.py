@@ -78,7 +78,9 @@ class Ranked:
 
     ``search`` is the score it was chosen by, ``validation`` the fresh seeds' score on validation rows at
     the same epoch, ``score`` the judged one. ``gain`` is over the conventional pair, positive is better.
-    ``dropped`` says after how many seeds the pair was dropped, None where it has all of them.
+    ``dropped`` says after how many seeds the pair was dropped, None where it has all of them. ``learned``
+    says whether it is measurably better than a constant predictor, None where that was not asked; ``one_label``
+    under how many seeds it predicts the same label of every row.
     """
 
     pair: str
@@ -95,6 +97,8 @@ class Ranked:
     gain_low: float | None = None
     gain_high: float | None = None
     dropped: int | None = None
+    learned: bool | None = None
+    one_label: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ class Verdict:
 
     ``rule`` says what decided between tied pairs. ``detectable`` is the smallest difference from the leader
     that these seeds and rows would probably (80 %) have shown, NaN where there is none. ``optimism`` is how
-    much better the leader scored in the search than on fresh seeds, on validation rows.
+    much better the leader scored in the search than on fresh seeds, on validation rows. ``constant`` is
+    what a constant predictor scores.
     """
 
     metric: str
@@ -124,6 +129,12 @@ class Verdict:
     detectable: float
     optimism: float | None
     sentences: tuple[str, ...]
+    constant: float | None = None
+
+    @property
+    def nothing_learned(self) -> bool:
+        """Whether no pair is measurably better than a constant predictor."""
+        return all(r.learned is False for r in self.ranking)
 
     @property
     def confidence(self) -> str:

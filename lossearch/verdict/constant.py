@@ -1,0 +1,80 @@
+"""What pairs know beyond a constant predictor: whether a model has learned anything at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lossearch.kinds import KINDS, Predictions
+from lossearch.records.evidence import Evidence
+from lossearch.verdict.bootstrap import ROUNDING, Draws, resample
+from lossearch.verdict.multiple_testing import differences, quantiles
+
+_NAME = "a constant predictor"
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a constant predictor scores on the judged rows, and for each pair whether it is measurably better.
+
+    That is None where nothing could be better, as one that knows the classes' shares is perfectly calibrated.
+    """
+
+    constant: float
+    better: tuple[bool | None, ...]
+
+
+def learned(evidence: Evidence, drawn: Draws, *, sign: int, level: float, draws: int, seed: int) -> Learned:
+    """Return which pairs are measurably better than a constant predictor, each held against it alone.
+
+    That predictor knows the judged rows' own targets, as nothing else is known of it here.
+
+    Args:
+        evidence: what the pairs predicted.
+        drawn: what that scores on ``draws`` draws of seeds and rows with this ``seed``.
+        sign: 1 where more is better, else -1.
+        level: chance of calling a pair better that is not.
+        draws: how many.
+        seed: of the draws.
+    """
+    none = np.zeros(len(evidence.seeds), dtype=np.bool_)
+    stands = {_NAME: [_constant(evidence, rows) for rows in evidence.rows]}
+    constant = resample(replace(evidence, predictions=stands, diverged={_NAME: none}), draws, seed)
+    n = len(drawn.pairs)
+    both = replace(
+        drawn,
+        pairs=(*drawn.pairs, _NAME),
+        scores=np.concatenate([drawn.scores, constant.scores]),
+        by_rows=np.concatenate([drawn.by_rows, constant.by_rows], axis=1),
+        alike=np.arange(n + 1),
+    )
+    found = differences(both, np.arange(n), np.full(n, n))
+    score = float(constant.scores.mean())
+    if math.isclose(score, drawn.high if sign > 0 else drawn.low, abs_tol=ROUNDING):
+        return Learned(score, (None,) * n)
+    better = sign * found.value > found.as_distance(quantiles(found, level))
+    return Learned(score, tuple(better.tolist()))
+
+
+def _constant(evidence: Evidence, rows: NDArray[np.int64]) -> Predictions:
+    target = evidence.target[torch.from_numpy(np.asarray(rows))]
+    said = KINDS[evidence.kind].constant(evidence.metric.constant, target, len(target), 1)
+    fields = ("label", "probability", "score", "value", "output")
+    alone = {name: t[0] for name in fields if (t := getattr(said, name)) is not None}
+    return replace(said, **alone)
+
+
+def seeds_of_one_label(several: Sequence[Predictions], ended: NDArray[np.bool_]) -> int:
+    """Return under how many seeds, of those that did not diverge, one pair predicts the same of every row."""
+    labels = [s.label for s, over in zip(several, ended, strict=True) if not over and s.label is not None]
+    return sum(_same(label) for label in labels)
+
+
+def _same(label: Tensor) -> bool:
+    return len(label) > 1 and bool((label == label[0]).all())
