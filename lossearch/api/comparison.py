@@ -74,7 +74,8 @@ def compare(
     """Compare the pairs of several studies over their tasks.
 
     Scores are those of the confirmation on fresh seeds; where a study has none, the search's own, and the
-    answer says so. Only pairs that all studies of a kind of task have are compared.
+    answer says so. Only pairs that all studies of a kind of task have are compared. Studies of one data set, whatever
+    their split, seed or network, count once.
 
     Args:
         names: two or more studies of the store.
@@ -147,4 +148,6 @@ def _scores(result: Result, metric: str | None) -> StudyScores:
         optimizer=result.declared.train.optimizer,
         part="search" if confirmed is None else confirmed.part,
         scores=found,
+        data=result.declared.describe.get("data_digest", ""),
+        rows=result.declared.describe.get("row_sketch", ""),
     )

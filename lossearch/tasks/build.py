@@ -18,6 +18,7 @@ from lossearch.data.dataset import Dataset
 from lossearch.data.inputs import Inputs
 from lossearch.data.readings import Reading
 from lossearch.data.rows import RowSource
+from lossearch.data.sketch import sketch
 from lossearch.data.splits import Labels, Rows, Splits, make_splits, parts_by_rows
 from lossearch.data.suspects import repeated_rows, telling_columns
 from lossearch.errors import InputError, refuse
@@ -271,4 +272,5 @@ def _describe(
         "splits": splits.words,
         "model": network.name,
         "data_digest": dataset.digest,
+        **({} if isinstance(dataset.x, RowSource) else {"row_sketch": sketch(dataset.x, dataset.y)}),
     }

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from lossearch._text import listed
 from lossearch.errors import InputError, refuse
 from lossearch.verdict.across_tasks.comparison import (
     ROPE,
@@ -24,6 +25,7 @@ from lossearch.verdict.across_tasks.comparison import (
     StudyScores,
     TaskComparison,
 )
+from lossearch.verdict.across_tasks.distinct import merged, near_copies
 from lossearch.verdict.across_tasks.rank_tests import (
     critical_difference,
     friedman_p,
@@ -42,33 +44,44 @@ def compare_studies(
     """Return one comparison a kind of task, and a sentence for each study that nothing can be compared with.
 
     Args:
-        studies: two or more.
+        studies: two or more; those of one data set count once.
         level: chance of calling any two pairs different that are not.
         rope: differences below it are none in practice: in the score's unit, or a share of the error.
 
     Raises:
-        InputError: fewer than two studies, or one twice; no two of one kind; too few pairs in common; or
-            scores that cannot be set against each other.
+        InputError: fewer than two studies, or one twice; no two data sets of one kind; too few pairs in
+            common; or scores that cannot be set against each other.
     """
     _check(studies, level, rope)
     kinds: dict[str, list[StudyScores]] = {}
     for study in studies:
         kinds.setdefault(study.kind, []).append(study)
+    distinct = {kind: merged(group) for kind, group in kinds.items()}
     alone = tuple(
-        f"{group[0].name} is left out: it is the only {kind} study, and pairs differ between kinds of task."
-        for kind, group in kinds.items()
-        if len(group) == 1
+        _alone(kind, kinds[kind], notes) for kind, (group, notes) in distinct.items() if len(group) == 1
     )
-    groups = [group for group in kinds.values() if len(group) > 1]
+    groups = [(group, notes) for group, notes in distinct.values() if len(group) > 1]
+    if not groups and len(kinds) < len(studies):
+        raise InputError(f"{' '.join(alone)} Name studies of at least two data sets of one kind of task.")
     if not groups:
-        listed = ", ".join(f"{s.name} ({s.kind})" for s in studies)
+        named = ", ".join(f"{s.name} ({s.kind})" for s in studies)
         raise InputError(
-            f"No two of these studies are of one kind of task: {listed}. Pairs differ between kinds, so name at "
+            f"No two of these studies are of one kind of task: {named}. Pairs differ between kinds, so name at "
             "least two of a kind."
         )
-    problems = [p for group in groups for p in _incomparable(group)]
+    problems = [p for group, _ in groups for p in _incomparable(group)]
     refuse(problems)
-    return tuple(_compare(group, level, rope) for group in groups), alone
+    return tuple(_compare(group, notes, level, rope) for group, notes in groups), alone
+
+
+def _alone(kind: str, studies: Sequence[StudyScores], notes: Sequence[str]) -> str:
+    """Return why the studies of a kind of task are not compared: there is one, or all are of one data set."""
+    if notes:
+        names = listed([s.name for s in studies])
+        return f"{names} are left out: all are of one data set, and tasks are the sample here."
+    return (
+        f"{studies[0].name} is left out: it is the only {kind} study, and pairs differ between kinds of task."
+    )
 
 
 def _check(studies: Sequence[StudyScores], level: float, rope: float) -> None:
@@ -97,21 +110,23 @@ def _incomparable(group: Sequence[StudyScores]) -> list[str]:
     common = _common(group)
     if len(common) < 2:
         shared = f"only {common[0]}" if common else "no pair"
-        listed = "; ".join(f"{s.name}: {', '.join(_judged(s)) or 'no pair with a score'}" for s in group)
+        each = "; ".join(f"{s.name}: {', '.join(_judged(s)) or 'no pair with a score'}" for s in group)
         problems.append(
-            f"The {group[0].kind} studies have {shared} in common, so there is nothing to compare ({listed}). "
+            f"The {group[0].kind} studies have {shared} in common, so there is nothing to compare ({each}). "
             "Leave out the study that differs, or run it with the others' pairs."
         )
     if len({s.direction for s in group}) > 1:
-        listed = ", ".join(f"{s.name}: {s.metric}" for s in group)
+        each = ", ".join(f"{s.name}: {s.metric}" for s in group)
         problems.append(
-            f"Some of the {group[0].kind} studies are judged by a score and some by an error ({listed}); these "
+            f"Some of the {group[0].kind} studies are judged by a score and some by an error ({each}); these "
             "have no common unit. Name one metric for all with --metric."
         )
     return problems
 
 
-def _compare(group: Sequence[StudyScores], level: float, rope: float) -> TaskComparison:
+def _compare(
+    group: Sequence[StudyScores], merging: Sequence[str], level: float, rope: float
+) -> TaskComparison:
     common = _common(group)
     direction = group[0].direction
     table = pd.DataFrame(
@@ -138,7 +153,7 @@ def _compare(group: Sequence[StudyScores], level: float, rope: float) -> TaskCom
         rope=rope,
         needed=math.ceil(math.log2(tests / level)) + 1,
         left_out=_left_out(group, common),
-        notes=_notes(group, direction, scale),
+        notes=(*merging, *near_copies(group), *_notes(group, direction, scale)),
     )
 
 
@@ -211,8 +226,8 @@ def _notes(group: Sequence[StudyScores], direction: str, scale: Scale) -> tuple[
         )
     optimizers = {s.optimizer for s in group}
     if len(optimizers) > 1:
-        listed = ", ".join(f"{s.name} {s.optimizer}" for s in group)
-        notes.append(f"Studies differ in more than the task: optimisers {listed}.")
+        each = ", ".join(f"{s.name} {s.optimizer}" for s in group)
+        notes.append(f"Studies differ in more than the task: optimisers {each}.")
     if direction == "minimize" and scale is Scale.DIFFERENCE:
         notes.append("An error of 0 has no ratio: errors are subtracted, though their units may differ.")
     return tuple(notes)

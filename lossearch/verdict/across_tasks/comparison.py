@@ -23,7 +23,8 @@ class StudyScores:
     """What one study says of its pairs, on its task.
 
     A score that is not finite counts as none. ``part`` is "test" or "validation" where the pairs were
-    confirmed on fresh seeds, "search" where all there is are the search's own scores.
+    confirmed on fresh seeds, "search" where all there is are the search's own scores. ``data`` is the data set's
+    digest and ``rows`` the sketch of its rows, '' where they are not known.
     """
 
     name: str
@@ -33,6 +34,8 @@ class StudyScores:
     optimizer: str
     part: str
     scores: Mapping[str, float]
+    data: str = ""
+    rows: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class TaskComparison:
 
     @property
     def tasks(self) -> int:
-        """How many studies are compared."""
+        """How many tasks are compared, each a data set of its own."""
         return len(self.studies)
 
     def as_json(self) -> dict[str, Any]:
