@@ -27,6 +27,7 @@ from lossearch.confirm.judging import analyse, judge_study, read_verdict
 from lossearch.confirm.selection import select_points
 from lossearch.errors import InputError
 from lossearch.kinds import Predictions
+from lossearch.metrics.definedness import everywhere
 from lossearch.metrics.registry import METRICS
 from lossearch.records.confirmations import FILE, EarlyStopping, read_confirmed, write_confirmed
 from lossearch.records.curves import read_curves
@@ -511,7 +512,8 @@ def test_a_pair_that_fails_leaves_the_race(study, tmp_path):
 
 def test_what_cannot_be_judged_is_confirmed_in_full(tmp_path):
     one_class = (X[:20], np.zeros(20, dtype=int))
-    study = prepared((Y > 0).astype(int), x=X, test=one_class, task={"hidden": [4], "metric": "auroc"})
+    own = replace(METRICS["auroc"], undefined=everywhere)  # a metric that does not say where it says nothing
+    study = prepared((Y > 0).astype(int), x=X, test=one_class, metric=own)
     confirmed = racing(study, tmp_path, n=10)
     assert confirmed.stopping == EarlyStopping()
     assert [len(c.seeds) for c in confirmed.confirmations] == [10, 10]
