@@ -79,10 +79,9 @@ class _Cells:
     def n(self) -> int:
         return sum(self.rows.values())
 
-    @property
-    def few(self) -> bool:
-        """Whether there are few different cells, each of several rows."""
-        return len(self.rows) <= MAX_CODES and self.n >= ROWS_PER_CODE * len(self.rows)
+    def few(self, rows: int) -> bool:
+        """Return whether there are few different cells, of at least so many rows on average; two are always few."""
+        return len(self.rows) <= 2 or (len(self.rows) <= MAX_CODES and self.n >= rows * len(self.rows))
 
     @cached_property
     def unit(self) -> str:
@@ -148,9 +147,9 @@ def _names(cells: _Cells, *, asked: bool) -> Found | None:
     if _identifiers(cells):
         digits = next(cell for cell, parts in cells.parts.items() if parts is not None)
         return Found(None, f"digits that are names, such as {digits!r}: taken as they stand")
-    if cells.few and all(p.digits for p in numbers) and not _fitting(cells):
+    if cells.few(2) and all(p.digits for p in numbers) and not _fitting(cells):
         return cells.names
-    by_choice = cells.few and all(p.whole for p in numbers) and not (cells.unit or cells.marks)
+    by_choice = cells.few(ROWS_PER_CODE) and all(p.whole for p in numbers) and not (cells.unit or cells.marks)
     return Found(None, "whole numbers written as text: taken for names") if by_choice else None
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lossearch.data.columns import clean
 from lossearch.data.csv import read_csv
@@ -112,6 +115,40 @@ def test_telephone_numbers_are_kept(tmp_path: Path) -> None:
     data = read_data(str(written(tmp_path, content)), target="y")
     assert set(data.x["call"]) == {f"+49170123456{i}" for i in range(3)}
     assert data.x["n"].tolist() == list(range(20))
+
+
+CELLS = st.sampled_from(
+    [
+        "NA",
+        "None",
+        "nan",
+        "",
+        "?",
+        "-",
+        "007",
+        "1",
+        "2.5",
+        "1,5",
+        "TRUE",
+        "a;b",
+        'say "no"',
+        " x",
+        "two\nlines",
+        "é",
+        "#1",
+    ]
+)
+
+
+@given(st.lists(CELLS, min_size=1, max_size=12))
+def test_a_column_of_names_is_what_the_file_says(cells: list[str]) -> None:
+    cells = [*cells, *["Ulm", "Bonn"] * len(cells)]
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "t.csv")
+        pd.DataFrame({"c": cells, "n": range(len(cells))}).to_csv(path, index=False, sep="|")
+        frame, _ = read_csv(path)
+    # pandas leaves out spaces before a cell
+    assert clean(frame).x["c"].tolist() == [cell.lstrip(" ") or "(missing)" for cell in cells]
 
 
 def test_empty_files(tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ def test_any_notation_is_read_exactly(case: tuple[list[str], list[float]], marks
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
 @example([1e300, -1e-300, 0.1])
 def test_numbers_as_python_writes_them(values: list[float]) -> None:
+    values = [*values, 0.5]  # a few whole numbers could be names
     assert read(list(map(repr, values))) == (Notation(), values)
 
 
@@ -146,6 +147,8 @@ def test_notations(cells: list[str], notation: Notation, values: list[float]) ->
         ["PC 17599", "C 4", *map(str, range(113803, 113820))],  # tickets
         ["1.5k", "2M", "3.25k", "800", "7 bn"],
         ["0.0", "1.0"] * 10,
+        ["0", "1"] * 2,
+        ["1", "2", "A"] * 3,
     ],
 )
 def test_names_stay_names(cells: list[Any]) -> None:

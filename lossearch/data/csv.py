@@ -20,7 +20,7 @@ from lossearch.errors import InputError
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-TOP_BYTES = 2**24
+TOP_BYTES = 2**22
 MAX_COMMENTS = 1000
 """Bytes and lines at the top among which the column names are looked for."""
 DECIDING = 1000
