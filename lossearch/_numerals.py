@@ -23,6 +23,9 @@ _MARKS = (
 MISSING_MARKS = {"", "not available", *_MARKS.split()}
 """What stands for a missing value among numbers, in lower case."""
 
+LONGEST = 100
+"""Characters of the longest cell that is taken for a number."""
+
 CURE = "Write every cell alike, and leave it empty where the value is missing."
 """What to do about cells of a column that are no numbers."""
 
@@ -140,7 +143,7 @@ def is_missing_mark(cell: str) -> bool:
 
 def apart(cell: str) -> Parts | None:
     """Return the parts of a cell that is a number in some notation, None for another."""
-    found = _CELL.fullmatch(_spelled(cell))
+    found = _CELL.fullmatch(_spelled(cell)) if len(cell) <= LONGEST else None
     if found is None or (found["more"].strip() and not found["after"]) or (found["lead"] and found["before"]):
         return None
     if bool(found["open"]) != bool(found["close"]) or (found["trail"] and not found["body"][-1].isdigit()):
