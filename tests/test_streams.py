@@ -613,7 +613,7 @@ def test_row_groups_that_hold_something_else_are_told(tmp_path) -> None:
     late = ["2024-01-05"] * 50 + ["soon"] * 50
     path = write(pd.DataFrame({"when": late, "y": [0, 1] * 50}), tmp_path)
     assert message(lambda: make_task(from_parquet(path, target="y"))) == (
-        "t.parquet, row group 1: Column 'when' must hold dates; 'soon' in row 16 is none, and 17 more cells. Write "
+        "t.parquet, row group 1: Column 'when' must hold dates; 'soon' in row 0 is none, and 49 more cells. Write "
         "dates as 2024-01-31, and leave cells empty whose date is missing."
     )
 
