@@ -253,6 +253,19 @@ def test_an_example_may_be_far_out() -> None:
     assert np.isfinite(inputs(inputs.example())).all()
 
 
+def test_targets_are_no_dates() -> None:
+    days = [date(1900 + i, 1, 1) for i in range(60)]
+    for form in ANY_YEAR.values():
+        told = message(lambda form=form: from_arrays(np.arange(60.0), pd.Series(form(days), name="y")))
+        assert told.startswith("y holds ")
+        assert "give numbers" in told
+    for took in (timedelta(1), np.timedelta64(1, "D")):
+        told = message(lambda took=took: from_arrays(np.arange(60.0), pd.Series([took] * 60, dtype=object)))
+        assert told.startswith("y holds ")
+    few = [d.isoformat() for d in days[:2]] * 30  # classes may be called by dates
+    assert make_task(from_arrays(np.random.default_rng(0).normal(size=60), few)).kind == "binary"
+
+
 def test_rows_are_ordered_by_dates_of_any_year() -> None:
     days = [date(9999 - 100 * i, 1, 1) for i in range(60)]
     for form in ANY_YEAR.values():

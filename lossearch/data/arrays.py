@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from lossearch.data import columns
 from lossearch.data.columns import Cleaned
 from lossearch.data.containers import native, plain, readable
-from lossearch.data.dates import from_arrow, moments_of
+from lossearch.data.dates import from_arrow, is_date_text, moments_of
 from lossearch.data.suspects import row_numbers
 from lossearch.errors import InputError, refuse
 from lossearch.kinds import some_rows
 
 Array = NDArray[Any]
+_NUMBERS = (int, float, np.integer, np.floating, Decimal)
 
 _PANDAS = " If 'NA' or 'None' is a class, pandas took its name for a missing value: read the file with keep_default_na=False."
 
@@ -91,12 +92,16 @@ def _names(y: Array) -> Array:
     kinds = {bool if isinstance(v, np.bool_) else type(v) for v in y.flat}
     if kinds <= {bool}:
         return y.astype(bool)
-    if all(issubclass(k, (int, float, np.integer, np.floating, Decimal)) for k in kinds):
+    durations = any(issubclass(k, np.timedelta64) for k in kinds)  # which numpy counts among whole numbers
+    if not durations and all(issubclass(k, _NUMBERS) for k in kinds):
         return y.astype(np.float64)
     if kinds <= {str, np.str_}:
-        return y.astype(str).astype(object)
+        names = pd.Series(y.astype(str), dtype=object)
+        if 2 * names.nunique() > len(names) and is_date_text(names):
+            raise InputError("y holds dates; give numbers, such as the days since one of them, or names.")
+        return names.to_numpy()
     text = np.array([isinstance(v, str) for v in y])
-    if text.any():
+    if text.any() and all(issubclass(k, (*_NUMBERS, str)) for k in kinds):
         raise InputError(f"y mixes numbers and text ({some_rows(text)} are text): make it one or the other.")
     found = ", ".join(sorted(k.__name__ for k in kinds))
     raise InputError(f"y holds objects of type {found}: give numbers or names.")
