@@ -271,6 +271,20 @@ def test_a_network_that_cannot_be_driven_far_is_judged_by_its_weights_alone():
     assert applied_activation(bounded, 2).certain
 
 
+def test_whole_numbers_are_not_driven_far():
+    class Words(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.head = nn.Embedding(5, 6), nn.Linear(6, 2)
+
+        def forward(self, x):
+            assert not x.is_floating_point()
+            return self.head(self.table(x).mean(dim=1))
+
+    with isolated(0):
+        assert output_range(Words().eval(), torch.randint(0, 5, (8, 3))).raw
+
+
 def test_too_few_numbers_are_no_certainty():
     few = OutputRange(0.1, 0.9, sums_to_one=False, log_sums_to_zero=False, draws=DRAWS // 3 - 1)
     assert not applied_activation(few, 1).certain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,39 @@ def values(result):
 def expected(tmp_path_factory):
     result = lossearch.search(X, Y, store=tmp_path_factory.mktemp("plain"), **QUICK, **PAIRS)
     return values(result), result.model.predict(X).tolist()
+
+
+@contextmanager
+def double_by_default():
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+        assert torch.get_default_dtype() is torch.float64
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
+def half_by_autocast():
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        yield
+        assert torch.is_autocast_enabled("cpu")
+
+
+@contextmanager
+def nowhere_by_default():
+    with torch.device("meta"):
+        yield
+        assert torch.get_default_device().type == "meta"
+
+
+@pytest.mark.parametrize("setting", [double_by_default, half_by_autocast, nowhere_by_default])
+def test_torchs_defaults_are_not_the_callers(setting, expected, store):
+    with setting():
+        result = lossearch.search(X, Y, store=store, **QUICK, **PAIRS)
+        fitted = result.model
+    assert (values(result), fitted.predict(X).tolist()) == expected
 
 
 @pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])

@@ -77,7 +77,7 @@ def output_range(network: nn.Module, x: Tensor) -> OutputRange:
 
     Args:
         network: a fresh network, whose weights are drawn anew in place.
-        x: a few rows of its input, float.
+        x: a few rows of its input.
     """
     inputs = list(_inputs(x))
     found = OutputRange()
@@ -91,8 +91,10 @@ def output_range(network: nn.Module, x: Tensor) -> OutputRange:
 
 
 def _inputs(x: Tensor) -> Iterator[Tensor]:
-    """Give the rows themselves, then random ones at each scale."""
+    """Give the rows themselves, then random ones at each scale; whole numbers may be indices, and are left."""
     yield x
+    if not x.is_floating_point():
+        return
     rows = min(_MOST, max(_FEWEST, _NUMBERS // max(1, x[:1].numel())))
     for scale in _SCALES:
         yield scale * torch.randn((rows, *x.shape[1:]), dtype=x.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 
@@ -13,15 +13,31 @@ from lossearch.training.trainer import process_ended
 
 
 @contextmanager
+def _torch_defaults() -> Iterator[None]:
+    with ExitStack() as stack:
+        stack.callback(torch.set_default_dtype, torch.get_default_dtype())
+        torch.set_default_dtype(torch.float32)
+        # each of these would slow every call down, and is not entered for nothing
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        yield
+
+
+@contextmanager
 def undisturbed() -> Iterator[None]:
-    """Compute inside as if nobody had switched gradients off or autologging on; all is as it was afterwards.
+    """Compute inside as if nobody had set anything: torch's defaults, gradients, no autocast, no autologging.
+
+    All is as it was afterwards. What other processes of a study compute has those defaults too.
 
     Raises:
         TerminatedError: a signal other than Ctrl-C asked the process to end.
         RunFailedError: code that the study runs called ``sys.exit``.
     """
     try:
-        with no_autolog(), torch.inference_mode(False), torch.enable_grad():
+        with no_autolog(), torch.inference_mode(False), torch.enable_grad(), _torch_defaults():
             yield
     except SignalledError as error:
         raise TerminatedError(error.number) from error
