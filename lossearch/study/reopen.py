@@ -90,7 +90,8 @@ class Reopened:
         """Return the model of a point trained until an epoch, the one kept or one trained now; see :meth:`Result.fit`."""
         if parts not in PARTS:
             raise InputError(f"A model is fitted on {' or '.join(map(repr, PARTS))}; got {parts!r}.")
-        found = self._kept(point, epoch) if parts == "train" else None
+        with undisturbed():
+            found = self._kept(point, epoch) if parts == "train" else None
         if found is not None:
             return found
         with self.trained() as (prepared, method):
