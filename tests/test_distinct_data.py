@@ -142,3 +142,14 @@ def test_studies_of_a_store_that_share_their_data_count_once(store):
     assert group.notes[0].startswith("one and copy are of one data set")
     with pytest.raises(InputError, match="one and copy are left out: all are of one data set"):
         compare(["one", "copy"], store)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "relation"), [(2, "undecided"), (4, "undecided"), (5, "equal"), (8, "equal")]
+)
+def test_few_tasks_are_not_sure_of_equality(tasks, relation):
+    same = {"a/x": [0.8] * tasks, "b/x": [0.8 + 0.001 * (-1) ** i for i in range(tasks)]}
+    (d,) = only(compare_studies(studies(same))).pairwise
+    assert d.relation == relation
+    assert d.equal == pytest.approx(1 - 0.5**tasks)
+    assert d.better + d.equal + d.worse == pytest.approx(1)

@@ -89,7 +89,7 @@ def test_five_rows_show_no_equality_and_leave_room(metric, kind, noise):
     assert c.low < 0 < c.high
     assert 0 < c.equal < 1
     assert "no difference here that matters" not in " ".join(verdict.sentences)
-    assert math.isfinite(verdict.detectable)
+    assert verdict.detectable > 0
     if math.isfinite(metric.high - metric.low):
         assert verdict.detectable > verdict.rope
     for r in verdict.ranking:
@@ -171,3 +171,14 @@ def test_leverage_is_a_share_a_row(metric):
         assert shares.shape == (rows,)
         assert ((shares > 0) & (shares <= 1)).all()
         assert shares.max() >= 1 / rows - 1e-12
+
+
+def test_what_so_few_rows_could_never_show_is_said():
+    y = torch.tensor([0, 1, 0, 1, 1])
+    rng = np.random.default_rng(0)
+    wild = {p: [binary((z > 0).astype(int), z) for z in rng.normal(size=(2, 5))] for p in "ab"}
+    verdict = judged(evidence(METRICS["accuracy"], "binary", y, wild))
+    assert verdict.detectable == math.inf
+    assert verdict.sentences[2] == (
+        "So few seeds or rows would hardly have shown any difference: raise confirm_seeds, or have more test rows."
+    )

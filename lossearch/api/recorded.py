@@ -140,6 +140,8 @@ def _row(store: Store, name: str) -> dict[str, Any]:
 def _in_words(result: Result) -> str:
     if result.verdict is None:
         return "none: not confirmed" if result.confirmed is None else "none: pairs not compared"
+    if result.verdict.nothing_learned:
+        return "no pair is measurably better than a constant predictor"
     if len(result.tied) == 1:
         return f"{result.verdict.leader} is best of {len(result.verdict.ranking)}"
     return f"{len(result.tied)} of {len(result.verdict.ranking)} tie, {result.verdict.leader} leads"

@@ -182,11 +182,17 @@ def _shares(parts: Sequence[tuple[str, float, int]], total: float, freedom: int)
 
 
 def effects_sentence(
-    design: Effects | None, tuned: Effects | None, *, metric: str, tied: Sequence[str] | None = None
+    design: Effects | None,
+    tuned: Effects | None,
+    *,
+    metric: str,
+    tied: Sequence[str] | None = None,
+    learned: bool = True,
 ) -> str:
     """Return whether the loss matters here at all, in one sentence.
 
-    ``tied`` are the pairs tied with the best where a verdict says so, which then decides.
+    ``tied`` are the pairs tied with the best where a verdict says so, which then decides; ``learned`` is whether
+    any pair is measurably better than a constant predictor.
     """
     before = (
         ""
@@ -198,6 +204,10 @@ def effects_sentence(
     pairs = 0 if tuned is None else tuned.size[0]
     if tuned is None:
         tail = "what is left once every pair is tuned cannot be said from one pair or one seed"
+    elif not learned:
+        tail = (
+            "whether the loss matters is not known, as no pair is measurably better than a constant predictor"
+        )
     elif tied is not None and len(tied) >= pairs:
         tail = f"the loss makes no measurable difference here once each of the {pairs} pairs has its own learning rate"
     elif tied is None and tuned.p is not None and tuned.p > 0.05:

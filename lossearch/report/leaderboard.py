@@ -167,7 +167,7 @@ def make_leaderboard(
     return Leaderboard(
         answer=tuple(filter(None, answer)),
         columns=shown,
-        bold=list(board["pair"]).index(verdict.recommended),
+        bold=None if verdict.nothing_learned else list(board["pair"]).index(verdict.recommended),
         notes=tuple(filter(None, notes)),
         basis=verdict_statement(verdict, study),
     )

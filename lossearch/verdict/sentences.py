@@ -97,6 +97,10 @@ def _why(verdict: Verdict) -> str:
 
 def _rest(verdict: Verdict) -> list[str]:
     said = []
+    if verdict.detectable == math.inf:
+        said.append(
+            f"So few seeds or rows would hardly have shown any difference: raise confirm_seeds, or have more {verdict.part} rows."
+        )
     if math.isfinite(verdict.detectable):
         said.append(
             f"A difference of {verdict.detectable:.2g} or more would probably (80 %) have shown; "

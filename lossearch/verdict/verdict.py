@@ -106,7 +106,8 @@ class Verdict:
     """The answer of a study: which pairs fit the task, how sure, and what to take.
 
     ``rule`` says what decided between tied pairs. ``detectable`` is the smallest difference from the leader
-    that these seeds and rows would probably (80 %) have shown, NaN where there is none. ``optimism`` is how
+    that these seeds and rows would probably (80 %) have shown, NaN where there is none, infinite where even
+    the largest would not. ``optimism`` is how
     much better the leader scored in the search than on fresh seeds, on validation rows. ``constant`` is
     what a constant predictor scores.
     """

@@ -178,7 +178,11 @@ def effects(sources: Sources) -> Section:
     design = design_effects(scores, direction=study.task.direction)
     tuned = tuned_effects(_tuned(sources), direction=study.task.direction)
     sentence = effects_sentence(
-        design, tuned, metric=study.task.metric, tied=None if verdict is None else verdict.tied
+        design,
+        tuned,
+        metric=study.task.metric,
+        tied=None if verdict is None else verdict.tied,
+        learned=verdict is None or not verdict.nothing_learned,
     )
     both = (("Over the initial design", design), ("Each pair at its best point", tuned))
     tables = tuple(_effects_table(caption, found) for caption, found in both if found is not None)

@@ -77,8 +77,9 @@ def practical(
 ) -> tuple[float, float, float] | None:
     """Return the probabilities that the first is better, practically equal and worse.
 
-    Of the median difference over tasks, by the Bayesian signed-rank test (Benavoli et al. 2014). None
-    without baycomp.
+    Of the median difference over tasks, by the Bayesian signed-rank test (Benavoli et al. 2014). That test puts
+    its prior on equality, and knows nothing else of few tasks: of two that agree it is certain. So none is
+    surer than n tasks can be of a median, 1 - 1/2^n, as by the sign test. None without baycomp.
     """
     try:
         from baycomp import SignedRankTest
@@ -86,5 +87,6 @@ def practical(
         return None
     drawn = SignedRankTest.sample(first, second, rope, nsamples=_DRAWS, random_state=_SEED)
     found = drawn.argmax(axis=1)
-    better, equal, worse = np.bincount(found, minlength=3) / len(found)
+    unknown = 1.5 * 0.5 ** len(first)
+    better, equal, worse = (1 - unknown) * np.bincount(found, minlength=3) / len(found) + unknown / 3
     return float(better), float(equal), float(worse)
