@@ -23,6 +23,7 @@ from lossearch.config import KEYS, Key, SearchOptions, StudyConfig, load_config,
 from lossearch.config.tables import TABLES, Rows
 from lossearch.errors import InputError
 from lossearch.study.prepare import prepare
+from lossearch.study.progress import Listener
 
 GIVEN = {
     "task.data": "circles",
@@ -208,7 +209,7 @@ def test_every_key_is_reached_in_every_way(key, tmp_path, monkeypatch):
     monkeypatch.setattr(search_study, "run", lambda config, **_: asked.append(config))
     by_path = {k.path: k.parameter for k in KEYS}
     given = {by_path[f"{t}.{n}"]: v for t, names in table_with(key).items() for n, v in names.items()}
-    lossearch.search(**given, listener=object())
+    lossearch.search(**given, listener=Listener())
     assert asked == [expected]
 
 
@@ -286,9 +287,9 @@ def test_the_help_of_run_is_in_groups_with_every_key():
 
 def test_rows_of_data_go_with_the_data():
     with pytest.raises(InputError, match="validation holds values of rows, and goes with X and y"):
-        lossearch.search(data="circles", validation=([[1.0, 2.0]], [1]), listener=object())
+        lossearch.search(data="circles", validation=([[1.0, 2.0]], [1]), listener=Listener())
     with pytest.raises(InputError, match="groups holds values of rows"):
-        lossearch.search(data="circles", groups=[1, 2], listener=object())
+        lossearch.search(data="circles", groups=[1, 2], listener=Listener())
 
 
 @pytest.mark.parametrize(
