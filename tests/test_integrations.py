@@ -480,7 +480,7 @@ class TestCallback:
     def test_metrics_that_are_called_losses_are_metrics(self, study, monitor):
         trial = study.ask()
         suggest(trial)
-        assert LossSearchCallback(trial, monitor).monitor == monitor
+        assert LossSearchCallback(trial, monitor, direction="maximize").monitor == monitor
 
     def test_one_loss_may_be_judged_by_itself(self, study):
         trial = study.ask()

@@ -15,7 +15,7 @@ from sklearn.datasets import load_iris
 
 from lossearch.data.columns import clean
 from lossearch.data.sources import from_arrays, read_data
-from lossearch.data.suspects import repeated_rows, telling_columns
+from lossearch.data.suspects import far_values, repeated_rows, telling_columns
 from lossearch.tasks.build import make_task
 
 G = np.random.default_rng(0)
@@ -230,3 +230,33 @@ def test_a_million_rows_are_quick() -> None:
     start = time.perf_counter()
     assert telling_columns(x, y, classes=True) == repeated_rows(x, y, parts) == ()
     assert time.perf_counter() - start < 20
+
+
+@pytest.mark.parametrize(
+    ("far", "told"),
+    [
+        ([-999.0] * 3, True),
+        ([1e200], True),
+        ([np.finfo(float).max, -np.finfo(float).max], True),
+        ([40.0], False),
+        ([], False),
+    ],
+)
+@pytest.mark.parametrize("table", [False, True])
+def test_a_few_values_far_from_all_others_are_told(far: list[float], told: bool, table: bool) -> None:
+    values = np.random.default_rng(0).normal(size=200)
+    values[[17, 5, 80][: len(far)]] = far
+    values[3] = np.nan
+    x = np.stack([np.arange(200.0), values], axis=1)
+    notes = far_values(pd.DataFrame(x, columns=["a", "b"]) if table else x)
+    assert len(notes) == told
+    if told:
+        assert notes[0].startswith(
+            f"column {'b' if table else 1!r}: {len(far)} of 200 values lie far from all others"
+        )
+
+
+def test_skewed_columns_are_no_fault() -> None:
+    draw = np.random.default_rng(0)
+    x = np.stack([draw.lognormal(0, 1.5, 2000), draw.exponential(size=2000), draw.poisson(0.1, 2000)], axis=1)
+    assert far_values(x) == ()

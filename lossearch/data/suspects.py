@@ -19,6 +19,8 @@ MOST_RESTARTS = 2
 """How often a column may begin to count anew: three parts that are given one after another."""
 SAMPLES = (50, 2000)
 """Rows looked at first: what holds for all rows holds for some of them too."""
+FAR = 100
+"""Times the span of the middle half that a value is away from the next."""
 WIDE = 64
 """Columns above which rows are hashed as bytes."""
 
@@ -225,3 +227,42 @@ def repeated_rows(x: Features, y: Array, parts: Mapping[str, Ids]) -> tuple[str,
         "drop the repeated ones (DataFrame.drop_duplicates) or name groups, for the scores flatter"
     )
     return (note,)
+
+
+# Numbers far from all others
+
+
+def far_values(x: Features) -> tuple[str, ...]:
+    """Return notes on numeric columns of a table or an array (N, F) in which a few values lie far from all others.
+
+    They may stand for a missing value (-999, 9999-12-31), and leave the others next to no spread once standardised.
+    """
+    if x.ndim != 2 or len(x) < MIN_ROWS:
+        return ()
+    places = (
+        i for i in range(x.shape[1]) if not isinstance(x, pd.DataFrame) or x.dtypes.iloc[i] == np.float64
+    )
+    notes = (
+        (x.columns[i] if isinstance(x, pd.DataFrame) else i, _far(_column(x, i, np.arange(len(x)))))
+        for i in places
+    )
+    return tuple(f"column {name!r}: {words}" for name, words in notes if words)
+
+
+def _far(values: Array) -> str:
+    known = np.sort(np.asarray(values, dtype=np.float64))
+    half = known[~np.isnan(known)] / 2  # the difference of two such is finite
+    n = len(half)
+    if n < MIN_ROWS:
+        return ""
+    spread, few = half[3 * n // 4] - half[n // 4], max(1, n // 20)
+    wide = np.flatnonzero(np.diff(half) > FAR * spread)
+    below = max((i + 1 for i in wide if i < few), default=0)
+    above = max((n - 1 - i for i in wide if i >= n - 1 - few), default=0)
+    if spread <= 0 or not below + above:
+        return ""
+    far = 2 * np.unique(np.concatenate([half[:below], half[n - above :]]))
+    return (
+        f"{below + above} of {len(values)} values lie far from all others ({listed([f'{v:g}' for v in far], 3)}): leave such "
+        "cells empty where they stand for a missing value"
+    )

@@ -12,7 +12,7 @@ from optuna.trial import BaseTrial
 
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError
-from lossearch.metrics.metric import SIGN
+from lossearch.metrics.metric import MINIMIZE, SIGN
 from lossearch.metrics.registry import METRICS
 
 _A_LOSS = re.compile(r"(?:(?:train|training|val|valid|validation|test)[_/.\- ])?loss(?:_epoch|_step)?")
@@ -43,8 +43,9 @@ def direction_of(study: optuna.Study | None, asked: str | None, monitor: str = "
         raise InputError(f"Say direction='maximize' or direction='minimize': {why}.")
     metric = METRICS.get(_PART.sub("", monitor, count=1))
     if asked is None and metric is not None and metric.direction != found:
+        default = " (Optuna's default)" if found == MINIMIZE else ""
         raise InputError(
-            f"{monitor!r} is to be {metric.direction}d, and the study's direction is {found!r} (Optuna's default): its "
+            f"{monitor!r} is to be {metric.direction}d, and the study's direction is {found!r}{default}: its "
             f"best trial would be the worst. Make it with optuna.create_study(direction={metric.direction!r}), or say "
             f"direction={found!r} here if it is another metric."
         )

@@ -20,7 +20,7 @@ from lossearch.data.readings import Reading
 from lossearch.data.rows import RowSource
 from lossearch.data.sketch import sketch
 from lossearch.data.splits import Labels, Rows, Splits, make_splits, parts_by_rows
-from lossearch.data.suspects import repeated_rows, telling_columns
+from lossearch.data.suspects import far_values, repeated_rows, telling_columns
 from lossearch.errors import InputError, refuse
 from lossearch.kinds import KINDS, MOST_ROUNDING, Target, TargetFacts, TargetForm, read_target
 from lossearch.metrics.metric import Metric
@@ -219,7 +219,7 @@ def make_task(
 
 
 def _suspects(dataset: Dataset, target: Target, splits: Splits, seed: int) -> tuple[str, ...]:
-    """Return notes on what would make scores better than the model is, of data in memory."""
+    """Return notes on what makes a score say another thing than one thinks, of data in memory."""
     if isinstance(dataset.x, RowSource):
         return ()
     train, validation = splits.rows(seed)
@@ -227,6 +227,7 @@ def _suspects(dataset: Dataset, target: Target, splits: Splits, seed: int) -> tu
     classes = KINDS[target.kind].form is not TargetForm.REAL
     return (
         *telling_columns(dataset.x, target.y, classes=classes),
+        *far_values(dataset.x),
         *repeated_rows(dataset.x, target.y, parts),
     )
 
