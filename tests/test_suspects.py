@@ -213,6 +213,18 @@ def test_a_task_says_so() -> None:
     assert given[0].startswith("7 of 7 test rows stand in an earlier part too")
 
 
+def test_many_columns_and_labels_are_quick() -> None:
+    x = G.normal(size=(200, 10_000))
+    y = G.integers(0, 2, (200, 20))
+    x[:, 77] = 3 - y[:, 5]
+    start = time.perf_counter()
+    assert telling_columns(x, y, classes=True) == (f"column 77 is the target in other words: {TELLS}",)
+    real = G.normal(size=(200, 3))
+    x[:, 78] = -np.exp(real[:, 1])
+    assert telling_columns(x, real, classes=False) == (f"column 78 is the target in other words: {TELLS}",)
+    assert time.perf_counter() - start < 10
+
+
 @pytest.mark.slow
 def test_a_million_rows_are_quick() -> None:
     n = 10**6

@@ -107,13 +107,6 @@ def _one_to_one(values: Array, y: Array) -> bool:
     return bool(pairs == a.max() + 1 == b.max() + 1)
 
 
-def _in_intervals(values: Array, y: Array) -> bool:
-    """Return whether each class has an interval of values of its own."""
-    low, high = (np.array([f(values[y == c]) for c in np.unique(y)]) for f in (np.min, np.max))
-    order = np.argsort(low)
-    return bool((low[order][1:] > high[order][:-1]).all())
-
-
 def _named_alike(values: Array, y: Array, rows: int) -> bool:
     """Return whether each of a few names, for so many rows in all, stands beside one class only."""
     names, different = pd.factorize(values)
@@ -145,7 +138,7 @@ def _tells(values: Array, y: Array, rows: int, *, classes: bool) -> str:
 def _tells_classes(values: Array, y: Array, rows: int) -> str:
     if _one_to_one(values, y):
         return "is the target in other words"
-    alone = _named_alike(values, y, rows) if values.dtype.kind == "O" else _in_intervals(values, y)
+    alone = _named_alike(values, y, rows) if values.dtype.kind == "O" else _apart(values[:, None], y)[0]
     return "alone tells the target" if alone else ""
 
 
@@ -171,9 +164,9 @@ def telling_columns(x: Features, y: Array, *, classes: bool) -> tuple[str, ...]:
 
 
 def _telling(x: Features, y: Array, *, classes: bool) -> Iterator[tuple[Hashable, str]]:
-    places: Sequence[Any] = range(x.shape[1])
+    places: Sequence[Any] = _possible(x, y, classes=classes)
     for most in (*SAMPLES, len(x)):
-        rows = np.unique(np.linspace(0, len(x) - 1, min(most, len(x))).astype(np.int64))
+        rows = _some(len(x), most)
         if len(np.unique(y[rows])) < 2:
             continue
         how = {i: _tells(_column(x, i, rows), y[rows], len(x), classes=classes) for i in places}
@@ -181,6 +174,39 @@ def _telling(x: Features, y: Array, *, classes: bool) -> Iterator[tuple[Hashable
         if rows.size == len(x):
             yield from (((x.columns[i] if isinstance(x, pd.DataFrame) else i), how[i]) for i in places)
             return
+
+
+def _possible(x: Features, y: Array, *, classes: bool) -> list[int]:
+    """Return the places of columns that may tell targets, by a few rows of all columns of numbers at once."""
+    rows = _some(len(x), SAMPLES[0])
+    numeric = np.arange(x.shape[1])
+    if isinstance(x, pd.DataFrame):
+        numeric = np.flatnonzero(x.dtypes == np.float64)
+        table = x.iloc[rows, numeric].to_numpy(dtype=np.float64)
+    else:
+        table = np.asarray(x[rows], dtype=np.float64)
+    few = len(np.unique(y)) <= len(y) / MIN_ROWS
+    y = y[rows]
+    fitting = np.isnan(table).any(axis=0)
+    if classes or few:
+        fitting |= _apart(table, y)
+    if not classes:
+        steps = np.diff(table[np.argsort(y, kind="stable")], axis=0)
+        fitting |= (steps >= 0).all(axis=0) | (steps <= 0).all(axis=0)
+    return sorted({*range(x.shape[1])} - {*numeric[~fitting].tolist()})
+
+
+def _apart(table: Array, y: Array) -> Array:
+    """Return for which columns each class has an interval of values of its own."""
+    ends = np.array([(table[y == c].min(axis=0), table[y == c].max(axis=0)) for c in np.unique(y)])
+    order = np.argsort(ends[:, 0], axis=0)
+    low, high = (np.take_along_axis(ends[:, k], order, axis=0) for k in (0, 1))
+    return np.asarray((low[1:] > high[:-1]).all(axis=0))
+
+
+def _some(n: int, most: int) -> Ids:
+    """Return at most so many of n rows, evenly spaced."""
+    return np.unique(np.linspace(0, n - 1, min(most, n)).astype(np.int64))
 
 
 def _column(x: Features, i: int, rows: Ids) -> Array:
