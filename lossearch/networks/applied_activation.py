@@ -21,7 +21,7 @@ _GAINS = (1.0, 10.0, 1000.0)
 """Deviations of drawn weights, in units of what keeps values as large as they are; in turn."""
 _SCALES = (30.0, 1000.0)
 """How far out inputs are, beside the given ones."""
-_NUMBERS, _FEWEST, _MOST = 2**19, 4, 32
+_NUMBERS, _FEWEST, _MOST = 2**17, 4, 32
 """Numbers of input at each scale, and rows that they are at least and at most."""
 _ROUND = 1e-4
 _CURE = "Remove it: the network gives raw output, and the pair adds the activation."
