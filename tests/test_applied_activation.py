@@ -286,7 +286,7 @@ def test_whole_numbers_are_not_driven_far():
 
 
 def test_too_few_numbers_are_no_certainty():
-    few = OutputRange(0.1, 0.9, sums_to_one=False, log_sums_to_zero=False, draws=DRAWS // 3 - 1)
+    few = OutputRange(0.1, 0.9, sums_to_one=False, log_sums_to_zero=False, draws=DRAWS // 2 - 1)
     assert not applied_activation(few, 1).certain
     assert applied_activation(OutputRange(), 1) is None
     assert applied_activation(OutputRange(0.0, 0.0, False, False, 1), 1) is None

@@ -48,7 +48,7 @@ class OutputRange:
     @property
     def certain(self) -> bool:
         """Whether enough draws gave numbers to rule chance out."""
-        return 3 * self.draws >= DRAWS
+        return 2 * self.draws >= DRAWS
 
     def within(self, low: float, high: float) -> bool:
         """Return whether every value was in a range, up to rounding."""
@@ -80,13 +80,18 @@ def output_range(network: nn.Module, x: Tensor) -> OutputRange:
         x: a few rows of its input.
     """
     inputs = list(_inputs(x))
+    gains = list(_GAINS)
     found = OutputRange()
     for draw in range(DRAWS):
+        gain = gains[draw % len(gains)]
         if draw:
-            _redraw(network, _GAINS[(draw - 1) % len(_GAINS)])
-        found = found.seen([rows for part in inputs if len(rows := _finite_rows(network, part))])
+            _redraw(network, gain)
+        outputs = [rows for part in inputs if len(rows := _finite_rows(network, part))]
+        found = found.seen(outputs)
         if found.raw:
             break
+        if draw and not outputs and len(gains) > 1:
+            gains.remove(gain)  # too much for so many layers
     return found
 
 
