@@ -182,3 +182,25 @@ def test_what_so_few_rows_could_never_show_is_said():
     assert verdict.sentences[2] == (
         "So few seeds or rows would hardly have shown any difference: raise confirm_seeds, or have more test rows."
     )
+
+
+@pytest.mark.parametrize(("rows", "told"), [(2, False), (5, False), (6, True), (30, True)])
+def test_rows_that_all_agree_tell_as_much_as_the_sign_test(rows, told):
+    y = np.arange(rows) % 2
+    both = {"a": [binary(y, y - 0.5)] * 6, "b": [binary(1 - y, 0.5 - y)] * 6}
+    (c,) = judged(evidence(METRICS["accuracy"], "binary", torch.from_numpy(y), both)).comparisons
+    assert c.difference == 1
+    assert (c.relation is Relation.BETTER) == told
+    assert c.p >= 0.999 * stats.binomtest(rows, rows).pvalue
+    assert (c.low > 0) == told
+
+
+@pytest.mark.parametrize("name", ["balanced_accuracy", "f1_macro", "auroc", "average_precision"])
+def test_one_row_of_a_class_tells_no_pair_from_another(name):
+    y = np.array([1] + [0] * 19)
+    finds, misses = y - 0.5, np.linspace(-1, -0.5, 20)
+    both = {p: [binary((z > 0).astype(int), z)] * 6 for p, z in (("a", finds), ("b", misses))}
+    (c,) = judged(evidence(find_metric(name, "binary"), "binary", torch.from_numpy(y), both)).comparisons
+    assert c.difference > 0
+    assert c.relation is Relation.UNDECIDED
+    assert c.low < 0

@@ -94,7 +94,8 @@ def resample(evidence: Evidence, draws: int, seed: int) -> Draws:
     once = np.ones((1, len(evidence.target)), dtype=np.int64)
     found = _anew(evidence.metric, bundles, once, shape)[0]
     alive = ~np.stack([evidence.diverged[pair] for pair in evidence.pairs])
-    if not np.isfinite(found[alive]).all():
+    lacking = any(evidence.metric.undefined(bundle.target) for bundle in bundles)
+    if lacking or not np.isfinite(found[alive]).all():
         raise InputError(_undefined(evidence))
     units = _units(evidence)
     by_rows = _on_drawn_rows(evidence, bundles, units, draws, seed, alive)
@@ -141,7 +142,9 @@ def _alive(evidence: Evidence, pair: str) -> list[Predictions]:
 
 
 def _undefined(evidence: Evidence) -> str:
-    lacks = evidence.metric.undefined(evidence.target)
+    lacks = next(
+        filter(None, (evidence.metric.undefined(bundle.target) for bundle in _bundles(evidence))), ""
+    )
     where = (
         f"the {evidence.part} part: {lacks}"
         if lacks
@@ -310,7 +313,6 @@ def _anew(metric: Metric, bundles: Sequence[_Bundle], counts: Ints, shape: tuple
     for draw, count in zip(found, counts, strict=True):
         for bundle in bundles:
             rows = torch.from_numpy(np.repeat(np.arange(len(bundle.rows)), count[bundle.rows]))
-            target = bundle.target[rows]
-            for places, predictions in () if not len(rows) or metric.undefined(target) else bundle.stacks:
-                draw[places] = _score(metric, _at(predictions, rows), target)
+            for places, predictions in bundle.stacks if len(rows) else ():
+                draw[places] = _score(metric, _at(predictions, rows), bundle.target[rows])
     return found.reshape(-1, *shape)

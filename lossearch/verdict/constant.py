@@ -58,7 +58,8 @@ def learned(evidence: Evidence, drawn: Draws, *, sign: int, level: float, draws:
     score = float(constant.scores.mean())
     if math.isclose(score, drawn.high if sign > 0 else drawn.low, abs_tol=ROUNDING):
         return Learned(score, (None,) * n)
-    better = sign * found.value > found.as_distance(quantiles(found, level))
+    z = quantiles(found, level)
+    better = (sign * found.value > found.as_distance(z)) & (z <= found.surest)
     return Learned(score, tuple(better.tolist()))
 
 

@@ -171,7 +171,8 @@ def _compare(
     # rows that agree show no error of a mean over such rows
     discrete = (found.se == 0) | math.isfinite(drawn.high - drawn.low)
     told = np.where(discrete, np.maximum(told, found.unseen(float(stats.norm.isf(level * share / 2)))), told)
-    told = np.where(told < drawn.high - drawn.low, told, math.inf)
+    few = found.surest < stats.norm.isf(level * share / 2)
+    told = np.where(~few & (told < drawn.high - drawn.low), told, math.inf)
     of_leader = told[(couples[:, 0] == order[0]) & (told > 0)]
     return comparisons, float(np.median(of_leader)) if len(of_leader) else math.nan
 
