@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import pandas as pd
 from numpy.typing import NDArray
 
+from lossearch._numerals import Notation
 from lossearch.data.dates import DATE_PARTS
 from lossearch.data.inference import decimal_of, learn
 from lossearch.data.readings import Columns, Dates, Numbers, Reading, readings_of
@@ -74,19 +75,37 @@ def _learned(frame: pd.DataFrame) -> tuple[dict[str, Reading], list[str], list[s
 
     Where a comma or a dot in one column may be either, other columns of the same table decide.
     """
-    decimal: str | None = None
-    while True:
-        readings: dict[str, Reading] = {}
-        notes: list[str] = []
-        problems: list[str] = []
-        for name, column in frame.items():
-            with _kept(problems):
-                readings[str(name)], own = learn(str(name), column, decimal)
-                notes += own
-        found = decimal_of(readings.values())
-        if decimal is not None or found is None:
-            return readings, notes, problems
-        decimal = found
+    learned = {str(name): _attempt(str(name), column) for name, column in frame.items()}
+    decimal = decimal_of(a.reading for a in learned.values() if a.reading is not None)
+    for name, attempt in learned.items():
+        if decimal is not None and attempt.open:
+            learned[name] = _attempt(name, frame[name], decimal)
+    readings = {name: a.reading for name, a in learned.items() if a.reading is not None}
+    notes = [note for a in learned.values() for note in a.notes]
+    return readings, notes, [problem for a in learned.values() for problem in a.problems]
+
+
+class _Attempt(NamedTuple):
+    """What was learned of a column, or what is wrong with it."""
+
+    reading: Reading | None
+    notes: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def open(self) -> bool:
+        """Whether another column's notation may change it."""
+        return self.reading is None or (
+            isinstance(self.reading, Numbers) and self.reading.notation == Notation()
+        )
+
+
+def _attempt(name: str, column: pd.Series[Any], decimal: str | None = None) -> _Attempt:
+    try:
+        reading, notes = learn(name, column, decimal)
+    except InputError as error:
+        return _Attempt(None, (), (str(error),))
+    return _Attempt(reading, notes, ())
 
 
 def _twice(name: str, column: str) -> str:
