@@ -176,6 +176,7 @@ SAME_Y: dict[str, tuple[Any, Any]] = {
     "dict of one column": ({"y": Y}, Y),
     "Index": (pd.Index(Y), Y),
     "array.array": (array.array("q", Y), Y),
+    "decimals": ([decimal.Decimal(int(v)) for v in Y], Y),
     "__array__": (Computes(Y), Y),
 }
 
@@ -377,7 +378,6 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "y complex": ({"y": Y + 1j}, "y holds complex numbers"),
     "y complex tensor": ({"y": torch.as_tensor(Y + 1j)}, "y holds complex numbers"),
     "y dates": ({"y": pd.date_range("2024-01-01", periods=N)}, "y holds dates"),
-    "y decimals": ({"y": [decimal.Decimal(int(v)) for v in Y]}, "y holds objects of type Decimal"),
     "y of three axes": ({"y": Y.reshape(N, 1, 1)}, "y has shape"),
     "y a row matrix": ({"y": np.matrix(Y)}, "60 rows and y has 1"),
     "y mixed": ({"y": [0, "a"] * (N // 2)}, "y mixes numbers and text"),
