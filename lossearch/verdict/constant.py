@@ -33,7 +33,8 @@ class Learned:
 def learned(evidence: Evidence, drawn: Draws, *, sign: int, level: float, draws: int, seed: int) -> Learned:
     """Return which pairs are measurably better than a constant predictor, each held against it alone.
 
-    That predictor knows the judged rows' own targets, as nothing else is known of it here.
+    Whether these networks have learned is for the rows to say, not for the seeds: few of them leave open what others
+    would give. The predictor knows the judged rows' own targets, as nothing else is known of it here.
 
     Args:
         evidence: what the pairs predicted.
@@ -58,6 +59,9 @@ def learned(evidence: Evidence, drawn: Draws, *, sign: int, level: float, draws:
     score = float(constant.scores.mean())
     if math.isclose(score, drawn.high if sign > 0 else drawn.low, abs_tol=ROUNDING):
         return Learned(score, (None,) * n)
+    apart = (both.by_rows[:, :n] - both.by_rows[:, n:]).mean(axis=2)
+    se = apart.std(axis=0) * math.sqrt(both.units / (both.units - 1))
+    found = replace(found, se=se, share=np.zeros_like(se))
     z = quantiles(found, level)
     better = (sign * found.value > found.as_distance(z)) & (z <= found.surest)
     return Learned(score, tuple(better.tolist()))
