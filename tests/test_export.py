@@ -270,7 +270,7 @@ def point(result: Result, pair: str) -> Any:
         ),
         (
             TABLE.to_numpy(),
-            "This model takes a pandas DataFrame with the columns 'age', 'pay', 'born', 'city'; got ndarray.",
+            "X lacks the columns 'age', 'pay', 'born', 'city' that the model was trained on; it has '0', '1', '2', '3'.",
         ),
     ],
 )
