@@ -21,8 +21,10 @@ from lossearch.errors import InputError, refuse
 from lossearch.kinds import Predictions
 from lossearch.metrics.joined import FIELDS, joined, together
 from lossearch.metrics.metric import Metric
-from lossearch.metrics.registry import constant_score, is_given, scores
+from lossearch.metrics.registry import is_given, scores
 from lossearch.records.evidence import Evidence
+from lossearch.verdict.known import alike, constant, leverage
+from lossearch.verdict.known import alive as replicates_alive
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,8 +35,6 @@ ROWS = 200_000
 FEWEST = 200
 """A metric that is no mean over rows is computed anew on each draw of rows: on as many draws as hold so
 many rows together, and never on fewer than this. Further draws of seeds meet the same rows again."""
-ROUNDING = 1e-12
-"""A difference or spread below this share of the scores is rounding."""
 ATTEMPTS = 100
 """Times that draws of rows on which a metric is not defined (one class only) are drawn again."""
 
@@ -107,11 +107,11 @@ def resample(evidence: Evidence, draws: int, seed: int) -> Draws:
         weights,
         np.resize(np.where(alive, by_rows, evidence.constants), (draws, *shape)),
         int(units.max()) + 1,
-        _leverage(evidence, units),
+        leverage(evidence, units),
         evidence.metric.low,
         evidence.metric.high,
-        _alike(evidence),
-        _constant(evidence),
+        alike(evidence),
+        constant(evidence),
     )
 
 
@@ -126,19 +126,15 @@ def _check(evidence: Evidence) -> None:
         problems.append("A verdict needs at least 1 confirmed pair; here is none.")
     if _units(evidence).max() < 1:
         problems.append(f"A verdict needs at least 2 {evidence.part} rows or groups of rows. Hold out more.")
-    lacking = [p for p in evidence.pairs if not all(is_given(metric, s) for s in _alive(evidence, p))]
+    lacking = [
+        p for p in evidence.pairs if not all(is_given(metric, s) for s in replicates_alive(evidence, p))
+    ]
     if lacking:
         problems.append(
             f"{metric.name} reads the {metric.needs}, which these pairs do not have: {', '.join(lacking)}. "
             "Judge by another metric, or leave them out."
         )
     refuse(problems)
-
-
-def _alive(evidence: Evidence, pair: str) -> list[Predictions]:
-    return [
-        s for s, ended in zip(evidence.predictions[pair], evidence.diverged[pair], strict=True) if not ended
-    ]
 
 
 def _undefined(evidence: Evidence) -> str:
@@ -162,49 +158,6 @@ def _units(evidence: Evidence) -> Ints:
     groups = scored if evidence.groups is None else evidence.groups[scored]
     units[scored] = np.unique(groups, return_inverse=True)[1]
     return units
-
-
-def _leverage(evidence: Evidence, units: Ints) -> float:
-    """Return the largest share of the score's range that a row, or group of rows, may change, mean over seeds."""
-    found = np.zeros(int(units.max()) + 1)
-    for rows in evidence.rows:
-        shares = evidence.metric.leverage(evidence.target[torch.from_numpy(np.asarray(rows))])
-        found += np.bincount(units[rows], shares.numpy(), minlength=len(found)).clip(max=1)
-    return float(found.max()) / len(evidence.rows)
-
-
-def _constant(evidence: Evidence) -> float:
-    """Return what a constant predictor scores; where no record says so, one that knows these targets."""
-    found = float(np.mean(evidence.constants))
-    if not np.isfinite(found):
-        found = constant_score(evidence.metric, evidence.kind, evidence.target, evidence.target, 1)
-    return found if np.isfinite(found) else 0.0
-
-
-def _alike(evidence: Evidence) -> Ints:
-    """Return a number a pair, the same for those whose real-valued predictions are equal under every seed.
-
-    Equal classes alone do not make two models the same.
-    """
-    said = [_real_numbers(evidence, pair) for pair in evidence.pairs]
-    return np.array(
-        [next((j for j in range(i) if _equal(said[j], said[i])), i) for i in range(len(said))], dtype=np.int64
-    )
-
-
-def _real_numbers(evidence: Evidence, pair: str) -> Floats:
-    fields = [
-        t.double().flatten()
-        for s in _alive(evidence, pair)
-        for t in (s.score, s.probability, s.value)
-        if t is not None
-    ]
-    ended = torch.from_numpy(evidence.diverged[pair]).double()
-    return torch.cat([ended, *fields]).numpy() if fields or ended.all() else np.full(1, np.nan)
-
-
-def _equal(one: Floats, other: Floats) -> bool:
-    return one.shape == other.shape and np.allclose(one, other, rtol=ROUNDING, atol=0)
 
 
 def _bundles(evidence: Evidence) -> Iterator[_Bundle]:

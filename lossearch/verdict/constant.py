@@ -13,7 +13,8 @@ from torch import Tensor
 
 from lossearch.kinds import KINDS, Predictions
 from lossearch.records.evidence import Evidence
-from lossearch.verdict.bootstrap import ROUNDING, Draws, resample
+from lossearch.verdict.bootstrap import Draws, resample
+from lossearch.verdict.known import ROUNDING
 from lossearch.verdict.multiple_testing import differences, quantiles
 
 _NAME = "a constant predictor"

@@ -14,9 +14,10 @@ from scipy import stats
 from lossearch.errors import refuse
 from lossearch.metrics.metric import SIGN
 from lossearch.records.evidence import Evidence
-from lossearch.verdict.bootstrap import ROUNDING, Draws, resample
+from lossearch.verdict.bootstrap import Draws, resample
 from lossearch.verdict.constant import Learned, learned, seeds_of_one_label
 from lossearch.verdict.intervals import score_intervals
+from lossearch.verdict.known import ROUNDING
 from lossearch.verdict.multiple_testing import Estimates, differences, means, step_down
 from lossearch.verdict.sentences import sentences
 from lossearch.verdict.verdict import Comparison, Ranked, Relation, Rule, Verdict

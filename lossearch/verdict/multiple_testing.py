@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lossearch.errors import InputError
-from lossearch.verdict.bootstrap import ROUNDING, Draws
+from lossearch.verdict.bootstrap import Draws
+from lossearch.verdict.known import ROUNDING
 
 Floats = NDArray[np.float64]
 
