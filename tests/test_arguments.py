@@ -443,6 +443,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "listener": ({"listener": print}, "listener is the builtin_function_or_method print without note"),
     "store number": ({"store": 5}, "store"),
     "store False": ({"store": False}, "store"),
+    "store None": ({"store": None}, "store is None"),
     "name number": ({"name": 5}, "name"),
     "trials text": ({"trials": "many"}, "trials"),
     "trials fraction": ({"trials": 7.5}, "trials"),

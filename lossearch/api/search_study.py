@@ -74,9 +74,9 @@ def search(
 ) -> Result:
     """Search for the loss, output activation and learning rate that fit a task best.
 
-    Everything left out, or None, is inferred from the data or has its default. The same call again goes on
-    where it stopped. Every key of a study file may be given, under its own name; ``task`` is the kind of task,
-    ``timeout`` the time limit.
+    Everything left out, or None, is inferred from the data or has its default; but a study always has a store.
+    The same call again goes on where it stopped. Every key of a study file may be given, under its own name; ``task``
+    is the kind of task, ``timeout`` the time limit.
 
     Args:
         X: inputs, one row a sample: array, tensor, sparse matrix, lists, or a table of pandas or another library that
@@ -102,6 +102,10 @@ def search(
         TerminatedError: SIGTERM came while something was trained.
     """
     data = os.fspath(data) if isinstance(data, os.PathLike) else data
+    if others.get("store", "") is None:
+        raise InputError(
+            "store is None, and a study is always recorded: name a directory, or leave store out for 'mlruns'."
+        )
     others = SearchOptions(**{name: plain_value(value) for name, value in others.items()})  # type: ignore[typeddict-item]
     listener, model, metric, own = (
         listener_of(listener),

@@ -38,7 +38,7 @@ class RecordsTable(Table):
 class RecordsOptions(TypedDict, total=False):
     """The same keys, for those who read the call of ``lossearch.search``."""
 
-    store: str | Path | None
+    store: str | Path
     storage: str | None
     tracking_uri: str | None
     mlflow: bool | None
