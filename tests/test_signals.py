@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,14 @@ class Trips(nn.Module):
             if Trips.calls == Trips.at:
                 Trips.do()
         return self.layer(x) + 0 * self.drop(x)[0]
+
+
+@pytest.fixture(autouse=True)
+def signals_as_they_come() -> Iterator[None]:
+    """Undo what nohup would have every process here inherit: SIGHUP ignored, which a run respects."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

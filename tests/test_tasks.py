@@ -280,7 +280,7 @@ def test_images_keep_their_shape_and_are_scaled_as_one() -> None:
     [
         ("circles", (600, 1), torch.float32, 1),
         ("blobs", (600,), torch.int64, 3),
-        ("regression", (600, 1), torch.float32, 1),
+        ("regression", (600, 1), torch.float64, 1),
     ],
 )
 def test_canonical_targets(name: str, y_shape: tuple[int, ...], y_type: torch.dtype, n_out: int) -> None:
