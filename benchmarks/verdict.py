@@ -33,7 +33,7 @@ import torch
 from _few_rows import FewSeen, few_worlds, see_few
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from sklearn.datasets import make_circles
 from torch import nn
 
@@ -392,7 +392,7 @@ def few_row(table: Table, name: str, found: list[FewSeen]) -> bool:
 
 def few_table(plan: Plan, run: Run, console: Console) -> bool:
     heads = (
-        "rows",
+        Column("rows", no_wrap=True),
         "falsely equal",
         "equal told apart",
         "scores hold",

@@ -4,7 +4,6 @@ benchmark's own.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +32,6 @@ def test_a_table_is_measured_and_printed(table, said, tmp_path):
         text=True,
         cwd=tmp_path,
         timeout=600,
-        env={**os.environ, "COLUMNS": "160"},
     )
     assert done.returncode == 0, done.stderr
     for words in said:
