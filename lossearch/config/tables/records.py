@@ -38,7 +38,7 @@ class RecordsTable(Table):
 class RecordsOptions(TypedDict, total=False):
     """The same keys, for those who read the call of ``lossearch.search``."""
 
-    store: str | Path
+    store: str | Path | None
     storage: str | None
     tracking_uri: str | None
     mlflow: bool | None
