@@ -74,7 +74,11 @@ class Reopened:
                 f"Study {self.declared.name!r} is not what it was, so nothing of it can be trained again as it was "
                 "(recorded -> now):\n"
                 + "\n".join(f"  {line}" for line in lines[:12])
-                + ("\nThe data, their splits or the network have changed." if changed else "")
+                + (
+                    "\nThe data, their splits, the network, or how this release prepares them have changed."
+                    if changed
+                    else ""
+                )
             )
         return prepared
 
