@@ -433,7 +433,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--only", choices=TABLES, help="one table")
     args = parser.parse_args()
-    console, begun = Console(width=110), time.perf_counter()
+    console, begun = Console(width=150), time.perf_counter()
     plan = QUICK if args.quick else FULL
     with ProcessPoolExecutor(
         args.jobs, multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)
