@@ -184,7 +184,9 @@ def test_on_the_command_line_a_changed_network_is_found_out(tmp_path: Path, caps
         "Error: Study 'net' is not what it was, so nothing of it can be trained again as it was (recorded -> now):\n"
         "  task.data: "
     )
-    assert told.endswith("\nThe data, their splits, the network, or how this release prepares them have changed.\n")
+    assert told.endswith(
+        "\nThe data, their splits, the network, or how this release prepares them have changed.\n"
+    )
     forget(tmp_path / "nets.py")
 
 
