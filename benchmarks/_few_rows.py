@@ -26,6 +26,24 @@ INPUTS, SCALE, NOISE = 6, 3.0, 0.5
 TRUTH_ROWS, TRUTH_SEEDS = 20_000, 20
 
 
+def evidence(
+    kind: str, metric: Metric, target: torch.Tensor, predictions: dict[str, list[Predictions]]
+) -> Evidence:
+    """Return what pairs predicted of the same rows under every seed, none having diverged."""
+    seeds = len(next(iter(predictions.values())))
+    return Evidence(
+        kind=kind,
+        metric=metric,
+        part="test",
+        seeds=tuple(range(seeds)),
+        target=target,
+        rows=[np.arange(len(target))] * seeds,
+        predictions=predictions,
+        diverged={pair: np.zeros(seeds, bool) for pair in predictions},
+        constants=np.full(seeds, np.nan),
+    )
+
+
 @dataclass(frozen=True)
 class FewSeen:
     """What one verdict said of few rows: equality that is not so, and which intervals hold the truth."""
@@ -125,17 +143,8 @@ class FewRows:
     def evidence(self, rng: np.random.Generator, biases: Floats) -> Evidence:
         x, y = self.draw(rng, self.rows)
         raw = self.said(rng, x, biases, self.seeds)
-        return Evidence(
-            kind=self.kind,
-            metric=self.judge,
-            part="test",
-            seeds=tuple(range(self.seeds)),
-            target=torch.from_numpy(y),
-            rows=[np.arange(len(y))] * self.seeds,
-            predictions={f"pair {i}": [self.predictions(one) for one in of] for i, of in enumerate(raw)},
-            diverged={f"pair {i}": np.zeros(self.seeds, bool) for i in range(len(biases))},
-            constants=np.full(self.seeds, np.nan),
-        )
+        predictions = {f"pair {i}": [self.predictions(one) for one in of] for i, of in enumerate(raw)}
+        return evidence(self.kind, self.judge, torch.from_numpy(y), predictions)
 
     def truth(self, bias: float) -> float:
         """Return the expected score over very many seeds and rows."""

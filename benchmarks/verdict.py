@@ -30,7 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
-from _few_rows import FewSeen, few_worlds, see_few
+from _few_rows import FewSeen, evidence, few_worlds, see_few
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Column, Table
@@ -111,7 +111,7 @@ class World:
             f"pair {i}": [predicted(row[at]) for row, at in zip(of_pair, rows, strict=True)]
             for i, of_pair in enumerate(said)
         }
-        return replace(evidence(kind, self.metric, target, predictions), rows=rows)
+        return replace(evidence(kind, METRICS[self.metric], target, predictions), rows=rows)
 
     def _problem(
         self, rng: np.random.Generator, x: Floats
@@ -160,23 +160,6 @@ def _one(predicted: Predictions) -> Predictions:
             None if t is None else t[None]
             for t in (predicted.label, predicted.probability, predicted.score, predicted.value)
         )
-    )
-
-
-def evidence(
-    kind: str, metric: str, target: torch.Tensor, predictions: dict[str, list[Predictions]]
-) -> Evidence:
-    seeds = len(next(iter(predictions.values())))
-    return Evidence(
-        kind=kind,
-        metric=METRICS[metric],
-        part="test",
-        seeds=tuple(range(seeds)),
-        target=target,
-        rows=[np.arange(len(target))] * seeds,
-        predictions=predictions,
-        diverged={pair: np.zeros(seeds, bool) for pair in predictions},
-        constants=np.full(seeds, np.nan),
     )
 
 
@@ -251,7 +234,9 @@ def see_circles(cells: tuple[tuple[int, str], ...], seeds: int, index: int) -> l
     predictions = {f"pair {p}": said[p * seeds : (p + 1) * seeds] for p in range(k)}
     return [
         seen(
-            evidence("binary", metric, part.y, {p: predictions[p] for p in list(predictions)[:pairs]}),
+            evidence(
+                "binary", METRICS[metric], part.y, {p: predictions[p] for p in list(predictions)[:pairs]}
+            ),
             np.zeros(pairs),
             299 if metric == "auroc" else 999,
             index,

@@ -13,6 +13,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from processes import ended_by
 from rich.console import Console
 
 from lossearch import cli
@@ -475,13 +476,8 @@ def test_a_run_interrupted_ends_with_130_and_goes_on_later(tmp_path):
     running = subprocess.Popen(
         [sys.executable, "-m", "lossearch", "run", *long], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
-    assert running.stderr is not None
-    for line in running.stderr:
-        if line.startswith("[1/"):
-            break
-    running.send_signal(signal.SIGINT)
-    rest = running.stderr.read()
-    assert running.wait(60) == 130
+    code, rest = ended_by(running, signal.SIGINT, "[1/")
+    assert code == 130
     assert "Interrupted (" in rest
     assert "the same command again continues." in rest
     assert "Traceback" not in rest

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from evidence import evidence as evidence_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -14,7 +15,6 @@ from scipy import stats
 from lossearch.errors import InputError
 from lossearch.kinds import Predictions
 from lossearch.metrics.registry import EVERY_METRIC, METRICS, find_metric
-from lossearch.records.evidence import Evidence
 from lossearch.verdict.decision import judge
 from lossearch.verdict.verdict import Relation
 
@@ -47,19 +47,8 @@ def targets(kind, rows, rng):
 
 
 def evidence(metric, kind, target, predictions, groups=None):
-    seeds = len(next(iter(predictions.values())))
-    return Evidence(
-        kind=kind,
-        metric=metric,
-        part="test",
-        seeds=tuple(range(seeds)),
-        target=target,
-        rows=[np.arange(len(target))] * seeds,
-        predictions=predictions,
-        diverged={p: np.zeros(seeds, bool) for p in predictions},
-        constants=np.full(seeds, np.nan),
-        groups=groups,
-    )
+    """Return an evidence of which no record says what a constant predictor scores."""
+    return evidence_of(metric, predictions, target, kind=kind, groups=groups, constant=np.nan)
 
 
 def judged(found, **more):

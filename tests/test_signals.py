@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from processes import ended_by
 from torch import nn
 
 import lossearch
@@ -258,14 +258,7 @@ def started(place: Path, *more: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("sign", ["metric accuracy", "[", "Confirming"])
 def test_a_process_killed_at_several_moments_ends_with_its_code_and_resumes(sign, number, tmp_path):
     process = started(tmp_path, "--no-mlflow")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith(sign):
-            break
-    time.sleep(0.05)
-    process.send_signal(number)
-    rest = process.stderr.read()
-    code = process.wait(120)
+    code, rest = ended_by(process, number, sign, after=0.05)
     assert code == SIGNALS[number], rest
     assert "Traceback" not in rest
     again = started(tmp_path, "--no-mlflow")
@@ -282,13 +275,6 @@ def test_a_script_that_sigterm_meets_in_training_does_not_end_with_0(tmp_path):
         "lossearch.search(x, (x[:, 0] > 0).astype(int), losses=['bce'], trials=40, seeds=3, epochs=200, mlflow=False)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("["):
-            break
-    process.send_signal(signal.SIGTERM)
-    rest = process.stderr.read()
-    assert process.wait(60) in (1, -signal.SIGTERM)
-    assert (
-        process.returncode == -signal.SIGTERM or "TerminatedError: SIGTERM asked the process to end" in rest
-    )
+    ended, rest = ended_by(process, signal.SIGTERM, "[")
+    assert ended in (1, -signal.SIGTERM)
+    assert ended == -signal.SIGTERM or "TerminatedError: SIGTERM asked the process to end" in rest

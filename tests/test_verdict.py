@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from evidence import SEEDS, evidence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -19,31 +20,12 @@ from lossearch.errors import InputError
 from lossearch.kinds import Predictions
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import METRICS
-from lossearch.records.evidence import Evidence
 from lossearch.verdict.bootstrap import resample
 from lossearch.verdict.decision import judge
 from lossearch.verdict.multiple_testing import Estimates, _by_max_t, means, step_down
 from lossearch.verdict.verdict import Relation, Rule, Verdict
 
-SEEDS, ROWS = 12, 60
-
-
-def evidence(
-    metric, predictions, target, *, kind, rows=None, diverged=None, groups=None, part="test", constant=0.5
-):
-    seeds = len(next(iter(predictions.values()))) if predictions else SEEDS
-    return Evidence(
-        kind=kind,
-        metric=metric,
-        part=part,
-        seeds=tuple(range(100, 100 + seeds)),
-        target=target,
-        rows=[np.arange(len(target))] * seeds if rows is None else rows,
-        predictions=predictions,
-        diverged={p: np.zeros(seeds, bool) for p in predictions} | (diverged or {}),
-        constants=np.full(seeds, constant),
-        groups=groups,
-    )
+ROWS = 60
 
 
 def of_errors(errors, metric="mae", **more):
