@@ -1,4 +1,4 @@
-"""Objects named as ``module:function``."""
+"""Objects named as ``module:function``, and classes of Lightning packages that are imported."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from lossearch._registry import did_you_mean
 from lossearch.errors import InputError
+
+LIGHTNING = ("pytorch_lightning", "lightning.pytorch")
+"""The packages that a user's Trainer and modules may come from."""
+
+
+def lightning_classes(path: str) -> tuple[type, ...]:
+    """Return what stands at a dotted path of each Lightning package that is imported, such as its Trainer."""
+    return tuple(attrgetter(path)(sys.modules[p]) for p in LIGHTNING if p in sys.modules)
 
 
 def _from_file(path: Path, name: str) -> ModuleType:

@@ -42,6 +42,16 @@ def power_of_two(size: Floats) -> Floats:
     return found
 
 
+def standardised(values: Any, mean: Any, scale: Any) -> Floats:
+    """Return (values - mean) / scale in float64; what the three hold broadcasts.
+
+    In units that round nothing, the difference of two numbers however large is one.
+    """
+    unit = power_of_two(np.asarray(scale, dtype=np.float64))
+    found: Floats = (np.asarray(values, dtype=np.float64) / unit - mean / unit) / (scale / unit)
+    return found
+
+
 def _pieces(values: NDArray[Any]) -> Iterator[Floats]:
     step = max(1, _NUMBERS // max(1, values[:1].size))
     for start in range(0, len(values), step):

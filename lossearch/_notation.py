@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lossearch._numerals import (
+    IDENTIFIER,
     PATTERNS,
     Notation,
     Parts,
@@ -179,7 +180,7 @@ def _likely(cells: _Cells, decimal: str | None) -> Notation | None:
         return None
     found = Notation(first.decimal, first.thousands, some.unit)
     text = pa.array(list(cells.rows), pa.string())
-    identifiers = pc.any(pc.match_substring_regex(text, r"^\s*([+-]?0[0-9]+|\+[0-9]{8,})\s*$")).as_py()
+    identifiers = pc.any(pc.match_substring_regex(text, rf"^\s*{IDENTIFIER}\s*$")).as_py()
     return None if identifiers or np.isnan(values_of(list(cells.rows), found)).any() else found
 
 

@@ -23,6 +23,9 @@ _MARKS = (
 MISSING_MARKS = {"", "not available", *_MARKS.split()}
 """What stands for a missing value among numbers, in lower case."""
 
+IDENTIFIER = r"(?:[+-]?0[0-9]+|\+[0-9]{8,})"
+"""Digits that are a name: a post code with leading zeros, a telephone number."""
+
 LONGEST = 100
 """Characters of the longest cell that is taken for a number."""
 

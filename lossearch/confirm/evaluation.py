@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from lossearch.errors import InputError
 from lossearch.kinds import Predictions
+from lossearch.metrics.joined import each_field
 from lossearch.metrics.registry import constant_score, is_given, scores
 from lossearch.model import FittedModel
 from lossearch.records.confirmations import PREFIX
@@ -115,7 +116,9 @@ class Scorer:
         values = {name: float(curve[last]) for name, curve in result.curves.items()}
         predictions = said.get("test")
         if predictions is not None:
-            tested = scores(self.task.metrics, _stacked(predictions), parts["test"].y)
+            tested = scores(
+                self.task.metrics, each_field(predictions, lambda t: t.unsqueeze(0)), parts["test"].y
+            )
             values |= {f"test_{name}": float(score[0]) for name, score in tested.items()}
         return values
 
@@ -128,10 +131,3 @@ class Scorer:
         if part.x.nbytes * (len(self._tests) + 1) <= TEST_BYTES:
             self._tests[seed] = part
         return part
-
-
-def _stacked(predictions: Predictions) -> Predictions:
-    """Return predictions with a leading axis of one model."""
-    fields = ("label", "probability", "score", "value", "output")
-    given = {f: t.unsqueeze(0) for f in fields if (t := getattr(predictions, f)) is not None}
-    return Predictions(**given, codes=predictions.codes)

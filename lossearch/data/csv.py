@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from lossearch._notation import notation_of
+from lossearch._numerals import IDENTIFIER
 from lossearch.data.columns import duplicates
 from lossearch.errors import InputError
 
@@ -105,7 +106,7 @@ def _as_written(path: Path, top: _Top, frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     raw = _table(path, top, usecols=wanted, dtype=str, keep_default_na=False)
     for i, name in zip(wanted, raw, strict=True):
-        codes = i in padded and raw[name].str.fullmatch(r"\s*(?:[+-]?0[0-9]+|\+[0-9]{8,})\s*").any()
+        codes = i in padded and raw[name].str.fullmatch(rf"\s*{IDENTIFIER}\s*").any()
         if i in text or codes or (i in grouped and _has_dots_between_thousands(raw[name])):
             frame[frame.columns[i]] = raw[name].where(raw[name].str.strip() != "")
     return frame
@@ -149,7 +150,7 @@ def _opened(path: Path) -> gzip.GzipFile | io.BufferedReader:
 def _has_identifiers(path: Path, delimiter: str) -> bool:
     """Return whether a cell may be digits that are a name, such as a post code with leading zeros or a telephone number."""
     edge = b'["\\s' + re.escape(delimiter.encode()) + b"]"
-    search = re.compile(b"(?:^|" + edge + rb")(?:[+-]?0[0-9]+|\+[0-9]{8,})(?=" + edge + b"|$)").search
+    search = re.compile(b"(?:^|" + edge + b")" + IDENTIFIER.encode() + b"(?=" + edge + b"|$)").search
     with _opened(path) as file:
         return any(search(line) for line in file)
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from lossearch._moments import power_of_two
+from lossearch._moments import standardised
 from lossearch.data.arrays import features, table_or_numbers
 from lossearch.data.columns import as_given, conform
 from lossearch.data.readings import Reading, from_json
@@ -141,9 +141,7 @@ class ArrayInputs(Inputs):
 
     def of_cleaned(self, x: Features) -> Array:
         """Return the scaled array."""
-        mean, scale = self._along(self.mean), self._along(self.scale)
-        unit = power_of_two(scale)
-        values: Array = (np.asarray(x, dtype=np.float64) / unit - mean / unit) / (scale / unit)
+        values = standardised(x, self._along(self.mean), self._along(self.scale))
         return np.moveaxis(values, self.axis or 1, 1) if self.channels_first else values
 
     def _along(self, of_channels: tuple[float, ...]) -> Array:
@@ -187,9 +185,9 @@ class MatrixInputs(Inputs):
     def of_cleaned(self, x: Features) -> Array:
         """Return the columns side by side."""
         numbers = select(x, [n.column for n in self.numbers])
-        fill, unit, mean, scale = self._statistics
+        fill, mean, scale = self._statistics
         blocks = [
-            (np.where(np.isnan(numbers), fill, numbers) / unit - mean) / scale,
+            standardised(np.where(np.isnan(numbers), fill, numbers), mean, scale),
             np.isnan(select(x, self.missing)).astype(np.float64),
             *(c.one_hot(np.asarray(x[c.column])) for c in self.categories),
         ]
@@ -198,11 +196,9 @@ class MatrixInputs(Inputs):
         return values
 
     @cached_property
-    def _statistics(self) -> tuple[Array, Array, Array, Array]:
+    def _statistics(self) -> tuple[Array, Array, Array]:
         rows = np.array([(n.fill, n.mean, n.scale) for n in self.numbers], dtype=np.float64).reshape(-1, 3)
-        # in units that round nothing, the difference of two numbers however large is one
-        unit = power_of_two(rows[:, 2])
-        return rows[:, 0], unit, rows[:, 1] / unit, rows[:, 2] / unit
+        return rows[:, 0], rows[:, 1], rows[:, 2]
 
     def example(self) -> pd.DataFrame | Array:
         """Return two rows."""

@@ -144,7 +144,7 @@ def channel_axis(x: Array) -> int | None:
         image = min(pixels) >= _PIXELS and (last in _COLOURS or (last == 1 and len(set(pixels)) == 1))
         return x.ndim - 1 if image else 1
     moments = {axis: _by_channel(x, axis) for axis in (2, 1)}
-    low, high = float(x.min()), float(x.max())
+    low, high = float(moments[2].low.min()), float(moments[2].high.max())
     near = 0.1 * (high - low) if math.isfinite(high - low) else math.inf
     if min(x.shape[1:]) >= _PIXELS and all(
         np.mean((m.low <= low + near) & (m.high >= high - near)) >= 0.5 for m in moments.values()
@@ -180,8 +180,12 @@ class _Moments:
         return float(unlike)
 
 
-def _by_channel(x: Array, axis: int | None) -> _Moments:
-    others = tuple(a for a in range(x.ndim) if a != axis)
+def _all_but(x: Array, axis: int | None) -> tuple[int, ...]:
+    return tuple(a for a in range(x.ndim) if a != axis)
+
+
+def _by_channel(x: Array, axis: int) -> _Moments:
+    others = _all_but(x, axis)
     low, high = (np.asarray(f(axis=others), dtype=np.float64) for f in (x.min, x.max))
     return _Moments(low, high, *mean_and_std(x, others))
 
@@ -206,8 +210,8 @@ def _fit_array(plan: Plan, train: Array) -> ArrayInputs:
     width = 1 if axis is None else train.shape[axis]
     mean, std = np.zeros(width), np.ones(width)
     if plan.scale:
-        found = _by_channel(train, axis)
-        mean, std = np.atleast_1d(found.mean), np.atleast_1d(np.where(found.std > 0, found.std, 1.0))
+        mean, std = map(np.atleast_1d, mean_and_std(train, _all_but(train, axis)))
+        std = np.where(std > 0, std, 1.0)
     return ArrayInputs(
         tuple(train.shape[1:]), tuple(mean.tolist()), tuple(std.tolist()), axis, plan.channels_first
     )

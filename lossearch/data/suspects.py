@@ -172,19 +172,16 @@ def _telling(x: Features, y: Array, *, classes: bool) -> Iterator[tuple[Hashable
         how = {i: _tells(_column(x, i, rows), y[rows], len(x), classes=classes) for i in places}
         places = [i for i in places if how[i]]
         if rows.size == len(x):
-            yield from (((x.columns[i] if isinstance(x, pd.DataFrame) else i), how[i]) for i in places)
+            yield from ((_name(x, i), how[i]) for i in places)
             return
 
 
 def _possible(x: Features, y: Array, *, classes: bool) -> list[int]:
     """Return the places of columns that may tell targets, by a few rows of all columns of numbers at once."""
     rows = _some(len(x), SAMPLES[0])
-    numeric = np.arange(x.shape[1])
-    if isinstance(x, pd.DataFrame):
-        numeric = np.flatnonzero(x.dtypes == np.float64)
-        table = x.iloc[rows, numeric].to_numpy(dtype=np.float64)
-    else:
-        table = np.asarray(x[rows], dtype=np.float64)
+    numeric = _numeric(x)
+    some = x.iloc[rows, numeric] if isinstance(x, pd.DataFrame) else x[rows]
+    table = np.asarray(some, dtype=np.float64)
     few = len(np.unique(y)) <= len(y) / MIN_ROWS
     y = y[rows]
     fitting = np.isnan(table).any(axis=0)
@@ -207,6 +204,15 @@ def _apart(table: Array, y: Array) -> Array:
 def _some(n: int, most: int) -> Ids:
     """Return at most so many of n rows, evenly spaced."""
     return np.unique(np.linspace(0, n - 1, min(most, n)).astype(np.int64))
+
+
+def _numeric(x: Features) -> Ids:
+    """Return the places of columns of numbers."""
+    return np.flatnonzero(x.dtypes == np.float64) if isinstance(x, pd.DataFrame) else np.arange(x.shape[1])
+
+
+def _name(x: Features, i: int) -> Hashable:
+    return x.columns[i] if isinstance(x, pd.DataFrame) else i
 
 
 def _column(x: Features, i: int, rows: Ids) -> Array:
@@ -265,27 +271,28 @@ def far_values(x: Features) -> tuple[str, ...]:
     """
     if x.ndim != 2 or len(x) < MIN_ROWS:
         return ()
-    places = (
-        i for i in range(x.shape[1]) if not isinstance(x, pd.DataFrame) or x.dtypes.iloc[i] == np.float64
-    )
-    notes = (
-        (x.columns[i] if isinstance(x, pd.DataFrame) else i, _far(_column(x, i, np.arange(len(x)))))
-        for i in places
-    )
+    every = np.arange(len(x))
+    notes = ((_name(x, i), _far(_column(x, i, every))) for i in _numeric(x).tolist())
     return tuple(f"column {name!r}: {words}" for name, words in notes if words)
 
 
 def _far(values: Array) -> str:
-    known = np.sort(np.asarray(values, dtype=np.float64))
+    known = np.asarray(values, dtype=np.float64)
     half = known[~np.isnan(known)] / 2  # the difference of two such is finite
     n = len(half)
     if n < MIN_ROWS:
         return ""
-    spread, few = half[3 * n // 4] - half[n // 4], max(1, n // 20)
+    quarters = n // 4, 3 * n // 4
+    first, third = np.partition(half, quarters)[list(quarters)]
+    spread, few = third - first, max(1, n // 20)
+    # no gap is wider than all of them together: few columns need be sorted
+    if spread <= 0 or half.max() - half.min() <= FAR * spread:
+        return ""
+    half.sort()
     wide = np.flatnonzero(np.diff(half) > FAR * spread)
     below = max((i + 1 for i in wide if i < few), default=0)
     above = max((n - 1 - i for i in wide if i >= n - 1 - few), default=0)
-    if spread <= 0 or not below + above:
+    if not below + above:
         return ""
     far = 2 * np.unique(np.concatenate([half[:below], half[n - above :]]))
     return (

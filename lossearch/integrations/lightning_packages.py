@@ -7,14 +7,14 @@ import sys
 from collections.abc import Hashable
 from typing import Any, TypeVar, cast
 
-T = TypeVar("T")
+from lossearch._imports import LIGHTNING, lightning_classes
 
-PACKAGES = ("pytorch_lightning", "lightning.pytorch")
+T = TypeVar("T")
 
 
 def logger_types() -> tuple[type, ...]:
     """Return the ``MLFlowLogger`` class of each Lightning package that is imported."""
-    return tuple(sys.modules[p].loggers.MLFlowLogger for p in PACKAGES if p in sys.modules)
+    return lightning_classes("loggers.MLFlowLogger")
 
 
 def callback_types() -> tuple[type, ...]:
@@ -22,9 +22,9 @@ def callback_types() -> tuple[type, ...]:
 
     Where there is none yet, ``pytorch_lightning``, which is a dependency, is imported.
     """
-    if not any(p in sys.modules for p in PACKAGES):
+    if not any(p in sys.modules for p in LIGHTNING):
         import pytorch_lightning  # noqa: F401
-    return tuple(sys.modules[p].Callback for p in PACKAGES if p in sys.modules)
+    return lightning_classes("Callback")
 
 
 def attachable(cls: type[T], callbacks: tuple[type, ...]) -> type[T]:

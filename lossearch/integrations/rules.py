@@ -15,10 +15,8 @@ from lossearch.errors import InputError
 from lossearch.metrics.metric import MINIMIZE, SIGN
 from lossearch.metrics.registry import METRICS
 
-_A_LOSS = re.compile(r"(?:(?:train|training|val|valid|validation|test)[_/.\- ])?loss(?:_epoch|_step)?")
-
-
 _PART = re.compile(r"(?:train|training|val|valid|validation|test)[_/.\- ]")
+_A_LOSS = re.compile(rf"(?:{_PART.pattern})?loss(?:_epoch|_step)?")
 
 
 def direction_of(study: optuna.Study | None, asked: str | None, monitor: str = "") -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lossearch.kinds import EVERY_FIELD, Predictions
 from lossearch.metrics.metric import Metric
@@ -27,6 +29,12 @@ def read_by(metrics: Iterable[Metric]) -> tuple[str, ...]:
     if not needs <= set(_READ):
         return EVERY_FIELD
     return tuple(dict.fromkeys(name for need in sorted(needs) for name in _READ[need]))
+
+
+def each_field(predictions: Predictions, change: Callable[[Tensor], Tensor]) -> Predictions:
+    """Return predictions with every tensor changed in one way."""
+    changed: dict[str, Any] = {n: change(t) for n in FIELDS if (t := getattr(predictions, n)) is not None}
+    return replace(predictions, **changed)
 
 
 def joined(predictions: Sequence[Predictions], axis: int, fields: Sequence[str] = FIELDS) -> Predictions:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -13,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from lossearch._imports import load_function
+from lossearch._imports import lightning_classes, load_function
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError
 
@@ -145,10 +144,8 @@ def _refuse_lightning(found: Any, what: str) -> None:
     Raises:
         InputError: it is one.
     """
-    packages = ("pytorch_lightning", "lightning.pytorch")
-    kinds = tuple(sys.modules[p].LightningModule for p in packages if p in sys.modules)
     of = found if isinstance(found, type) else type(found)
-    if issubclass(of, kinds):
+    if issubclass(of, lightning_classes("LightningModule")):
         raise InputError(
             f"{what} the LightningModule {of.__name__}. A search trains a network in steps and with an optimiser of "
             "its own, and would leave training_step and configure_optimizers unused. Give the network alone "

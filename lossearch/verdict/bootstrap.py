@@ -7,9 +7,8 @@ same for every seed (the pigeonhole bootstrap, Owen 2007).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +18,11 @@ from torch import Tensor
 from lossearch._random import rng
 from lossearch.errors import InputError, refuse
 from lossearch.kinds import Predictions
-from lossearch.metrics.joined import FIELDS, joined, together
+from lossearch.metrics.joined import each_field, joined, together
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import is_given, scores
 from lossearch.records.evidence import Evidence
-from lossearch.verdict.known import alike, constant, leverage
-from lossearch.verdict.known import alive as replicates_alive
+from lossearch.verdict.known import alike, constant, leverage, sound
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -126,9 +124,7 @@ def _check(evidence: Evidence) -> None:
         problems.append("A verdict needs at least 1 confirmed pair; here is none.")
     if _units(evidence).max() < 1:
         problems.append(f"A verdict needs at least 2 {evidence.part} rows or groups of rows. Hold out more.")
-    lacking = [
-        p for p in evidence.pairs if not all(is_given(metric, s) for s in replicates_alive(evidence, p))
-    ]
+    lacking = [p for p in evidence.pairs if not all(is_given(metric, s) for s in sound(evidence, p))]
     if lacking:
         problems.append(
             f"{metric.name} reads the {metric.needs}, which these pairs do not have: {', '.join(lacking)}. "
@@ -182,18 +178,13 @@ def _bundles(evidence: Evidence) -> Iterator[_Bundle]:
 
 def _stacked(several: Sequence[Predictions]) -> Predictions:
     """Return one pair's predictions under several seeds, (seeds, N, ...)."""
-    alone = [_each(s, lambda t: t.unsqueeze(0)) for s in several]
+    alone = [each_field(s, lambda t: t.unsqueeze(0)) for s in several]
     return replace(joined(alone, axis=0), codes=several[0].codes)
-
-
-def _each(predictions: Predictions, change: Callable[[Tensor], Tensor]) -> Predictions:
-    fields: dict[str, Any] = {n: change(t) for n in FIELDS if (t := getattr(predictions, n)) is not None}
-    return replace(predictions, **fields)
 
 
 def _at(predictions: Predictions, rows: Tensor | slice) -> Predictions:
     """Return the predictions (places, N, ...) for some of the N rows."""
-    return _each(predictions, lambda t: t[:, rows])
+    return each_field(predictions, lambda t: t[:, rows])
 
 
 def _score(metric: Metric, predictions: Predictions, target: Tensor) -> Floats:

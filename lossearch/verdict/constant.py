@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lossearch.kinds import KINDS, Predictions
+from lossearch.metrics.joined import each_field
 from lossearch.records.evidence import Evidence
 from lossearch.verdict.bootstrap import Draws, resample
 from lossearch.verdict.known import ROUNDING
@@ -71,9 +72,7 @@ def learned(evidence: Evidence, drawn: Draws, *, sign: int, level: float, draws:
 def _constant(evidence: Evidence, rows: NDArray[np.int64]) -> Predictions:
     target = evidence.target[torch.from_numpy(np.asarray(rows))]
     said = KINDS[evidence.kind].constant(evidence.metric.constant, target, len(target), 1)
-    fields = ("label", "probability", "score", "value", "output")
-    alone = {name: t[0] for name in fields if (t := getattr(said, name)) is not None}
-    return replace(said, **alone)
+    return each_field(said, lambda t: t[0])
 
 
 def seeds_of_one_label(several: Sequence[Predictions], ended: NDArray[np.bool_]) -> int:

@@ -17,7 +17,7 @@ ROUNDING = 1e-12
 """A difference or spread below this share of the scores is rounding."""
 
 
-def alive(evidence: Evidence, pair: str) -> list[Predictions]:
+def sound(evidence: Evidence, pair: str) -> list[Predictions]:
     """Return the predictions of one pair's replicates that did not diverge."""
     return [
         s for s, ended in zip(evidence.predictions[pair], evidence.diverged[pair], strict=True) if not ended
@@ -55,7 +55,7 @@ def alike(evidence: Evidence) -> Ints:
 def _real_numbers(evidence: Evidence, pair: str) -> Floats:
     fields = [
         t.double().flatten()
-        for s in alive(evidence, pair)
+        for s in sound(evidence, pair)
         for t in (s.score, s.probability, s.value)
         if t is not None
     ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lossearch.kinds import Predictions
-from lossearch.metrics.joined import FIELDS, read_by, together
+from lossearch.metrics.joined import each_field, read_by, together
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import scores
 from lossearch.training.population.criteria import PairSlice
@@ -55,5 +55,4 @@ def without(raw: Tensor, replicates: NDArray[np.bool_]) -> Tensor:
 
 def _of_seeds(predictions: Predictions, seeds: slice) -> Predictions:
     """Return the predictions of some seeds, (seeds * c, ...)."""
-    given = {f: t[seeds].flatten(0, 1) for f in FIELDS if (t := getattr(predictions, f)) is not None}
-    return Predictions(**given, codes=predictions.codes)
+    return each_field(predictions, lambda t: t[seeds].flatten(0, 1))
