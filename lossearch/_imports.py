@@ -88,3 +88,24 @@ def load_function(name: str, what: str) -> Callable[..., Any]:
         raise InputError(f"{what} {name!r} is a {type(found).__name__}, not a function.")
     function: Callable[..., Any] = found
     return function
+
+
+def own_class(given: Any, what: str) -> tuple[Callable[..., Any], str]:
+    """Return a class or function of the user's, and its name as ``module:name``.
+
+    Args:
+        given: it, or its name.
+        what: what it is for, for messages.
+
+    Raises:
+        InputError: it is not found, or cannot be called.
+    """
+    if isinstance(given, str):
+        return load_function(given, what), given
+    if not callable(given) or not hasattr(given, "__name__"):
+        of = type(given).__name__
+        raise InputError(
+            f"{what} is a {of} object, which every replicate would share. Give the class, with its arguments in "
+            f"{what}_args, or a function that makes one: lambda criterion, lr: {of}(...)."
+        )
+    return given, f"{given.__module__}:{given.__qualname__}"

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from lossearch._imports import own_class
+from lossearch.config.toml import is_plain
 from lossearch.errors import InputError, refuse
 from lossearch.losses import CATALOGUE, Loss
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import EVERY_METRIC
 from lossearch.networks.architecture import NETWORKS
 from lossearch.networks.factory import own_factory
+from lossearch.study.prepare import ModuleObjects
 from lossearch.study.progress import Listener
 from lossearch.tasks.judges import Judging
 
@@ -170,3 +175,58 @@ def goes_with_data(options: Mapping[str, Any], names: Sequence[str]) -> list[str
         for name in names
         if options.get(name)
     ]
+
+
+@dataclass(frozen=True)
+class GivenModule:
+    """A module as it was given: what of it a study file can name, and the objects; None where there is none."""
+
+    named: Mapping[str, Any]
+    objects: ModuleObjects | None
+
+
+def module_of(
+    module: Any, datamodule: Any, trainer: Mapping[str, Any] | None, others: Mapping[str, Any]
+) -> GivenModule:
+    """Return a user's module and its data, as a study takes them.
+
+    Args:
+        module: the class, a function, or a name.
+        datamodule: its data, likewise, or a data module, or loaders.
+        trainer: arguments of its Trainer.
+        others: the other options of the search, with ``module_args`` and ``datamodule_args``.
+
+    Raises:
+        InputError: one is not what it should be.
+    """
+    if module is None:
+        refuse(
+            [
+                f"{name} goes with module=, the LightningModule that is trained on it."
+                for name, value in (("datamodule", datamodule), ("trainer_kwargs", trainer))
+                if value is not None
+            ]
+        )
+        return GivenModule({}, None)
+    args, data_args = others.get("module_args") or {}, others.get("datamodule_args") or {}
+    named: dict[str, Any] = {
+        "module": own_class(module, "module")[1],
+        "module_args": _plain_part(args),
+        "datamodule_args": _plain_part(data_args),
+        "trainer_kwargs": _plain_part(trainer or {}),
+    }
+    if isinstance(datamodule, (str, type)) or inspect.isfunction(datamodule):
+        named["datamodule"] = own_class(datamodule, "datamodule")[1]
+    given = ModuleObjects(
+        None if isinstance(module, str) else module,
+        args,
+        None if isinstance(datamodule, str) else datamodule,
+        data_args,
+        trainer or {},
+    )
+    return GivenModule(named, given)
+
+
+def _plain_part(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those values that a study file can hold."""
+    return {k: v for k, v in values.items() if is_plain(v)}

@@ -10,6 +10,7 @@ from lossearch.api.run_study import attach, open_view, stored_curves
 from lossearch.confirm.run import write_confirmation
 from lossearch.errors import InputError, StoreError
 from lossearch.model import FittedModel, load_model
+from lossearch.model.own_module import FittedModule
 from lossearch.records.claim import claim
 from lossearch.records.mlflow.model import Registered, Sample
 from lossearch.records.mlflow.model import register as register_model
@@ -48,8 +49,10 @@ def rerun(name: str, trial: str | int, store: str | Path = "mlruns", *, keep_wei
 
 def export(
     name: str, directory: str | Path, store: str | Path = "mlruns", *, parts: str = "train"
-) -> FittedModel:
+) -> FittedModel | FittedModule:
     """Write the fitted winner of a study to a directory, and return it. :func:`load_model` reads it.
+
+    Of a study of your own module those are its weights, with the lines that load them.
 
     Args:
         name: the study.
@@ -62,7 +65,8 @@ def export(
         InputError: the directory is not empty, or the data are needed and are not here.
         RunFailedError: no pair has enough finished trials, or the winner diverged.
     """
-    model = load(name, store).fit(parts)
+    result = load(name, store)
+    model = result.fit(parts) if result.config.task.module is None else result.fit_module()
     model.save(directory)
     return model
 

@@ -15,6 +15,7 @@ from lossearch.diagnostics.pareto import Objectives, objectives
 from lossearch.errors import RunFailedError, StoreError
 from lossearch.metrics.metric import SIGN, Metric
 from lossearch.model import FittedModel
+from lossearch.model.own_module import FittedModule
 from lossearch.records.confirmations import FILE as CONFIRMED
 from lossearch.records.confirmations import Confirmed, read_confirmed
 from lossearch.records.curves import read_curves
@@ -185,14 +186,34 @@ class Result:
             RunFailedError: no pair has enough finished trials, or the winner diverged.
             InputError: the data are needed and are not here.
         """
-        point = self.best
+        return self._again.model(self.best, self._epoch_of(self.best), parts)
+
+    def _epoch_of(self, point: Point) -> int:
+        """Return the epoch that a point's trial chose."""
         if self.confirmed is not None and point.pair in self.confirmed.pairs:
-            epoch = self.confirmed[point.pair].epoch
-        else:
-            sign = SIGN[self.declared.task.direction]
-            trial = best_of([r for r in self.records if r.point == point], sign)
-            epoch = int(trial.epoch if trial and trial.epoch else self.declared.train.epochs)
-        return self._again.model(point, epoch, parts)
+            return self.confirmed[point.pair].epoch
+        sign = SIGN[self.declared.task.direction]
+        trial = best_of([r for r in self.records if r.point == point], sign)
+        return int(trial.epoch if trial and trial.epoch else self.declared.train.epochs)
+
+    @cached_property
+    def module(self) -> Any:
+        """The LightningModule of your own that was searched, trained with the point to use, in evaluation mode.
+
+        Raises:
+            InputError: the study trained networks; :attr:`model` is its winner. Or the module is needed and is not here.
+            RunFailedError: no pair has enough finished trials, or the winner diverged.
+        """
+        return self._again.module(self.fit_module())
+
+    def fit_module(self) -> FittedModule:
+        """Return the weights of :attr:`module`, which can be saved.
+
+        Raises:
+            InputError: the study trained networks.
+            RunFailedError: no pair has enough finished trials, or the winner diverged.
+        """
+        return self._again.fitted_module(self.best, self._epoch_of(self.best))
 
     def weights(self, trial: int) -> dict[int, dict[str, Tensor]]:
         """Return the weights of a trial's replicates, seed -> state_dict; diverged ones have none.

@@ -29,7 +29,7 @@ from lossearch.records.weights import WeightRetention
 from lossearch.study.loop import Search
 from lossearch.study.optuna_study import open_study
 from lossearch.study.plan import require_same
-from lossearch.study.prepare import Prepared, prepare
+from lossearch.study.prepare import ModuleObjects, Prepared, prepare
 from lossearch.study.progress import Listener
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.undisturbed import undisturbed
@@ -66,6 +66,7 @@ def run(
     losses: Sequence[Loss] = (),
     model: Callable[..., nn.Module] | None = None,
     metric: Judging = None,
+    module: ModuleObjects | None = None,
     listener: Listener | None = None,
 ) -> Result:
     """Run a study, or go on with it where it stopped.
@@ -76,6 +77,7 @@ def run(
         losses: losses of your own, searched beside the named ones.
         model: a network factory, instead of the configured one.
         metric: a metric of your own, or two metrics, names among them.
+        module: a LightningModule of your own and its data, instead of what the configuration names.
         listener: hears of the progress.
 
     Raises:
@@ -86,7 +88,7 @@ def run(
     listener = listener or Listener()
     with ExitStack() as stack:
         stack.enter_context(undisturbed())
-        prepared = prepare(config, dataset=dataset, losses=losses, model=model, metric=metric)
+        prepared = prepare(config, dataset=dataset, losses=losses, model=model, metric=metric, module=module)
         for note in (*prepared.plan.task.notes, *prepared.plan.notes):
             listener.note(note)
         stack.enter_context(quiet_optuna())

@@ -15,6 +15,7 @@ from lossearch.api.arguments import (
     losses_of,
     metrics_of,
     model_of,
+    module_of,
     plain_value,
     rows_of,
     share_of,
@@ -64,6 +65,9 @@ def search(
     data: Any = None,
     metric: Judging = None,
     model: str | Callable[..., nn.Module] | None = None,
+    module: str | Callable[..., Any] | None = None,
+    datamodule: Any = None,
+    trainer_kwargs: Mapping[str, Any] | None = None,
     losses: str | Loss | Sequence[str | Loss] | None = None,
     validation: Any = None,
     test: Any = None,
@@ -88,6 +92,12 @@ def search(
             ``["accuracy", "log_loss"]``, the first judges, and the search looks for good points by both.
         model: a factory of networks, called with ``n_in`` and ``n_out`` where it takes them; "mlp", "cnn" or
             "module:function".
+        module: a LightningModule of your own, instead of ``model``: its class, a function that returns one, or
+            "module:Class". It is trained as it is, by its own ``configure_optimizers`` and a Trainer; it is given the
+            criterion and the learning rate.
+        datamodule: what the module is trained on: a LightningDataModule, its class, or loaders
+            (train, validation[, test]).
+        trainer_kwargs: arguments of the module's Trainer; callbacks and loggers as functions that make them.
         losses: names, or losses declared with :func:`lossearch.loss`; every usual one by default.
         validation: given validation rows (X, y), or their share of the rows that are not test.
         test: given test rows (X, y), their share, or False for none.
@@ -114,6 +124,8 @@ def search(
         losses_of(losses),
     )
     validation, test = share_of(validation), share_of(test)
+    own_module = module_of(module, datamodule, trainer_kwargs, others)
+    others = SearchOptions(**{k: v for k, v in others.items() if k not in own_module.named})  # type: ignore[typeddict-item]
     validation_rows, test_rows = rows_of(validation, "validation"), rows_of(test, "test")
     named = metric is not None and all(isinstance(m, str) for m in as_metrics(metric))
     config = make_config(
@@ -123,6 +135,7 @@ def search(
                 "data": _if(str, data),
                 "metric": metric if isinstance(metric, str) else list(as_metrics(metric)) if named else None,
                 "model": _if(str, model),
+                **own_module.named,
                 "losses": None if own is None else [x if isinstance(x, str) else x.name for x in own],
                 "validation": validation if validation_rows is None else None,
                 "test": test if test_rows is None else None,
@@ -164,6 +177,7 @@ def search(
             losses=[x for x in own or () if isinstance(x, Loss)],
             model=model if callable(model) else None,
             metric=None if named else metric,
+            module=own_module.objects,
             listener=listener,
         )
 

@@ -39,10 +39,12 @@ def export(name: str, directory: str, store: str, parts: str, registered: str | 
       lossearch export circles circles-model --register
     """  # noqa: D301 - click's mark for lines to be kept
     from lossearch import api
+    from lossearch.model import FittedModel
 
     model = api.export(name, directory, store, parts=parts)
     click.echo(f"{model!r} is in {directory}.")
-    click.echo(f"Load it: lossearch.load_model({directory!r}); more in {directory}/README.md.")
+    how = f"lossearch.load_model({directory!r}); more in" if isinstance(model, FittedModel) else "see"
+    click.echo(f"Load it: {how} {directory}/README.md.")
     if registered is not None:
         version = api.register(name, directory, store, model=None if registered == REGISTERED else registered)
         click.echo(f"Registered in MLflow as {version.uri} (version {version.version}).")

@@ -17,6 +17,7 @@ import numpy as np
 
 from lossearch._text import duration
 from lossearch.confirm.evaluation import Evaluation, Scorer
+from lossearch.confirm.module_evaluation import ModuleScorer
 from lossearch.confirm.selection import Selection
 from lossearch.errors import RunFailedError
 from lossearch.records.confirmations import (
@@ -57,7 +58,8 @@ class Confirmer:
     listener: Listener
 
     def __post_init__(self) -> None:
-        self.scorer = Scorer(self.plan)
+        own = self.plan.task.module
+        self.scorer = Scorer(self.plan) if own is None else ModuleScorer(self.plan, own)
 
     def __call__(
         self, selection: Selection, n: int, stopping: EarlyStopping | None = None

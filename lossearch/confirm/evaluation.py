@@ -12,12 +12,13 @@ from lossearch.kinds import Predictions
 from lossearch.metrics.joined import each_field
 from lossearch.metrics.registry import constant_score, is_given, scores
 from lossearch.model import FittedModel
+from lossearch.model.own_module import FittedModule
 from lossearch.records.confirmations import PREFIX
 from lossearch.records.predictions import kept_fields, prediction_table
 from lossearch.records.trial import TrialRecord
 from lossearch.study.fitting import Fitting
 from lossearch.study.plan import Plan
-from lossearch.tasks.task import Part
+from lossearch.tasks.task import Part, Task
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult
 from lossearch.training.prediction import Predictor
 
@@ -35,7 +36,12 @@ class Evaluation:
     results: list[ReplicateResult] = field(default_factory=list)
     values: list[dict[str, float]] = field(default_factory=list)
     tables: list[pa.Table] = field(default_factory=list)
-    model: FittedModel | None = None
+    model: FittedModel | FittedModule | None = None
+
+
+def judged_parts(task: Task) -> tuple[str, ...]:
+    """Return the parts that are scored, the one that counts first."""
+    return ("test", "validation") if task.sizes.get("test") else ("validation",)
 
 
 class Scorer:
@@ -43,7 +49,7 @@ class Scorer:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.task = plan, plan.task
-        self.parts = ("test", "validation") if self.task.sizes.get("test") else ("validation",)
+        self.parts = judged_parts(plan.task)
         self._predictor = Predictor(plan.task, plan.space, plan.settings)
         self._tests: dict[int, Part] = {}
 

@@ -17,7 +17,7 @@ from lossearch.errors import UnknownNameError
 if TYPE_CHECKING:
     from lossearch.kinds._kind import MOST_ROUNDING, Kind, Readout, TargetFacts, TargetForm, TargetStatistics
     from lossearch.kinds._predictions import EVERY_FIELD, Predictions, with_long_label
-    from lossearch.kinds._target import Target, infer_kind, is_text, read_target, some_rows
+    from lossearch.kinds._target import Target, infer_kind, is_text, read_target, refuse_constant, some_rows
 
 _HOMES = {
     "EVERY_FIELD": "_predictions",
@@ -32,6 +32,7 @@ _HOMES = {
     "infer_kind": "_target",
     "is_text": "_target",
     "read_target": "_target",
+    "refuse_constant": "_target",
     "some_rows": "_target",
     "with_long_label": "_predictions",
 }
@@ -50,6 +51,7 @@ __all__ = [
     "infer_kind",
     "is_text",
     "read_target",
+    "refuse_constant",
     "some_rows",
     "with_long_label",
 ]

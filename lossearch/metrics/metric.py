@@ -16,6 +16,9 @@ MAXIMIZE, MINIMIZE = "maximize", "minimize"
 SIGN = {MAXIMIZE: 1, MINIMIZE: -1}
 """Direction -> what a score is multiplied by so that more is better."""
 
+LOGGED = "logged"
+"""What a metric needs that the user's own module computes and logs: no field of predictions."""
+
 
 @dataclass(frozen=True)
 class Metric:

@@ -147,10 +147,9 @@ def _refuse_lightning(found: Any, what: str) -> None:
     of = found if isinstance(found, type) else type(found)
     if issubclass(of, lightning_classes("LightningModule")):
         raise InputError(
-            f"{what} the LightningModule {of.__name__}. A search trains a network in steps and with an optimiser of "
-            "its own, and would leave training_step and configure_optimizers unused. Give the network alone "
-            f"(model=lambda n_in, n_out: ...), or keep {of.__name__} and its Trainer: lossearch.suggest(trial) and "
-            "lossearch.LossSearchCallback(trial, ...) in an Optuna objective of yours."
+            f"{what} the LightningModule {of.__name__}, whose training_step and configure_optimizers a network has "
+            f"not. Have it trained as it is: lossearch.search(module={of.__name__}, datamodule=..., task=...); or give "
+            "the network alone (model=lambda n_in, n_out: ...)."
         )
 
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, StoreError
 from lossearch.kinds import KINDS, Predictions
-from lossearch.metrics.metric import Metric
+from lossearch.metrics.metric import LOGGED, Metric
 from lossearch.metrics.registry import METRICS, find_metric
-from lossearch.records.confirmations import Confirmation, Confirmed, read_confirmed
+from lossearch.records.confirmations import PREFIX, Confirmation, Confirmed, read_confirmed
 from lossearch.records.predictions import numbers, read_predictions
 
 Blocks = Mapping[tuple[str, int], NDArray[np.intp]]
@@ -34,7 +34,8 @@ class Evidence:
     ``predictions[pair][s]`` are those for those rows, without leading axes. A replicate that
     diverged (``diverged[pair][s]``) scores ``constants[s]``, what a constant predictor scores. ``groups``
     numbers the group of each row, where rows of one group belong together. ``part`` is "test" or
-    "validation".
+    "validation". Of a metric that the user's module logs, ``logged[pair]`` are its scores under each seed, (S,), and
+    there are no rows.
     """
 
     kind: str
@@ -47,11 +48,12 @@ class Evidence:
     diverged: Mapping[str, NDArray[np.bool_]]
     constants: NDArray[np.float64]
     groups: NDArray[np.int64] | None = None
+    logged: Mapping[str, NDArray[np.float64]] | None = None
 
     @property
     def pairs(self) -> tuple[str, ...]:
         """The confirmed pairs."""
-        return tuple(self.predictions)
+        return tuple(self.predictions if self.logged is None else self.logged)
 
 
 def read_evidence(
@@ -91,6 +93,8 @@ def read_evidence(
     judged = confirmed.seeds[: seeds or confirmed.stopping.at or None]
     left = confirmed.stopping.dropped if without is None else without
     running = [c for c in confirmed.confirmations if c.point.pair not in left and len(c.seeds) >= len(judged)]
+    if judge.needs == LOGGED:
+        return _logged(kind, judge, name, confirmed, judged, running)
     giving = [c for c in running if judge.needs == "codes" or judge.needs in c.fields]
     if not giving:
         raise InputError(f"No confirmed pair gives what metric {judge.name!r} reads ({judge.needs}).")
@@ -140,12 +144,43 @@ def _evidence(
         target=KINDS[kind].tensor(torch.from_numpy(target.copy())),
         rows=[np.searchsorted(ids, every[p]) for p in places],
         predictions={c.point.pair: _predictions(c, frame, blocks, seeds) for c in giving},
-        diverged={
-            c.point.pair: np.array([o == "diverged" for o in c.outcomes[: len(seeds)]]) for c in giving
-        },
+        diverged=_diverged(giving, seeds),
         constants=_constants(confirmed, part, metric)[: len(seeds)],
         groups=distinct["group"].to_numpy(np.int64) if "group" in distinct else None,
     )
+
+
+def _logged(
+    kind: str,
+    metric: Metric,
+    part: str,
+    confirmed: Confirmed,
+    seeds: tuple[int, ...],
+    running: Sequence[Confirmation],
+) -> Evidence:
+    name = f"{PREFIX[part]}{metric.name}"
+    return Evidence(
+        kind=kind,
+        metric=metric,
+        part=part,
+        seeds=seeds,
+        target=torch.empty(0),
+        rows=(),
+        predictions={},
+        diverged=_diverged(running, seeds),
+        constants=_constants(confirmed, part, metric)[: len(seeds)],
+        logged={
+            c.point.pair: np.array(scores[: len(seeds)], dtype=np.float64)
+            for c in running
+            if (scores := c.values.get(name)) is not None  # noqa: PD011
+        },
+    )
+
+
+def _diverged(confirmations: Sequence[Confirmation], seeds: tuple[int, ...]) -> dict[str, NDArray[np.bool_]]:
+    return {
+        c.point.pair: np.array([o == "diverged" for o in c.outcomes[: len(seeds)]]) for c in confirmations
+    }
 
 
 def _constants(confirmed: Confirmed, part: str, metric: Metric) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from torch import nn
 from lossearch.errors import InputError, RunFailedError, StoreError
 from lossearch.losses import Loss
 from lossearch.model import FittedModel, Origin, load_model
+from lossearch.model.own_module import FittedModule
 from lossearch.networks.architecture import Architecture
 from lossearch.records.environment import versions
 from lossearch.space import Point
@@ -103,14 +104,18 @@ class Fitting:
         Raises:
             RunFailedError: every seed tried diverged, or training failed.
         """
+        return self.model(self.trained(train, point, epoch))
+
+    def trained(self, train: TrainingMethod, point: Point, epoch: int) -> ReplicateResult:
+        """Return the result, with weights, of what :meth:`train` trains."""
         plan = self.plan
-        task = replace(plan.task, fold=self._fold)
+        task = replace(plan.task, fold=self._fold) if self.whole else plan.task
         reason = ""
         for seed in confirm_seeds(plan.budget.seed, ATTEMPTS, plan.budget.seeds):
             replicate = Replicate(with_definition(point, plan), seed, epoch)
             result = next(train(task, plan.space, [replicate], plan.settings, keep_weights=True))
             if result.outcome is Outcome.COMPLETED and result.weights is not None:
-                return self.model(result)
+                return result
             reason = result.reason
             if result.outcome is Outcome.FAILED:
                 break
@@ -129,7 +134,23 @@ def folder_of(study: Path, pair: str) -> Path:
     return study / FOLDER / pair.replace("/", "--")
 
 
-def save_pair_model(study: Path, model: FittedModel) -> Path:
+def fitted_module(plan: Plan, result: ReplicateResult) -> FittedModule | None:
+    """Return the trained module of a replicate, None where its weights were not kept."""
+    own = plan.task.module
+    if own is None or result.weights is None:
+        return None
+    return FittedModule(
+        with_definition(result.replicate.point, plan),
+        own.name,
+        {k: v for k, v in own.args.items() if isinstance(v, (str, int, float, bool))},
+        own.criterion.name,
+        result.replicate.seed,
+        result.kept_epoch or 0,
+        result.weights,
+    )
+
+
+def save_pair_model(study: Path, model: FittedModel | FittedModule) -> Path:
     """Keep a pair's model in a study's directory, in place of the one before."""
     folder = folder_of(study, model.point.pair)
     shutil.rmtree(folder, ignore_errors=True)

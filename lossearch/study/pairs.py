@@ -11,7 +11,7 @@ from lossearch.config import SpaceTable
 from lossearch.errors import IllegalPairError, InputError, refuse
 from lossearch.kinds import KINDS
 from lossearch.losses import ACTIVATIONS, Activation, Loss, losses_for
-from lossearch.metrics.metric import Metric
+from lossearch.metrics.metric import LOGGED, Metric
 from lossearch.pairs import Pair, Rejection, find_pair, legal_pairs, pair_up
 from lossearch.tasks.task import Task
 
@@ -110,7 +110,7 @@ def _judgeable(pairs: Sequence[Pair], task: Task) -> tuple[list[Pair], list[Reje
     """
     kept, left_out = [], []
     for pair in pairs:
-        lacking = next((m for m in task.objectives if not pair.gives(m.needs)), None)
+        lacking = next((m for m in task.objectives if m.needs != LOGGED and not pair.gives(m.needs)), None)
         if lacking is None:
             kept.append(pair)
         else:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lossearch._imports import own_class
 from lossearch._json import to_jsonable
 from lossearch.config import StudyConfig, config_toml
 from lossearch.data.sources import Dataset, read_data
-from lossearch.errors import InputError
+from lossearch.errors import InputError, refuse
 from lossearch.kinds import KINDS
 from lossearch.losses import ACTIVATIONS, Loss, losses_for
 from lossearch.pairs import Rejection, pair_up
@@ -20,14 +21,21 @@ from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.study.budget import MINIMUM
 from lossearch.study.cost import Cost, estimate_cost
 from lossearch.study.plan import Plan
-from lossearch.study.resolve import refuse_unknown, resolve_budget, resolve_settings, resolve_space
+from lossearch.study.resolve import (
+    refuse_configured,
+    refuse_unknown,
+    resolve_budget,
+    resolve_settings,
+    resolve_space,
+)
 from lossearch.study.undisturbed import undisturbed
 from lossearch.tasks.build import make_task
 from lossearch.tasks.judged_parts import check_judged
-from lossearch.tasks.judges import Judging
+from lossearch.tasks.judges import Judging, as_metrics
 from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainingMethod
 from lossearch.training.methods import choose_method
+from lossearch.training.own_module.task import ModuleSpec, make_module_task, probed
 from lossearch.training.plain.train import train_plain
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.preflight.preflight import Preflight, preflight_study
@@ -210,6 +218,50 @@ def _refused_as_published(config: StudyConfig, task: Task) -> list[str]:
     return notes
 
 
+@dataclass(frozen=True)
+class ModuleObjects:
+    """A module of the user's own, its data and its Trainer's arguments, as they were given in Python."""
+
+    module: Callable[..., Any] | None = None
+    args: Mapping[str, Any] = field(default_factory=dict)
+    datamodule: Any = None
+    datamodule_args: Mapping[str, Any] = field(default_factory=dict)
+    trainer: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _module_spec(config: StudyConfig, given: ModuleObjects, metric: Judging) -> ModuleSpec:
+    t = config.task
+    judges = as_metrics(metric or t.metric)
+    refuse(["A study of your own module has one metric; got two."] if len(judges) > 1 else [])
+    module, name = own_class(given.module if given.module is not None else t.module, "module")
+    source = given.datamodule
+    if source is None and t.datamodule is not None:
+        source = own_class(t.datamodule, "datamodule")[0]
+    return ModuleSpec(
+        module=module,
+        name=name,
+        datamodule=source,
+        module_args={**t.module_args, **given.args},
+        datamodule_args={**t.datamodule_args, **given.datamodule_args},
+        criterion=t.criterion,
+        lr_name=t.lr_name,
+        trainer={**config.train.trainer, **given.trainer},
+        kind=t.kind,
+        metric=judges[0] if judges else None,
+        direction=t.direction,
+        metrics=t.metrics,
+        standardize_target=t.standardize_target,
+        test=t.test is not False,
+        seed=config.budget.seed,
+    )
+
+
+def _module_task(config: StudyConfig, given: ModuleObjects, metric: Judging) -> Callable[[], Task]:
+    """Return what makes the task of a module, which has been tried here."""
+    spec = _module_spec(config, given, metric)
+    return partial(make_module_task, spec, probed(spec, resolve_settings(config.train, 1, 1)))
+
+
 def prepare(
     config: StudyConfig,
     *,
@@ -217,6 +269,7 @@ def prepare(
     losses: Sequence[Loss] = (),
     model: Callable[..., nn.Module] | None = None,
     metric: Judging = None,
+    module: ModuleObjects | None = None,
 ) -> Prepared:
     """Return a study ready to run. Nothing is trained or written.
 
@@ -224,16 +277,25 @@ def prepare(
         InputError: names, data, pairs, ranges or budget that cannot be.
     """
     refuse_unknown(config)
-    make = _task_maker(config, dataset if dataset is not None else read_dataset(config), model, metric)
+    make = (
+        _task_maker(config, dataset if dataset is not None else read_dataset(config), model, metric)
+        if module is None and config.task.module is None
+        else _module_task(config, module or ModuleObjects(), metric)
+    )
     task = make()
     epochs, batch_size = KINDS[task.kind].budget(task.sizes["train"])
     space, on_space = resolve_space(config.space, config.train, task, losses)
     settings = resolve_settings(config.train, epochs, batch_size)
+    if task.module is not None:
+        refuse_configured(config.train, task.module.title)
+        settings = replace(settings, optimizer=", ".join(task.module.optimizers).lower())
     budget, on_budget = resolve_budget(
         config.budget, space, extend=config.space.extend, objectives=len(task.objectives)
     )
     notes = [*on_space, *on_budget, *_refused_as_published(config, task)]
-    if config.train.epochs is None or config.train.batch_size is None:
+    if task.module is not None:
+        notes.append(f"{settings.epochs} epochs.")
+    elif config.train.epochs is None or config.train.batch_size is None:
         notes.append(f"{settings.epochs} epochs in batches of {settings.batch_size}.")
     notes += check_judged(task, budget.seeds)
     plan = Plan(config.name, task, space, settings, budget, tuple(notes))

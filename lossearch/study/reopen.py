@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from lossearch._registry import unknown_name
 from lossearch.config import StudyConfig
 from lossearch.errors import InputError, StudyMismatchError, UnknownNameError
 from lossearch.losses import losses_for
 from lossearch.model import FittedModel
+from lossearch.model.own_module import FittedModule, load_module
 from lossearch.records.confirmations import read_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.store import Store
@@ -19,14 +21,15 @@ from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord
 from lossearch.records.weights import State, read_weights, write_weights
 from lossearch.space import Point
-from lossearch.study.fitting import PARTS, Fitting, load_pair_model
+from lossearch.study.fitting import PARTS, Fitting, fitted_module, folder_of, load_pair_model, with_definition
 from lossearch.study.history import by_pair
 from lossearch.study.optuna_study import read_trials
 from lossearch.study.plan import differences
 from lossearch.study.prepare import Prepared, prepare
 from lossearch.study.rerun import Rerun, rerun
 from lossearch.study.undisturbed import undisturbed
-from lossearch.training.contract import TrainingMethod
+from lossearch.training.contract import Replicate, TrainingMethod
+from lossearch.training.own_module.tester import Tester
 from lossearch.training.workers.group import WorkerGroup
 
 AGAIN = (
@@ -92,6 +95,11 @@ class Reopened:
 
     def model(self, point: Point, epoch: int, parts: str = "train") -> FittedModel:
         """Return the model of a point trained until an epoch, the one kept or one trained now; see :meth:`Result.fit`."""
+        if self.config.task.module is not None:
+            raise InputError(
+                f"Study {self.declared.name!r} searched the losses of a module of your own: result.module is it, trained "
+                f"with {point.pair}."
+            )
         if parts not in PARTS:
             raise InputError(f"A model is fitted on {' or '.join(map(repr, PARTS))}; got {parts!r}.")
         with undisturbed():
@@ -100,6 +108,33 @@ class Reopened:
             return found
         with self.trained() as (prepared, method):
             return Fitting(prepared.plan, whole=parts != "train").train(method, point, epoch)
+
+    def fitted_module(self, point: Point, epoch: int) -> FittedModule:
+        """Return the user's module as a point trained it until an epoch: what was kept, or what is trained now.
+
+        Raises:
+            InputError: the study trained networks, and not a module.
+        """
+        if self.config.task.module is None:
+            raise InputError(
+                f"Study {self.declared.name!r} trained networks of lossearch's making: result.model is its winner."
+            )
+        kept = load_module(folder_of(self.store.study_dir(self.declared.name), point.pair))
+        if kept is not None and kept.point == point and kept.epoch == epoch:
+            return kept
+        with self.trained() as (prepared, method):
+            found = fitted_module(prepared.plan, Fitting(prepared.plan).trained(method, point, epoch))
+        assert found is not None  # noqa: S101 - a module was trained, and its weights are there
+        return found
+
+    def module(self, fitted: FittedModule) -> Any:
+        """Return the user's LightningModule with the weights of a fitted one, in evaluation mode."""
+        plan = self.ready().plan
+        own = plan.task.module
+        assert own is not None  # noqa: S101 - the study has a module
+        point = with_definition(fitted.point, plan)
+        tester = Tester(plan.task, plan.space, plan.settings, own)
+        return tester.module(Replicate(point, fitted.seed), fitted.weights)[0].eval()
 
     def _kept(self, point: Point, epoch: int) -> FittedModel | None:
         folder = self.store.study_dir(self.declared.name)

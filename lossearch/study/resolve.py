@@ -19,7 +19,7 @@ from lossearch.study.samplers import MODELS, SAMPLERS
 from lossearch.study.seeds import search_seeds
 from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainSettings
-from lossearch.training.optimizers import OPTIMIZERS
+from lossearch.training.optimizers import OPTIMIZERS, Optimizer
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES
 
@@ -53,13 +53,47 @@ def resolve_space(
         InputError: names, ranges or pairs that cannot be.
     """
     chosen = choose_pairs(table, task, own)
-    optimizer = OPTIMIZERS[train.optimizer]
+    optimizer = OPTIMIZERS[_optimizer(train, task)]
     lr = table.lr if table.lr is not None else optimizer.lr
     low, high = (lr, lr) if isinstance(lr, float | int) else lr
     params = _ranges(table, chosen.pairs)
-    settings = tuple(_setting(name, r, optimizer.options) for name, r in table.settings.items())
+    allowed = _searchable(task, optimizer)
+    settings = tuple(_setting(name, r, allowed) for name, r in table.settings.items())
     space = Space(task.kind, chosen.pairs, (float(low), float(high)), params, settings, chosen.rejections)
     return space, chosen.notes
+
+
+def _optimizer(train: TrainTable, task: Task) -> str:
+    """Return the optimiser by which learning rates are searched: of a user's module the first that is known."""
+    own = () if task.module is None else task.module.optimizers
+    return next((name for name in own if name in OPTIMIZERS), train.optimizer)
+
+
+def _searchable(task: Task, optimizer: Optimizer) -> tuple[str, ...]:
+    """Return the training settings that may be searched."""
+    if task.module is None:
+        return (*SEARCHABLE, *optimizer.options)
+    return ("epochs", "clip", *sorted(task.module.settings | task.module.data_settings))
+
+
+def refuse_configured(train: TrainTable, title: str) -> None:
+    """Refuse training settings that a user's module has itself.
+
+    Raises:
+        InputError: there are such.
+    """
+    own = [
+        name
+        for name in ("optimizer", "options", "schedule", "batch_size", "compile")
+        if name in train.model_fields_set
+    ]
+    of = {"batch_size": "its data module (datamodule_args)"}
+    refuse(
+        [
+            f"{name} is for {of.get(name, 'configure_optimizers')} of {title} to say: leave it out of [train]."
+            for name in own
+        ]
+    )
 
 
 def _ranges(table: SpaceTable, pairs: Sequence[Pair]) -> dict[str, Dimension]:
@@ -81,8 +115,8 @@ def _ranges(table: SpaceTable, pairs: Sequence[Pair]) -> dict[str, Dimension]:
 
 
 def _setting(name: str, given: SearchRange, allowed: Sequence[str]) -> Dimension:
-    if name not in SEARCHABLE and name not in allowed:
-        raise InputError(unknown_name("training setting to search", name, [*SEARCHABLE, *allowed]))
+    if name not in allowed:
+        raise InputError(unknown_name("training setting to search", name, allowed))
     if given.choices:
         return Dimension(name, choices=tuple(given.choices))
     low, high = given.ends

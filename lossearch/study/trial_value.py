@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from lossearch._epochs import thin
 from lossearch.metrics.metric import Metric
-from lossearch.metrics.registry import constant_score
 from lossearch.records.trial import TrialRecord
 from lossearch.tasks.task import Task
 from lossearch.training.contract import SCORED_EPOCHS, Outcome, ReplicateResult
@@ -26,8 +25,7 @@ class ConstantScores(dict[int, float]):
         self._task, self._metric = task, metric
 
     def __missing__(self, seed: int) -> float:
-        task, fold = self._task, self._task.fold(seed)
-        self[seed] = constant_score(self._metric, task.kind, fold.train.y, fold.validation.y, task.n_out)
+        self[seed] = self._task.constant(self._metric, seed)
         return self[seed]
 
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from lossearch.kinds import TargetFacts, TargetStatistics
 from lossearch.losses import Head
 from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import constant_score
+from lossearch.tasks.own_module import OwnModule
 
 if TYPE_CHECKING:
     from lossearch.tasks.blueprint import Blueprint
@@ -89,7 +91,8 @@ class Task:
     ``network(n_out)`` builds a fresh network under torch's global random state. ``blueprint`` is what a
     fitted model takes of it, None where there is none to take. ``metric`` judges; ``second`` is an objective
     beside it, None in a study of one. ``head`` is what losses of another width need, see
-    :class:`~lossearch.losses.Head`.
+    :class:`~lossearch.losses.Head`. ``module`` is the user's own LightningModule, which is trained instead of a
+    network; the folds then hold targets alone.
     """
 
     name: str
@@ -109,6 +112,7 @@ class Task:
     blueprint: Blueprint | None = None
     second: Metric | None = None
     head: Head | None = None
+    module: OwnModule | None = None
 
     @property
     def objectives(self) -> tuple[Metric, ...]:
@@ -124,6 +128,16 @@ class Task:
     def width(self) -> int:
         """How many numbers a row the network gives."""
         return self.n_out if self.head is None else self.head.width(self.n_out)
+
+    def constant(self, metric: Metric, seed: int) -> float:
+        """Return what a constant predictor scores on a seed's validation rows.
+
+        By a metric that only the user's module knows: what it scores before its first step.
+        """
+        if self.module is not None and metric.name in self.module.untrained:
+            return self.module.untrained[metric.name]
+        fold = self.fold(seed)
+        return constant_score(metric, self.kind, fold.train.y, fold.validation.y, self.n_out)
 
     def with_head(self, head: Head | None) -> Task:
         """Return this task with networks that end in a head; itself where they do already."""

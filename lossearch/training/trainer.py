@@ -96,13 +96,13 @@ def process_ended(ending: SystemExit) -> RunFailedError:
     )
 
 
-def fit(trainer: pl.Trainer, module: pl.LightningModule, *loaders: Any) -> None:
+def fit(trainer: pl.Trainer, module: pl.LightningModule, *loaders: Any, **data: Any) -> None:
     """Train a module; a SIGTERM that came too late for the Trainer to heed is heeded here.
 
     Raises:
         SignalledError: it came.
     """
-    trainer.fit(module, *loaders)
+    trainer.fit(module, *loaders, **data)
     if trainer.received_sigterm:
         raise SignalledError(signal.SIGTERM)
 

@@ -33,6 +33,8 @@ ROWS = 200_000
 FEWEST = 200
 """A metric that is no mean over rows is computed anew on each draw of rows: on as many draws as hold so
 many rows together, and never on fewer than this. Further draws of seeds meet the same rows again."""
+MANY = 2**31
+"""Rows that there are taken to be where only scores are known."""
 ATTEMPTS = 100
 """Times that draws of rows on which a metric is not defined (one class only) are drawn again."""
 
@@ -77,6 +79,8 @@ def resample(evidence: Evidence, draws: int, seed: int) -> Draws:
     drawn. Draws of rows on which the metric is not defined are drawn again. All draws depend on seeds and
     rows alone: another pair changes none of them. A diverged replicate scores its constant in every draw.
 
+    Of scores that a module logs, seeds alone are drawn.
+
     Args:
         evidence: what the pairs predicted.
         draws: how many draws of seeds; of rows as many, or fewer where the metric is no mean over rows.
@@ -87,6 +91,10 @@ def resample(evidence: Evidence, draws: int, seed: int) -> Draws:
             metric is not defined on these rows.
     """
     _check(evidence)
+    n = len(evidence.seeds)
+    weights = rng(seed, "verdict", "seeds").multinomial(n, np.full(n, 1 / n), size=draws) / n
+    if evidence.logged is not None:
+        return _of_seeds_alone(evidence, weights)
     bundles = tuple(_bundles(evidence))
     shape = (len(evidence.pairs), len(evidence.seeds))
     once = np.ones((1, len(evidence.target)), dtype=np.int64)
@@ -97,8 +105,6 @@ def resample(evidence: Evidence, draws: int, seed: int) -> Draws:
         raise InputError(_undefined(evidence))
     units = _units(evidence)
     by_rows = _on_drawn_rows(evidence, bundles, units, draws, seed, alive)
-    n = shape[1]
-    weights = rng(seed, "verdict", "seeds").multinomial(n, np.full(n, 1 / n), size=draws) / n
     return Draws(
         evidence.pairs,
         np.where(alive, found, evidence.constants),
@@ -113,6 +119,22 @@ def resample(evidence: Evidence, draws: int, seed: int) -> Draws:
     )
 
 
+def _of_seeds_alone(evidence: Evidence, weights: Floats) -> Draws:
+    """Return the draws of scores of which no rows are known: these rows are taken for all there are."""
+    scores = np.stack(list((evidence.logged or {}).values()))
+    ended = np.stack([evidence.diverged[pair] for pair in evidence.pairs])
+    scores = np.where(ended, evidence.constants, scores)
+    if not np.isfinite(scores).all():
+        raise InputError(
+            f"{evidence.metric.name} is not a finite number on the {evidence.part} part under every seed."
+        )
+    metric = evidence.metric
+    return Draws(
+        evidence.pairs, scores, weights, np.broadcast_to(scores, (len(weights), *scores.shape)), MANY, 0.0,
+        metric.low, metric.high, np.arange(len(scores)), float(np.mean(evidence.constants)),
+    )  # fmt: skip
+
+
 def _check(evidence: Evidence) -> None:
     metric, problems = evidence.metric, []
     if len(evidence.seeds) < 2:
@@ -122,9 +144,9 @@ def _check(evidence: Evidence) -> None:
         )
     if not evidence.pairs:
         problems.append("A verdict needs at least 1 confirmed pair; here is none.")
-    if _units(evidence).max() < 1:
+    if evidence.logged is None and _units(evidence).max() < 1:
         problems.append(f"A verdict needs at least 2 {evidence.part} rows or groups of rows. Hold out more.")
-    lacking = [p for p in evidence.pairs if not all(is_given(metric, s) for s in sound(evidence, p))]
+    lacking = [p for p in evidence.predictions if not all(is_given(metric, s) for s in sound(evidence, p))]
     if lacking:
         problems.append(
             f"{metric.name} reads the {metric.needs}, which these pairs do not have: {', '.join(lacking)}. "

@@ -46,6 +46,8 @@ def learned(evidence: Evidence, drawn: Draws, *, sign: int, level: float, draws:
         draws: how many.
         seed: of the draws.
     """
+    if evidence.logged is not None:
+        return Learned(drawn.constant, (None,) * len(drawn.pairs))
     none = np.zeros(len(evidence.seeds), dtype=np.bool_)
     stands = {_NAME: [_constant(evidence, rows) for rows in evidence.rows]}
     constant = resample(replace(evidence, predictions=stands, diverged={_NAME: none}), draws, seed)

@@ -94,7 +94,7 @@ def judge(
         direction=direction,
         part=evidence.part,
         seeds=len(evidence.seeds),
-        rows=len(np.unique(np.concatenate([np.asarray(r) for r in evidence.rows]))),
+        rows=len(np.unique(np.concatenate(evidence.rows))) if len(evidence.rows) else 0,
         level=level,
         rope=rope,
         draws=draws,
@@ -261,5 +261,7 @@ def _rank(
             gain_low=gain.low if gain else None,
             gain_high=gain.high if gain else None,
             learned=known.better[i],
-            one_label=seeds_of_one_label(evidence.predictions[pair], evidence.diverged[pair]),
+            one_label=0
+            if evidence.logged is not None
+            else seeds_of_one_label(evidence.predictions[pair], evidence.diverged[pair]),
         )

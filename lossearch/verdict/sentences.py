@@ -30,7 +30,8 @@ def sentences(verdict: Verdict) -> tuple[str, ...]:
 
 def _basis(verdict: Verdict) -> str:
     score = _score(verdict.ranking[0])
-    return f"{verdict.metric} {score} ({verdict.seeds} seeds x {verdict.rows} {verdict.part} rows)"
+    on = f" x {verdict.rows} {verdict.part} rows" if verdict.rows else f" on the {verdict.part} part"
+    return f"{verdict.metric} {score} ({verdict.seeds} seeds{on})"
 
 
 def _nothing_learned(verdict: Verdict) -> str:
@@ -97,6 +98,11 @@ def _why(verdict: Verdict) -> str:
 
 def _rest(verdict: Verdict) -> list[str]:
     said = []
+    if not verdict.rows:
+        said.append(
+            f"Of the {verdict.part} part only a number a training is known, as the module logs it: this holds for these "
+            "rows, by seeds alone, and other rows may say otherwise."
+        )
     if verdict.detectable == math.inf:
         said.append(
             f"So few seeds or rows would hardly have shown any difference: raise confirm_seeds, or have more {verdict.part} rows."

@@ -46,7 +46,7 @@ class StudyConfig(Table):
     @property
     def name(self) -> str:
         """The study's name: as given, else from its data."""
-        return self.records.name or name_of(self.task.data)
+        return self.records.name or name_of(self.task.data or self.task.module)
 
 
 class SearchOptions(TaskOptions, SpaceOptions, BudgetOptions, TrainOptions, RecordsOptions, total=False):

@@ -78,6 +78,28 @@ class TaskTable(Table):
             "Network: mlp, cnn or module:function; by default what is usual for the kind of task.", "NAME"
         ),
     ] = None
+    module: Annotated[
+        Text | None,
+        Option("A LightningModule of your own, as module:Class, which is trained as it is.", "MODULE:CLASS"),
+    ] = None
+    module_args: Annotated[Options, Option("Arguments of that module.")] = Field(default_factory=dict)
+    datamodule: Annotated[
+        Text | None, Option("The LightningDataModule that the module trains on, likewise.", "MODULE:CLASS")
+    ] = None
+    datamodule_args: Annotated[Options, Option("Arguments of the data module.")] = Field(default_factory=dict)
+    criterion: Annotated[
+        Text | None,
+        Option(
+            "What the module calls its loss, an argument or an attribute; criterion, loss_fn, ...", "NAME"
+        ),
+    ] = None
+    lr_name: Annotated[
+        Text | None, Option("What the module calls its learning rate; lr or learning_rate.", "NAME")
+    ] = None
+    direction: Annotated[
+        Literal["maximize", "minimize"] | None,
+        Option("Whether more or less is better, of a metric that only the module knows."),
+    ] = None
     hidden: Annotated[
         Annotated[tuple[Count, ...], Field(max_length=100)] | None,
         Option("Widths of an mlp's hidden layers, channels of a cnn's; by default by rows.", "[N,N]"),
@@ -121,6 +143,22 @@ class TaskTable(Table):
             raise ValueError("gives both groups and time: split by one of them")
         return self
 
+    @model_validator(mode="after")
+    def _module_alone(self) -> Self:
+        if self.module is None:
+            with_it = ("module_args", "datamodule", "datamodule_args", "criterion", "lr_name", "direction")
+            given = [name for name in with_it if getattr(self, name)]
+            if given:
+                raise ValueError(f"gives {given[0]}, which goes with module")
+            return self
+        instead = ("data", "model", "hidden", "rows", "validation", "groups", "time", "stream", "held_rows")
+        given = [name for name in instead if getattr(self, name)]
+        if given:
+            raise ValueError(
+                f"gives both module and {given[0]}: a module brings its own network, and its data module the data"
+            )
+        return self
+
 
 class TaskOptions(TypedDict, total=False):
     """The same keys, for those who read the call of ``lossearch.search``, but for those that take objects too."""
@@ -129,6 +167,11 @@ class TaskOptions(TypedDict, total=False):
     data_options: Mapping[str, Any] | None
     target: str | None
     metrics: Sequence[str] | None
+    module_args: Mapping[str, Any] | None
+    datamodule_args: Mapping[str, Any] | None
+    criterion: str | None
+    lr_name: str | None
+    direction: str | None
     hidden: Sequence[int] | None
     init: str | None
     scale: bool | None

@@ -38,6 +38,9 @@ class TrainTable(Table):
     accelerator: Annotated[Literal["auto", "cpu", "gpu", "mps"], Option("What trains.")] = "auto"
     precision: Annotated[Text, Option("32-true, 64-true or bf16-mixed.", "NAME")] = "32-true"
     epoch: Annotated[Literal["best", "last"], Option("Which epoch of a trial gives its value.")] = "best"
+    trainer: Annotated[
+        Options, Option("Arguments of the Trainer of a module of your own.", parameter="trainer_kwargs")
+    ] = Field(default_factory=dict)
     workers: Annotated[
         Count | None,
         Field(le=1024),

@@ -20,6 +20,7 @@ from lossearch.training.contract import (
     TrainingCall,
     TrainSettings,
 )
+from lossearch.training.own_module.train import train_module
 from lossearch.training.plain.module import ReplicateModule
 from lossearch.training.preflight.preflight import Preflight, known_or_checked
 from lossearch.training.trainer import contained, fit, free_memory, make_trainer, out_of_memory
@@ -62,7 +63,12 @@ def train_one(call: TrainingCall, replicate: Replicate, settings: TrainSettings)
     start = time.perf_counter()
     try:
         with contained(stream(replicate.seed, "training"), call.threads):
-            result = _fit(call, replicate, settings, start)
+            own = call.task.module
+            result = (
+                _fit(call, replicate, settings, start)
+                if own is None
+                else train_module(call, own, replicate, settings)
+            )
     except Exception as error:  # noqa: BLE001 - whatever one replicate raises is its result
         result = _failed(replicate, error, start)
         free_memory()

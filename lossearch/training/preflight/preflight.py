@@ -52,7 +52,8 @@ class Preflight:
         fresh = {(r.point.other, r.until): r for r in replicates}
         fresh = {key: r for key, r in fresh.items() if key not in self._checked}
         every = {r.point.other: self.settings.of(r.point) for r in fresh.values()}
-        refuse(list(dict.fromkeys(p for own in every.values() for p in check_settings(own))))
+        if self.task.module is None:
+            refuse(list(dict.fromkeys(p for own in every.values() for p in check_settings(own))))
         refuse(
             [
                 f"A replicate is to be trained until epoch {until}; it must be a whole number from 1 to {epochs}."
@@ -63,12 +64,14 @@ class Preflight:
             ]
         )
         first = replicates[0].seed
-        if first not in self._checked:
+        if first not in self._checked and self.task.module is None:
             _check_data(self.task.fold(first))
         self._checked.update(fresh, [first])
 
     @cached_property
     def _obstacle(self) -> str | None:
+        if self.task.module is not None:
+            return f"each by a Trainer of {self.task.module.title}'s own"
         return obstacle_to_batching(self.task, self.space, self.seeds, self.settings, random=self.random)
 
     def obstacle(self, seeds: Sequence[int] | None = None) -> str | None:
@@ -89,6 +92,8 @@ def preflight(
     """
     found = Preflight(task, space, settings, tuple(dict.fromkeys(r.seed for r in replicates)))
     found.check(replicates)
+    if task.module is not None:
+        return found
     heads = dict.fromkeys(pair.loss.head for pair in space.pairs)
     at_random = [_check_network(task.with_head(head), replicates[0], settings) for head in heads]
     return replace(found, random=any(at_random))
@@ -104,7 +109,8 @@ def preflight_study(task: Task, space: Space, seeds: Sequence[int], settings: Tr
     lowest = {d.name: d.choices[0] if d.choices else d.low for d in space.dimensions(pair)}
     first = space.point(pair, lowest)
     found = preflight(task, space, [Replicate(first, seed) for seed in seeds], settings)
-    _check_pairs(task, space, seeds[0])
+    if task.module is None:
+        _check_pairs(task, space, seeds[0])
     return found
 
 

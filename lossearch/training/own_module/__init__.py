@@ -1,0 +1,1 @@
+"""Replicates of a LightningModule of the user's own."""

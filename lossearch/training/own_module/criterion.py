@@ -1,0 +1,62 @@
+"""A criterion that notes what it is called with: what a module predicts, and of which targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossearch.errors import InputError
+from lossearch.pairs import Criterion, Pair
+from lossearch.pairs.shapes import canonical, lifted
+
+
+@dataclass
+class Calls:
+    """Raw output and targets of one batch, each time that a criterion met them; targets None where it predicted."""
+
+    met: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    read: list[Tensor] = field(default_factory=list)
+
+    def rows(self, batch: Any, pair: Pair) -> tuple[Tensor, Tensor] | None:
+        """Return raw output and canonical targets of the batch's rows; None where it does not show them.
+
+        Targets of a batch whose output the criterion only read are its second part, as in (inputs, targets).
+        """
+        if self.met:
+            distinct = {(raw.data_ptr(), target.data_ptr()): (raw, target) for raw, target in self.met}
+            raws, targets = zip(*distinct.values(), strict=True)
+            return torch.cat(raws), torch.cat(targets)
+        if not self.read or not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            return None
+        raw, target = self.read[-1], batch[1]
+        if not isinstance(target, Tensor) or target.ndim == 0 or len(target) != len(raw):
+            return None
+        try:
+            return canonical(pair, raw, target)
+        except InputError:
+            return None
+
+
+class RecordingCriterion(Criterion):
+    """A criterion like any other, that notes what it meets while ``calls`` is set."""
+
+    calls: Calls | None = None
+    used: bool = False
+    """Whether it was ever asked for a loss."""
+
+    def _ready(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
+        self.used = True
+        if self.calls is not None:
+            raw, target = canonical(self.pair, raw_output, raw_target)
+            self.calls.met.append((raw.detach(), target.detach()))
+        return super()._ready(raw_output, raw_target)
+
+    def predictions(self, raw_output: Tensor) -> Any:
+        """Return label, probability, score and value of each row."""
+        if self.calls is not None:
+            raw = raw_output.unsqueeze(-1) if raw_output.ndim == 1 else raw_output
+            self.calls.read.append(lifted(raw).detach())
+        return super().predictions(raw_output)

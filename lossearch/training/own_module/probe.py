@@ -1,0 +1,174 @@
+"""What is found of a user's module before a study: an epoch is trained, and what it meets and logs is noted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from lossearch._random import stream
+from lossearch.errors import refuse
+from lossearch.pairs import Pair
+from lossearch.space import Point
+from lossearch.tasks.own_module import OwnModule
+from lossearch.training.contract import Replicate, TrainSettings
+from lossearch.training.own_module.build import build, held_criterion
+from lossearch.training.own_module.criterion import Calls, RecordingCriterion
+from lossearch.training.own_module.loaders import has_part, seeded
+from lossearch.training.own_module.packages import hooked, package_of
+from lossearch.training.own_module.slots import taking
+from lossearch.training.own_module.trainers import own_trainer
+from lossearch.training.own_module.watcher import Rows, RowsWatcher
+from lossearch.training.trainer import contained, fit
+
+LR = 1e-3
+"""The learning rate of the probe."""
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """What a module showed.
+
+    ``train`` and ``validation`` are raw output and targets of the rows that its criterion met, of validation at the end of
+    an epoch, None where it did not meet every batch. ``untrained`` and ``logged`` are what it logs in validation, before
+    and after that epoch. ``shapes`` are those of its weights, ``optimizers`` the optimisers' class names.
+    """
+
+    train: Rows
+    validation: Rows | None
+    untrained: Mapping[str, float]
+    logged: Mapping[str, float]
+    batch_size: int
+    batches: int
+    shapes: Sequence[tuple[str, tuple[int, ...]]]
+    optimizers: tuple[str, ...]
+    tests: bool
+    """Whether there is a test part."""
+
+
+class _ProbeWatcher(RowsWatcher):
+    """Notes the targets of an epoch's training rows and the learning rates of its optimisers."""
+
+    def __init__(self, criterion: RecordingCriterion) -> None:
+        super().__init__(criterion)
+        self.trained: list[Rows] = []
+        self.rates: list[float] = []
+        self.optimizers: tuple[str, ...] = ()
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Note the optimisers."""
+        self.optimizers = tuple(type(getattr(o, "optimizer", o)).__name__ for o in trainer.optimizers)
+        self.rates = [
+            float(value)
+            for optimizer in trainer.optimizers
+            for group in optimizer.param_groups
+            for key, value in sorted(group.items())
+            if key in ("lr", "initial_lr", "max_lr", "min_lr") and not isinstance(value, (list, tuple))
+        ]
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Note what the criterion meets."""
+        self.criterion.calls = Calls()
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Keep it."""
+        calls, self.criterion.calls = self.criterion.calls, None
+        rows = calls.rows(batch, self.criterion.pair) if calls is not None else None
+        if rows is not None:
+            self.trained.append(rows)
+
+
+def probe(own: OwnModule, pair: Pair, settings: TrainSettings, seed: int, threads: int | None = 1) -> Probe:
+    """Train an epoch of a module, and say what it shows.
+
+    Raises:
+        InputError: it never asks its criterion, it logs nothing and shows no rows, or the learning rate does not reach
+            its optimiser; the message has the lines to change.
+    """
+    one = replace(settings, epochs=1)
+    with contained(stream(seed, "training"), threads):
+        first = _trained(own, pair, one, seed, LR, validate=True)
+        second = _trained(own, pair, one, seed, 2 * LR, limit_train_batches=1, limit_val_batches=0)
+    watcher, module = first.watcher, first.module
+    refuse(_hard_wired(own, watcher) or _unreached(own, watcher.rates, second.watcher.rates))
+    return Probe(
+        train=_joined(watcher.trained),
+        validation=watcher.collected(),
+        untrained=first.untrained,
+        logged={name: value for name, value in first.logged.items() if name in first.untrained},
+        batch_size=len(watcher.trained[0][0]),
+        batches=len(watcher.trained),
+        shapes=tuple((name, tuple(p.shape)) for name, p in module.named_parameters()),
+        optimizers=watcher.optimizers,
+        tests=has_part(own.data({}), "test", first.package),
+    )
+
+
+def _hard_wired(own: OwnModule, watcher: Any) -> list[str]:
+    if watcher.trained:
+        return []
+    words = (
+        f"{own.title} never calls the {own.criterion.name} it was given in training_step: its loss is hard-wired, and "
+        f"every pair would train alike. These lines make it a component:\n{taking(own.title)}"
+    )
+    return [words]
+
+
+def _unreached(own: OwnModule, rates: Sequence[float], doubled: Sequence[float]) -> list[str]:
+    if rates != doubled:
+        return []
+    shown = ", ".join(f"{rate:g}" for rate in dict.fromkeys(rates)) or "none"
+    words = (
+        f"The learning rate does not reach the optimiser of {own.title}: it is {shown} whether {own.lr.name} is {LR:g} "
+        f"or {2 * LR:g}. Use it in configure_optimizers, as in torch.optim.Adam(self.parameters(), lr=self.{own.lr.name})."
+    )
+    return [words]
+
+
+def _joined(rows: Sequence[Rows]) -> Rows:
+    raw, target = zip(*rows, strict=True)
+    return torch.cat(raw).cpu(), torch.cat(target).cpu()
+
+
+@dataclass(frozen=True, eq=False)
+class _Trained:
+    watcher: Any
+    module: Any
+    package: Any
+    untrained: Mapping[str, float]
+    logged: Mapping[str, float]
+
+
+def _trained(
+    own: OwnModule,
+    pair: Pair,
+    settings: TrainSettings,
+    seed: int,
+    lr: float,
+    *,
+    validate: bool = False,
+    **limits: Any,
+) -> _Trained:
+    """Train an epoch, or what ``limits`` leave of it, of a module with a pair's criterion."""
+    replicate = Replicate(Point(pair.name, lr, definition=pair), seed)
+    criterion = RecordingCriterion(pair)
+    module = build(own, replicate, criterion)
+    package = package_of(module, own.name)
+    watcher = hooked(_ProbeWatcher, package.Callback)(held_criterion(module, own))
+    with TemporaryDirectory() as folder:
+        trainer = own_trainer(package, settings, {**own.trainer, **limits}, [watcher], folder)
+        data = seeded(own.data({}), package, seed=seed)
+        if validate:
+            trainer.validate(module, datamodule=data, verbose=False)
+        untrained = _numbers(trainer.callback_metrics)
+        fit(trainer, module, datamodule=data)
+        return _Trained(watcher, module, package, untrained, _numbers(trainer.callback_metrics))
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items()}

@@ -1,0 +1,330 @@
+"""The task that a user's module and data make: kind, metric, sizes, by what the module shows of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lossearch._registry import unknown_name
+from lossearch.data.preparation import target_statistics
+from lossearch.errors import InputError
+from lossearch.kinds import KINDS, TargetForm, TargetStatistics, refuse_constant
+from lossearch.metrics.metric import LOGGED, MAXIMIZE, MINIMIZE, SIGN, Metric
+from lossearch.metrics.registry import METRICS, find_metric, metrics_for
+from lossearch.pairs import find_pair
+from lossearch.tasks.own_module import OwnModule
+from lossearch.tasks.task import Fold, Part, Task
+from lossearch.training.contract import TrainSettings
+from lossearch.training.own_module.criterion import RecordingCriterion
+from lossearch.training.own_module.loaders import OwnDataModules, own_loaders, refuse_without_validation
+from lossearch.training.own_module.packages import package_of
+from lossearch.training.own_module.probe import LR, Probe, probe
+from lossearch.training.own_module.slots import (
+    CRITERION_NAMES,
+    LR_NAMES,
+    arguments,
+    criterion_slot,
+    lr_slot,
+    made,
+)
+from lossearch.training.own_module.trainers import check_trainer
+from lossearch.training.own_module.watcher import epoch_scores
+
+_PREFIX = re.compile(r"^(val|valid|validation|eval|dev)[_/]")
+SAME = 1e-3
+"""How far what a module logs may be from what its criterion's predictions score, to be the same metric."""
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleSpec:
+    """What a user says of a module: see the keys of [task] of these names."""
+
+    module: Callable[..., Any]
+    name: str
+    datamodule: Any
+    module_args: Mapping[str, Any]
+    datamodule_args: Mapping[str, Any]
+    criterion: str | None
+    lr_name: str | None
+    trainer: Mapping[str, Any]
+    kind: str | None
+    metric: str | Metric | None
+    direction: str | None
+    metrics: Sequence[str | Metric]
+    standardize_target: bool
+    test: bool
+    seed: int
+
+
+def probed(spec: ModuleSpec, settings: TrainSettings) -> Probe:
+    """Return what a module shows of itself in an epoch; see :func:`probe`.
+
+    Raises:
+        InputError: module, data and Trainer do not fit each other; the message says what to change.
+    """
+    kind = _kind(spec)
+    return probe(_own_module(spec, kind), find_pair(KINDS[kind].conventional, kind), settings, spec.seed)
+
+
+def make_module_task(spec: ModuleSpec, found: Probe) -> Task:
+    """Return the task of a module that has shown itself.
+
+    Raises:
+        InputError: there is no such metric, or the targets do not fit the kind.
+    """
+    kind = _kind(spec)
+    own = _own_module(spec, kind)
+    pair = find_pair(KINDS[kind].conventional, kind)
+    n_out = pair.n_out(found.train[0].shape[-1]) or 0
+    y = found.train[1].numpy()
+    target = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 and not KINDS[kind].scaled else y
+    if target.ndim == 1:
+        refuse_constant(target)
+    judge, notes = _judge(spec, own, kind, found, target)
+    more = [m if isinstance(m, Metric) else find_metric(m, kind) for m in spec.metrics]
+    usual = metrics_for(kind) if found.validation is not None else ()
+    metrics = tuple({m.name: m for m in (judge, *usual, *more)}.values())
+    own = replace(
+        own,
+        logged={judge.name: str(spec.metric)} if judge.needs == LOGGED else {},
+        untrained=_untrained(judge, spec, found),
+        optimizers=found.optimizers,
+    )
+    tested = spec.test and found.tests
+    validation = found.validation[1] if found.validation is not None else found.train[1][:0]
+    statistics = (
+        target_statistics(y, standardize=spec.standardize_target)
+        if KINDS[kind].scaled
+        else TargetStatistics()
+    )
+    train, held = _targets(found.train[1]), _targets(validation)
+    sizes = {"train": len(train), "validation": len(held), "test": _test_rows(own) if tested else 0}
+    return Task(
+        name=own.title,
+        kind=kind,
+        facts=KINDS[kind].facts(target, n_out),
+        metric=judge,
+        metrics=metrics,
+        fold=partial(_fold, train, held, statistics),
+        test=_no_part,
+        network=_no_network,
+        digest=_digest(spec, own, found, judge.name, sizes, tested),
+        sizes=sizes,
+        classes=_classes(kind, n_out),
+        notes=(f"{kind}: as asked", *notes, *_notes(own, found, sizes, tested)),
+        describe={
+            "data": _data_name(spec),
+            "rows": str(sum(sizes.values())),
+            "splits": ", ".join(f"{rows} {part}" for part, rows in sizes.items() if rows),
+            "model": own.name,
+            "optimizer": ", ".join(found.optimizers),
+        },
+        module=own,
+    )
+
+
+def _kind(spec: ModuleSpec) -> str:
+    if spec.kind is None:
+        raise InputError(
+            f"Say what {spec.name} predicts: task = one of {', '.join(KINDS)}. Its losses, encodings and metrics follow."
+        )
+    return KINDS[spec.kind].name
+
+
+def _own_module(spec: ModuleSpec, kind: str) -> OwnModule:
+    """Return a user's module with the places where it takes what is searched."""
+    check_trainer(spec.trainer)
+    known, title = arguments(spec.module), spec.name.rpartition(":")[2]
+    criterion = RecordingCriterion(find_pair(KINDS[kind].conventional, kind))
+    stand_ins: dict[str, Any] = {
+        **dict.fromkeys(_asked(spec.criterion, CRITERION_NAMES), criterion),
+        **dict.fromkeys(_asked(spec.lr_name, LR_NAMES), LR),
+    }
+    first = {
+        name: value for name, value in stand_ins.items() if name in known and name not in spec.module_args
+    }
+    module = made(spec.module, title, {**spec.module_args, **first})
+    package = package_of(module, spec.name)
+    source = spec.datamodule if spec.datamodule is not None else own_loaders(module, package, title)
+    data = OwnDataModules(source, spec.datamodule_args, package, spec.seed)
+    refuse_without_validation(data({}), package)
+    slots = criterion_slot(module, known, spec.criterion, title), lr_slot(module, known, spec.lr_name, title)
+    taken = {slot.name for slot in slots}
+    return OwnModule(
+        spec.module,
+        spec.name,
+        {k: v for k, v in spec.module_args.items() if k not in taken},
+        *slots,
+        data,
+        settings=frozenset(known) - taken,
+        data_settings=data.takes,
+        trainer=spec.trainer,
+    )
+
+
+def _asked(name: str | None, usual: Sequence[str]) -> tuple[str, ...]:
+    return tuple(usual) if name is None else (name,)
+
+
+def _judge(spec: ModuleSpec, own: OwnModule, kind: str, found: Probe, y: Any) -> tuple[Metric, list[str]]:
+    """Return the metric that judges, and a note on it."""
+    name = spec.metric
+    if name is None and found.validation is not None:
+        name = KINDS[kind].default_metric(y)[0]
+    if isinstance(name, Metric) or (name is not None and name not in found.logged and _is_ours(name, kind)):
+        if found.validation is None:
+            raise InputError(
+                f"{own.title} does not show lossearch what it predicts: its validation_step never calls the "
+                f"{own.criterion.name}. Call it there, or judge by what it logs ({', '.join(found.logged) or 'nothing yet'})."
+            )
+        judge = name if isinstance(name, Metric) else find_metric(name, kind)
+        return judge, [
+            f"metric {judge.name} ({judge.words}), of what the {own.criterion.name} meets in validation_step"
+        ]
+    if name is None or name not in found.logged:
+        known = [*found.logged, *(m.name for m in metrics_for(kind))]
+        said = "metric is missing." if name is None else unknown_name("metric", name, known)
+        raise InputError(f"{said} {own.title} logs {', '.join(found.logged) or 'nothing'} in validation.")
+    return _logged_judge(spec, own, kind, found, str(name))
+
+
+def _logged_judge(
+    spec: ModuleSpec, own: OwnModule, kind: str, found: Probe, name: str
+) -> tuple[Metric, list[str]]:
+    """Return the metric that a module logs: one of ours where that is what it is, row by row."""
+    bare = _PREFIX.sub("", name.partition("/dataloader_idx_")[0])
+    known = METRICS.get(bare) if not _is_ours(bare, kind) else find_metric(bare, kind)
+    if known is not None and kind in known.kinds and found.validation is not None:
+        pair = find_pair(KINDS[kind].conventional, kind)
+        ours = epoch_scores(RecordingCriterion(pair), [known], found.validation)[known.name]
+        if math.isclose(ours, found.logged[name], rel_tol=SAME, abs_tol=SAME):
+            return known, [
+                f"metric {known.name} ({known.words}): what {own.title} logs as {name} is the same"
+            ]
+        off = (
+            f"; {name} was {found.logged[name]:.4g} where {known.name} of the {own.criterion.name}'s predictions is {ours:.4g}: "
+            f"if it is meant to be the same, predict by self.{own.criterion.name}.predict(output)"
+        )
+    else:
+        off = ""
+    direction = spec.direction or (known.direction if known is not None else None)
+    if direction not in SIGN:
+        raise InputError(
+            f"Is more of {name!r} better, or less? Say direction = {MAXIMIZE!r} or {MINIMIZE!r}."
+        )
+    metric = Metric(bare, (kind,), direction, _not_scored, LOGGED, "prior", words=f"as {own.title} logs it")
+    return metric, [f"metric {bare}, as {own.title} logs it as {name}; a verdict goes by seeds alone{off}"]
+
+
+def _is_ours(name: str, kind: str) -> bool:
+    try:
+        find_metric(name, kind)
+    except InputError:
+        return False
+    return True
+
+
+def _not_scored(predictions: Any, target: Tensor) -> Tensor:  # noqa: ARG001 - a metric's signature
+    raise TypeError("this metric is logged by the user's module, and not computed")
+
+
+def _untrained(judge: Metric, spec: ModuleSpec, found: Probe) -> dict[str, float]:
+    return {judge.name: found.untrained[str(spec.metric)]} if judge.needs == LOGGED else {}
+
+
+def _targets(y: Tensor) -> Part:
+    return Part(torch.empty(len(y), 0), y, np.arange(len(y)))
+
+
+def _fold(train: Part, validation: Part, statistics: TargetStatistics, seed: int) -> Fold:
+    return Fold(seed, train, validation, statistics)
+
+
+def _no_part(seed: int) -> None:
+    """Give no rows: a module's test part is read by the module."""
+
+
+def _no_network(n_out: int) -> nn.Module:  # noqa: ARG001 - a task's signature
+    raise TypeError("a task with the user's own module has no network factory")
+
+
+def _test_rows(own: OwnModule) -> int:
+    """Return how many test rows there are, at least 1 where that is not known."""
+    try:
+        loader = own.data.with_test({}).test_dataloader()
+        first = (
+            next(iter(loader.values() if isinstance(loader, Mapping) else loader))
+            if isinstance(loader, (Mapping, list, tuple))
+            else loader
+        )
+        return len(first.dataset)
+    except (AttributeError, TypeError):
+        return 1
+
+
+def _classes(kind: str, n_out: int) -> tuple[str, ...]:
+    """Return names of the classes: their numbers."""
+    form = KINDS[kind].form
+    if form is TargetForm.REAL:
+        return ()
+    return tuple(map(str, range(n_out if n_out > 1 else 2)))
+
+
+def _notes(own: OwnModule, found: Probe, sizes: Mapping[str, int], tested: bool) -> list[str]:
+    weights = sum(math.prod(shape) for _, shape in found.shapes)
+    by = f"{own.criterion.name} ({'argument' if own.criterion.argument else 'attribute'})"
+    split = ", ".join(f"{rows} {part}" for part, rows in sizes.items() if rows)
+    lines = [
+        f"module {own.name}: {weights} weights, {', '.join(found.optimizers)}; takes the loss as {by}, the rate as {own.lr.name}",
+        f"{split} rows in {found.batches} batches an epoch; seeds vary weights, order and random layers, not the parts",
+    ]
+    return (
+        lines
+        if tested
+        else [*lines, "no test part: the verdict is on validation rows, by which epochs were chosen"]
+    )
+
+
+def _data_name(spec: ModuleSpec) -> str:
+    source = spec.datamodule
+    of = source if isinstance(source, type) or callable(source) else type(source)
+    return spec.name if source is None else str(getattr(of, "__name__", type(of).__name__))
+
+
+def _digest(
+    spec: ModuleSpec, own: OwnModule, found: Probe, judge: str, sizes: Mapping[str, int], tested: bool
+) -> str:
+    """Hash what another module, other data or another Trainer would change."""
+    hashed = hashlib.blake2b(digest_size=16)
+    settings = [
+        spec.name, _plain(own.args), _data_name(spec), _plain(spec.datamodule_args), _plain(spec.trainer), judge,
+        dict(sizes), tested, spec.standardize_target, [[n, list(s)] for n, s in found.shapes], found.optimizers,
+    ]  # fmt: skip
+    hashed.update(json.dumps(settings, sort_keys=True).encode())
+    held = found.validation[1] if found.validation is not None else found.train[1][:0]
+    # training rows come in a drawn order
+    for tensor in (found.train[1].double().sort(dim=0).values, held.double()):
+        hashed.update(tensor.numpy().tobytes())
+    return hashed.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value for the digest: of what is no plain value, its class alone."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    of = value if isinstance(value, type) or callable(value) else type(value)
+    return str(getattr(of, "__qualname__", type(of).__qualname__))
