@@ -149,5 +149,7 @@ class Task:
 
     @property
     def train_metrics(self) -> tuple[Metric, ...]:
-        """What is scored on training rows too: the judge, and the unusual ones asked for by name."""
+        """What is scored on training rows too: the judge, and the unusual ones asked for by name; of a module none."""
+        if self.module is not None:
+            return ()
         return (self.metric, *(m for m in self.metrics if m.on_request and m is not self.metric))

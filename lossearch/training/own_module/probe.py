@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from lossearch._random import stream
+from lossearch._random import draws_at_random, stream
 from lossearch.errors import refuse
 from lossearch.pairs import Pair
 from lossearch.space import Point
@@ -20,6 +20,7 @@ from lossearch.training.own_module.criterion import Calls, RecordingCriterion
 from lossearch.training.own_module.loaders import has_part, seeded
 from lossearch.training.own_module.packages import hooked, package_of
 from lossearch.training.own_module.slots import taking
+from lossearch.training.own_module.steps import StepTrainer, step_arguments, template
 from lossearch.training.own_module.trainers import own_trainer
 from lossearch.training.own_module.watcher import Rows, RowsWatcher
 from lossearch.training.trainer import contained, fit
@@ -45,6 +46,8 @@ class Probe:
     batches: int
     shapes: Sequence[tuple[str, tuple[int, ...]]]
     optimizers: tuple[str, ...]
+    random: bool
+    """Whether a training step draws at random."""
     tests: bool
     """Whether there is a test part."""
 
@@ -57,6 +60,7 @@ class _ProbeWatcher(RowsWatcher):
         self.trained: list[Rows] = []
         self.rates: list[float] = []
         self.optimizers: tuple[str, ...] = ()
+        self.batch: Any = None
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Note the optimisers."""
@@ -72,6 +76,7 @@ class _ProbeWatcher(RowsWatcher):
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Note what the criterion meets."""
         self.criterion.calls = Calls()
+        self.batch = batch
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -105,8 +110,18 @@ def probe(own: OwnModule, pair: Pair, settings: TrainSettings, seed: int, thread
         batches=len(watcher.trained),
         shapes=tuple((name, tuple(p.shape)) for name, p in module.named_parameters()),
         optimizers=watcher.optimizers,
+        random=_draws(module, watcher.batch),
         tests=has_part(own.data({}), "test", first.package),
     )
+
+
+def _draws(module: Any, batch: Any) -> bool:
+    """Return whether a training step draws at random, as far as it can be tried."""
+    alone = template(module.train(), StepTrainer(1, 1, None, module))
+    try:
+        return draws_at_random(lambda: alone.training_step(*step_arguments(alone.training_step, batch, 0)))
+    except Exception:  # noqa: BLE001 - a step that needs more than this is trained with its draws anyway
+        return True
 
 
 def _hard_wired(own: OwnModule, watcher: Any) -> list[str]:

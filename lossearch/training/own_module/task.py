@@ -99,6 +99,7 @@ def make_module_task(spec: ModuleSpec, found: Probe) -> Task:
         logged={judge.name: str(spec.metric)} if judge.needs == LOGGED else {},
         untrained=_untrained(judge, spec, found),
         optimizers=found.optimizers,
+        random=found.random,
     )
     tested = spec.test and found.tests
     validation = found.validation[1] if found.validation is not None else found.train[1][:0]

@@ -147,7 +147,7 @@ class Watcher(RowsWatcher):
         self.steps += 1
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         if isinstance(loss, Tensor):
-            value = float(loss.detach().float().mean())
+            value = float(loss.detach().double().mean())
             self.losses.append(value)
             if not math.isfinite(value) and self.divergence is None:
                 self._diverge(trainer, pl_module, "loss", value)

@@ -16,6 +16,7 @@ from lossearch._text import size
 from lossearch.space import Point
 from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
+from lossearch.training.own_module.footprint import module_footprint
 from lossearch.training.population.memory import BLOCK_BYTES, Footprint, available, footprint
 from lossearch.training.trainer import device_of, free_memory
 
@@ -139,8 +140,9 @@ class ChunkSizer:
         )
         if key not in self.known:
             points = [c.point for c in chunk.configurations]
+            find = footprint if call.task.module is None else module_footprint
             try:
-                self.known[key] = footprint(call, points, chunk.seeds, chunk.settings)
+                self.known[key] = find(call, points, chunk.seeds, chunk.settings)
             except Exception:  # noqa: BLE001 - whatever is raised is raised again, and dealt with, in training
                 free_memory()
                 self.known[key] = None

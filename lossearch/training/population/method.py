@@ -168,7 +168,10 @@ class _Round:
         part, why = self.alone.popleft() if self.alone else ((self.local or self.todo).popleft(), "")
         self.throughput.begin(self.call.task, part)
         try:
-            if why or not supported(part.settings.optimizer, part.settings.options):
+            if why or (
+                self.call.task.module is None
+                and not supported(part.settings.optimizer, part.settings.options)
+            ):
                 found = train_one_by_one(self.call, part)
             else:
                 found = train_together(self.call, part, self._block(part))

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from lossearch._epochs import thin
 from lossearch.metrics.metric import Metric
-from lossearch.metrics.registry import constant_score
 from lossearch.training.contract import SCORED_EPOCHS, Divergence, Outcome
 from lossearch.training.population.batched_optimizers import PerReplicate
 from lossearch.training.population.minibatches import PartTensors
@@ -63,10 +62,8 @@ class PopulationModule(pl.LightningModule):
         self.kept = np.zeros(population.n_configurations, dtype=bool)
         """Whether the weights set aside are those of the best epoch: not where a seed that diverged
         later had a part in choosing it."""
-        task, folds = population.task, [population.task.fold(seed) for seed in population.seeds]
-        self.constants = np.array(
-            [constant_score(task.metric, task.kind, f.train.y, f.validation.y, task.n_out) for f in folds]
-        )
+        task = population.task
+        self.constants = np.array([task.constant(task.metric, seed) for seed in population.seeds])
         self.judged = np.full((*self.shape, self.epochs), self.constants[:, None, None])
         self._scored = set(thin(self.epochs, SCORED_EPOCHS))
 
@@ -108,17 +105,18 @@ class PopulationModule(pl.LightningModule):
         if epoch + 1 in self._scored:
             whole[:] = True
         raw = {"val": population.outputs(population.validation)}
-        if whole.any():
+        if whole.any() and population.task.train_metrics:
             raw["train"] = self._only(whole, population.outputs(population.train))
         losses = population.losses(raw["val"], population.validation)
         population.guard(losses, *raw.values())
         lost = self._note_diverged()
         self._put("val_loss", epoch, losses.double().cpu().numpy())
         self._score("val", population.validation, raw["val"], population.task.objectives, epoch)
-        if "train" in raw:
+        if whole.any():
             dense = {m.name for m in population.task.objectives}
             others = [m for m in population.task.metrics if m.name not in dense]
             self._score("val", population.validation, raw["val"], others, epoch, whole)
+        if "train" in raw:
             self._score("train", population.train, raw["train"], population.task.train_metrics, epoch, whole)
         self.done[:, self.remaining] += population.monitor.alive
         self._judge(epoch, lost)
@@ -253,10 +251,10 @@ class PopulationModule(pl.LightningModule):
         pruned = np.isin(self.remaining, list(self.pruned))
         usable = population.monitor.alive & self.kept[self.remaining] & ~pruned
         dense = {"val_loss", *(f"val_{m.name}" for m in population.task.objectives)}
-        for part, data, metrics in (
-            ("val", population.validation, population.task.metrics),
-            ("train", population.train, population.task.train_metrics),
-        ):
+        parts = [("val", population.validation, population.task.metrics)]
+        if population.task.train_metrics:
+            parts.append(("train", population.train, population.task.train_metrics))
+        for part, data, metrics in parts:
             raw = population.outputs(data, self.best)
             for name, values in population.scores(raw, data, metrics).items():
                 full = f"{part}_{name}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from lossearch._random import stream
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingCall
+from lossearch.training.own_module.population import ModulePopulation
 from lossearch.training.plain.train import train_one
 from lossearch.training.population.chunks import Chunk, Configuration
 from lossearch.training.population.module import PopulationModule
@@ -44,7 +45,8 @@ def train_together(call: TrainingCall, chunk: Chunk, block: int | None = None) -
     points = [c.point for c in configurations]
     with contained(stream(chunk.seeds[0], "population"), call.threads):
         trainer = make_trainer(chunk.settings, automatic=False)
-        population = Population(call, points, chunk.seeds, chunk.settings, trainer.strategy.root_device)
+        make = Population if call.task.module is None else ModulePopulation
+        population = make(call, points, chunk.seeds, chunk.settings, trainer.strategy.root_device)
         population.block = block
         module = PopulationModule(population, [c.until for c in configurations])
         # without a loop of the Trainer's own for validation, which takes as long as a small population's

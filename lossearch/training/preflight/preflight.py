@@ -18,8 +18,9 @@ from lossearch.pairs import Criterion
 from lossearch.space import Space
 from lossearch.tasks.task import Fold, Task
 from lossearch.training.batches import initial_network
-from lossearch.training.contract import Replicate, TrainSettings
+from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
 from lossearch.training.optimizers import make_optimizer
+from lossearch.training.own_module.obstacles import obstacle_to_batching_module
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.preflight.batching import obstacle_to_batching, unequal_parts
 from lossearch.training.schedules import SCHEDULES
@@ -70,8 +71,10 @@ class Preflight:
 
     @cached_property
     def _obstacle(self) -> str | None:
-        if self.task.module is not None:
-            return f"each by a Trainer of {self.task.module.title}'s own"
+        own = self.task.module
+        if own is not None:
+            call = TrainingCall(self.task, self.space, self.random)
+            return obstacle_to_batching_module(call, own, self.seeds, self.settings)
         return obstacle_to_batching(self.task, self.space, self.seeds, self.settings, random=self.random)
 
     def obstacle(self, seeds: Sequence[int] | None = None) -> str | None:
@@ -93,7 +96,7 @@ def preflight(
     found = Preflight(task, space, settings, tuple(dict.fromkeys(r.seed for r in replicates)))
     found.check(replicates)
     if task.module is not None:
-        return found
+        return replace(found, random=task.module.random)
     heads = dict.fromkeys(pair.loss.head for pair in space.pairs)
     at_random = [_check_network(task.with_head(head), replicates[0], settings) for head in heads]
     return replace(found, random=any(at_random))
