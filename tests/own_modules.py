@@ -246,3 +246,33 @@ def numbers_loaders():
     data = TensorDataset(x, y)
     parts = [torch.utils.data.Subset(data, range(*ends)) for ends in ((0, 200), (200, 250), (250, 300))]
     return tuple(DataLoader(p, batch_size=50, shuffle=i == 0) for i, p in enumerate(parts))
+
+
+class Nothing(pl.Callback):
+    """A callback that does nothing."""
+
+
+class NoValidation(pl.LightningDataModule):
+    """Training rows alone."""
+
+    def train_dataloader(self):
+        return numbers_loaders()[0]
+
+
+class Broken(Circles):
+    """Its files are not there."""
+
+    def setup(self, stage=None):
+        raise FileNotFoundError("no disk")
+
+
+class Raising(Classifier):
+    """Its validation is wrong."""
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", 1 / 0)
+
+
+def a_network(criterion, lr):
+    """Return a network that is no LightningModule."""
+    return nn.Linear(2, 1)

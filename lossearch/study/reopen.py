@@ -59,7 +59,7 @@ class Reopened:
         """
         if self.prepared is not None:
             return self.prepared
-        if self.config.task.data is None:
+        if self.config.task.data is None and self.config.task.module is None:
             raise InputError(
                 f"Study {self.declared.name!r} had its data from Python, and they are not here. {AGAIN}"
             )

@@ -82,11 +82,9 @@ def refuse_configured(train: TrainTable, title: str) -> None:
     Raises:
         InputError: there are such.
     """
-    own = [
-        name
-        for name in ("optimizer", "options", "schedule", "batch_size", "compile")
-        if name in train.model_fields_set
-    ]
+    said = ("optimizer", "options", "schedule", "batch_size", "compile")
+    usual = TrainTable()
+    own = [name for name in said if getattr(train, name) != getattr(usual, name)]
     of = {"batch_size": "its data module (datamodule_args)"}
     refuse(
         [

@@ -55,7 +55,7 @@ def obstacle_to_batching_module(
     """Return why replicates of the user's module cannot be trained together, None where they can."""
     strange = [name for name, value in own.trainer.items() if name not in UNDERSTOOD and value]
     if strange:
-        return f"its Trainer has {strange[0]} of its own"
+        return f"trainer_kwargs has {strange[0]}"
     if settings.precision not in CLOSE or own.trainer.get("precision", settings.precision) not in CLOSE:
         return f"its precision is {own.trainer.get('precision', settings.precision)}"
     with contained(stream(seeds[0], "fitness"), 1), warnings.catch_warnings():
@@ -78,7 +78,7 @@ def _overridden(call: TrainingCall, own: OwnModule, seed: int) -> str | None:
             if getattr(type(of), name, None) is not getattr(base, name) and not (
                 of is data and name == "setup"
             ):
-                return f"{type(of).__name__} has a {name} of its own"
+                return f"{type(of).__name__} overrides {name}"
     return None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from lossearch._random import draws_at_random, stream
-from lossearch.errors import refuse
+from lossearch.errors import InputError, LossearchError, refuse
 from lossearch.pairs import Pair
 from lossearch.space import Point
 from lossearch.tasks.own_module import OwnModule
@@ -96,9 +97,9 @@ def probe(own: OwnModule, pair: Pair, settings: TrainSettings, seed: int, thread
             its optimiser; the message has the lines to change.
     """
     one = replace(settings, epochs=1)
-    with contained(stream(seed, "training"), threads):
+    with contained(stream(seed, "training"), threads), _told(own):
         first = _trained(own, pair, one, seed, LR, validate=True)
-        second = _trained(own, pair, one, seed, 2 * LR, limit_train_batches=1, limit_val_batches=0)
+        second = _trained(own, pair, one, seed, 2 * LR, limit_train_batches=1, limit_val_batches=1)
     watcher, module = first.watcher, first.module
     refuse(_hard_wired(own, watcher) or _unreached(own, watcher.rates, second.watcher.rates))
     return Probe(
@@ -113,6 +114,19 @@ def probe(own: OwnModule, pair: Pair, settings: TrainSettings, seed: int, thread
         random=_draws(module, watcher.batch),
         tests=has_part(own.data({}), "test", first.package),
     )
+
+
+@contextmanager
+def _told(own: OwnModule) -> Iterator[None]:
+    """Say of which module it is that something was raised."""
+    try:
+        yield
+    except LossearchError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{own.title} fails in its first epoch, before anything was searched: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _draws(module: Any, batch: Any) -> bool:

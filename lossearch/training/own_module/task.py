@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import math
 import re
@@ -147,13 +148,11 @@ def _own_module(spec: ModuleSpec, kind: str) -> OwnModule:
     check_trainer(spec.trainer)
     known, title = arguments(spec.module), spec.name.rpartition(":")[2]
     criterion = RecordingCriterion(find_pair(KINDS[kind].conventional, kind))
-    stand_ins: dict[str, Any] = {
-        **dict.fromkeys(_asked(spec.criterion, CRITERION_NAMES), criterion),
-        **dict.fromkeys(_asked(spec.lr_name, LR_NAMES), LR),
+    stand_ins = {
+        **_stand_ins(known, spec.criterion, CRITERION_NAMES, criterion),
+        **_stand_ins(known, spec.lr_name, LR_NAMES, LR),
     }
-    first = {
-        name: value for name, value in stand_ins.items() if name in known and name not in spec.module_args
-    }
+    first = {name: value for name, value in stand_ins.items() if name not in spec.module_args}
     module = made(spec.module, title, {**spec.module_args, **first})
     package = package_of(module, spec.name)
     source = spec.datamodule if spec.datamodule is not None else own_loaders(module, package, title)
@@ -173,8 +172,13 @@ def _own_module(spec: ModuleSpec, kind: str) -> OwnModule:
     )
 
 
-def _asked(name: str | None, usual: Sequence[str]) -> tuple[str, ...]:
-    return tuple(usual) if name is None else (name,)
+def _stand_ins(
+    known: Mapping[str, inspect.Parameter], asked: str | None, usual: Sequence[str], value: Any
+) -> dict[str, Any]:
+    """Return what a module is made with before it is known where it takes criterion or rate."""
+    needed = {p for p in usual if p in known and known[p].default is inspect.Parameter.empty}
+    names = set(usual) if asked is None else {asked, *needed}
+    return {name: value for name in names if name in known}
 
 
 def _judge(spec: ModuleSpec, own: OwnModule, kind: str, found: Probe, y: Any) -> tuple[Metric, list[str]]:

@@ -150,7 +150,7 @@ class Watcher(RowsWatcher):
             value = float(loss.detach().double().mean())
             self.losses.append(value)
             if not math.isfinite(value) and self.divergence is None:
-                self._diverge(trainer, pl_module, "loss", value)
+                self._diverge(trainer, "loss", value)
         self.stopped = self.stopped or self.stop()
         if self.stopped:
             trainer.should_stop = True
@@ -161,7 +161,7 @@ class Watcher(RowsWatcher):
         if trainer.sanity_checking or self.divergence is not None or rows is None:
             return
         if not bool(torch.isfinite(rows[0]).all()):
-            self._diverge(trainer, pl_module, "output", float(first_non_finite([rows[0]]) or math.nan))
+            self._diverge(trainer, "output", float(first_non_finite([rows[0]]) or math.nan))
             return
         self._scored = epoch_scores(self.criterion, self.metrics, rows)
 
@@ -169,9 +169,9 @@ class Watcher(RowsWatcher):
         """Close the epoch."""
         if self.stopped or self.divergence is not None:
             return
-        weights = first_non_finite(pl_module.parameters())
+        weights = first_non_finite(p.detach() for p in pl_module.parameters())
         if weights is not None:
-            self._diverge(trainer, pl_module, "weights", weights)
+            self._diverge(trainer, "weights", weights)
             return
         logged = {
             m: float(trainer.callback_metrics[n])
@@ -202,10 +202,7 @@ class Watcher(RowsWatcher):
         ]
         return worth.index(max(worth)) == len(worth) - 1
 
-    def _diverge(self, trainer: Any, pl_module: Any, what: str, value: float) -> None:
-        if what == "loss":
-            weights = first_non_finite(pl_module.parameters())
-            what, value = ("weights", weights) if weights is not None else (what, value)
+    def _diverge(self, trainer: Any, what: str, value: float) -> None:
         self.divergence = Divergence(what, self.steps, int(trainer.current_epoch) + 1, value, self.lr)
         trainer.should_stop = True
 
