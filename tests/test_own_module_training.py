@@ -363,3 +363,21 @@ def test_loaders_with_a_generator_of_their_own_follow_the_seed():
     one, two, other = (train_one(call, Replicate(point, seed), SETTINGS) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.curves["train_loss"], two.curves["train_loss"])
     assert not np.array_equal(one.curves["train_loss"], other.curves["train_loss"])
+
+
+def test_an_operation_without_a_rule_for_shared_batches_is_given_each_its_own():
+    class Inked(Dropped):
+        def __init__(self, criterion, lr):
+            super().__init__(criterion, lr)
+            self.net = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Linear(8, 1))
+
+        def training_step(self, batch):
+            x, y = batch
+            output = self.net(x)
+            return self.criterion(output, y) + 0.1 * nn.functional.mse_loss(output.squeeze(1), x[:, 0])
+
+    task, space = task_of(Inked, own.Circles, "binary"), space_of("binary", ["bce/sigmoid", "focal/sigmoid"])
+    assert not task.module.random
+    for alone, together in both_ways(task, space, points_of(space)).values():
+        for name, curve in alone.curves.items():
+            np.testing.assert_allclose(curve, together.curves[name], rtol=1e-6, atol=1e-9)

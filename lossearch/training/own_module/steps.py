@@ -11,7 +11,7 @@ import torch
 import torchmetrics
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from lossearch._random import seed_draws
 from lossearch.errors import InputError
@@ -163,6 +163,8 @@ class Steps:
     module: Any
     criterion: BatchedCriterion
     params: Tensors
+    apart: bool | None = None
+    """Whether every configuration is handed a batch of its own; None where that is not known yet."""
 
     def _called(self, step: Callable[..., Any], tensors: tuple[Tensors, ...], batch: Any, index: int) -> Any:
         """Return what a step of the module gives with these tensors in their places."""
@@ -193,10 +195,7 @@ class Steps:
 
         over = torch.vmap(one, in_dims=(0, 0, 0, None), randomness="same")
         if seeds is None:
-            found: Tensor = torch.vmap(over, in_dims=(0, 0, None, 0), randomness="error")(
-                state.parameters, state.buffers, self.params, batches
-            )
-            return found
+            return self._of_all(one, state, batches)
         every = []
         for s, seed in enumerate(seeds):
             # its random layers draw what the replicate alone would draw
@@ -205,6 +204,34 @@ class Steps:
             batch = tree_map(lambda t, s=s: t[s], batches)
             every.append(over(own.parameters, own.buffers, self.params, batch))
         return torch.stack(every)
+
+    def _of_all(self, one: Callable[..., Tensor], state: State, batches: Any) -> Tensor:
+        """Return the losses (S, c) of one step in one call, in which configurations share their seed's batch.
+
+        Some operations have no rule for a batch that is shared so (torch 2.13: ``mse_loss``): then each has its own.
+        """
+        if not self.apart:
+            kept = {n: t.clone() for n, t in state.buffers.items()} if self.apart is None else {}
+            shared = torch.vmap(one, in_dims=(0, 0, 0, None), randomness="error")
+            try:
+                found: Tensor = torch.vmap(shared, in_dims=(0, 0, None, 0), randomness="error")(
+                    state.parameters, state.buffers, self.params, batches
+                )
+            except RuntimeError:
+                if self.apart is False:
+                    raise
+                self.apart = True
+                for name, before in kept.items():
+                    state.buffers[name].copy_(before)
+            else:
+                self.apart = False
+                return found
+        count = next(iter(state.parameters.values())).shape[1]
+        params = {n: v.expand(len(tree_leaves(batches)[0]), -1) for n, v in self.params.items()}
+        own = tree_map(lambda t: t.unsqueeze(1).expand(-1, count, *t.shape[1:]), batches)
+        each = torch.vmap(torch.vmap(one, randomness="error"), randomness="error")
+        losses: Tensor = each(state.parameters, state.buffers, params, own)
+        return losses
 
     def outputs(
         self, state: State, params: Tensors, batch: Any, index: int

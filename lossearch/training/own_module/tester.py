@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
 
 from lossearch._random import stream
-from lossearch.errors import InputError, RunFailedError
+from lossearch.errors import LossearchError, RunFailedError
+from lossearch.metrics.metric import LOGGED
 from lossearch.space import Space
 from lossearch.tasks.own_module import OwnModule
 from lossearch.tasks.task import Task
 from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
 from lossearch.training.own_module.build import settings_of
-from lossearch.training.own_module.criterion import RecordingCriterion
+from lossearch.training.own_module.criterion import Calls, RecordingCriterion
 from lossearch.training.own_module.loaders import seeded
 from lossearch.training.own_module.packages import hooked, package_of
+from lossearch.training.own_module.steps import StepTrainer, step_arguments, template
 from lossearch.training.own_module.train import module_of
 from lossearch.training.own_module.trainers import own_trainer
 from lossearch.training.own_module.watcher import Rows, RowsWatcher
-from lossearch.training.trainer import contained
+from lossearch.training.precision import PRECISIONS
+from lossearch.training.trainer import contained, device_of
 
 _ALONE = ("callbacks", "logger")
+_PARTIAL = {"limit_val_batches", "limit_test_batches", "precision", "plugins"}
+_PLAIN = ("32-true", "64-true")
+_KEPT_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +44,22 @@ class Tested:
     logged: Mapping[str, float]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Tester:
     """Runs modules of one study on the validation or the test part.
 
-    The test part is read by ``test_step``, or where a module has none by ``validation_step``.
+    The test part is read by ``test_step``, or where a module has none by ``validation_step``. The steps are called without
+    a Trainer, which takes a hundred times as long, where the first module shows the same rows with and without.
     """
 
     task: Task
     space: Space
     settings: TrainSettings
     own: OwnModule
+
+    def __post_init__(self) -> None:
+        self._alike: dict[str, bool] = {}
+        self._held: dict[Any, list[Any]] = {}
 
     def module(
         self, replicate: Replicate, weights: Mapping[str, Tensor] | None
@@ -63,30 +76,102 @@ class Tester:
         Raises:
             RunFailedError: the module's own code raised.
         """
+        if self._alike.get(part):
+            found = self._by_hand(replicate, weights, part)
+            if found is not None:
+                return found
+        tested = self._by_trainer(replicate, weights, part)
+        if part not in self._alike:
+            self._alike[part] = _same(tested, self._by_hand(replicate, weights, part))
+        return tested
+
+    def _by_trainer(self, replicate: Replicate, weights: Mapping[str, Tensor] | None, part: str) -> Tested:
         module, criterion = self.module(replicate, weights)
         package = package_of(module, self.own.name)
         settings = self.settings.of(replicate.point)
         watcher = hooked(RowsWatcher, package.Callback)(criterion)
         kwargs = {k: v for k, v in self.own.trainer.items() if k not in _ALONE}
-        chosen = settings_of(self.own, replicate)
-        tests = part == "test"
-        data = self.own.data.with_test(chosen) if tests else self.own.data(chosen)
-        own_step = tests and type(module).test_step is not package.LightningModule.test_step
         with contained(stream(replicate.seed, "test"), 1), TemporaryDirectory() as folder:
             trainer = own_trainer(package, settings, kwargs, [watcher], folder)
-            run = trainer.test if own_step else trainer.validate
-            held = "test" if tests else "val"
+            run = trainer.test if _tests(module, package, part) else trainer.validate
             try:
-                run(module, datamodule=seeded(data, package, seed=replicate.seed, held=held), verbose=False)
-            except InputError:
+                run(module, datamodule=self._data(replicate, part, package), verbose=False)
+            except LossearchError:
                 raise
             except Exception as error:
                 raise RunFailedError(
                     f"{self.own.title} failed on the {part} part: {type(error).__name__}: {error}"
                 ) from error
-        return Tested(
-            criterion, watcher.collected(), {k: float(v) for k, v in trainer.callback_metrics.items()}
-        )
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        return Tested(criterion, watcher.collected(), logged)
+
+    def _data(self, replicate: Replicate, part: str, package: Any) -> Any:
+        chosen = settings_of(self.own, replicate)
+        data = self.own.data.with_test(chosen) if part == "test" else self.own.data(chosen)
+        return seeded(data, package, seed=replicate.seed, held="test" if part == "test" else "val")
+
+    def _by_hand(
+        self, replicate: Replicate, weights: Mapping[str, Tensor] | None, part: str
+    ) -> Tested | None:
+        """Return the rows by the module's steps alone, None where that cannot be, or is not all there is to know."""
+        if self.task.metric.needs == LOGGED or self.own.trainer.keys() & _PARTIAL:
+            return None
+        settings = self.settings.of(replicate.point)
+        if settings.precision not in _PLAIN or device_of(settings).type != "cpu":
+            return None
+        dtype = PRECISIONS[settings.precision].weights
+        try:
+            module, criterion = self.module(replicate, weights)
+            package = package_of(module, self.own.name)
+            tests = _tests(module, package, part)
+            data = self._data(replicate, part, package)
+            alone = template(module.to(dtype).eval(), StepTrainer(1, 1, data, module))
+            step = alone.test_step if tests else alone.validation_step
+            with contained(stream(replicate.seed, "test"), 1), torch.no_grad():
+                return self._read(step, criterion, self._batches(replicate, part, data, tests, alone), dtype)
+        except Exception:  # noqa: BLE001 - a step that needs its Trainer is given one
+            return None
+
+    def _batches(self, replicate: Replicate, part: str, data: Any, tests: bool, module: Any) -> list[Any]:
+        """Return the batches of a part, which are kept where they are few."""
+        key = (part, tuple(sorted(settings_of(self.own, replicate).items())))
+        if key not in self._held:
+            data.trainer = module.trainer
+            loader = data.test_dataloader() if tests else data.val_dataloader()
+            batches = list(loader[0] if isinstance(loader, (list, tuple)) else loader)
+            if sum(leaf.nbytes for leaf in tree_leaves(batches) if isinstance(leaf, Tensor)) > _KEPT_BYTES:
+                return batches
+            self._held[key] = batches
+        return self._held[key]
+
+    def _read(
+        self, step: Any, criterion: RecordingCriterion, batches: Sequence[Any], dtype: torch.dtype
+    ) -> Tested | None:
+        found: list[Rows] = []
+        for index, given in enumerate(batches):
+            batch = tree_map(
+                lambda t: t.to(dtype) if isinstance(t, Tensor) and t.is_floating_point() else t, given
+            )
+            calls = criterion.calls = Calls()
+            step(*step_arguments(step, batch, index))
+            criterion.calls = None
+            rows = calls.rows(batch, criterion.pair)
+            if rows is None:
+                return None
+            found.append(rows)
+        raw, target = zip(*found, strict=True)
+        return Tested(criterion, (torch.cat(raw), torch.cat(target)), {})
+
+
+def _tests(module: Any, package: Any, part: str) -> bool:
+    """Return whether a part is read by the module's own ``test_step``."""
+    return part == "test" and type(module).test_step is not package.LightningModule.test_step
+
+
+def _same(one: Tested, other: Tested | None) -> bool:
+    if one.rows is None or other is None or other.rows is None:
+        return False
+    return all(torch.equal(a, b) for a, b in zip(one.rows, other.rows, strict=True))
 
 
 def logged_as(name: str, part: str, logged: Mapping[str, float]) -> str | None:

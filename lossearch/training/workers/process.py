@@ -7,7 +7,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import Pipe
+from multiprocessing import Pipe, current_process
 from multiprocessing.connection import Connection
 from typing import IO
 
@@ -54,7 +54,7 @@ class Worker:
         self.job = number
         self._send(job)
 
-    def _send(self, message: Job | MakeTask) -> None:
+    def _send(self, message: Job | MakeTask | bytes) -> None:
         with suppress(OSError):
             self.connection.send(message)
 
@@ -76,6 +76,8 @@ class Worker:
         if response.unable:
             raise WorkersUnavailableError(f"a worker cannot make the task ({response.unable})")
         if not self.task_sent:
+            # tensors travel by shared memory, which is given to those who know the key
+            self._send(bytes(current_process().authkey))
             self._send(make_task)
             self.task_sent = True
             return

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from multiprocessing import current_process
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +180,7 @@ def main(descriptor: int) -> None:
     try:
         # a first message, so that what is long to send is sent to one who listens
         connection.send(Response())
+        current_process().authkey = connection.recv()
         make: MakeTask = connection.recv()
         task = make()
         # what takes long to import, before it says that it is ready
