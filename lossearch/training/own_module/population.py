@@ -185,7 +185,12 @@ class ModulePopulation(Population):
         losses = []
         for of, steps in zip(self.slices, self._steps, strict=True):
             own = state.each(lambda t, of=of: t[:, of.start : of.end])  # type: ignore[misc]
-            found = steps.losses(own, batches, index, drawn)
+            # a normalisation takes its running statistics as one piece, and would change a copy of anything else
+            whole = State(own.parameters, {n: b.contiguous() for n, b in own.buffers.items()})
+            found = steps.losses(whole, batches, index, drawn)
+            for name, buffer in own.buffers.items():
+                if whole.buffers[name] is not buffer:
+                    buffer.copy_(whole.buffers[name])
             found.sum().backward()
             losses.append(found.detach())
         if self.settings.clip is not None:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_map
 
 from lossearch._random import draws_at_random, stream
 from lossearch.errors import InputError, LossearchError, refuse
@@ -132,6 +133,10 @@ def _told(own: OwnModule) -> Iterator[None]:
 def _draws(module: Any, batch: Any) -> bool:
     """Return whether a training step draws at random, as far as it can be tried."""
     alone = template(module.train(), StepTrainer(1, 1, None, module))
+    dtype = next(module.parameters()).dtype
+    batch = tree_map(
+        lambda t: t.to(dtype) if isinstance(t, torch.Tensor) and t.is_floating_point() else t, batch
+    )
     try:
         return draws_at_random(lambda: alone.training_step(*step_arguments(alone.training_step, batch, 0)))
     except Exception:  # noqa: BLE001 - a step that needs more than this is trained with its draws anyway
