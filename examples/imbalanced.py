@@ -50,11 +50,6 @@ class Detector(pl.LightningModule):
 
 
 if __name__ == "__main__":
-    budget = {
-        "losses": ["bce", "focal", "hinge"],
-        "trials": 20,
-        "epochs": 6,
-        "metric": "val_average_precision",
-    }
-    result = lossearch.search(module=Detector, datamodule=Rare, task="binary", **budget)
+    budget = {"losses": ["bce", "focal", "hinge"], "trials": 20, "epochs": 6, "confirm_seeds": 5}
+    result = lossearch.search(module=Detector, datamodule=Rare, task="binary", metric="pr_auc", **budget)
     print(*result.verdict.sentences)
