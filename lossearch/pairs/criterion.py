@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Collection, Mapping, Sequence
+from numbers import Integral
+from typing import Any, cast, overload
 
 import torch
 from torch import Tensor, nn
+from torch.serialization import add_safe_globals
 
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, UnknownNameError, refuse
 from lossearch.kinds import KINDS, Predictions, TargetStatistics, with_long_label
 from lossearch.losses import Loss
 from lossearch.pairs.legality import find_pair, infer_kind
-from lossearch.pairs.pair import Pair, located
+from lossearch.pairs.pair import Pair, located, named_pair
 from lossearch.pairs.shapes import canonical, lifted
+from lossearch.pairs.written import read_criterion
 
 
 def _checked(loss: Loss, given: Mapping[str, float]) -> dict[str, float]:
@@ -25,7 +28,12 @@ def _checked(loss: Loss, given: Mapping[str, float]) -> dict[str, float]:
     refuse([unknown_name(f"parameter of {loss.name}", p, known) for p in unknown], UnknownNameError)
     problems = [known[name].problem(value) for name, value in given.items()]
     refuse([f"{loss.name}: {p}" for p in problems if p is not None])
-    return {**loss.defaults, **given}
+    return {**loss.defaults, **{name: _plain(value) for name, value in given.items()}}
+
+
+def _plain(value: float) -> float:
+    """Return a number as Python's own: checkpoints hold those alone."""
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 class Criterion(nn.Module):
@@ -131,18 +139,41 @@ class Criterion(nn.Module):
         return ", ".join([self.pair.name, *(f"{k}={v}" for k, v in self.params.items())])
 
 
+# What torch.load builds with weights_only=True, its default, is listed by class: a criterion holds names, numbers and
+# tensors, so that checkpoints whose hyper-parameters hold one can be read. A pair is found again by its names.
+add_safe_globals([Criterion, named_pair])
+
+Written = str | Mapping[str, Any]
+"""A criterion as text, ``"focal/sigmoid(gamma=2)"``, or as a mapping, ``{"pair": "focal/sigmoid", "gamma": 2}``."""
+
+
+@overload
 def criterion(
-    name: str,
+    name: Written | Criterion,
     *,
     task: str | None = None,
     losses: Sequence[Loss] = (),
     statistics: TargetStatistics | None = None,
     **params: float,
-) -> Criterion:
+) -> Criterion: ...
+@overload
+def criterion(name: nn.Module) -> nn.Module: ...
+def criterion(
+    name: Written | nn.Module,
+    *,
+    task: str | None = None,
+    losses: Sequence[Loss] = (),
+    statistics: TargetStatistics | None = None,
+    **params: float,
+) -> nn.Module:
     """Return the criterion of a pair, for use in any training loop.
 
+    A module that writes ``self.criterion = lossearch.criterion(criterion)`` may be given any of the forms below.
+
     Args:
-        name: ``loss/activation``, as in ``"focal/sigmoid"``; Keras and torch names are accepted.
+        name: ``loss/activation``, as in ``"focal/sigmoid"``; Keras and torch names are accepted. Parameters may
+            stand behind it, ``"focal/sigmoid(gamma=2)"``; a mapping has the same by name,
+            ``{"pair": "focal/sigmoid", "gamma": 2}``. A module is returned as it is.
         task: the kind of task, where the pair exists for several.
         losses: losses of your own to look the name up in first.
         statistics: location and scale of regression targets; without them targets are taken as they are.
@@ -151,9 +182,42 @@ def criterion(
     Raises:
         UnknownNameError: no such loss, activation, kind or parameter.
         IllegalPairError: the combination is not legal; the message has the reason and the cure.
+        InputError: ``name`` has none of these forms, or says again what stands beside it.
     """
+    if isinstance(name, nn.Module):
+        beside = {
+            **params,
+            **{k: v for k, v in (("task", task), ("statistics", statistics)) if v is not None},
+        }
+        _refuse_beside(beside, f"a {type(name).__name__} is a criterion already")
+        return name
+    if isinstance(name, Mapping):
+        return _from_mapping(name, task=task, losses=losses, statistics=statistics, **params)
+    if not isinstance(name, str):
+        raise InputError(
+            f"A criterion is given by its pair, as 'focal/sigmoid', by a mapping or as a module; got a {type(name).__name__}."
+        )
+    pair, written = read_criterion(name)
+    _refuse_beside([p for p in params if p in written], f"{name!r} says so itself")
+    params = {**written, **params}
     own = {loss.name: loss for loss in losses}
-    head = name.partition("/")[0]
+    head = pair.partition("/")[0]
     if head in own:
-        return Criterion(find_pair(name, task or own[head].kinds[0], losses=own), params, statistics)
-    return Criterion(find_pair(name, task or infer_kind(name)), params, statistics)
+        return Criterion(find_pair(pair, task or own[head].kinds[0], losses=own), params, statistics)
+    return Criterion(find_pair(pair, task or infer_kind(pair)), params, statistics)
+
+
+def _from_mapping(given: Mapping[str, Any], **beside: Any) -> Criterion:
+    if not isinstance(given.get("pair"), str):
+        raise InputError(
+            f"A criterion's mapping has its pair, as {{'pair': 'focal/sigmoid'}}; got keys {[*given]}."
+        )
+    said = {k: v for k, v in beside.items() if v is not None and v != ()}
+    _refuse_beside([k for k in given if k in said], "the mapping says so itself")
+    found: Criterion = criterion(given["pair"], **said, **{k: v for k, v in given.items() if k != "pair"})
+    return found
+
+
+def _refuse_beside(given: Collection[str], why: str) -> None:
+    if given:
+        raise InputError(f"Leave out {', '.join(given)}: {why}.")

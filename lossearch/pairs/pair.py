@@ -12,9 +12,12 @@ from torch import Tensor, nn
 
 from lossearch.kinds import EVERY_FIELD, KINDS, Predictions, Readout
 from lossearch.losses import (
+    ACTIVATIONS,
+    ENCODINGS,
     Activation,
     Encoding,
     Loss,
+    losses_for,
 )
 
 
@@ -53,6 +56,11 @@ class Pair:
         if field == "probability":
             return self.activation.name in self.loss.probability
         return field in KINDS[self.kind].gives
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if losses_for(self.kind).get(self.loss.name) is self.loss:
+            return named_pair, (self.loss.name, self.activation.name, self.encoding.name, self.kind)
+        return Pair, (self.loss, self.activation, self.encoding, self.kind)
 
     def __str__(self) -> str:
         return self.name
@@ -150,3 +158,8 @@ class Pair:
             codes=self.encoding.codes or (0.0, 1.0),
         )
         return KINDS[self.kind].predictions(raw, readout, wanted)
+
+
+def named_pair(loss: str, activation: str, encoding: str, kind: str) -> Pair:
+    """Return the pair of these names, as pickles hold it."""
+    return Pair(losses_for(kind)[loss], ACTIVATIONS[activation], ENCODINGS[encoding], kind)
