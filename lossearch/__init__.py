@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lossearch import losses as losses
     from lossearch.api import load, search
     from lossearch.api.comparison import compare
     from lossearch.api.result import Result
@@ -49,6 +50,9 @@ _HOMES = {
     "suggest": "integrations",
 }
 
+_MODULES = ("losses",)
+"""Modules whose names are for users: ``lossearch.losses.Focal``."""
+
 __all__ = [  # noqa: RUF022 - by use
     "search",
     "load",
@@ -73,6 +77,8 @@ __all__ = [  # noqa: RUF022 - by use
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"lossearch.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'lossearch' has no attribute {name!r}")
@@ -80,4 +86,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_MODULES])

@@ -87,7 +87,7 @@ class Multiclass(ClassKind):
 
     def sample(self, score: Tensor) -> Tensor:
         """Return classes of equal size by the first score, as many as there are scores."""
-        first, classes = score[:, 0], score.shape[1]
+        first, classes = score[:, 0].contiguous(), score.shape[1]
         edges = first.quantile(torch.linspace(0, 1, classes + 1, dtype=score.dtype)[1:-1])
         return torch.bucketize(first, edges)
 

@@ -1,9 +1,10 @@
-"""The catalogue: every loss, by kind of task."""
+"""The catalogue: every loss, by kind of task; and each loss as an ``nn.Module``, as ``lossearch.losses.Focal``."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
 
 from lossearch._registry import Registry
 from lossearch.kinds import KINDS
@@ -14,10 +15,13 @@ from lossearch.losses.heads import Head
 from lossearch.losses.plugins import load, merged
 from lossearch.losses.ranges import RANGES, Range
 
+if TYPE_CHECKING:
+    from lossearch.pairs.modules import *  # noqa: F403 - every class that __getattr__ gives
+
 
 def _built_in() -> tuple[Loss, ...]:
     """Return the losses of every file here that has some."""
-    modules = (import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__))
+    modules = (import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__))  # noqa: F405
     return tuple(loss for module in modules for loss in getattr(module, "LOSSES", ()))
 
 
@@ -53,6 +57,21 @@ def losses_for(kind: str) -> Registry[Loss]:
         InputError: an installed plug-in takes the name of another loss.
     """
     return CATALOGUE[KINDS[kind].name]
+
+
+def __getattr__(name: str) -> Any:
+    """Return the class of a loss, which is made where pairs are known, a layer above this one."""
+    if not name[:1].isupper():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from lossearch.pairs import modules
+
+    return getattr(modules, name)
+
+
+def __dir__() -> list[str]:
+    from lossearch.pairs import modules
+
+    return sorted({*__all__, *dir(modules)})
 
 
 __all__ = [

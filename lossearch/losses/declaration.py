@@ -84,6 +84,13 @@ class Contained:
     near: float = 1e-9
 
 
+def _class_name(name: str, aliases: tuple[str, ...]) -> str:
+    """Return the name of a loss's class: mse as MSE and poisson_nll as PoissonNLL, since aliases spell them so."""
+    derived = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    spelt = (alias.removesuffix("Loss") for alias in aliases if alias[:1].isupper())
+    return next((s for s in spelt if s.lower() == derived.lower()), derived)
+
+
 @dataclass(frozen=True, repr=False)
 class Loss:
     """A training loss: one pure function and the facts that say where it may be used.
@@ -111,6 +118,8 @@ class Loss:
     formula: str
     source: str
     aliases: tuple[str, ...] = ()
+    class_name: str = ""
+    """Of its ``nn.Module`` in ``lossearch.losses``; by default the name in CamelCase, spelt as an alias spells it."""
     params: tuple[Parameter, ...] = ()
     head: Head | None = None
     """What the network gives; None for one number for each that is predicted."""
@@ -146,6 +155,7 @@ class Loss:
     def __post_init__(self) -> None:
         for name in ("fused", "probability", "fused_derivative", "equivalent", "caution"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
+        object.__setattr__(self, "class_name", self.class_name or _class_name(self.name, self.aliases))
 
     def __reduce__(self) -> tuple[Any, ...]:
         module, name = self.fn.__module__, self.fn.__qualname__

@@ -135,6 +135,7 @@ def _label_smoothing_derivative(raw: Tensor, target: Tensor, *, smoothing: float
     encoding="index",
     domain="simplex",
     source="Szegedy et al. 2016; Müller et al. 2019",
+    class_name="LabelSmoothingCE",
     formula="-(1 - smoothing) log p_y - smoothing / C sum_k log p_k",
     aliases=("label_smoothing", "label_smoothed_cross_entropy"),
     params=(

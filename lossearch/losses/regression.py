@@ -197,6 +197,7 @@ def msle(output: Tensor, target: Tensor, *, scale: float | Tensor) -> Tensor:
     task="regression",
     encoding="standardised",
     source="Keras, keras.losses.mean_squared_logarithmic_error",
+    class_name="MSLEClamped",
     formula="(log(1 + max(f, 1e-7)) - log(1 + max(y, 1e-7)))^2, on the standardised target",
     aliases=("keras_msle",),
     caution={

@@ -2,6 +2,7 @@
 
 from lossearch.pairs.criterion import Criterion, criterion
 from lossearch.pairs.legality import Rejection, find_pair, infer_kind, legal_pairs, pair_up
+from lossearch.pairs.module_classes import class_names, module_class
 from lossearch.pairs.pair import Pair
 from lossearch.pairs.shapes import canonical
 
@@ -10,9 +11,11 @@ __all__ = [
     "Pair",
     "Rejection",
     "canonical",
+    "class_names",
     "criterion",
     "find_pair",
     "infer_kind",
     "legal_pairs",
+    "module_class",
     "pair_up",
 ]

@@ -65,18 +65,21 @@ def _match(loss: Loss, activation: Activation, facts: TargetFacts) -> Encoding |
     return f"{activation.name} gives {activation.range}; {'; '.join(reasons)}."
 
 
+def first_activation(loss: Loss, facts: TargetFacts) -> Activation | None:
+    """Return the activation a loss is used with where none is named, None where it can be used with none."""
+    names = dict.fromkeys([*(loss.usual or ()), *loss.fused, *ACTIVATIONS])
+    possible = (a for a in map(ACTIVATIONS.__getitem__, names) if loss.form in a.forms)
+    return next((a for a in possible if isinstance(_match(loss, a, facts), Encoding)), None)
+
+
 def _alternative(loss: Loss, facts: TargetFacts) -> str:
     """Return what to use instead: the loss with the first activation it can be used with."""
-    for name in dict.fromkeys([*(loss.usual or ()), *loss.fused, *ACTIVATIONS]):
-        activation = ACTIVATIONS[name]
-        if loss.form in activation.forms and isinstance(_match(loss, activation, facts), Encoding):
-            why = (
-                "it is computed from raw output, so the network's last layer stays linear."
-                if name in loss.fused
-                else ""
-            )
-            return f"Use {loss.name}/{name}" + (f": {why}" if why else ".")
-    return loss.cure
+    activation = first_activation(loss, facts)
+    if activation is None:
+        return loss.cure
+    fused = activation.name in loss.fused
+    why = ": it is computed from raw output, so the network's last layer stays linear." if fused else "."
+    return f"Use {loss.name}/{activation.name}{why}"
 
 
 def pair_up(loss: Loss, activation: Activation, facts: TargetFacts | None = None) -> Pair | Rejection:

@@ -1,0 +1,239 @@
+"""How a loss's declaration becomes a class of modules: arguments, documentation, the pair they stand for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from inspect import Parameter as Argument
+from typing import Any, SupportsIndex, get_type_hints
+
+import torch
+from torch.serialization import add_safe_globals
+
+from lossearch._registry import unknown_name
+from lossearch.errors import IllegalPairError, InputError
+from lossearch.kinds import KINDS, TargetFacts, TargetForm
+from lossearch.losses import ACTIVATIONS, CATALOGUE, ENCODINGS, Loss
+from lossearch.pairs.criterion import Criterion
+from lossearch.pairs.legality import first_activation, pair_up
+from lossearch.pairs.pair import Pair
+
+_ANYHOW, _BY_NAME = Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY
+_OF_A_PAIR = ("pair", "params")
+"""What a criterion takes and a loss's own class says by its name and its parameters."""
+HOME = "lossearch.losses"
+"""Where the classes are found, and what pickles and configuration files name."""
+
+
+def class_names() -> list[str]:
+    """Return the name of every class, losses of plug-ins included."""
+    return list(_by_class())
+
+
+@cache
+def module_class(name: str) -> type[Criterion]:
+    """Return the class of modules of the losses whose ``class_name`` this is.
+
+    Raises:
+        AttributeError: there is none.
+    """
+    table = _by_class()
+    if name not in table:
+        raise AttributeError(unknown_name("loss class", name, table))
+    by_kind = table[name]
+    signature = _signature(by_kind)
+    made = type(
+        name,
+        (Criterion,),
+        {
+            "__module__": HOME,
+            "__qualname__": name,
+            "__doc__": _documentation(name, by_kind),
+            "__init__": _initialiser(by_kind, signature),
+            "__reduce_ex__": _reduce,
+        },
+    )
+    add_safe_globals([made])
+    return made
+
+
+def _by_class() -> dict[str, dict[str, Loss]]:
+    """Return class name -> kind of task -> the loss, those of one name together.
+
+    Real targets come first, so that ``MSE()`` is what it is elsewhere; then kinds are in the losses' own order.
+    """
+    found: dict[str, dict[str, Loss]] = {}
+    every = dict.fromkeys(loss for losses in CATALOGUE.values() for loss in losses.values())
+    for loss in sorted(every, key=lambda x: x.form is not TargetForm.REAL):
+        by_kind = found.setdefault(loss.class_name, {})
+        if all(other.name == loss.name for other in by_kind.values()):
+            by_kind.update(dict.fromkeys(loss.kinds, loss))
+    return found
+
+
+def _initialiser(by_kind: Mapping[str, Loss], signature: inspect.Signature) -> Callable[..., None]:
+    own = _defaults(by_kind)
+
+    def __init__(self: Criterion, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - a class is made of it
+        given = signature.bind(self, *args, **kwargs).arguments
+        pair = _pair(by_kind, given.pop("activation", None), given.pop("task", None))
+        given.pop("self")
+        known = pair.loss.defaults
+        params = {name: given.pop(name) for name in own if name in given}
+        # a default stands for itself where the loss of this kind of task has no such parameter
+        asked = {k: v for k, v in params.items() if v is not None and (k in known or v != own[k])}
+        Criterion.__init__(self, pair, asked, **given)
+
+    __init__.__dict__["__signature__"] = signature
+    __init__.__annotations__ = {
+        a.name: a.annotation for a in signature.parameters.values() if a.name != "self"
+    }
+    return __init__
+
+
+def _pair(by_kind: Mapping[str, Loss], activation: str | None, task: str | None) -> Pair:
+    """Return the pair that is meant: of the task, else of the kind whose usual activation it is.
+
+    Raises:
+        InputError: the loss does not serve the task, or different losses of its name meet the activation.
+        IllegalPairError: they may not meet.
+    """
+    kind = None if task is None else KINDS[task].name
+    name = next(iter(by_kind.values())).name
+    if kind is not None and kind not in by_kind:
+        raise InputError(f"{name} is a loss for {' and '.join(by_kind)} tasks; got task={task!r}.")
+    usual = {k: first_activation(loss, TargetFacts(k)) for k, loss in by_kind.items() if kind in (None, k)}
+    asked = next(iter(usual.values())) if activation is None else ACTIVATIONS[activation]
+    found = [pair_up(by_kind[k], asked, TargetFacts(k)) for k in usual if asked is not None]
+    pairs = [p for p in found if isinstance(p, Pair)]
+    if not pairs:
+        raise IllegalPairError("\n".join(dict.fromkeys(map(str, found))) or f"No activation may meet {name}.")
+    meant = [p for p in pairs if usual[p.kind] is asked]
+    if not meant and len({p.loss for p in pairs}) > 1:
+        kinds = [p.kind for p in pairs]
+        raise InputError(
+            f"{pairs[0].name} exists for {', '.join(kinds)} tasks; say which: task={kinds[0]!r}."
+        )
+    return (meant or pairs)[0]
+
+
+def _defaults(by_kind: Mapping[str, Loss]) -> dict[str, float | None]:
+    """Return the parameters' defaults; None, the loss's own, where kinds of task have different ones."""
+    found: dict[str, float | None] = {}
+    for loss in dict.fromkeys(by_kind.values()):
+        for name, default in loss.defaults.items():
+            found[name] = default if found.get(name, default) == default else None
+    return found
+
+
+def _signature(by_kind: Mapping[str, Loss]) -> inspect.Signature:
+    """Return the loss's parameters, activation and task, and what every criterion takes besides."""
+    types = get_type_hints(Criterion.__init__)
+    params = [
+        Argument(name, _ANYHOW, default=default, annotation=float if default is not None else float | None)
+        for name, default in _defaults(by_kind).items()
+    ]
+    chosen = [
+        Argument(name, _BY_NAME, default=None, annotation=str | None) for name in ("activation", "task")
+    ]
+    others = [
+        a.replace(kind=_BY_NAME, annotation=types[a.name])
+        for a in inspect.signature(Criterion).parameters.values()
+        if a.name not in _OF_A_PAIR
+    ]
+    return inspect.Signature([Argument("self", _ANYHOW), *params, *chosen, *others], return_annotation=None)
+
+
+def _documentation(name: str, by_kind: Mapping[str, Loss]) -> str:
+    losses = [*dict.fromkeys(by_kind.values())]
+    lines = [
+        _what_it_is(losses[0]),
+        "",
+        *(_form(loss, len(losses) > 1) for loss in losses),
+        "",
+        "Called with raw output and raw targets, as every :class:`lossearch.Criterion`.",
+        "",
+        "Args:",
+        *(f"    {line}" for line in _arguments(by_kind)),
+        "",
+        "Raises:",
+        "    InputError: a parameter is out of its range, or the activation or task is not one of the loss.",
+        "",
+        *dict.fromkeys(f"Source: {loss.source}." for loss in losses),
+        "",
+        "Example:",
+        *(f"    >>> {line}" for line in _example(name, by_kind)),
+    ]
+    return "\n".join(lines)
+
+
+def _what_it_is(loss: Loss) -> str:
+    """Return the first line of a function's docstring as said of what the function returns."""
+    first = (loss.fn.__doc__ or loss.formula or loss.name).strip().split("\n")[0].removeprefix("Return ")
+    return first[:1].upper() + first[1:]
+
+
+def _form(loss: Loss, several: bool) -> str:
+    where = f"{' and '.join(loss.kinds)}: " if several else ""
+    return (
+        f"{where}{loss.formula}. Targets: {'; or '.join(ENCODINGS[name].words for name in loss.encodings)}."
+    )
+
+
+def _arguments(by_kind: Mapping[str, Loss]) -> Iterator[str]:
+    losses = [*dict.fromkeys(by_kind.values())]
+    for name in _defaults(by_kind):
+        having = [loss for loss in losses if name in loss.defaults]
+        p = next(p for p in having[0].params if p.name == name)
+        searched = f"{p.low:g} to {p.high:g}" + (" on a log scale" if p.log else "")
+        words = f"{p.words}. " if p.words else ""
+        only = (
+            f" For {_in_words(x for loss in having for x in loss.kinds)} alone."
+            if len(having) < len(losses)
+            else ""
+        )
+        yield f"{name}: {words}{p.default:g} by default, searched from {searched}.{only}"
+    usual = {k: first_activation(loss, TargetFacts(k)) for k, loss in by_kind.items()}
+    yield f"activation: the output activation; the usual one by default: {_in_words(map(str, usual.values()))}."
+    yield f"task: {_in_words(by_kind)}; by default that whose usual activation is given, else {next(iter(by_kind))}."
+    others = [a.name for a in inspect.signature(Criterion).parameters.values() if a.name not in _OF_A_PAIR]
+    yield f"{', '.join(others)}: as :class:`lossearch.Criterion` takes them."
+
+
+def _in_words(names: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(names))
+
+
+def _example(name: str, by_kind: Mapping[str, Loss]) -> Iterator[str]:
+    kind, loss = next(iter(by_kind.items()))
+    width = 1 if loss.elementwise else 3
+    score = torch.linspace(-1.0, 1.0, 3 * width).reshape(3, width).roll(1, 0)
+    output = torch.linspace(-1.0, 2.0, 3 * _pair({kind: loss}, None, None).width(width)).reshape(3, -1)
+    yield "import torch, lossearch"
+    yield f"loss = lossearch.losses.{name}()"
+    yield f"output = torch.tensor({_numbers(output)}, requires_grad=True)"
+    yield f"loss(output, torch.tensor({_numbers(KINDS[kind].sample(score))})).backward()"
+
+
+def _numbers(values: torch.Tensor) -> str:
+    return repr(
+        (values.double() * 100).round().div(100).tolist() if values.is_floating_point() else values.tolist()
+    )
+
+
+def _reduce(self: Criterion, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+    """Return how to make the module again: its class is found by name, since it is made when it is asked for."""
+    usual = Criterion.__reduce_ex__(self, max(2, protocol.__index__()))
+    name = type(self).__name__
+    if isinstance(usual, str) or name not in _by_class() or type(self) is not module_class(name):
+        return usual
+    return _empty, (name,), *usual[2:]
+
+
+def _empty(name: str) -> Criterion:
+    made = module_class(name)
+    return made.__new__(made)
+
+
+add_safe_globals([_empty])
