@@ -165,7 +165,7 @@ def criterion(
     losses: Sequence[Loss] = (),
     statistics: TargetStatistics | None = None,
     **params: float,
-) -> nn.Module:
+) -> Criterion:
     """Return the criterion of a pair, for use in any training loop.
 
     A module that writes ``self.criterion = lossearch.criterion(criterion)`` may be given any of the forms below.
@@ -190,7 +190,7 @@ def criterion(
             **{k: v for k, v in (("task", task), ("statistics", statistics)) if v is not None},
         }
         _refuse_beside(beside, f"a {type(name).__name__} is a criterion already")
-        return name
+        return cast("Criterion", name)  # LightningCLI reads above that this function gives one
     if isinstance(name, Mapping):
         return _from_mapping(name, task=task, losses=losses, statistics=statistics, **params)
     if not isinstance(name, str):
