@@ -1,11 +1,12 @@
-"""Objects named as ``module:function``, and classes of Lightning packages that are imported."""
+"""Objects named as ``module:function`` or ``module.function``, and classes of Lightning packages that are imported."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,70 @@ def lightning_classes(path: str) -> tuple[type, ...]:
     return tuple(attrgetter(path)(sys.modules[p]) for p in LIGHTNING if p in sys.modules)
 
 
+FILE_PREFIX = "lossearch_file_"
+"""What the name of a module begins with that was loaded from a file that was named."""
+
+
+def is_reference(name: str) -> bool:
+    """Return whether a name is of the form module:function, or module.function as Python writes it."""
+    module, dot, attribute = _halves(name)
+    return bool(dot and module and attribute)
+
+
+def _halves(name: str) -> tuple[str, str, str]:
+    if ":" in name:
+        return name.rpartition(":")
+    parts = name.split(".")
+    return name.rpartition(".") if all(map(str.isidentifier, parts)) else (name, "", "")
+
+
+def reference_to(thing: Any, function: Callable[..., Any]) -> str | None:
+    """Return the name that :func:`load_object` finds a thing by in another process, None where there is none.
+
+    Args:
+        thing: what stands in a module.
+        function: the function of that module it was made of, whose name it bears.
+    """
+    name, module = getattr(function, "__qualname__", ""), getattr(function, "__module__", None) or ""
+    loaded = sys.modules.get(module)
+    if module == "__main__" or loaded is None or _inside(loaded, name) is not thing:
+        return None
+    return f"{loaded.__file__ if module.startswith(FILE_PREFIX) else module}:{name}"
+
+
+def beside(name: str, folder: Path) -> str:
+    """Return a reference whose module only ``folder`` has as one to the file there, any other name as it is."""
+    if not is_reference(name):
+        return name
+    module, _, attribute = _halves(name)
+    path = Path(module) if module.endswith(".py") else Path(*module.split(".")).with_suffix(".py")
+    known = path.is_file() or (not module.endswith(".py") and _is_installed(module))
+    return name if known or not (folder / path).is_file() else f"{folder / path}:{attribute}"
+
+
+def _is_installed(module: str) -> bool:
+    return module in sys.modules or importlib.util.find_spec(module.partition(".")[0]) is not None
+
+
+def _inside(module: ModuleType, name: str) -> Any:
+    """Return what stands at a dotted name in a module, None where there is nothing."""
+    try:
+        return attrgetter(name)(module) if name else None
+    except AttributeError:
+        return None
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let modules of a folder be imported, as they are beside a script."""
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
 def _from_file(path: Path, name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -30,7 +95,8 @@ def _from_file(path: Path, name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with _importable(path.parent):
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
@@ -42,34 +108,31 @@ def _module(name: str) -> ModuleType:
         path = Path(name).resolve()
         if not path.is_file():
             raise InputError(f"There is no file {name}.")
-        own_name = f"lossearch_file_{path.stem}"
+        own_name = f"{FILE_PREFIX}{path.stem}"
         loaded = sys.modules.get(own_name)
         same = loaded is not None and loaded.__file__ == str(path)
         return loaded if same and loaded is not None else _from_file(path, own_name)
-    if name in sys.modules:
-        return sys.modules[name]
-    local = Path(*name.split(".")).with_suffix(".py")
-    found = importlib.util.find_spec(name.partition(".")[0]) is not None
-    return (
-        importlib.import_module(name) if found or not local.is_file() else _from_file(local.resolve(), name)
-    )
+    if _is_installed(name):
+        return importlib.import_module(name)
+    with _importable(Path.cwd()):
+        return importlib.import_module(name)
 
 
-def load_function(name: str, what: str) -> Callable[..., Any]:
-    """Return the callable that ``module:function`` names.
+def load_object(name: str, what: str) -> Any:
+    """Return what ``module:name`` or ``module.name`` stands for.
 
     The module is importable, or a file: ``nets`` finds ``nets.py`` in the working directory, and
     ``path/to/nets.py:function`` names the file itself.
 
     Args:
-        name: module and function, with a colon between them.
+        name: module and name, with a colon or a dot between them.
         what: what it is for, for messages.
 
     Raises:
-        InputError: there is no such module or function, or the module cannot be imported.
+        InputError: there is no such module or name, or the module cannot be imported.
     """
-    module_name, colon, attribute = name.rpartition(":")
-    if not (colon and module_name and attribute):
+    module_name, mark, attribute = _halves(name)
+    if not (mark and module_name and attribute):
         raise InputError(f"{what} {name!r} is not of the form module:function.")
     try:
         module = _module(module_name)
@@ -79,11 +142,21 @@ def load_function(name: str, what: str) -> Callable[..., Any]:
         raise InputError(
             f"{what} {name!r}: module {module_name!r} cannot be imported: {type(error).__name__}: {error}"
         ) from error
-    found = getattr(module, attribute, None)
+    found = _inside(module, attribute)
     if found is None:
         public = [n for n in vars(module) if not n.startswith("_")]
         hint = did_you_mean(attribute, public)
         raise InputError(f"{what} {name!r}: module {module_name!r} has no {attribute!r}.{hint}")
+    return found
+
+
+def load_function(name: str, what: str) -> Callable[..., Any]:
+    """Return the callable that ``module:function`` names; see :func:`load_object`.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = load_object(name, what)
     if not callable(found):
         raise InputError(f"{what} {name!r} is a {type(found).__name__}, not a function.")
     function: Callable[..., Any] = found

@@ -25,7 +25,7 @@ from lossearch.api.run_study import run
 from lossearch.config import KEYS, SearchOptions, make_config, tables_of
 from lossearch.data.sources import as_dataset, from_arrays
 from lossearch.errors import InputError, refuse
-from lossearch.losses import Loss
+from lossearch.losses import Loss, reference_of
 from lossearch.study.progress import Listener
 from lossearch.tasks.judges import Judging, as_metrics
 
@@ -136,7 +136,9 @@ def search(
                 "metric": metric if isinstance(metric, str) else list(as_metrics(metric)) if named else None,
                 "model": _if(str, model),
                 **own_module.named,
-                "losses": None if own is None else [x if isinstance(x, str) else x.name for x in own],
+                "losses": None
+                if own is None
+                else [x if isinstance(x, str) else reference_of(x) or x.name for x in own],
                 "validation": validation if validation_rows is None else None,
                 "test": test if test_rows is None else None,
                 "groups": _if(str, groups),

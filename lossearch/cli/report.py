@@ -130,16 +130,10 @@ def list_studies(store: str, form: str) -> None:
 @debug_option
 def check(function: str) -> None:
     """Say whether a loss of yours is safe to search over; exit code 1 where it is not."""
-    from lossearch._imports import load_function
     from lossearch.checks.contract import check_loss
-    from lossearch.losses import Loss
+    from lossearch.losses import own_loss
 
-    loss = load_function(function, "Loss")
-    if not isinstance(loss, Loss):
-        raise InputError(
-            f"{function} is a {type(loss).__name__}, not a declared loss. "
-            "Put @lossearch.loss(task=..., encoding=..., domain=..., source=..., example=...) above the function."
-        )
+    loss = own_loss(function)
     findings = check_loss(loss)
     show(*map(str, findings))
     if not all(finding.ok for finding in findings):

@@ -9,6 +9,7 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
+from lossearch._imports import beside
 from lossearch._registry import did_you_mean
 from lossearch.config.option import Key
 from lossearch.config.tables import (
@@ -87,7 +88,7 @@ def load_config(path: str | Path) -> StudyConfig:
     """Return a study file's configuration.
 
     The study is named after the file unless the file names it. A data file is looked for beside the
-    study file first, then from where the command runs.
+    study file first, then from where the command runs; code of one's own where the command runs first.
 
     Raises:
         InputError: no such file, not TOML, or something in it is wrong; the message lists every problem.
@@ -104,7 +105,24 @@ def load_config(path: str | Path) -> StudyConfig:
     data = Path(config.task.data or "")
     if data.suffix in (".csv", ".parquet") and not data.is_absolute() and (path.parent / data).is_file():
         values["task.data"] = str(path.parent / data)
-    return with_values(config, values)
+    return with_values(config, _code_beside(config, path.parent) | values)
+
+
+def _code_beside(config: StudyConfig, folder: Path) -> dict[str, Any]:
+    """Return the keys that name code which only the study file's folder has, with the file there."""
+    found: dict[str, Any] = {}
+    for key in KEYS:
+        given = getattr(getattr(config, key.table), key.name)
+        if key.option.code and given is not None:
+            names = (given,) if isinstance(given, str) else given
+            there = tuple(name if _is_data(name) else beside(name, folder) for name in names)
+            if there != tuple(names):
+                found[key.path] = there[0] if isinstance(given, str) else there
+    return found
+
+
+def _is_data(name: str) -> bool:
+    return name.startswith("openml:") or name.endswith((".csv", ".parquet"))
 
 
 def with_overrides(config: StudyConfig, overrides: Mapping[str, str]) -> StudyConfig:

@@ -20,6 +20,7 @@ class Option:
         flag: of ``lossearch run``, where it is not the key's name.
         parameter: of ``lossearch.search``, where it is not the key's name.
         searchable: whether [space] settings may name it.
+        code: whether it may name code of one's own, as module:function.
     """
 
     help: str
@@ -27,6 +28,7 @@ class Option:
     flag: str = ""
     parameter: str = ""
     searchable: bool = False
+    code: bool = False
 
 
 @dataclass(frozen=True)

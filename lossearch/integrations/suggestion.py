@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import optuna
@@ -13,7 +13,7 @@ from optuna.trial import BaseTrial
 from lossearch.errors import IllegalPairError, InputError, StudyMismatchError, refuse
 from lossearch.kinds import KINDS, TargetFacts
 from lossearch.losses import ACTIVATIONS, Activation, Loss, losses_for
-from lossearch.pairs import Pair, find_pair, legal_pairs
+from lossearch.pairs import Pair, find_loss, find_pair, for_other_tasks, legal_pairs
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.study.samplers import suggested
 
@@ -42,7 +42,7 @@ def suggest(
     Args:
         trial: the trial that Optuna gave to the objective.
         task: the kind of task, a name of ``lossearch.kinds.KINDS``.
-        losses: names or losses of your own; every loss of the kind by default.
+        losses: names, losses of your own or where they are ("module:function"); every loss of the kind by default.
         activations: output activations; each loss's usual ones by default.
         pairs: exact pairs, in place of ``losses`` and ``activations``.
         lr: (low, high), or one number that is not searched.
@@ -79,7 +79,7 @@ def _space(
         found = _each(names, lambda name: find_pair(name, task, facts))
     elif losses is not None:
         refuse([] if losses else [f"losses is empty: name at least one of {', '.join(table)}."])
-        chosen = _each(losses, lambda given: _loss(given, task, table))
+        chosen = _each(losses, lambda given: _loss(given, task))
         found = _crossed_pairs(chosen, True, activations, facts)
     else:
         found = _crossed_pairs([s for s in table.values() if not s.on_request], False, activations, facts)
@@ -99,11 +99,10 @@ def _each(given: Sequence[G], find: Callable[[G], N]) -> list[N]:
     return list({x.name: x for x in found}.values())
 
 
-def _loss(given: str | Loss, task: str, table: Mapping[str, Loss]) -> Loss:
+def _loss(given: str | Loss, task: str) -> Loss:
     if not isinstance(given, Loss):
-        return table[given]
-    if task not in given.kinds:
-        raise InputError(f"{given.name} is a loss for {' and '.join(given.kinds)}, and the task is {task}.")
+        return find_loss(given, task)
+    refuse(for_other_tasks([given], task))
     return given
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Real
@@ -13,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from lossearch._imports import load_object, reference_to
 from lossearch._registry import unknown_name
 from lossearch.errors import refuse
 from lossearch.kinds import KINDS, TargetForm, TargetStatistics
@@ -158,9 +157,9 @@ class Loss:
         object.__setattr__(self, "class_name", self.class_name or _class_name(self.name, self.aliases))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        module, name = self.fn.__module__, self.fn.__qualname__
-        if getattr(sys.modules.get(module), name, None) is self:
-            return _declared, (module, name)
+        reference = reference_to(self, self.fn)
+        if reference is not None:
+            return _declared, (reference,)
         values = {k: dict(v) if isinstance(v, MappingProxyType) else v for k, v in self.__dict__.items()}
         return _rebuilt, (values,)
 
@@ -193,8 +192,8 @@ class Loss:
         return f"Loss({self.name!r}, kinds={self.kinds!r})"
 
 
-def _declared(module: str, name: str) -> Loss:
-    found: Loss = getattr(importlib.import_module(module), name)
+def _declared(reference: str) -> Loss:
+    found: Loss = load_object(reference, "loss")
     return found
 
 

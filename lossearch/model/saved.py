@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,7 @@ from lossearch._json import read_json, write_json, write_text
 from lossearch.data.inputs import Inputs
 from lossearch.errors import InputError, StoreError
 from lossearch.kinds import TargetStatistics
-from lossearch.losses import ACTIVATIONS, ENCODINGS, Loss, losses_for
+from lossearch.losses import ACTIVATIONS, ENCODINGS, Loss, losses_for, own_loss, reference_of
 from lossearch.model.fitted import FittedModel, Origin
 from lossearch.model.readme import readme
 from lossearch.networks.architecture import Architecture
@@ -74,7 +73,7 @@ def _reference(pair: Pair) -> str | None:
     loss = pair.loss
     if losses_for(pair.kind).get(loss.name) is loss:
         return None
-    return f"{loss.fn.__module__}:{loss.fn.__qualname__}"
+    return reference_of(loss) or f"{loss.fn.__module__}:{loss.fn.__qualname__}"
 
 
 def _digest(path: Path) -> str:
@@ -147,7 +146,7 @@ def _assembled(
 
 
 def _pair(card: Mapping[str, Any], losses: Sequence[Loss]) -> Pair:
-    loss_name, _, activation = card["point"]["pair"].partition("/")
+    loss_name, _, activation = card["point"]["pair"].rpartition("/")
     given = {loss.name: loss for loss in losses}
     if loss_name in given:
         loss = given[loss_name]
@@ -159,14 +158,10 @@ def _pair(card: Mapping[str, Any], losses: Sequence[Loss]) -> Pair:
 
 
 def _own_loss(reference: str, name: str) -> Loss:
-    module, _, attribute = reference.partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute, None)
-    except ImportError:
-        found = None
-    if not isinstance(found, Loss):
+        return own_loss(reference)
+    except InputError as error:
         raise InputError(
             f"This model was trained with the loss {name!r} of {reference}, which cannot be imported here. "
             "Give it: lossearch.load_model(DIR, losses=[LOSS])."
-        )
-    return found
+        ) from error

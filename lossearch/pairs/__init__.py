@@ -1,7 +1,15 @@
 """Which loss may meet which activation, and the pair made callable: criterion and prediction."""
 
 from lossearch.pairs.criterion import Criterion, criterion
-from lossearch.pairs.legality import Rejection, find_pair, infer_kind, legal_pairs, pair_up
+from lossearch.pairs.legality import (
+    Rejection,
+    find_loss,
+    find_pair,
+    for_other_tasks,
+    infer_kind,
+    legal_pairs,
+    pair_up,
+)
 from lossearch.pairs.module_classes import class_names, module_class
 from lossearch.pairs.pair import Pair
 from lossearch.pairs.shapes import canonical
@@ -13,7 +21,9 @@ __all__ = [
     "canonical",
     "class_names",
     "criterion",
+    "find_loss",
     "find_pair",
+    "for_other_tasks",
     "infer_kind",
     "legal_pairs",
     "module_class",

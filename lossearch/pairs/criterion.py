@@ -201,7 +201,7 @@ def criterion(
     _refuse_beside([p for p in params if p in written], f"{name!r} says so itself")
     params = {**written, **params}
     own = {loss.name: loss for loss in losses}
-    head = pair.partition("/")[0]
+    head = pair.rpartition("/")[0]
     if head in own:
         return Criterion(find_pair(pair, task or own[head].kinds[0], losses=own), params, statistics)
     return Criterion(find_pair(pair, task or infer_kind(pair)), params, statistics)

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from lossearch._imports import is_reference
 from lossearch._registry import unknown_name
-from lossearch.errors import IllegalPairError, InputError, UnknownNameError
+from lossearch.errors import IllegalPairError, InputError, UnknownNameError, refuse
 from lossearch.kinds import KINDS, TargetFacts
 from lossearch.losses import (
     ACTIVATIONS,
@@ -16,6 +17,7 @@ from lossearch.losses import (
     Encoding,
     Loss,
     losses_for,
+    own_loss,
 )
 from lossearch.pairs.pair import Pair
 
@@ -154,22 +156,55 @@ def find_pair(
 ) -> Pair:
     """Return the pair named ``loss/activation`` (aliases allowed) of one kind of task.
 
+    The loss may be one of a user's own, as in ``my_losses:asymmetric/tanh``.
+
     Raises:
         UnknownNameError: no such loss or activation.
         IllegalPairError: the combination is not legal; the message has the reason and the cure.
     """
     table = losses if losses is not None else losses_for(kind)
     loss_name, activation_name = _halves(name, kind)
-    if loss_name not in table:
-        raise UnknownNameError(_unknown_loss(loss_name, kind, table))
-    found = pair_up(table[loss_name], ACTIVATIONS[activation_name], facts or TargetFacts(kind))
+    found = pair_up(
+        find_loss(loss_name, kind, table), ACTIVATIONS[activation_name], facts or TargetFacts(kind)
+    )
     if isinstance(found, Rejection):
         raise IllegalPairError(str(found))
     return found
 
 
+def find_loss(name: str, kind: str, table: Mapping[str, Loss] | None = None) -> Loss:
+    """Return the loss of this name, or that ``module:function`` names, for one kind of task.
+
+    Args:
+        name: its name or alias, or where one of a user's own is.
+        kind: the kind of task it must serve.
+        table: where names are looked up; the catalogue's losses of that kind by default.
+
+    Raises:
+        UnknownNameError: there is no such loss.
+        InputError: it does not serve such tasks.
+    """
+    table = losses_for(kind) if table is None else table
+    if name in table:
+        return table[name]
+    if not is_reference(name):
+        raise UnknownNameError(_unknown_loss(name, kind, table))
+    loss = own_loss(name)
+    refuse(for_other_tasks([loss], kind))
+    return loss
+
+
+def for_other_tasks(losses: Iterable[Loss], kind: str) -> list[str]:
+    """Return a sentence for each of these losses that does not serve a kind of task."""
+    return [
+        f"Loss {x.name!r} is declared for {' and '.join(x.kinds)} tasks; this task is {kind}."
+        for x in losses
+        if kind not in x.kinds
+    ]
+
+
 def _halves(name: str, kind: str) -> tuple[str, str]:
-    loss_name, slash, activation_name = name.partition("/")
+    loss_name, slash, activation_name = name.rpartition("/")
     if not slash:
         raise InputError(
             f"{name!r} is not a pair: write loss/activation, as in {KINDS[kind].conventional!r}."
@@ -193,6 +228,8 @@ def infer_kind(name: str) -> str:
     """
     loss_name, activation_name = _halves(name, next(iter(KINDS)))
     activation = ACTIVATIONS[activation_name]
+    if is_reference(loss_name):
+        return own_loss(loss_name).kinds[0]
     having = [k for k in KINDS if loss_name in losses_for(k)]
     if not having:
         every = [loss for k in KINDS for loss in losses_for(k).values()]

@@ -12,7 +12,7 @@ from lossearch.errors import IllegalPairError, InputError, refuse
 from lossearch.kinds import KINDS
 from lossearch.losses import ACTIVATIONS, Activation, Loss, losses_for
 from lossearch.metrics.metric import LOGGED, Metric
-from lossearch.pairs import Pair, Rejection, find_pair, legal_pairs, pair_up
+from lossearch.pairs import Pair, Rejection, find_pair, for_other_tasks, legal_pairs, pair_up
 from lossearch.tasks.task import Task
 
 T = TypeVar("T")
@@ -28,22 +28,24 @@ class Chosen:
 
 
 def _known_losses(kind: str, own: Sequence[Loss]) -> dict[str, Loss]:
-    wrong = [x for x in own if kind not in x.kinds]
-    refuse(
-        [
-            f"Loss {x.name!r} is declared for {' and '.join(x.kinds)} tasks; this task is {kind}."
-            for x in wrong
-        ]
-    )
+    refuse(for_other_tasks(own, kind))
     table = losses_for(kind)
+    found: dict[str, Loss] = {}
+    for x in own:
+        found.setdefault(x.name, x)
     refuse(
         [
             f"Loss {x.name!r} of yours has the name of a built-in one; give it another."
             for x in own
-            if x.name in table
+            if table.get(x.name, x) is not x
+        ]
+        + [
+            f"Two losses of yours are named {x.name!r}; give one another name."
+            for x in own
+            if found[x.name] != x
         ]
     )
-    return {x.name: x for x in own}
+    return {name: x for name, x in found.items() if name not in table}
 
 
 def _find_loss(name: str, kind: str, own: Mapping[str, Loss]) -> Loss:
@@ -95,7 +97,7 @@ def _asked_losses(losses: Sequence[Loss], activations: Sequence[Activation] | No
 
 
 def _asked_pair(name: str, task: Task, own: Mapping[str, Loss]) -> Chosen:
-    head = name.partition("/")[0]
+    head = name.rpartition("/")[0]
     pair = find_pair(name, task.kind, task.facts, own if head in own else None)
     _, unjudged = _judgeable([pair], task)
     refuse([str(r) for r in unjudged], IllegalPairError)
@@ -128,13 +130,22 @@ def _unjudged(pair: Pair, metric: Metric, task: Task) -> Rejection:
     return Rejection(pair.name, f"{metric.name} reads the {metric.needs}, and this pair gives none.", cure)
 
 
-def choose_pairs(table: SpaceTable, task: Task, own: Sequence[Loss] = ()) -> Chosen:
+def choose_pairs(
+    table: SpaceTable, task: Task, own: Sequence[Loss] = (), named: Sequence[Loss] = ()
+) -> Chosen:
     """Return the pairs that a space table asks for, the conventional pair always among them.
+
+    Args:
+        table: names of losses, activations or pairs.
+        task: what they shall be trained on.
+        own: losses of the user's own, which are searched in any case.
+        named: further ones, which the table may name.
 
     Raises:
         InputError: every unknown name and illegal pair, in one message.
     """
     mine = _known_losses(task.kind, own)
+    known = _known_losses(task.kind, [*own, *named])
     problems: list[str] = []
     found: list[Chosen] = []
     activations = (
@@ -142,7 +153,7 @@ def choose_pairs(table: SpaceTable, task: Task, own: Sequence[Loss] = ()) -> Cho
     )
     names = _asked_names(table, mine)
     if names is not None:
-        losses = _each(names, lambda name: _find_loss(name, task.kind, mine), problems)
+        losses = _each(names, lambda name: _find_loss(name, task.kind, known), problems)
         refuse(problems, IllegalPairError)
         found.append(_asked_losses(losses, activations, task))
     elif table.pairs is None:
@@ -151,7 +162,7 @@ def choose_pairs(table: SpaceTable, task: Task, own: Sequence[Loss] = ()) -> Cho
         pairs, rejections = legal_pairs([*usual, *mine.values()], activations, task.facts)
         kept, unjudged = _judgeable(pairs, task)
         found.append(Chosen(tuple(kept), (*rejections, *unjudged)))
-    found += _each(table.pairs or (), lambda name: _asked_pair(name, task, mine), problems)
+    found += _each(table.pairs or (), lambda name: _asked_pair(name, task, known), problems)
     refuse(problems, IllegalPairError)
     chosen = {p.name: p for c in found for p in c.pairs}
     notes = []

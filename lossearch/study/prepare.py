@@ -20,6 +20,7 @@ from lossearch.records.store import hide_password
 from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.study.budget import MINIMUM
 from lossearch.study.cost import Cost, estimate_cost
+from lossearch.study.own_losses import checked_losses, named_losses
 from lossearch.study.plan import Plan
 from lossearch.study.resolve import (
     refuse_configured,
@@ -284,7 +285,11 @@ def prepare(
     )
     task = make()
     epochs, batch_size = KINDS[task.kind].budget(task.sizes["train"])
-    space, on_space = resolve_space(config.space, config.train, task, losses)
+    table, named = named_losses(config.space, task.kind)
+    space, on_space = resolve_space(table, config.train, task, losses, named)
+    usual = losses_for(task.kind)
+    mine = [x for x in dict.fromkeys(p.loss for p in space.pairs) if usual.get(x.name) is not x]
+    on_space = (*on_space, *checked_losses(mine))
     settings = resolve_settings(config.train, epochs, batch_size)
     if task.module is not None:
         refuse_configured(config.train, task.module.title)

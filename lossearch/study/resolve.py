@@ -45,14 +45,18 @@ def refuse_unknown(config: StudyConfig) -> None:
 
 
 def resolve_space(
-    table: SpaceTable, train: TrainTable, task: Task, own: Sequence[Loss] = ()
+    table: SpaceTable,
+    train: TrainTable,
+    task: Task,
+    own: Sequence[Loss] = (),
+    named: Sequence[Loss] = (),
 ) -> tuple[Space, tuple[str, ...]]:
-    """Return the space and notes on it.
+    """Return the space and notes on it; ``own`` and ``named`` as :func:`choose_pairs` takes them.
 
     Raises:
         InputError: names, ranges or pairs that cannot be.
     """
-    chosen = choose_pairs(table, task, own)
+    chosen = choose_pairs(table, task, own, named)
     optimizer = OPTIMIZERS[_optimizer(train, task)]
     lr = table.lr if table.lr is not None else optimizer.lr
     low, high = (lr, lr) if isinstance(lr, float | int) else lr

@@ -78,11 +78,15 @@ def _whole_numbers(settings: dict[str, SearchRange]) -> dict[str, SearchRange]:
 class SpaceTable(Table):
     """What is searched; by default every usual loss and activation of the task."""
 
-    losses: Annotated[SomeNames, Option("Losses to search.", "A,B")] = None
+    losses: Annotated[
+        SomeNames, Option("Losses to search; one of your own as module:function.", "A,B", code=True)
+    ] = None
     activations: Annotated[
         SomeNames, Option("Output activations that the losses meet, where legal.", "A,B")
     ] = None
-    pairs: Annotated[PairNames, Option("Exactly these pairs, as loss/activation.", "A/B,C/D")] = None
+    pairs: Annotated[PairNames, Option("Exactly these pairs, as loss/activation.", "A/B,C/D", code=True)] = (
+        None
+    )
     lr: Annotated[
         LearningRate, Option("Learning rates to search, or one to fix; by default by optimiser.", "LOW:HIGH")
     ] = None

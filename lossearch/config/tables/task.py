@@ -58,7 +58,7 @@ class TaskTable(Table):
 
     data: Annotated[
         FilePath | None,
-        Option("CSV or Parquet file, built-in name, openml:ID or module:function.", "DATA"),
+        Option("CSV or Parquet file, built-in name, openml:ID or module:function.", "DATA", code=True),
     ] = None
     data_options: Annotated[Options, Option("Arguments of a built-in problem or of module:function.")] = (
         Field(default_factory=dict)
@@ -69,22 +69,30 @@ class TaskTable(Table):
         Option("Kind of task; inferred from the target unless given.", flag="--task", parameter="task"),
     ] = None
     metric: Annotated[
-        MetricNames, Option("What judges a trial; a second one is an objective too.", "NAME[,NAME]")
+        MetricNames,
+        Option("What judges a trial; a second one is an objective too.", "NAME[,NAME]", code=True),
     ] = None
-    metrics: Annotated[Names, Option("Metrics recorded beside the usual ones.", "A,B")] = ()
+    metrics: Annotated[Names, Option("Metrics recorded beside the usual ones.", "A,B", code=True)] = ()
     model: Annotated[
         Text | None,
         Option(
-            "Network: mlp, cnn or module:function; by default what is usual for the kind of task.", "NAME"
+            "Network: mlp, cnn or module:function; by default what is usual for the kind of task.",
+            "NAME",
+            code=True,
         ),
     ] = None
     module: Annotated[
         Text | None,
-        Option("A LightningModule of your own, as module:Class, which is trained as it is.", "MODULE:CLASS"),
+        Option(
+            "A LightningModule of your own, as module:Class, which is trained as it is.",
+            "MODULE:CLASS",
+            code=True,
+        ),
     ] = None
     module_args: Annotated[Options, Option("Arguments of that module.")] = Field(default_factory=dict)
     datamodule: Annotated[
-        Text | None, Option("The LightningDataModule that the module trains on, likewise.", "MODULE:CLASS")
+        Text | None,
+        Option("The LightningDataModule that the module trains on, likewise.", "MODULE:CLASS", code=True),
     ] = None
     datamodule_args: Annotated[Options, Option("Arguments of the data module.")] = Field(default_factory=dict)
     criterion: Annotated[

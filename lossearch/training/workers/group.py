@@ -14,11 +14,11 @@ from multiprocessing.connection import wait
 from multiprocessing.reduction import ForkingPickler
 from typing import NamedTuple
 
-from lossearch.losses import Loss, losses_for
+from lossearch.losses import Loss, losses_for, reference_of
 from lossearch.pairs import Pair, find_pair
 from lossearch.tasks.task import Task
 from lossearch.training.workers.process import Worker, WorkersUnavailableError
-from lossearch.training.workers.worker import Job, MakeTask, Response, find_loss
+from lossearch.training.workers.worker import Job, MakeTask, Response
 
 START_UP_SECONDS = 6.0
 """What starting workers costs before they train anything."""
@@ -183,14 +183,9 @@ def _reference(loss: Loss, kind: str) -> str | None:
     """Return ``module:name`` of a user's own loss, None for one of the catalogue."""
     if losses_for(kind).get(loss.name) is loss:
         return None
-    module, name = loss.fn.__module__, getattr(loss.fn, "__qualname__", "")
-    advice = f"loss {loss.name} is not a function of an importable module; move it to one"
-    if module == "__main__":
-        raise WorkersUnavailableError(advice)
-    try:
-        found = find_loss(f"{module}:{name}")
-    except (ImportError, AttributeError) as error:
-        raise WorkersUnavailableError(advice) from error
-    if found is not loss:
-        raise WorkersUnavailableError(advice)
-    return f"{module}:{name}"
+    reference = reference_of(loss)
+    if reference is None:
+        raise WorkersUnavailableError(
+            f"loss {loss.name} is not a function of an importable module; move it to one"
+        )
+    return reference

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from lossearch.losses import Loss
     from lossearch.space import Point
     from lossearch.tasks.task import Task
     from lossearch.training.contract import Prune, Replicate, ReplicateResult, TrainingCall, TrainSettings
@@ -78,11 +77,11 @@ class JobSettings:
 
     def point(self, values: Mapping[str, Any], task: Task) -> Point:
         """Return a point from its plain values, with its pair."""
-        from lossearch.losses import losses_for
+        from lossearch.losses import losses_for, own_loss
         from lossearch.pairs import find_pair
         from lossearch.space import Point
 
-        own = {loss.name: loss for loss in map(find_loss, self.losses)}
+        own = {loss.name: loss for loss in map(own_loss, self.losses)}
         name = values["pair"]
         table = own if name.partition("/")[0] in own else losses_for(task.kind)
         return Point.from_json(values, find_pair(name, task.kind, task.facts, table))
@@ -152,15 +151,6 @@ class ChunkJob:
 
 Job = ReplicateJob | ChunkJob
 """What a worker can be given to do, as plain values."""
-
-
-def find_loss(reference: str) -> Loss:
-    """Return the loss at ``module:name``."""
-    module, _, name = reference.partition(":")
-    found: Any = import_module(module)
-    for part in name.split("."):
-        found = getattr(found, part)
-    return found  # type: ignore[no-any-return]  # checked where the reference is made
 
 
 def _exit_with_parent() -> None:

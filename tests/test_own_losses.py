@@ -1,0 +1,200 @@
+"""A loss of one's own is named in the same way wherever a loss is named, and is found again by other processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+import torch
+
+import lossearch
+from lossearch import api
+from lossearch.cli import invoke
+from lossearch.config import load_config
+from lossearch.errors import InputError
+
+LOSSES = '''
+import torch
+
+import lossearch
+from my_helpers import half
+
+
+@lossearch.loss(
+    task="binary", encoding="plus_minus_one", domain="real", source="ours", example=(0.5, 1.0, 0.25)
+)
+def asymmetric(output, target):
+    """max(0, 1 - s f)^2, half for class -1"""
+    weight = torch.where(target > 0, 1.0, half)
+    return weight * (1 - output * target).clamp(min=0).square()
+
+
+@lossearch.loss(task="binary", encoding="zero_one", domain="real", source="ours")
+def reduced(output, target):
+    """mean of squares"""
+    return (output - target).square().mean()
+
+
+@lossearch.loss(task="binary", encoding="zero_one", domain="real", source="ours", example=(0.5, 1.0, 9.0))
+def misdeclared(output, target):
+    """(f - y)^2"""
+    return (output - target).square()
+
+
+@lossearch.loss(task="regression", encoding="raw", domain="real", source="ours", example=(0.5, 1.0, 0.25))
+def for_numbers(output, target):
+    """(f - y)^2"""
+    return (output - target).square()
+
+
+def undeclared(output, target):
+    return output
+'''
+QUICK = {"trials": 10, "seeds": 1, "confirm_seeds": 2, "epochs": 2, "mlflow": False}
+X = np.random.default_rng(0).normal(size=(80, 2)).astype("float32")
+Y = (X[:, 0] > 0).astype(int)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with a module of losses and another that it imports."""
+    (tmp_path / "my_losses.py").write_text(LOSSES)
+    (tmp_path / "my_helpers.py").write_text("half = 0.5\n")
+    rows = "\n".join(f"{a},{b},{c}" for (a, b), c in zip(X.tolist(), Y, strict=True))
+    (tmp_path / "rows.csv").write_text(f"a,b,c\n{rows}\n")
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    for name in [m for m in sys.modules if m.rpartition("lossearch_file_")[2] in ("my_losses", "my_helpers")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", ["my_losses:asymmetric", "my_losses.asymmetric", "my_losses.py:asymmetric"])
+def test_every_place_takes_it(folder, name):
+    assert lossearch.criterion(f"{name}/tanh").pair.name == "asymmetric/tanh"
+    assert lossearch.criterion({"pair": f"{name}/tanh"}).pair.name == "asymmetric/tanh"
+    study = optuna.create_study()
+    point = lossearch.suggest(study.ask(), losses=[name], activations=["tanh"])
+    assert point.pair == "asymmetric/tanh"
+    assert point.criterion().pair.loss.name == "asymmetric"
+    assert lossearch.suggest(study.ask(), pairs=[f"{name}/tanh"], prefix="p").pair == "asymmetric/tanh"
+    loss = lossearch.criterion(f"{name}/tanh").pair.loss
+    assert float(loss(torch.tensor(0.5), torch.tensor(1.0))) == 0.25
+
+
+@pytest.mark.parametrize("name", ["my_losses:asymmetric", "my_losses.asymmetric"])
+def test_a_search_takes_it(folder, name):
+    result = lossearch.search(
+        X, Y, losses=["bce", name], activations=["sigmoid", "identity"], store="s", name="own", **QUICK
+    )
+    assert set(result.leaderboard["pair"]) == {"bce/sigmoid", "asymmetric/identity"}
+    assert not [n for n in result.declared.notes if "fails" in n]
+
+
+ELSEWHERE = """
+import sys, lossearch
+from lossearch.cli import invoke
+run = {run!r}
+for arguments in (
+    [*run, "--trials", "12"],
+    ["report", "rows", "--store", "s"],
+    ["rerun", "rows", "9", "--store", "s"],
+    ["rerun", "rows", "confirm:asymmetric/identity", "--store", "s"],
+    ["export", "rows", "out", "--store", "s"],
+):
+    code = invoke(arguments)
+    assert code == 0, (arguments, code)
+result = lossearch.load("rows", "s")
+assert set(result.leaderboard["pair"]) == {{"bce/sigmoid", "asymmetric/identity"}}
+assert len(result.records) == 12
+print(lossearch.load_model("out").point.pair)
+"""
+
+
+@pytest.mark.slow
+def test_another_process_resumes_reports_reruns_and_exports_it(folder):
+    run = ["run", "--data", "rows.csv", "--target", "c", "--pairs", "bce/sigmoid,my_losses:asymmetric/identity",
+           "--seeds", "1", "--confirm-seeds", "2", "--epochs", "2", "--store", "s", "--no-mlflow", "-q"]  # fmt: skip
+    assert invoke([*run, "--trials", "10"]) == 0
+    # as the installed command: the working directory is not on the path
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", ELSEWHERE.format(run=run)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("reproduced exactly") == 2
+    assert done.stdout.splitlines()[-1] in ("bce/sigmoid", "asymmetric/identity")
+
+
+def test_an_object_of_a_module_is_recorded_by_where_it_is(folder, monkeypatch):
+    monkeypatch.syspath_prepend(str(folder))
+    import my_losses
+
+    result = lossearch.search(
+        X, Y, losses=[my_losses.asymmetric], activations=["identity", "sigmoid"], store="s", name="o", **QUICK
+    )
+    assert "my_losses:asymmetric" in result.declared.config
+    assert {r.point.pair for r in result.records} == {"asymmetric/identity", "bce/sigmoid"}
+
+
+def test_code_beside_the_study_file_is_found_from_elsewhere(folder, monkeypatch):
+    (folder / "inner").mkdir()
+    for name in ("my_losses.py", "my_helpers.py", "rows.csv"):
+        (folder / name).rename(folder / "inner" / name)
+    (folder / "inner" / "study.toml").write_text(
+        '[task]\ndata = "rows.csv"\ntarget = "c"\n[space]\nlosses = ["bce", "my_losses:asymmetric"]\n'
+    )
+    config = load_config("inner/study.toml")
+    assert config.space.losses == ("bce", str(Path("inner", "my_losses.py")) + ":asymmetric")
+    plan = api.plan(config)
+    assert "asymmetric/identity" in plan.plan.space.names
+    monkeypatch.chdir(folder / "inner")
+    assert load_config("study.toml").space.losses == ("bce", "my_losses:asymmetric")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("my_losses:nothing", "module 'my_losses' has no 'nothing'"),
+        ("my_losses:asymetric", "Did you mean 'asymmetric'?"),
+        ("no_such_module:f", "module 'no_such_module' cannot be imported"),
+        ("my_losses:half", "my_losses:half is a float, not a declared loss"),
+        ("my_losses:for_numbers", "'for_numbers' is declared for regression tasks; this task is binary"),
+        ("my_losses:reduced", "return one value a row and leave the mean to the criterion"),
+    ],
+)
+def test_what_is_no_loss_is_refused_before_anything_is_trained(folder, name, said):
+    with pytest.raises(InputError) as error:
+        lossearch.search(X, Y, losses=["bce", name], store="s", name="own", **QUICK)
+    assert said in str(error.value)
+    assert not Path("s").exists()
+
+
+def test_a_failed_check_is_a_note(folder):
+    config = load_config_of(folder, losses='["bce", "my_losses:misdeclared"]')
+    notes = "\n".join(api.plan(config).plan.notes)
+    assert (
+        "Loss 'misdeclared' of yours fails a check: the declared example has the declared value: declared 9.0"
+        in notes
+    )
+
+
+def load_config_of(folder, **space):
+    text = "\n".join(f"{k} = {v}" for k, v in space.items())
+    (folder / "study.toml").write_text(f'[task]\ndata = "rows.csv"\ntarget = "c"\n[space]\n{text}\n')
+    return load_config(folder / "study.toml")
+
+
+def test_the_path_is_as_it_was(folder):
+    before = list(sys.path)
+    lossearch.criterion("my_losses:asymmetric/tanh")
+    with pytest.raises(InputError):
+        lossearch.criterion("my_losses:none/tanh")
+    assert sys.path == before
+
+
+def test_a_pair_alone_is_searched_alone(folder):
+    config = load_config_of(folder, pairs='["my_losses:asymmetric/tanh"]')
+    assert set(api.plan(config).plan.space.names) == {"asymmetric/tanh", "bce/sigmoid"}
