@@ -198,3 +198,110 @@ def test_the_path_is_as_it_was(folder):
 def test_a_pair_alone_is_searched_alone(folder):
     config = load_config_of(folder, pairs='["my_losses:asymmetric/tanh"]')
     assert set(api.plan(config).plan.space.names) == {"asymmetric/tanh", "bce/sigmoid"}
+
+
+def per_row(output, target):
+    """A function that declares nothing."""
+    return (output - target).abs() ** 1.5
+
+
+class Pinball(torch.nn.Module):
+    """A module of one's own."""
+
+    def __init__(self, q=0.5, reduction="none"):
+        super().__init__()
+        self.q, self.reduction = q, reduction
+
+    def forward(self, output, target):
+        apart = target - output
+        return torch.maximum(self.q * apart, (self.q - 1) * apart)
+
+
+def by_class(output, target):
+    return torch.nn.functional.cross_entropy(output, target, reduction="none")
+
+
+REAL = X @ np.array([1.0, -2.0], dtype="float32") + 0.1
+
+
+@pytest.mark.parametrize(
+    ("y", "losses", "pairs", "targets"),
+    [
+        (Y, ["bce", per_row], {"bce/sigmoid", "per_row/identity"}, "0 or 1"),
+        (
+            REAL,
+            ["mse", Pinball(0.4)],
+            {"mse/identity", "Pinball/identity"},
+            "real, mean 0 and sd 1 over training rows",
+        ),
+        (
+            np.arange(80) % 3,
+            ["cross_entropy", by_class],
+            {"cross_entropy/softmax", "by_class/identity"},
+            "class index",
+        ),
+        (REAL, torch.nn.SmoothL1Loss(reduction="none"), {"mse/identity", "SmoothL1Loss/identity"}, "real"),
+    ],
+)
+def test_functions_and_modules_that_are_not_declared(tmp_path, y, losses, pairs, targets):
+    result = lossearch.search(X, y, losses=losses, store=tmp_path, name="own", **QUICK)
+    assert set(result.leaderboard["pair"]) == pairs
+    (note,) = [n for n in result.declared.notes if "is not declared" in n]
+    assert f"raw output and targets as {targets}" in note
+    assert all(np.isfinite(r.value) for r in result.records)
+
+
+def test_an_undeclared_loss_trains_as_its_declared_twin(tmp_path):
+    declared = lossearch.loss(
+        task="binary", encoding="zero_one", source="here", name="per_row", usual=("identity",)
+    )(per_row)
+    both = [
+        lossearch.search(X, Y, losses=[loss, "bce"], store=tmp_path, name=name, **QUICK)
+        for loss, name in ((per_row, "plain"), (declared, "twin"))
+    ]
+    assert [r.value for r in both[0].records] == [r.value for r in both[1].records]
+
+
+def test_an_undeclared_loss_is_found_by_name_too(folder):
+    (folder / "my_losses.py").write_text(
+        LOSSES + "\n\ndef loose(output, target):\n    return (output - target).abs()\n"
+    )
+    result = lossearch.search(
+        data="rows.csv", target="c", losses=["bce", "my_losses:loose"], store="s", name="o", **QUICK
+    )
+    assert "loose/identity" in set(result.leaderboard["pair"])
+    study = optuna.create_study()
+    assert lossearch.suggest(study.ask(), losses=["my_losses:loose"]).pair == "loose/identity"
+    assert lossearch.suggest(study.ask(), losses=[per_row], prefix="q").pair == "per_row/identity"
+    again = lossearch.load("o", "s").rerun(9)
+    assert again.exactly
+
+
+def mean_of_rows(output, target):
+    return (output - target).abs().mean()
+
+
+def with_more(output, target, weight):
+    return weight * (output - target).abs()
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        (mean_of_rows, "return one value a row and leave the mean to the criterion"),
+        (Pinball(reduction="mean"), "reduction='none'"),
+        (torch.nn.SmoothL1Loss(), "reduction='none'"),
+        (torch.nn.BCEWithLogitsLoss(), "losses=['bce']"),
+        (torch.nn.functional.binary_cross_entropy_with_logits, "losses=['bce']"),
+        (Pinball, "which is neither a name nor a lossearch.Loss"),
+        (lambda o, t: o - t, "it has no name of its own"),
+        (with_more, "it is called with output and target alone"),
+        (torch.nn.PReLU(), "it is called with output and target alone|it has learnable numbers"),
+        (3, "which is neither a name nor a lossearch.Loss"),
+    ],
+)
+def test_what_cannot_be_a_loss_says_what_to_change(tmp_path, loss, said):
+    with pytest.raises(InputError) as error:
+        lossearch.search(X, Y, losses=["bce", loss], store=tmp_path / "s", name="own", **QUICK)
+    assert any(part in str(error.value) for part in said.split("|"))
+    assert not (tmp_path / "s").exists()

@@ -16,7 +16,7 @@ from torch import nn
 from lossearch._imports import own_class
 from lossearch.config.toml import is_plain
 from lossearch.errors import InputError, refuse
-from lossearch.losses import CATALOGUE, Loss
+from lossearch.losses import CATALOGUE, Loss, reference_of
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import EVERY_METRIC
 from lossearch.networks.architecture import NETWORKS
@@ -28,20 +28,50 @@ from lossearch.tasks.judges import Judging
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-def losses_of(losses: Any) -> tuple[str | Loss, ...] | None:
+_LIBRARIES = (
+    "torch",
+    "torchmetrics",
+    "torchvision",
+    "keras",
+    "tensorflow",
+    "sklearn",
+    "jax",
+    "optax",
+    "numpy",
+)
+"""Whose losses and metrics go by our names."""
+
+
+def losses_of(losses: Any) -> tuple[str | Loss | Callable[..., Any], ...] | None:
     """Return losses and names of such; None where none are given.
 
     Args:
-        losses: names in a list or with commas between, a loss, or several of both.
+        losses: names in a list or with commas between, a loss, a function or module of one's own, or several of these.
 
     Raises:
-        InputError: something is neither; of a torch loss the message has our name.
+        InputError: something is none of them; of a torch loss the message has our name.
     """
     if losses is None:
         return None
     given = _several(losses)
-    refuse([_no_loss(x) for x in given if not isinstance(x, (str, Loss))])
+    refuse([_no_loss(x) for x in given if not (isinstance(x, (str, Loss)) or _is_own(x))])
     return given
+
+
+def loss_name(given: str | Loss | Callable[..., Any]) -> str:
+    """Return the name under which a study file has a loss."""
+    if isinstance(given, str):
+        return given
+    named = getattr(given, "name" if isinstance(given, Loss) else "__name__", type(given).__name__)
+    return reference_of(given) or str(named)
+
+
+def _is_own(given: Any) -> bool:
+    """Return whether a function or module may be a loss though it is not declared: not where ours has its name."""
+    if isinstance(given, type) or not callable(given):
+        return False
+    home = (given.__module__ or "").partition(".")[0]
+    return home not in _LIBRARIES or _our_loss(given) is None
 
 
 def _several(values: Any) -> tuple[Any, ...]:
@@ -55,15 +85,18 @@ def _several(values: Any) -> tuple[Any, ...]:
 
 
 def _no_loss(given: Any) -> str:
-    ours = _our_name(
-        given, [x for table in CATALOGUE.values() for x in table.values()], "with_logits_loss", "loss"
-    )
+    ours = _our_loss(given)
     cure = (
         f"search trains the one named {ours!r}: losses=[{ours!r}]"
         if ours
         else "name one (lossearch losses lists them), or declare a function of your own with @lossearch.loss"
     )
     return f"losses holds {_shown(given)}, which is neither a name nor a lossearch.Loss: {cure}."
+
+
+def _our_loss(given: Any) -> str | None:
+    every = [x for table in CATALOGUE.values() for x in table.values()]
+    return _our_name(given, every, "with_logits_loss", "loss")
 
 
 def metrics_of(metric: Any) -> Judging:

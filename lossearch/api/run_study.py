@@ -63,7 +63,7 @@ def run(
     config: StudyConfig,
     *,
     dataset: Dataset | None = None,
-    losses: Sequence[Loss] = (),
+    losses: Sequence[Loss | Callable[..., Any]] = (),
     model: Callable[..., nn.Module] | None = None,
     metric: Judging = None,
     module: ModuleObjects | None = None,
@@ -74,7 +74,7 @@ def run(
     Args:
         config: the study file's tables.
         dataset: data in hand, instead of what the configuration names.
-        losses: losses of your own, searched beside the named ones.
+        losses: losses of your own, declared or not, searched beside the named ones.
         model: a network factory, instead of the configured one.
         metric: a metric of your own, or two metrics, names among them.
         module: a LightningModule of your own and its data, instead of what the configuration names.

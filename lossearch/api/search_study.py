@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_type_hints
 from lossearch.api.arguments import (
     goes_with_data,
     listener_of,
+    loss_name,
     losses_of,
     metrics_of,
     model_of,
@@ -25,7 +26,7 @@ from lossearch.api.run_study import run
 from lossearch.config import KEYS, SearchOptions, make_config, tables_of
 from lossearch.data.sources import as_dataset, from_arrays
 from lossearch.errors import InputError, refuse
-from lossearch.losses import Loss, reference_of
+from lossearch.losses import Loss
 from lossearch.study.progress import Listener
 from lossearch.tasks.judges import Judging, as_metrics
 
@@ -68,7 +69,7 @@ def search(
     module: str | Callable[..., Any] | None = None,
     datamodule: Any = None,
     trainer_kwargs: Mapping[str, Any] | None = None,
-    losses: str | Loss | Sequence[str | Loss] | None = None,
+    losses: str | Loss | Callable[..., Any] | Sequence[str | Loss | Callable[..., Any]] | None = None,
     validation: Any = None,
     test: Any = None,
     groups: Any = None,
@@ -98,7 +99,8 @@ def search(
         datamodule: what the module is trained on: a LightningDataModule, its class, or loaders
             (train, validation[, test]).
         trainer_kwargs: arguments of the module's Trainer; callbacks and loggers as functions that make them.
-        losses: names, or losses declared with :func:`lossearch.loss`; every usual one by default.
+        losses: names, "module:function" of one's own, or losses declared with :func:`lossearch.loss`; or functions and
+            modules that are not, and take raw output and targets; every usual one by default.
         validation: given validation rows (X, y), or their share of the rows that are not test.
         test: given test rows (X, y), their share, or False for none.
         groups: one label a row, or their column in ``data``; rows of one group stay in one part.
@@ -136,9 +138,7 @@ def search(
                 "metric": metric if isinstance(metric, str) else list(as_metrics(metric)) if named else None,
                 "model": _if(str, model),
                 **own_module.named,
-                "losses": None
-                if own is None
-                else [x if isinstance(x, str) else reference_of(x) or x.name for x in own],
+                "losses": None if own is None else [loss_name(x) for x in own],
                 "validation": validation if validation_rows is None else None,
                 "test": test if test_rows is None else None,
                 "groups": _if(str, groups),
@@ -176,7 +176,7 @@ def search(
         return run(
             config,
             dataset=dataset,
-            losses=[x for x in own or () if isinstance(x, Loss)],
+            losses=[x for x in own or () if not isinstance(x, str)],
             model=model if callable(model) else None,
             metric=None if named else metric,
             module=own_module.objects,

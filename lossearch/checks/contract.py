@@ -27,14 +27,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One check: ``problems`` gives a sentence for everything that does not hold.
-
-    A loss that fails a ``needed`` one cannot be trained; of the others a study says that they fail.
-    """
+    """One check: ``problems`` gives a sentence for everything that does not hold."""
 
     what: str
     problems: Callable[[Loss], list[str]]
-    needed: bool = False
 
     def __call__(self, loss: Loss) -> Finding:
         """Return the finding; an exception of the loss is a finding too."""
@@ -57,11 +53,12 @@ def check_loss(loss: Loss) -> list[Finding]:
     return [check(loss) for check in CHECKS]
 
 
+EXAMPLE = Check("the declared example has the declared value", _behaviour.example)
 CHECKS = (
-    Check("the declared example has the declared value", _behaviour.example),
-    Check("some activation may meet it", _form.legal, needed=True),
-    Check("its parameters can be searched", _form.parameters, needed=True),
-    Check("it gives one value a row, unreduced", _form.shape, needed=True),
+    EXAMPLE,
+    Check("some activation may meet it", _form.legal),
+    Check("its parameters can be searched", _form.parameters),
+    Check("it gives one value a row, unreduced", _form.shape),
     Check("a row's value is its own", _form.rows),
     Check("its inputs are left as they are", _form.kept),
     Check("the same input gives the same value, without random numbers", _form.pure),
@@ -77,3 +74,9 @@ CHECKS = (
     Check("the criterion never broadcasts rows against rows", _form.edges),
 )
 """Every check, in the order in which a report prints them."""
+NEEDED = (
+    Check("some activation may meet it", _form.legal),
+    Check("its parameters can be searched", _form.parameters),
+    Check("it gives one value a row, unreduced", _form.unreduced),
+)
+"""Without these a loss cannot be trained at all."""

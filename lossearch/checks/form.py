@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -37,8 +38,16 @@ def parameters(loss: Loss) -> list[str]:
 
 def shape(loss: Loss) -> list[str]:
     """Say where values do not have one number a row, or are reduced."""
+    return _reduced(loss, [(), (2,), (2, 3)])
+
+
+def unreduced(loss: Loss) -> list[str]:
+    """Say where the values of one model do not have one number a row."""
+    return _reduced(loss, [()])
+
+
+def _reduced(loss: Loss, leads: Sequence[tuple[int, ...]]) -> list[str]:
     problems = []
-    leads: list[tuple[int, ...]] = [(), (2,), (2, 3)]
     for pair, lead in itertools.product(pairs_of(loss), leads):
         for outs in widths(loss):
             sample = draw(pair, 5, *lead, outs=outs)

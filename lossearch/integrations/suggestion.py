@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import optuna
 from optuna.distributions import CategoricalDistribution
@@ -12,13 +12,13 @@ from optuna.trial import BaseTrial
 
 from lossearch.errors import IllegalPairError, InputError, StudyMismatchError, refuse
 from lossearch.kinds import KINDS, TargetFacts
-from lossearch.losses import ACTIVATIONS, Activation, Loss, losses_for
+from lossearch.losses import ACTIVATIONS, Activation, Loss, as_loss, losses_for
 from lossearch.pairs import Pair, find_loss, find_pair, for_other_tasks, legal_pairs
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.study.samplers import suggested
 
 T = TypeVar("T")
-G = TypeVar("G", str, str | Loss)
+G = TypeVar("G")
 N = TypeVar("N", Activation, Loss, Pair)
 
 
@@ -26,7 +26,7 @@ def suggest(
     trial: BaseTrial,
     task: str = "binary",
     *,
-    losses: Sequence[str | Loss] | None = None,
+    losses: Sequence[str | Loss | Callable[..., Any]] | None = None,
     activations: Sequence[str] | None = None,
     pairs: Sequence[str] | None = None,
     lr: float | tuple[float, float] = (1e-4, 1e-1),
@@ -62,7 +62,7 @@ def suggest(
 
 def _space(
     task: str,
-    losses: Sequence[str | Loss] | None,
+    losses: Sequence[str | Loss | Callable[..., Any]] | None,
     activations: Sequence[str] | None,
     names: Sequence[str] | None,
     lr: float | tuple[float, float],
@@ -99,11 +99,12 @@ def _each(given: Sequence[G], find: Callable[[G], N]) -> list[N]:
     return list({x.name: x for x in found}.values())
 
 
-def _loss(given: str | Loss, task: str) -> Loss:
-    if not isinstance(given, Loss):
+def _loss(given: str | Loss | Callable[..., Any], task: str) -> Loss:
+    if isinstance(given, str):
         return find_loss(given, task)
-    refuse(for_other_tasks([given], task))
-    return given
+    loss = as_loss(given, task)
+    refuse(for_other_tasks([loss], task))
+    return loss
 
 
 def _crossed_pairs(

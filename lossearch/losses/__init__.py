@@ -12,7 +12,7 @@ from lossearch.losses.activations import ACTIVATIONS, Activation
 from lossearch.losses.declaration import Contained, Equivalent, Loss, Parameter, loss
 from lossearch.losses.encodings import ENCODINGS, Encoding
 from lossearch.losses.heads import Head
-from lossearch.losses.own import own_loss, reference_of
+from lossearch.losses.own import as_loss, assumptions, own_loss, reference_of
 from lossearch.losses.plugins import load, merged
 from lossearch.losses.ranges import RANGES, Range
 
@@ -89,6 +89,8 @@ __all__ = [
     "Loss",
     "Parameter",
     "Range",
+    "as_loss",
+    "assumptions",
     "loss",
     "losses_for",
     "own_loss",

@@ -153,13 +153,13 @@ def _pair(card: Mapping[str, Any], losses: Sequence[Loss]) -> Pair:
     elif card["loss"] is None:
         loss = losses_for(card["kind"])[loss_name]
     else:
-        loss = _own_loss(card["loss"], loss_name)
+        loss = _own_loss(card["loss"], loss_name, card["kind"])
     return Pair(loss, ACTIVATIONS[activation], ENCODINGS[card["encoding"]], card["kind"])
 
 
-def _own_loss(reference: str, name: str) -> Loss:
+def _own_loss(reference: str, name: str, kind: str) -> Loss:
     try:
-        return own_loss(reference)
+        return own_loss(reference, kind)
     except InputError as error:
         raise InputError(
             f"This model was trained with the loss {name!r} of {reference}, which cannot be imported here. "

@@ -189,7 +189,7 @@ def find_loss(name: str, kind: str, table: Mapping[str, Loss] | None = None) -> 
         return table[name]
     if not is_reference(name):
         raise UnknownNameError(_unknown_loss(name, kind, table))
-    loss = own_loss(name)
+    loss = own_loss(name, kind)
     refuse(for_other_tasks([loss], kind))
     return loss
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from lossearch._imports import is_reference
-from lossearch.checks.contract import CHECKS, Finding
-from lossearch.config import SpaceTable
+from lossearch.checks.contract import CHECKS, EXAMPLE, NEEDED, Check, Finding
+from lossearch.config import SpaceTable, TrainTable
 from lossearch.errors import InputError, refuse
-from lossearch.losses import Loss, losses_for, own_loss
+from lossearch.losses import Loss, as_loss, assumptions, losses_for, own_loss
+from lossearch.space import Space
+from lossearch.study.resolve import resolve_space
+from lossearch.tasks.task import Task
 
 T = TypeVar("T")
+_WITHOUT_EXAMPLE = tuple(check for check in CHECKS if check is not EXAMPLE)
 
 
 def named_losses(table: SpaceTable, kind: str) -> tuple[SpaceTable, tuple[Loss, ...]]:
@@ -26,7 +31,7 @@ def named_losses(table: SpaceTable, kind: str) -> tuple[SpaceTable, tuple[Loss, 
     problems = []
     for name in dict.fromkeys(n for n in names if is_reference(n) and n not in known):
         try:
-            found[name] = own_loss(name)
+            found[name] = own_loss(name, kind)
         except InputError as error:
             problems.append(str(error))
     refuse(problems)
@@ -44,24 +49,49 @@ def _once(values: Iterable[T]) -> tuple[T, ...]:
     return tuple(dict.fromkeys(values))
 
 
+def space_with_own(
+    table: SpaceTable, train: TrainTable, task: Task, given: Sequence[Loss | Callable[..., Any]]
+) -> tuple[Space, tuple[str, ...]]:
+    """Return the space, the losses of the user's own in it found and checked, and notes on it.
+
+    Args:
+        table: what the study file says of it.
+        train: the training settings.
+        task: what is trained on.
+        given: losses from Python, functions that are not declared among them.
+
+    Raises:
+        InputError: names, losses, ranges or pairs that cannot be.
+    """
+    table, named = named_losses(table, task.kind)
+    own = [as_loss(x, task.kind) for x in given]
+    given_too = {inspect.unwrap(x.fn) for x in own}
+    named = tuple(x for x in named if inspect.unwrap(x.fn) not in given_too)
+    space, notes = resolve_space(table, train, task, own, named)
+    usual = losses_for(task.kind)
+    mine = [x for x in dict.fromkeys(p.loss for p in space.pairs) if usual.get(x.name) is not x]
+    return space, (*notes, *assumptions(mine), *checked_losses(mine))
+
+
 def checked_losses(losses: Sequence[Loss]) -> tuple[str, ...]:
     """Return a note on each loss that is not all that a loss should be.
 
     Raises:
         InputError: what a loss gives cannot be trained; the message says what to change.
     """
-    notes, problems = [], []
-    for loss in losses:
-        for check in CHECKS:
-            finding = check(loss)
-            if not finding.ok and check.needed:
-                problems.append(f"Loss {loss.name!r} cannot be searched: {_failed(finding)}.")
-                break
-            if not finding.ok:
-                notes.append(f"Loss {loss.name!r} of yours fails a check: {_failed(finding)}.")
-    refuse(problems)
-    return tuple(notes)
+    needed = [(x, finding) for x in losses for finding in _failures(x, NEEDED)]
+    refuse([f"Loss {x.name!r} cannot be searched: {_said(finding)}." for x, finding in needed])
+    failed = [
+        (x, finding)
+        for x in losses
+        for finding in _failures(x, CHECKS if x.example is not None else _WITHOUT_EXAMPLE)
+    ]
+    return tuple(f"Loss {x.name!r} of yours fails a check: {_said(finding)}." for x, finding in failed)
 
 
-def _failed(finding: Finding) -> str:
+def _failures(loss: Loss, checks: Sequence[Check]) -> list[Finding]:
+    return [finding for finding in (check(loss) for check in checks) if not finding.ok]
+
+
+def _said(finding: Finding) -> str:
     return f"{finding.what}: {finding.detail}".rstrip(".")

@@ -20,14 +20,13 @@ from lossearch.records.store import hide_password
 from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.study.budget import MINIMUM
 from lossearch.study.cost import Cost, estimate_cost
-from lossearch.study.own_losses import checked_losses, named_losses
+from lossearch.study.own_losses import space_with_own
 from lossearch.study.plan import Plan
 from lossearch.study.resolve import (
     refuse_configured,
     refuse_unknown,
     resolve_budget,
     resolve_settings,
-    resolve_space,
 )
 from lossearch.study.undisturbed import undisturbed
 from lossearch.tasks.build import make_task
@@ -267,7 +266,7 @@ def prepare(
     config: StudyConfig,
     *,
     dataset: Dataset | None = None,
-    losses: Sequence[Loss] = (),
+    losses: Sequence[Loss | Callable[..., Any]] = (),
     model: Callable[..., nn.Module] | None = None,
     metric: Judging = None,
     module: ModuleObjects | None = None,
@@ -285,11 +284,7 @@ def prepare(
     )
     task = make()
     epochs, batch_size = KINDS[task.kind].budget(task.sizes["train"])
-    table, named = named_losses(config.space, task.kind)
-    space, on_space = resolve_space(table, config.train, task, losses, named)
-    usual = losses_for(task.kind)
-    mine = [x for x in dict.fromkeys(p.loss for p in space.pairs) if usual.get(x.name) is not x]
-    on_space = (*on_space, *checked_losses(mine))
+    space, on_space = space_with_own(config.space, config.train, task, losses)
     settings = resolve_settings(config.train, epochs, batch_size)
     if task.module is not None:
         refuse_configured(config.train, task.module.title)

@@ -81,7 +81,7 @@ class JobSettings:
         from lossearch.pairs import find_pair
         from lossearch.space import Point
 
-        own = {loss.name: loss for loss in map(own_loss, self.losses)}
+        own = {loss.name: loss for loss in (own_loss(name, task.kind) for name in self.losses)}
         name = values["pair"]
         table = own if name.partition("/")[0] in own else losses_for(task.kind)
         return Point.from_json(values, find_pair(name, task.kind, task.facts, table))
