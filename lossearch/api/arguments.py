@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from lossearch._imports import own_class
+from lossearch._imports import own_class, reference_to
 from lossearch.config.toml import is_plain
 from lossearch.errors import InputError, refuse
 from lossearch.losses import CATALOGUE, Loss, reference_of
-from lossearch.metrics.metric import Metric
+from lossearch.metrics.metric import SIGN, Metric
 from lossearch.metrics.registry import EVERY_METRIC
 from lossearch.networks.architecture import NETWORKS
 from lossearch.networks.factory import own_factory
@@ -70,8 +70,7 @@ def _is_own(given: Any) -> bool:
     """Return whether a function or module may be a loss though it is not declared: not where ours has its name."""
     if isinstance(given, type) or not callable(given):
         return False
-    home = (given.__module__ or "").partition(".")[0]
-    return home not in _LIBRARIES or _our_loss(given) is None
+    return _home(given) not in _LIBRARIES or _our_loss(given) is None
 
 
 def _several(values: Any) -> tuple[Any, ...]:
@@ -99,28 +98,50 @@ def _our_loss(given: Any) -> str | None:
     return _our_name(given, every, "with_logits_loss", "loss")
 
 
-def metrics_of(metric: Any) -> Judging:
-    """Return a metric, its name, or several of both.
+def metrics_of(metric: Any) -> tuple[Judging, str | None]:
+    """Return a metric, its name, or several of both; and which way it is better, where that stands beside it.
+
+    Functions and torchmetrics objects of no other name of ours are metrics too. What another process can find is
+    given by where it is.
 
     Raises:
-        InputError: something is neither; of another library's metric the message has our name.
+        InputError: something is none of these; of another library's metric the message has our name.
     """
     if metric is None or isinstance(metric, (str, Metric)):
-        return metric
+        return metric, None
     given = _several(metric)
-    refuse([_no_metric(x) for x in given if not isinstance(x, (str, Metric))])
+    direction = given[1] if len(given) == 2 and isinstance(given[1], str) and given[1] in SIGN else None
+    given = given[:1] if direction else given
+    refuse([_no_metric(x) for x in given if not (isinstance(x, (str, Metric)) or _is_own_metric(x))])
     refuse([] if given else ["metric is empty: name one, or leave it out for the usual one."])
-    return given
+    found = [x if isinstance(x, (str, Metric)) else reference_to(x, x) or x for x in given]
+    return (found if len(found) > 1 else found[0]), direction
+
+
+def _is_own_metric(given: Any) -> bool:
+    if isinstance(given, type) or not callable(given):
+        return False
+    return _home(given) not in _LIBRARIES or _our_metric(given) is None
+
+
+def _our_metric(given: Any) -> str | None:
+    return _our_name(given, EVERY_METRIC, "score", "error")
 
 
 def _no_metric(given: Any) -> str:
-    ours = _our_name(given, EVERY_METRIC, "score", "error")
+    ours = _our_metric(given)
     cure = (
         f"ours is named {ours!r}"
         if ours
-        else "give a name (a wrong one lists them all), or declare yours as lossearch.metrics.metric.Metric"
+        else "give a name (a wrong one lists them all), a function f(y_true, y_pred), or declare yours as "
+        "lossearch.metrics.metric.Metric"
     )
     return f"metric is {_shown(given)}, which is neither a name nor a Metric: {cure}."
+
+
+def _home(given: Any) -> str:
+    """Return the package of a function or object."""
+    return str(getattr(given, "__module__", None) or "").partition(".")[0]
 
 
 def _our_name(given: Any, ours: Iterable[Any], *ends: str) -> str | None:

@@ -89,7 +89,9 @@ def search(
         y: targets: classes of any type, or real numbers (N,) or (N, T).
         data: a built-in data set, a CSV or Parquet file, or "openml:ID", instead of X and y; or, read batch
             by batch, a Lightning data module, or torch data sets of the training, validation and test part.
-        metric: what judges: a name of ``lossearch.metrics.registry.METRICS``, or a metric of your own. Of two, as in
+        metric: what judges: a name of ``lossearch.metrics.registry.METRICS``, or a metric of your own: declared, a function
+            ``f(y_true, y_pred)``, "module:function" or a torchmetrics object; ``(f, "maximize")`` says which way it is
+            better. Of two, as in
             ``["accuracy", "log_loss"]``, the first judges, and the search looks for good points by both.
         model: a factory of networks, called with ``n_in`` and ``n_out`` where it takes them; "mlp", "cnn" or
             "module:function".
@@ -119,12 +121,10 @@ def search(
             "store is None, and a study is always recorded: name a directory, or leave store out for 'mlruns'."
         )
     others = SearchOptions(**{name: plain_value(value) for name, value in others.items()})  # type: ignore[typeddict-item]
-    listener, model, metric, own = (
-        listener_of(listener),
-        model_of(model),
-        metrics_of(metric),
-        losses_of(losses),
-    )
+    listener, model, own = listener_of(listener), model_of(model), losses_of(losses)
+    metric, direction = metrics_of(metric)
+    if direction is not None:
+        others["direction"] = direction
     validation, test = share_of(validation), share_of(test)
     own_module = module_of(module, datamodule, trainer_kwargs, others)
     others = SearchOptions(**{k: v for k, v in others.items() if k not in own_module.named})  # type: ignore[typeddict-item]

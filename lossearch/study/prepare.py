@@ -197,6 +197,7 @@ def _task_maker(
         dtype=PRECISIONS[config.train.precision].weights,
         held_rows=t.held_rows,
         readers=t.readers,
+        direction=t.direction,
     )
 
 

@@ -134,6 +134,7 @@ def make_task(
     dtype: torch.dtype = torch.float32,
     held_rows: int | None = None,
     readers: int = 0,
+    direction: str | None = None,
 ) -> Task:
     """Return a task made of a data set; what is not said is inferred, and noted with the reason.
 
@@ -156,6 +157,7 @@ def make_task(
         dtype: of inputs, real targets and weights.
         held_rows: of streamed data, the most rows of each part that are held to be scored.
         readers: of streamed data, the processes that read ahead.
+        direction: "maximize" or "minimize", of a metric of the user's own that does not say it.
 
     Raises:
         InputError: something of this does not fit the data; the message says what and what to do.
@@ -170,7 +172,7 @@ def make_task(
         channels_first=takes_channels_first(model), held_rows=held_rows, readers=readers, seed=seed,
     )  # fmt: skip
     plan = folds.plan
-    judges = find_judges(metric, metrics, target, splits)
+    judges = find_judges(metric, metrics, target, splits, direction)
     first = folds.fold(seed)
     sizes = folds.sizes(seed)
     shape = tuple(first.train.x.shape[1:])

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from lossearch._imports import is_reference
 from lossearch.data.splits import Splits
 from lossearch.errors import refuse
 from lossearch.kinds import KINDS, Target
 from lossearch.metrics.metric import Metric
+from lossearch.metrics.own import as_metric, own_metric
 from lossearch.metrics.registry import find_metric, metrics_for
 
-Judging = str | Metric | Sequence[str | Metric] | None
-"""What judges: a metric or its name, or two of them; None for the usual one."""
+Judge = str | Metric | Callable[..., Any]
+"""A metric or its name, or what can be taken as one: a function f(y_true, y_pred), or a torchmetrics object."""
+Judging = Judge | Sequence[Judge] | None
+"""What judges: a metric, or two of them; None for the usual one. (metric, "maximize") says which way it is better."""
 
 
 @dataclass(frozen=True)
@@ -25,37 +30,69 @@ class Judges:
     notes: tuple[str, ...]
 
 
-def find_judges(metric: Judging, more: Sequence[str | Metric], target: Target, splits: Splits) -> Judges:
+def find_judges(
+    metric: Judging,
+    more: Sequence[Judge],
+    target: Target,
+    splits: Splits,
+    direction: str | None = None,
+) -> Judges:
     """Return the metrics of a task.
+
+    Args:
+        metric: what judges, and a second objective.
+        more: metrics beside the usual ones.
+        target: says of which kind the task is.
+        splits: the parts of the data.
+        direction: of a metric of the user's own that does not say whether more is better.
 
     Raises:
         InputError: there is no such metric, or there are more than two objectives.
     """
-    objectives = tuple(_found(m, target.kind) for m in as_metrics(metric))
+    objectives = tuple(judge(m, target.kind, direction) for m in as_metrics(metric))
+    refuse(_idle(direction, objectives))
     refuse(_more_than_one(objectives))
     if objectives:
-        judge, reason = objectives[0], f"{objectives[0].name}: as asked"
+        first, reason = objectives[0], f"{objectives[0].name}: as asked"
     else:
         name, reason = KINDS[target.kind].default_metric(target.y[splits.not_test])
-        judge = find_metric(name, target.kind)
+        first = find_metric(name, target.kind)
     second = objectives[1] if len(objectives) == 2 else None
-    asked = [_found(m, target.kind) for m in more]
-    every = {m.name: m for m in (judge, *metrics_for(target.kind), *asked, *objectives[1:])}
-    notes = [f"metric {reason} ({_in_words(judge)})"]
+    asked = [judge(m, target.kind, direction) for m in more]
+    every = {m.name: m for m in (first, *metrics_for(target.kind), *asked, *objectives[1:])}
+    notes = [f"metric {reason} ({_in_words(first)})"]
     if second is not None:
         notes.append(
-            f"second objective {second.name} ({_in_words(second)}); {judge.name} alone chooses epochs and judges"
+            f"second objective {second.name} ({_in_words(second)}); {first.name} alone chooses epochs and judges"
         )
-    return Judges(judge, second, tuple(every.values()), tuple(notes))
+    return Judges(first, second, tuple(every.values()), tuple(notes))
 
 
-def as_metrics(metric: Judging) -> tuple[str | Metric, ...]:
+def as_metrics(metric: Judging) -> tuple[Judge, ...]:
     """Return the metrics that were asked for: none, one, or several."""
-    return () if metric is None else (metric,) if isinstance(metric, str | Metric) else tuple(metric)
+    several = isinstance(metric, Sequence) and not isinstance(metric, str)
+    return () if metric is None else tuple(metric) if several else (metric,)  # type: ignore[arg-type,return-value]
 
 
-def _found(metric: str | Metric, kind: str) -> Metric:
-    return find_metric(metric, kind) if isinstance(metric, str) else metric
+def judge(metric: Judge, kind: str, direction: str | None = None) -> Metric:
+    """Return a metric by its name, by where one of the user's own is, or the thing itself.
+
+    Raises:
+        InputError: there is none, or it cannot be one.
+    """
+    if not isinstance(metric, str):
+        return as_metric(metric, kind, direction)
+    return own_metric(metric, kind, direction) if is_reference(metric) else find_metric(metric, kind)
+
+
+def _idle(direction: str | None, metrics: Sequence[Metric]) -> list[str]:
+    """Return what is wrong with a direction that no metric needs."""
+    if direction is None or any(m.direction == direction for m in metrics):
+        return []
+    said = ", ".join(f"{m.name} is better the {'more' if m.sign > 0 else 'less'}" for m in metrics)
+    return [
+        f"direction = {direction!r} is for a metric of your own; {said or 'none is given'}. Leave it out."
+    ]
 
 
 def _more_than_one(metrics: Sequence[Metric]) -> list[str]:

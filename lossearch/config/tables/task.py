@@ -106,7 +106,7 @@ class TaskTable(Table):
     ] = None
     direction: Annotated[
         Literal["maximize", "minimize"] | None,
-        Option("Whether more or less is better, of a metric that only the module knows."),
+        Option("Whether more or less is better, of a metric of your own that does not say it."),
     ] = None
     hidden: Annotated[
         Annotated[tuple[Count, ...], Field(max_length=100)] | None,
@@ -154,7 +154,7 @@ class TaskTable(Table):
     @model_validator(mode="after")
     def _module_alone(self) -> Self:
         if self.module is None:
-            with_it = ("module_args", "datamodule", "datamodule_args", "criterion", "lr_name", "direction")
+            with_it = ("module_args", "datamodule", "datamodule_args", "criterion", "lr_name")
             given = [name for name in with_it if getattr(self, name)]
             if given:
                 raise ValueError(f"gives {given[0]}, which goes with module")

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lossearch._imports import is_reference
 from lossearch._registry import unknown_name
 from lossearch.data.preparation import target_statistics
 from lossearch.errors import InputError
@@ -23,6 +24,7 @@ from lossearch.kinds import KINDS, TargetForm, TargetStatistics, refuse_constant
 from lossearch.metrics.metric import LOGGED, MAXIMIZE, MINIMIZE, SIGN, Metric
 from lossearch.metrics.registry import METRICS, find_metric, metrics_for
 from lossearch.pairs import find_pair
+from lossearch.tasks.judges import Judge, judge
 from lossearch.tasks.own_module import OwnModule
 from lossearch.tasks.task import Fold, Part, Task
 from lossearch.training.contract import TrainSettings
@@ -59,7 +61,7 @@ class ModuleSpec:
     lr_name: str | None
     trainer: Mapping[str, Any]
     kind: str | None
-    metric: str | Metric | None
+    metric: Judge | None
     direction: str | None
     metrics: Sequence[str | Metric]
     standardize_target: bool
@@ -183,7 +185,7 @@ def _stand_ins(
 
 def _judge(spec: ModuleSpec, own: OwnModule, kind: str, found: Probe, y: Any) -> tuple[Metric, list[str]]:
     """Return the metric that judges, and a note on it."""
-    name = spec.metric
+    name = _own_judge(spec, kind, found)
     if name is None and found.validation is not None:
         name = KINDS[kind].default_metric(y)[0]
     if isinstance(name, Metric) or (name is not None and name not in found.logged and _is_ours(name, kind)):
@@ -192,15 +194,23 @@ def _judge(spec: ModuleSpec, own: OwnModule, kind: str, found: Probe, y: Any) ->
                 f"{own.title} does not show lossearch what it predicts: its validation_step never calls the "
                 f"{own.criterion.name}. Call it there, or judge by what it logs ({', '.join(found.logged) or 'nothing yet'})."
             )
-        judge = name if isinstance(name, Metric) else find_metric(name, kind)
-        return judge, [
-            f"metric {judge.name} ({judge.words}), of what the {own.criterion.name} meets in validation_step"
+        judging = name if isinstance(name, Metric) else find_metric(name, kind)
+        return judging, [
+            f"metric {judging.name} ({judging.words}), of what the {own.criterion.name} meets in validation_step"
         ]
     if name is None or name not in found.logged:
         known = [*found.logged, *(m.name for m in metrics_for(kind))]
         said = "metric is missing." if name is None else unknown_name("metric", name, known)
         raise InputError(f"{said} {own.title} logs {', '.join(found.logged) or 'nothing'} in validation.")
     return _logged_judge(spec, own, kind, found, str(name))
+
+
+def _own_judge(spec: ModuleSpec, kind: str, found: Probe) -> str | Metric | None:
+    """Return what judges, a metric of the user's own where the name is not of one that the module logs."""
+    given = spec.metric
+    if given is None or (isinstance(given, str) and (given in found.logged or not is_reference(given))):
+        return given
+    return judge(given, kind, spec.direction)
 
 
 def _logged_judge(

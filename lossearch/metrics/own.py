@@ -1,0 +1,146 @@
+"""Metrics of a user's own: declared ones and plain functions, named as ``module:function``, and torchmetrics objects."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossearch._imports import load_object
+from lossearch._registry import unknown_name
+from lossearch.errors import InputError
+from lossearch.kinds import KINDS, Predictions, TargetForm
+from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, SIGN, Metric
+from lossearch.metrics.scoring import read
+
+_BY_ARGUMENT = {"y_score": "score", "y_prob": "probability", "y_proba": "probability"}
+"""scikit-learn's names of a second argument that is not the prediction itself, and what is meant."""
+_BY_END = {
+    "_score": MAXIMIZE,
+    "_error": MINIMIZE,
+    "_loss": MINIMIZE,
+    "_deviance": MINIMIZE,
+    "_distance": MINIMIZE,
+}
+"""scikit-learn's ends of names, by which it says whether more is better."""
+_CONSTANT = {"probability": "prior", "score": "prior", "label": "majority", "value": "mean"}
+
+
+@dataclass(frozen=True)
+class OfFunction:
+    """The scores (K,) of a function ``(y_true, y_pred) -> number`` of arrays, called once a model."""
+
+    function: Callable[..., Any]
+    field: str
+
+    def __call__(self, predictions: Predictions, target: Tensor) -> Tensor:
+        """Return one score a model; a value that is not a number scores NaN."""
+        truth = _flat(target).numpy(force=True)
+        every = [_flat(p).numpy(force=True) for p in read(predictions, self.field)]
+        return torch.tensor([float(self.function(truth, p)) for p in every], dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class OfTorchmetrics:
+    """The scores (K,) of a torchmetrics object, of which every model has a copy of its own."""
+
+    metric: Any
+    field: str
+
+    def __call__(self, predictions: Predictions, target: Tensor) -> Tensor:
+        """Return one score a model."""
+        truth = _flat(target)
+        truth = truth if self.field == "value" else truth.long()
+        return torch.stack([self._one(_flat(p), truth) for p in read(predictions, self.field)])
+
+    def _one(self, predicted: Tensor, truth: Tensor) -> Tensor:
+        own = copy.deepcopy(self.metric).to(predicted.device)
+        own.reset()
+        own.update(predicted, truth.to(predicted.device))
+        return torch.as_tensor(own.compute()).double().reshape(())
+
+
+def _flat(values: Tensor) -> Tensor:
+    """Return one output a row as (N,)."""
+    return values.squeeze(-1) if values.ndim == 2 and values.shape[-1] == 1 else values
+
+
+def own_metric(name: str, kind: str, direction: str | None = None) -> Metric:
+    """Return the metric that ``module:function`` or ``module.function`` names; see :func:`as_metric`.
+
+    Raises:
+        InputError: there is none, or it cannot be one.
+    """
+    return as_metric(load_object(name, "metric"), kind, direction)
+
+
+def as_metric(given: Any, kind: str, direction: str | None = None) -> Metric:
+    """Return a function ``f(y_true, y_pred)`` or a torchmetrics object as a metric; a Metric as it is.
+
+    ``y_pred`` are labels, 0/1 or class indices, or values in the target's units. A second argument called y_score,
+    y_prob or y_proba gets scores or probabilities, and so does a torchmetrics object that has thresholds or bins.
+
+    Args:
+        given: the function or object.
+        kind: the kind of task.
+        direction: "maximize" or "minimize", where neither scikit-learn's ends of names (_score, _error, _loss) nor
+            torchmetrics say it.
+
+    Raises:
+        InputError: it cannot be called so, or whether more is better is not known.
+    """
+    if isinstance(given, Metric):
+        return given
+    name = getattr(given, "__name__", type(given).__name__)
+    if isinstance(given, type) or not callable(given) or not name.isidentifier():
+        raise InputError(
+            f"metric {name} is no function f(y_true, y_pred) with a name, no torchmetrics object and no Metric."
+        )
+    kind = KINDS[kind].name
+    stateful = all(hasattr(given, method) for method in ("update", "compute", "reset"))
+    field = _field(given, KINDS[kind].form is TargetForm.REAL, stateful=stateful)
+    return Metric(
+        name=name,
+        kinds=(kind,),
+        direction=_direction(given, name, direction),
+        fn=OfTorchmetrics(given, field) if stateful else OfFunction(given, field),
+        needs=field,
+        constant=_CONSTANT[field],
+        words=f"of your own, of each model's {field}s",
+        on_request=True,
+    )
+
+
+def _field(given: Any, real: bool, *, stateful: bool) -> str:
+    """Return what it reads of the predictions."""
+    if stateful:
+        curve = hasattr(given, "thresholds") or hasattr(given, "n_bins")
+        return "value" if real else "probability" if curve else "label"
+    try:
+        parameters = list(inspect.signature(given).parameters.values())
+        inspect.signature(given).bind(None, None)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"metric {given.__name__} is called as f(y_true, y_pred): give other arguments defaults."
+        ) from None
+    return "value" if real else _BY_ARGUMENT.get(parameters[1].name if len(parameters) > 1 else "", "label")
+
+
+def _direction(given: Any, name: str, direction: str | None) -> str:
+    more = getattr(given, "higher_is_better", None)
+    known = None if more is None else MAXIMIZE if more else MINIMIZE
+    by_name = next((d for end, d in _BY_END.items() if name.endswith(end)), None)
+    found = direction or known or by_name
+    if found is None:
+        raise InputError(
+            f"Is more of metric {name!r} better, or less? Say direction = {MAXIMIZE!r} or {MINIMIZE!r}, "
+            f"as in metric=({name}, {MAXIMIZE!r})."
+        )
+    if found not in SIGN:
+        raise InputError(unknown_name("direction", found, SIGN))
+    return found
