@@ -13,7 +13,7 @@ import click
 from lossearch.cli.options import debug_option, format_option
 from lossearch.cli.output import only_json, show, write_json
 from lossearch.cli.signals import exit_code
-from lossearch.cli.study_options import SettingType, StudyCommand
+from lossearch.cli.study_options import ParameterType, SettingType, StudyCommand
 from lossearch.errors import InputError, TerminatedError
 
 if TYPE_CHECKING:
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Any key of the study file, as in --set train.options.momentum=0.9. Repeatable.",
 )
+@click.option(
+    "--param",
+    "params",
+    multiple=True,
+    type=ParameterType(),
+    metavar="LOSS.PARAMETER=LOW:HIGH",
+    help="Search a loss's own parameter in this range, or fix it, as --param focal.alpha=0.1:0.9. Repeatable.",
+)
 @click.option("--fresh", is_flag=True, help="Begin a new study beside the one of this name.")
 @click.option("--dry-run", is_flag=True, help="Say what would be run, and run nothing.")
 @format_option
@@ -41,6 +49,7 @@ def run(
     study: str | None,
     values: dict[str, Any],
     settings: Sequence[tuple[str, str]],
+    params: Sequence[tuple[str, Any]],
     form: str,
     *,
     fresh: bool,
@@ -59,7 +68,7 @@ def run(
       lossearch run studies/tutorial_circles.toml
       lossearch run --data churn.csv --target churned
     """  # noqa: D301 - click's mark for lines to be kept
-    config = configure(study, values, settings)
+    config = configure(study, {**values, **dict(params)}, settings)
     config = _renamed(config) if fresh else config
     with only_json(form) as answer:
         if dry_run:

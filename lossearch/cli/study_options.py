@@ -64,6 +64,25 @@ class SettingType(click.ParamType[Any]):
         return key.strip(), text.strip()
 
 
+class ParameterType(click.ParamType[Any]):
+    """LOSS.PARAMETER=LOW:HIGH, or one value that is not searched."""
+
+    name = "loss.parameter=low:high"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float | tuple[float, float]]:
+        """Return the key of the study file and its range; click's usage error where the text has another form."""
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]
+        name, equals, text = value.partition("=")
+        if not equals or not all(name.strip().partition(".")):
+            self.fail(
+                f"{value!r} is not of the form loss.parameter=low:high, as in focal.gamma=0.5:4.", param, ctx
+            )
+        return f"space.params.{name.strip()}", LearningRateType().convert(text, param, ctx)
+
+
 def _type_of(key: Key) -> click.ParamType[Any]:
     """Return how the command line reads a key's value; what it does not settle, the table does."""
     kinds = key.kinds

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import BaseTrial
 
+from lossearch.config import make_config
 from lossearch.errors import IllegalPairError, InputError, StudyMismatchError, refuse
 from lossearch.kinds import KINDS, TargetFacts
 from lossearch.losses import ACTIVATIONS, Activation, Loss, as_loss, losses_for
 from lossearch.pairs import Pair, find_loss, find_pair, for_other_tasks, legal_pairs
 from lossearch.space import Dimension, Point, Space, Value
+from lossearch.study.resolve import ranges
 from lossearch.study.samplers import suggested
 
 T = TypeVar("T")
@@ -30,6 +32,7 @@ def suggest(
     activations: Sequence[str] | None = None,
     pairs: Sequence[str] | None = None,
     lr: float | tuple[float, float] = (1e-4, 1e-1),
+    params: Mapping[str, Any] | None = None,
     facts: TargetFacts | None = None,
     prefix: str = "",
 ) -> Point:
@@ -46,6 +49,8 @@ def suggest(
         activations: output activations; each loss's usual ones by default.
         pairs: exact pairs, in place of ``losses`` and ``activations``.
         lr: (low, high), or one number that is not searched.
+        params: ranges or values of the losses' own parameters, as {"focal.alpha": (0.1, 0.9)}; by default what a
+            loss declares as searched is, within its range.
         facts: number of outputs and range of the targets; pairs not defined there are left out.
         prefix: put before each parameter's name, where one trial needs two points.
 
@@ -53,7 +58,7 @@ def suggest(
         InputError: unknown names, no legal pair, or a fixed or enqueued value outside the space.
         StudyMismatchError: this study has offered other pairs under the same name before.
     """
-    space = _space(task, losses, activations, pairs, lr, facts)
+    space = _space(task, losses, activations, pairs, lr, params, facts)
     choice = f"{prefix}pair"
     name = _asked(lambda: trial.suggest_categorical(choice, space.names), trial, choice, space.names)
     values = {d.name: _value(trial, prefix, d) for d in space.dimensions(name)}
@@ -66,6 +71,7 @@ def _space(
     activations: Sequence[str] | None,
     names: Sequence[str] | None,
     lr: float | tuple[float, float],
+    params: Mapping[str, Any] | None,
     facts: TargetFacts | None,
 ) -> Space:
     low, high = lr if isinstance(lr, tuple | list) else (lr, lr)
@@ -84,7 +90,9 @@ def _space(
     else:
         found = _crossed_pairs([s for s in table.values() if not s.on_request], False, activations, facts)
     first = KINDS[task].conventional
-    return Space(task, tuple(sorted(found, key=lambda p: p.name != first)), (float(low), float(high)))
+    asked = make_config({"space": {"params": params or {}}}).space.params
+    in_order = tuple(sorted(found, key=lambda p: p.name != first))
+    return Space(task, in_order, (float(low), float(high)), ranges(asked, in_order))
 
 
 def _each(given: Sequence[G], find: Callable[[G], N]) -> list[N]:

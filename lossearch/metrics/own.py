@@ -99,7 +99,8 @@ def as_metric(given: Any, kind: str, direction: str | None = None) -> Metric:
     name = getattr(given, "__name__", type(given).__name__)
     if isinstance(given, type) or not callable(given) or not name.isidentifier():
         raise InputError(
-            f"metric {name} is no function f(y_true, y_pred) with a name, no torchmetrics object and no Metric."
+            f"metric is the {type(given).__name__} {name}, which is no function f(y_true, y_pred) with a name of its own, "
+            "no torchmetrics object and no Metric."
         )
     kind = KINDS[kind].name
     stateful = all(hasattr(given, method) for method in ("update", "compute", "reset"))

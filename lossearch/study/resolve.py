@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 
 from lossearch._registry import unknown_name
@@ -60,7 +60,7 @@ def resolve_space(
     optimizer = OPTIMIZERS[_optimizer(train, task)]
     lr = table.lr if table.lr is not None else optimizer.lr
     low, high = (lr, lr) if isinstance(lr, float | int) else lr
-    params = _ranges(table, chosen.pairs)
+    params = ranges(table.params, chosen.pairs)
     allowed = _searchable(task, optimizer)
     settings = tuple(_setting(name, r, allowed) for name, r in table.settings.items())
     space = Space(task.kind, chosen.pairs, (float(low), float(high)), params, settings, chosen.rejections)
@@ -98,12 +98,18 @@ def refuse_configured(train: TrainTable, title: str) -> None:
     )
 
 
-def _ranges(table: SpaceTable, pairs: Sequence[Pair]) -> dict[str, Dimension]:
-    """Return the ranges, or fixed values, given for the losses' own parameters."""
+def ranges(
+    given_ranges: Mapping[str, float | tuple[float, float]], pairs: Sequence[Pair]
+) -> dict[str, Dimension]:
+    """Return the ranges, or fixed values, given for the losses' own parameters, by ``loss.parameter``.
+
+    Raises:
+        InputError: no loss of these pairs has such a parameter, or it cannot have such a value.
+    """
     declared = {f"{p.loss.name}.{q.name}": q for p in pairs for q in p.loss.params}
     found = {}
     problems = []
-    for key, given in table.params.items():
+    for key, given in given_ranges.items():
         if key not in declared:
             problems.append(unknown_name("loss parameter in this space", key, sorted(declared) or ("none",)))
             continue
