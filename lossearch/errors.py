@@ -7,7 +7,16 @@ from signal import Signals
 
 
 class LossearchError(Exception):
-    """Base of every error raised on purpose; ``str()`` of it is one message for the user."""
+    """Base of every error raised on purpose; ``str()`` of it is one message for the user.
+
+    Example:
+        >>> import lossearch
+        >>> try:
+        ...     lossearch.criterion("hinge/sigmoid")
+        ... except lossearch.LossearchError as error:
+        ...     print(type(error).__name__, error.exit_code)
+        IllegalPairError 2
+    """
 
     exit_code = 1
 
@@ -16,7 +25,16 @@ class LossearchError(Exception):
 
 
 class InputError(LossearchError, ValueError):
-    """What was asked for cannot be done; the message says what came, what is allowed, what to do."""
+    """What was asked for cannot be done; the message says what came, what is allowed, what to do.
+
+    Example:
+        >>> import lossearch
+        >>> try:
+        ...     lossearch.criterion("focal/sigmoid", gamma=-1.0)
+        ... except lossearch.InputError as error:
+        ...     print(error)
+        focal: gamma must lie between 0 and 100; got -1.
+    """
 
     exit_code = 2
 
@@ -26,7 +44,16 @@ class UnknownNameError(InputError, KeyError):
 
 
 class IllegalPairError(InputError):
-    """A loss met an activation or a target it is not defined on."""
+    """A loss met an activation or a target it is not defined on.
+
+    Example:
+        >>> import lossearch
+        >>> try:
+        ...     lossearch.criterion("bce/identity")
+        ... except lossearch.IllegalPairError as error:
+        ...     print(str(error).partition(".")[0])
+        bce/identity: bce takes a number between 0 and 1; identity gives any real number
+    """
 
 
 class StudyMismatchError(InputError):
@@ -38,11 +65,25 @@ class StoreError(InputError):
 
 
 class RunFailedError(LossearchError, RuntimeError):
-    """A study began and could not give an answer."""
+    """A study began and could not give an answer.
+
+    Example:
+        >>> import lossearch
+        >>> try:
+        ...     result = lossearch.load("circles").model
+        ... except lossearch.RunFailedError as error:  # as where every trial failed
+        ...     print(error)
+    """
 
 
 class TerminatedError(LossearchError):
-    """A signal asked the process to end; ``exit_code`` is what shells make of it."""
+    """A signal asked the process to end; ``exit_code`` is what shells make of it.
+
+    Example:
+        >>> import signal, lossearch
+        >>> lossearch.TerminatedError(signal.SIGTERM).exit_code
+        143
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(

@@ -42,6 +42,14 @@ class Point:
 
     Frozen and hashable. ``pair`` is the name; ``definition`` is the pair itself where it is at hand,
     and takes no part in equality.
+
+    Example:
+        >>> import lossearch
+        >>> point = lossearch.Point("focal/sigmoid", lr=0.1, own=(("gamma", 1.0),))
+        >>> point.loss, point.params
+        ('focal', {'gamma': 1.0})
+        >>> point.criterion()
+        Criterion(focal/sigmoid, gamma=1.0, alpha=-1.0)
     """
 
     pair: str

@@ -87,6 +87,13 @@ def compare(
     Raises:
         UnknownNameError: the store has no such study, or there is no such metric.
         InputError: the studies cannot be compared; the message lists why.
+
+    Example:
+        >>> import lossearch
+        >>> result = lossearch.search(
+        ...     data="moons", losses=["bce", "hinge"], trials=15, seeds=1, confirm_seeds=2, epochs=2, mlflow=False
+        ... )
+        >>> comparison = lossearch.compare(["circles", "moons"])
     """
     opened = Store.open(store, create=False)
     wanted, unknown = list(names), []

@@ -25,6 +25,12 @@ def load(name: str, store: str | Path = "mlruns") -> Result:
     Raises:
         UnknownNameError: the store has no such study.
         StoreError: there is no store, or the records are damaged.
+
+    Example:
+        >>> import lossearch
+        >>> result = lossearch.load("circles")  # of the search that help(lossearch.search) shows
+        >>> [name for name in ("pair", "lr", "score") if name in result.leaderboard]
+        ['pair', 'lr', 'score']
     """
     return load_result(Store.open(store, create=False), name)
 

@@ -47,6 +47,12 @@ class Result:
 
     ``declared`` is what the study is, as ``study.json`` in the store has it; ``trials`` holds
     every trial, failed attempts included.
+
+    Example:
+        >>> import lossearch
+        >>> result = lossearch.load("circles")
+        >>> result.best.pair in result.tied, len(result.records)
+        (True, 15)
     """
 
     name: str

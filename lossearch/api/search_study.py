@@ -114,6 +114,14 @@ def search(
         InputError: what is asked for cannot be done; the message lists why.
         RunFailedError: trials fail one after another in the same way, or code that is run calls ``sys.exit``.
         TerminatedError: SIGTERM came while something was trained.
+
+    Example:
+        >>> import lossearch
+        >>> result = lossearch.search(
+        ...     data="circles", losses=["bce", "hinge"], trials=15, seeds=1, confirm_seeds=2, epochs=2, mlflow=False
+        ... )
+        >>> result.best.pair in set(result.leaderboard["pair"])
+        True
     """
     data = os.fspath(data) if isinstance(data, os.PathLike) else data
     if others.get("store", "") is None:

@@ -66,6 +66,31 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
     Raises:
         InputError: the options do not fit each other or the study.
         StoreError: MLflow cannot be written.
+
+    Example:
+        >>> import optuna, torch, lossearch
+        >>> import pytorch_lightning as pl
+        >>> class Net(pl.LightningModule):
+        ...     def __init__(self, criterion, lr):
+        ...         super().__init__()
+        ...         self.criterion, self.lr, self.layer = criterion, lr, torch.nn.Linear(2, 1)
+        ...     def training_step(self, batch):
+        ...         return self.criterion(self.layer(batch[0]), batch[1])
+        ...     def validation_step(self, batch):
+        ...         right = self.criterion.predict(self.layer(batch[0])) == batch[1]
+        ...         self.log("val_accuracy", right.float().mean())
+        ...     def configure_optimizers(self):
+        ...         return torch.optim.SGD(self.parameters(), self.lr)
+        >>> x = torch.randn(32, 2)
+        >>> rows = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, (x[:, 0] > 0).long()), 8)
+        >>> trial = optuna.create_study(direction="maximize").ask()
+        >>> watch = lossearch.LossSearchCallback(trial, monitor="val_accuracy")
+        >>> trainer = pl.Trainer(max_epochs=1, callbacks=[watch], accelerator="cpu", logger=False,
+        ...     enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
+        >>> point = lossearch.suggest(trial)
+        >>> trainer.fit(Net(point.criterion(), point.lr), rows, rows)
+        >>> 0.0 <= watch.value() <= 1.0
+        True
     """
 
     def __new__(cls, *_: object, **__: object) -> Self:

@@ -57,6 +57,12 @@ def suggest(
     Raises:
         InputError: unknown names, no legal pair, or a fixed or enqueued value outside the space.
         StudyMismatchError: this study has offered other pairs under the same name before.
+
+    Example:
+        >>> import optuna, lossearch
+        >>> point = lossearch.suggest(optuna.create_study().ask(), task="multiclass", losses=["cross_entropy", "focal"])
+        >>> point.activation, point.criterion().pair.kind
+        ('softmax', 'multiclass')
     """
     space = _space(task, losses, activations, pairs, lr, params, facts)
     choice = f"{prefix}pair"

@@ -107,6 +107,12 @@ class Loss:
     ``probability[activation]`` maps raw output to the probability that minimises the expected loss
     (element-wise: of 1, same shape; else (..., N, C)); absent where there is none. ``kinds`` are the kinds of
     task it serves, the first that for which it is meant where nothing else is said.
+
+    Example:
+        >>> import lossearch
+        >>> loss = lossearch.criterion("huber/identity").pair.loss
+        >>> loss, loss.defaults, loss.source
+        (Loss('huber', kinds=('regression',)), {'delta': 1.0}, 'Huber 1964')
     """
 
     name: str
@@ -250,6 +256,15 @@ def loss(
 
     Raises:
         InputError: a name in the declaration is unknown.
+
+    Example:
+        >>> import torch, lossearch
+        >>> @lossearch.loss(task="binary", encoding="plus_minus_one", source="ours", example=(0.5, 1.0, 0.125))
+        ... def cubic_hinge(output, target):
+        ...     return (1 - output * target).clamp(min=0) ** 3
+        >>> loss = lossearch.criterion("cubic_hinge/identity", losses=[cubic_hinge])
+        >>> loss(torch.tensor([0.5, -1.0]), torch.tensor([1, 0]))
+        tensor(0.0625)
     """
     encodings = (encoding,) if isinstance(encoding, str) else tuple(encoding)
     kinds = (task,) if isinstance(task, str) else tuple(task)

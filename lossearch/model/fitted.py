@@ -53,6 +53,12 @@ class FittedModel:
 
     ``labels`` are the classes as they stood in y, none for regression; ``statistics`` are those of the
     training targets, by which values come back to their own units; ``n_out`` is how many numbers a row are predicted.
+
+    Example:
+        >>> import lossearch
+        >>> model = lossearch.load("circles").model
+        >>> model.predict([[0.0, 0.1], [2.0, 2.0]]).shape
+        (2,)
     """
 
     point: Point

@@ -96,6 +96,12 @@ def load_model(
     Raises:
         InputError: a factory or loss is not found.
         StoreError: there is no model in the directory, or it is damaged or of a later format.
+
+    Example:
+        >>> import lossearch
+        >>> directory = lossearch.load("circles").model.save("circles-model")
+        >>> lossearch.load_model(directory).predict([[0.0, 0.1]]).shape
+        (1,)
     """
     folder = Path(directory).expanduser()
     if not (folder / CARD).is_file():

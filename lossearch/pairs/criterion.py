@@ -42,6 +42,15 @@ class Criterion(nn.Module):
     Called with raw network output (N, n_out), or (N,) for one output, and raw targets: class 0/1 (or
     -1/+1) (N,), class index (N,), labels (N, L), or real values (N,) or (N, T) in original units. What it predicts
     is in the numbers that stood for the classes when it was last called with targets, 0 and 1 before that.
+
+    Example:
+        >>> import torch, lossearch
+        >>> loss = lossearch.criterion("hinge/identity")
+        >>> output, target = torch.tensor([0.5, -2.0], requires_grad=True), torch.tensor([1, 0])
+        >>> loss(output, target)
+        tensor(0.2500, grad_fn=<MeanBackward1>)
+        >>> loss.per_sample(output, target).tolist(), loss.predict(output).tolist()
+        ([0.5, 0.0], [1, 0])
     """
 
     def __init__(
@@ -183,6 +192,15 @@ def criterion(
         UnknownNameError: no such loss, activation, kind or parameter.
         IllegalPairError: the combination is not legal; the message has the reason and the cure.
         InputError: ``name`` has none of these forms, or says again what stands beside it.
+
+    Example:
+        >>> import lossearch
+        >>> lossearch.criterion("focal/sigmoid", gamma=1.5)
+        Criterion(focal/sigmoid, gamma=1.5, alpha=-1.0)
+        >>> lossearch.criterion("focal/sigmoid(gamma=1.5)").params["gamma"]
+        1.5
+        >>> lossearch.criterion({"pair": "mse/identity", "task": "regression"})
+        Criterion(mse/identity)
     """
     if isinstance(name, nn.Module):
         beside = {
