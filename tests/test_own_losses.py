@@ -108,6 +108,8 @@ for arguments in (
     code = invoke(arguments)
     assert code == 0, (arguments, code)
 result = lossearch.load("rows", "s")
+for confirmation in result.confirmed.confirmations:
+    assert result._with_pair(confirmation.point).criterion().pair.name == confirmation.point.pair
 assert set(result.leaderboard["pair"]) == {{"bce/sigmoid", "asymmetric/identity"}}
 assert len(result.records) == 12
 print(lossearch.load_model("out").point.pair)
@@ -305,3 +307,24 @@ def test_what_cannot_be_a_loss_says_what_to_change(tmp_path, loss, said):
         lossearch.search(X, Y, losses=["bce", loss], store=tmp_path / "s", name="own", **QUICK)
     assert any(part in str(error.value) for part in said.split("|"))
     assert not (tmp_path / "s").exists()
+
+
+def test_the_best_point_of_a_loaded_study_knows_its_kind_of_task(tmp_path):
+    lossearch.search(X, Y, pairs=["mse/sigmoid"], store=tmp_path, name="kinds", **QUICK)
+    best = lossearch.load("kinds", tmp_path).best
+    assert best.criterion().pair.kind == "binary"  # mse/sigmoid alone is one of regression too
+
+
+def test_models_and_data_are_named_with_dots_too(folder):
+    (folder / "my_parts.py").write_text(
+        "import numpy, torch\n"
+        "def rows():\n    x = numpy.random.default_rng(0).normal(size=(80, 2))\n    return x, x[:, 0] > 0\n"
+        "def net(n_in, n_out):\n    return torch.nn.Linear(n_in, n_out)\n"
+    )
+    for mark in (":", "."):
+        result = lossearch.search(
+            data=f"my_parts{mark}rows", model=f"my_parts{mark}net", losses=["bce", "mse"], activations=["sigmoid"],
+            store="s", name=f"n{ord(mark)}", **QUICK,
+        )  # fmt: skip
+        assert len(result.records) == 10
+    sys.modules.pop("my_parts")

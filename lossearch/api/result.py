@@ -27,6 +27,7 @@ from lossearch.report import frames
 from lossearch.space import Point
 from lossearch.study.history import last_attempts
 from lossearch.study.optuna_study import load_study, read_trials
+from lossearch.study.own_losses import with_pair
 from lossearch.study.prepare import Prepared
 from lossearch.study.reopen import Reopened, find_trial
 from lossearch.study.rerun import Rerun
@@ -134,7 +135,7 @@ class Result:
         ranked = self.search_board[self.search_board["rank"].notna()]
         if ranked.empty:
             return None
-        return {r.number: r for r in self.records}[int(ranked["trial"].iloc[0])].point
+        return self._with_pair({r.number: r for r in self.records}[int(ranked["trial"].iloc[0])].point)
 
     @cached_property
     def recommended(self) -> Point | None:
@@ -152,7 +153,10 @@ class Result:
                 f"Study {self.name!r} has a verdict and no confirmation: {self.folder / CONFIRMED} is missing. "
                 "Run the study again: it is confirmed anew."
             )
-        return self.confirmed[pair].point
+        return self._with_pair(self.confirmed[pair].point)
+
+    def _with_pair(self, point: Point) -> Point:
+        return with_pair(point, self.config.space, self.declared.task.kind)
 
     @property
     def best(self) -> Point:

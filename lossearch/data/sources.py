@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import fetch_openml
 
-from lossearch._imports import load_function
+from lossearch._imports import is_reference, load_function
 from lossearch._registry import did_you_mean, unknown_name
 from lossearch.data import csv, parquet
 from lossearch.data.builtin import read_problem
@@ -58,7 +58,7 @@ def read_data(
         return _streamed(_read_file(Path(spec), roles, stream), stream)
     if spec.startswith(OPENML):
         return _streamed(_read_openml(spec, options, roles), stream)
-    if ":" in spec:
+    if is_reference(spec):
         return _streamed(_call_function(spec, options, roles, stream), stream)
     named = [role for role, column in roles.items() if column is not None]
     refuse([f"Built-in data {spec!r} takes no {role}: that names a column of a table." for role in named])

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from lossearch._imports import lightning_classes, load_function
+from lossearch._imports import is_reference, lightning_classes, load_function
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError
 
@@ -164,7 +164,7 @@ def own_factory(model: Any, known: Iterable[str]) -> tuple[Factory, str]:
         InputError: it is not found, or it is not a factory.
     """
     if isinstance(model, str):
-        if ":" not in model:
+        if not is_reference(model):
             raise InputError(f"{unknown_name('model', model, known)} Or name your own as module:function.")
         return load_function(model, "model"), model
     _refuse_lightning(model, "model is")

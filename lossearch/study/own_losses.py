@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from lossearch._imports import is_reference
@@ -11,7 +12,8 @@ from lossearch.checks.contract import CHECKS, EXAMPLE, NEEDED, Check, Finding
 from lossearch.config import SpaceTable, TrainTable
 from lossearch.errors import InputError, refuse
 from lossearch.losses import Loss, as_loss, assumptions, losses_for, own_loss
-from lossearch.space import Space
+from lossearch.pairs import find_pair
+from lossearch.space import Point, Space
 from lossearch.study.resolve import resolve_space
 from lossearch.tasks.task import Task
 
@@ -47,6 +49,22 @@ def named_losses(table: SpaceTable, kind: str) -> tuple[SpaceTable, tuple[Loss, 
 
 def _once(values: Iterable[T]) -> tuple[T, ...]:
     return tuple(dict.fromkeys(values))
+
+
+def with_pair(point: Point, table: SpaceTable, kind: str) -> Point:
+    """Return a point with its pair, as it is where that holds a loss that is not here.
+
+    Args:
+        point: has its pair by name.
+        table: what the study file says of the space, losses of the user's own among it.
+        kind: the kind of task.
+    """
+    try:
+        own = {loss.name: loss for loss in named_losses(table, kind)[1]}
+        table_of = {**losses_for(kind), **own} if point.loss in own else None
+        return replace(point, definition=find_pair(point.pair, kind, losses=table_of))
+    except InputError:
+        return point
 
 
 def space_with_own(
