@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         RunFailedError,
         TerminatedError,
     )
+    from lossearch.estimators import LossSearchClassifier, LossSearchRegressor
     from lossearch.integrations import LossSearchCallback, suggest
     from lossearch.losses import Loss, loss
     from lossearch.model import FittedModel, load_model
@@ -36,6 +37,8 @@ _HOMES = {
     "InputError": "errors",
     "Loss": "losses",
     "LossSearchCallback": "integrations",
+    "LossSearchClassifier": "estimators",
+    "LossSearchRegressor": "estimators",
     "LossearchError": "errors",
     "Point": "space",
     "Result": "api.result",
@@ -65,6 +68,8 @@ __all__ = [  # noqa: RUF022 - by use
     "Criterion",
     "loss",
     "Loss",
+    "LossSearchClassifier",
+    "LossSearchRegressor",
     "LossSearchCallback",
     "suggest",
     "LossearchError",

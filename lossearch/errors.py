@@ -64,6 +64,10 @@ class StoreError(InputError):
     """The store cannot be opened, read or written."""
 
 
+class StudyRunningError(StoreError):
+    """Another process runs a study of this name."""
+
+
 class RunFailedError(LossearchError, RuntimeError):
     """A study began and could not give an answer.
 

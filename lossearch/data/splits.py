@@ -117,7 +117,8 @@ def _by_group(
     )
 
 
-def _too_few(labels: Labels, rows: Rows, share: float, part: str) -> str:
+def too_few(labels: Labels, rows: Rows, share: float, part: str) -> str:
+    """Return why no such share of these rows can be drawn, in a sentence; '' where it can."""
     if len(rows) < MIN_ROWS:
         return f"{len(rows)} rows are too few to draw a {part} part from: {MIN_ROWS} or more are needed."
     if labels.strata is None or labels.groups is not None or labels.time is not None:
@@ -142,7 +143,7 @@ def draw(labels: Labels, rows: Rows, share: float, seed: int, part: str) -> tupl
     Raises:
         InputError: there are too few rows, classes or groups.
     """
-    refuse([p for p in [_too_few(labels, rows, share, part)] if p])
+    refuse([p for p in [too_few(labels, rows, share, part)] if p])
     state = seed % 2**32
     if labels.time is not None:
         return _by_time(labels.time, rows, share, part)

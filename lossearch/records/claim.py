@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from lossearch.errors import LossearchError, StoreError
+from lossearch.errors import LossearchError, StoreError, StudyRunningError
 from lossearch.records.store import LOCK, Store
 
 RUNNING = ".running"
@@ -22,7 +22,7 @@ def claim(store: Store, name: str) -> Iterator[None]:
     """Hold a study against any other process that would write to it.
 
     Raises:
-        StoreError: another process holds it.
+        StudyRunningError: another process holds it.
     """
     folder = store.study_dir(name)
     lock = FileLock(folder / RUNNING, timeout=0)
@@ -32,7 +32,7 @@ def claim(store: Store, name: str) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout as error:
-            raise StoreError(
+            raise StudyRunningError(
                 f"Study {name!r} is being run by another process. Wait for it, or run under another --name."
             ) from error
     try:

@@ -1,0 +1,125 @@
+"""What both estimators share: fit, and what of the model it found is read off."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from lossearch.errors import InputError
+from lossearch.estimators.checks import Targets, is_table, rows
+from lossearch.estimators.fitting import Records, find, listener_of
+from lossearch.estimators.options import search_options
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+    from torch import nn
+
+    from lossearch.kinds import Predictions
+    from lossearch.pairs import Criterion
+
+
+class LossSearchEstimator(BaseEstimator):  # type: ignore[misc]
+    """A search as an estimator. Its parameters are declared by the subclasses, as scikit-learn reads them there."""
+
+    @abstractmethod
+    def _targets(self, x: Any, y: Any) -> Targets:
+        """Return y checked."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:  # noqa: N803
+        """Search for the pair and learning rate to use, and fit the network with them on all rows.
+
+        Args:
+            X: (N, F) numbers, dense or sparse, (N, C, H, W) images, or a table with columns of numbers, text,
+                truth values or dates. Missing values are filled in.
+            y: targets.
+            sample_weight: one weight a row.
+            groups: one label a row; rows of one group are never divided between training and validation.
+
+        Raises:
+            InputError: what the parameters ask for cannot be done. It is a ValueError.
+            ValueError: X or y is not what an estimator takes.
+            RunFailedError: every pair diverged or failed.
+        """
+        if sample_weight is not None:
+            raise InputError("sample_weight is not supported yet: leave it out.")
+        x = rows(self, X, reset=True)
+        targets = self._targets(x, y)
+        records = Records(self.store, self.name or type(self).__name__, self.mlflow)
+        found = find(
+            x,
+            targets,
+            search_options(self),
+            records,
+            epochs=self.epochs,
+            groups=groups,
+            listener=listener_of(self.verbose),
+        )
+        self._columns = list(x.columns) if isinstance(x, pd.DataFrame) else None
+        self._with_probabilities = found.with_probabilities
+        self.n_outputs_ = targets.n_outputs
+        self.result_ = found.result
+        self.model_ = found.model
+        self.history_ = found.history
+        return self
+
+    def _predictions(self, X: Any) -> Predictions:  # noqa: N803
+        """Return what the model says of rows, in float64."""
+        check_is_fitted(self)
+        x = rows(self, X, reset=False)
+        if self._columns is not None and not is_table(x):
+            x = pd.DataFrame(np.asarray(x), columns=self._columns)
+        found: Predictions = self.criterion_.predictions(self.model_.raw(x).double())
+        return found
+
+    @property
+    def best_(self) -> Any:
+        """The point that was found: pair, learning rate, the loss's own parameters."""
+        return self._fitted("result_").best
+
+    @property
+    def leaderboard_(self) -> pd.DataFrame:
+        """One row a pair, the best first."""
+        board: pd.DataFrame = self._fitted("result_").leaderboard
+        return board
+
+    @property
+    def module_(self) -> nn.Module:
+        """The fitted network, which gives raw output of prepared rows."""
+        network: nn.Module = self._fitted("model_").network
+        return network
+
+    @property
+    def criterion_(self) -> Criterion:
+        """The pair made callable, with the parameters that were found."""
+        criterion: Criterion = self._fitted("model_").criterion
+        return criterion
+
+    @property
+    def n_iter_(self) -> int:
+        """How many epochs the network was fitted."""
+        return int(self._fitted("model_").origin.epoch)
+
+    def _fitted(self, name: str) -> Any:
+        """Return an attribute of a fitted estimator.
+
+        Raises:
+            AttributeError: it is not fitted.
+        """
+        if name not in self.__dict__:
+            raise AttributeError(f"This {type(self).__name__} instance is not fitted yet: call fit first.")
+        return self.__dict__[name]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "model_" in self.__dict__
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        tags.input_tags.string = True
+        return tags

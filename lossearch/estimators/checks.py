@@ -1,0 +1,143 @@
+"""What an estimator is given as X and y, checked in scikit-learn's words, and what of it a search is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d, validate_data
+
+from lossearch.data.containers import plain
+from lossearch.data.rows import Array
+from lossearch.data.splits import Labels, too_few
+from lossearch.kinds import KINDS, TargetForm
+
+FEWEST = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Targets as a search is given them; ``codes`` as their kind has them in memory, ``classes`` as they stood in y."""
+
+    kind: str
+    given: Any
+    codes: Array
+    classes: Array | None = None
+
+    @property
+    def n_outputs(self) -> int:
+        """How many values a row are predicted."""
+        return 1 if self.codes.ndim == 1 else self.codes.shape[1]
+
+    def scarcity(self, share: float) -> str:
+        """Return why no such share of the rows can validate, in a sentence; '' where it can."""
+        strata, n = KINDS[self.kind].strata(self.codes), len(self.codes)
+        if strata is not None and np.unique(strata, return_counts=True)[1].min() < FEWEST:
+            return "A class has a single row."
+        names = () if self.classes is None else tuple(map(str, self.classes))
+        return too_few(Labels(n, strata, classes=names), np.arange(n), share, "validation")
+
+
+def is_table(x: Any) -> bool:
+    """Return whether X has named columns, of whatever library."""
+    return hasattr(x, "__dataframe__") or hasattr(x, "__arrow_c_stream__") or isinstance(x, pd.DataFrame)
+
+
+def rows(estimator: BaseEstimator, x: Any, *, reset: bool) -> Any:
+    """Return X checked: a table as it is, anything else as an array or a sparse matrix; missing values stay.
+
+    Args:
+        estimator: is given ``n_features_in_`` and ``feature_names_in_``, or is held to them.
+        x: what the user gave.
+        reset: whether it is fitted now.
+
+    Raises:
+        ValueError: X is no table of samples, is empty, infinite or complex, or not as the estimator was fitted on.
+    """
+    fewest = FEWEST if reset else 1
+    if not is_table(x):
+        return validate_data(
+            estimator, x, reset=reset, accept_sparse=True, dtype=None, ensure_all_finite="allow-nan",
+            allow_nd=True, ensure_min_samples=fewest,
+        )  # fmt: skip
+    validate_data(estimator, x, reset=reset, skip_check_array=True)
+    n, columns = x.shape
+    if n < fewest:
+        raise ValueError(
+            f"Found array with {n} sample(s) (shape={n, columns}) while a minimum of {fewest} is required by "
+            f"{type(estimator).__name__}."
+        )
+    return x
+
+
+def _plain(estimator: BaseEstimator, x: Any, y: Any) -> Array:
+    """Return y as an array (N,) or (N, T) of finite numbers, or of names.
+
+    Raises:
+        ValueError: there is none, it has missing values, or X has another number of rows.
+    """
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y is None."
+        )
+    found = check_array(
+        plain(y, "y") if sparse.issparse(y) else y,
+        dtype=None,
+        ensure_2d=False,
+        ensure_min_samples=0,
+        input_name="y",
+        estimator=estimator,
+    )
+    check_consistent_length(x, found)
+    one = found.ndim == 1 or found.shape[1] == 1
+    return np.asarray(column_or_1d(found, warn=True) if one else found)
+
+
+def class_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) -> Targets:
+    """Return classes (N,), or labels (N, L) of 0 and 1.
+
+    Raises:
+        ValueError: y holds numbers that are no classes, a single class, or several columns of classes.
+    """
+    y = _plain(estimator, x, y)
+    check_classification_targets(y)
+    if type_of_target(y) == "multilabel-indicator":
+        codes = y.astype(np.int64)
+        return Targets(kind or _kind_of(codes), codes, codes, np.arange(codes.shape[1]))
+    if y.ndim != 1:
+        raise ValueError(
+            f"y has {y.shape[1]} columns, and not of 0 and 1 alone: multiclass-multioutput targets are not supported. "
+            "Give one column, or wrap the estimator in sklearn.multioutput.MultiOutputClassifier."
+        )
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < FEWEST:
+        raise ValueError(
+            f"{type(estimator).__name__} requires at least 2 classes in y; got 1 class: {classes[0]!r}."
+        )
+    # names of classes are names, whatever they look like
+    text = isinstance(classes[0], str)
+    given = pd.Series(pd.Categorical(y.astype(str))) if text else y
+    return Targets(kind or _kind_of(codes.astype(str).astype(object)), given, codes, classes)
+
+
+def _kind_of(y: Array) -> str:
+    """Return the kind of task that classes ask for, numbers as names."""
+    return next(k.name for k in KINDS.values() if k.form is not TargetForm.REAL and k.asks(y) is not None)
+
+
+def number_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) -> Targets:
+    """Return numbers (N,) or (N, T), in float64.
+
+    Raises:
+        ValueError: y holds no finite numbers.
+    """
+    y = _plain(estimator, x, y)
+    y = check_array(y, dtype="numeric", ensure_2d=False, input_name="y", estimator=estimator).astype(
+        np.float64
+    )
+    return Targets(kind or next(k.name for k in KINDS.values() if k.fallback), y, y)

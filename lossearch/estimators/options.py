@@ -1,0 +1,87 @@
+"""The estimators' parameters: what each of them is of ``lossearch.search``, and what it says in their documentation."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+
+from lossearch.config import KEYS
+from lossearch.metrics.metric import Metric
+
+C = TypeVar("C", bound=type)
+
+IN_SEARCH: Mapping[str, str] = {
+    "validation_fraction": "validation",
+    "test_fraction": "test",
+    "n_jobs": "workers",
+}
+"""Parameter of an estimator -> that of ``search``, where scikit-learn has a name for it."""
+
+OWN_WORDS: Mapping[str, str] = {
+    "losses": "Losses to search, names or such declared with lossearch.loss; by default the usual ones of the task.",
+    "metric": "What judges a point on validation rows, a name or a Metric; by default accuracy (balanced where a class "
+    "is rare), f1_macro for labels, rmse for numbers.",
+    "model": "Network: mlp, cnn, a function that gives an nn.Module, or a network of yours whose head is replaced; by "
+    "default what is usual for the task.",
+    "epochs": "Passes over the training rows; by default what suits their number, 30 at most.",
+    "class_weight": 'None, "balanced", or weights by class as they stand in y.',
+    "validation_fraction": "Share of the rows that points are judged on; the final model is fitted on all rows.",
+    "test_fraction": "Share of the rows that are kept from the search and from the final model, for a verdict on rows "
+    "that nothing has seen; None for none, and then validation rows judge.",
+    "n_jobs": "Processes that train at once, where that pays; None for 1, -1 for one a core.",
+    "store": "Directory of the records; None for a temporary one, which is gone after fit.",
+    "name": "Name of the study in the store; by default the class's.",
+    "mlflow": "Whether the MLflow view of the records is written; None where there is a store.",
+    "random_state": "A whole number for the same result at every call, a RandomState, or None.",
+    "verbose": "0 for silence; from 1 up progress and notes are printed.",
+}
+"""What is said of parameters that ``search`` does not have, or has in another way."""
+
+_ELSEWHERE = {"name", "store", "mlflow", "random_state", "verbose", "n_jobs", "test_fraction", "epochs"}
+"""Parameters that are read on their own."""
+
+
+def documented(cls: C) -> C:
+    """Write what each parameter is in place of the last line of a class's documentation."""
+    words = {IN_SEARCH.get(key.parameter, key.parameter): key.description for key in KEYS}
+    told = [f"{name}: {OWN_WORDS.get(name) or words[name]}" for name in cls._get_param_names()]  # type: ignore[attr-defined]
+    lines = textwrap.indent("\n".join(told), " " * 8).lstrip()
+    cls.__doc__ = str(cls.__doc__).replace("parameters: as they are listed by ``get_params``.", lines)
+    return cls
+
+
+def search_options(estimator: BaseEstimator) -> dict[str, Any]:
+    """Return what an estimator's parameters are of ``search``, but for data, epochs, records and what is printed."""
+    given = estimator.get_params(deep=False)
+    said = {name: value for name, value in given.items() if value is not None and name not in _ELSEWHERE}
+    return {
+        **{IN_SEARCH.get(name, name): value for name, value in said.items()},
+        "test": False if estimator.test_fraction is None else estimator.test_fraction,
+        "workers": _workers(estimator.n_jobs),
+        "seed": int(check_random_state(estimator.random_state).randint(2**31 - 1)),
+    }
+
+
+def _workers(n_jobs: int | None) -> int | None:
+    """Return the processes of n_jobs: None is 1, and -1 one a core, which search has by default."""
+    return 1 if n_jobs is None else None if n_jobs == -1 else n_jobs
+
+
+def described(options: Mapping[str, Any]) -> list[str]:
+    """Return options as texts that are the same in every process, to tell settings apart by."""
+    return [f"{name}={_described(value)}" for name, value in sorted(options.items())]
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return str([(str(k), _described(v)) for k, v in value.items()])
+    if isinstance(value, (list, tuple)):
+        return str([_described(v) for v in value])
+    if isinstance(value, Metric) or callable(value):
+        own = getattr(value, "name", None) or getattr(value, "__qualname__", type(value).__qualname__)
+        return f"{getattr(value, '__module__', '')}:{own}"
+    return repr(value)
