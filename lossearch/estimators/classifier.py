@@ -101,6 +101,7 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         mode: str = "equal",
         sampler: str = "qmc",
         epochs: int | None = None,
+        epoch: str = "last",
         batch_size: int | None = None,
         optimizer: str = "adam",
         options: Mapping[str, Any] | None = None,
@@ -137,6 +138,7 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         self.mode = mode
         self.sampler = sampler
         self.epochs = epochs
+        self.epoch = epoch
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.options = options

@@ -74,6 +74,7 @@ class LossSearchRegressor(RegressorMixin, LossSearchEstimator):  # type: ignore[
         mode: str = "equal",
         sampler: str = "qmc",
         epochs: int | None = None,
+        epoch: str = "last",
         batch_size: int | None = None,
         optimizer: str = "adam",
         options: Mapping[str, Any] | None = None,
@@ -110,6 +111,7 @@ class LossSearchRegressor(RegressorMixin, LossSearchEstimator):  # type: ignore[
         self.mode = mode
         self.sampler = sampler
         self.epochs = epochs
+        self.epoch = epoch
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.options = options

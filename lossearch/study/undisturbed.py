@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -10,6 +11,9 @@ import torch
 from lossearch.errors import SignalledError, TerminatedError
 from lossearch.records.mlflow.client import no_autolog
 from lossearch.training.trainer import process_ended
+
+_ONE_AT_A_TIME = threading.RLock()
+"""Random states, warning filters and torch's defaults are one to a process: two studies would each restore the other's."""
 
 
 @contextmanager
@@ -30,14 +34,20 @@ def _torch_defaults() -> Iterator[None]:
 def undisturbed() -> Iterator[None]:
     """Compute inside as if nobody had set anything: torch's defaults, gradients, no autocast, no autologging.
 
-    All is as it was afterwards. What other processes of a study compute has those defaults too.
+    All is as it was afterwards. Threads of one process take turns. What other processes of a study compute has those defaults too.
 
     Raises:
         TerminatedError: a signal other than Ctrl-C asked the process to end.
         RunFailedError: code that the study runs called ``sys.exit``.
     """
     try:
-        with no_autolog(), torch.inference_mode(False), torch.enable_grad(), _torch_defaults():
+        with (
+            _ONE_AT_A_TIME,
+            no_autolog(),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            _torch_defaults(),
+        ):
             yield
     except SignalledError as error:
         raise TerminatedError(error.number) from error
