@@ -434,7 +434,6 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "metric a loss": ({"metric": "bce"}, "is a loss"),
     # the rest
     "model number": ({"model": 5}, "model is a int"),
-    "model object": ({"model": nn.Linear(3, 1)}, "model is a Linear object"),
     "model list": ({"model": [8, 8]}, "model is a list"),
     "model False": ({"model": False}, "model is a bool"),
     "model of a data module": ({"model": Parts}, "gave Parts; it must give a torch.nn.Module"),

@@ -192,14 +192,6 @@ HERE = __name__
     ("model", "expected"),
     [
         (
-            two_outputs,
-            (
-                f"Model {HERE}:two_outputs gives (8, 2) for 8 rows; a binary task needs (8, 1): one output, the raw "
-                "score of class 1 (two outputs are for kind = 'multiclass'). Make the last layer nn.Linear(..., 1), "
-                "or take n_out as an argument."
-            ),
-        ),
-        (
             narrow,
             (
                 f"Model {HERE}:narrow failed on an input of shape (8, 3): RuntimeError: mat1 and mat2 shapes cannot "
@@ -235,13 +227,6 @@ HERE = __name__
                 "ended. Build the network inside the function."
             ),
         ),
-        (
-            nn.Linear(3, 1),
-            (
-                "model is a Linear object, whose weights every replicate would share. "
-                "Give a factory: lambda: Linear(...)."
-            ),
-        ),
         (3, "model is a int; give 'mlp', 'cnn', 'module:function' or a function."),
         (
             "mpl",
@@ -253,11 +238,11 @@ def test_wrong_models(model: Any, expected: str) -> None:
     assert message(lambda: make_task(BINARY, model=model)) == expected
 
 
-def test_a_head_of_one_output_cannot_tell_three_classes() -> None:
-    assert message(lambda: make_task(THREE, model=plain)) == (
-        f"Model {HERE}:plain gives (8, 1) for 8 rows; a multiclass task needs (8, 3): one output for each class. "
-        "Make the last layer nn.Linear(..., 3), or take n_out as an argument."
-    )
+def test_a_head_of_another_width_is_replaced() -> None:
+    for data, model, n_out in ((BINARY, two_outputs, 1), (THREE, plain, 3)):
+        task = make_task(data, model=model)
+        assert task.network(n_out)(torch.zeros(2, 3)).shape == (2, n_out)
+        assert "its head (Linear) gave" in " ".join(task.notes)
 
 
 def test_a_network_that_ends_in_softmax_is_refused() -> None:

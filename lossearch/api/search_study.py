@@ -93,8 +93,9 @@ def search(
             ``f(y_true, y_pred)``, "module:function" or a torchmetrics object; ``(f, "maximize")`` says which way it is
             better. Of two, as in
             ``["accuracy", "log_loss"]``, the first judges, and the search looks for good points by both.
-        model: a factory of networks, called with ``n_in`` and ``n_out`` where it takes them; "mlp", "cnn" or
-            "module:function".
+        model: a factory of networks, called with ``n_in`` and ``n_out`` where it takes them; a network itself, whose
+            weights every replicate starts from; "mlp", "cnn" or "module:function". Where a factory is not told of the
+            outputs, the network's last linear layer is replaced by one of the width that is needed.
         module: a LightningModule of your own, instead of ``model``: its class, a function that returns one, or
             "module:Class". It is trained as it is, by its own ``configure_optimizers`` and a Trainer; it is given the
             criterion and the learning rate.

@@ -70,7 +70,8 @@ def make_network(
     Args:
         model: the name of a built-in network, None for the default one; "module:function"; or a function that
             gives an nn.Module. It is called by name with those of n_in, n_out and input_shape that its
-            signature has, and with what it needs under other usual names (in_features, num_classes, ...).
+            signature has, and with what it needs under other usual names (in_features, num_classes, ...). Or a
+            network, of which copies are given.
         input_shape: shape of one row.
         rows: how many training rows there are.
         hidden: widths (channels) of a built-in network's hidden layers.
@@ -140,7 +141,8 @@ class Architecture:
         Raises:
             InputError: it cannot be found or built.
         """
-        made = (factory or self._imported()) if self.own else _built_in(self.name, self.arguments)
+        given = None if factory is None else own_factory(factory, NETWORKS)[0]
+        made = (given or self._imported()) if self.own else _built_in(self.name, self.arguments)
         network = Network(made, self.name, self.input_shape, DTYPES[self.dtype])
         return seeded_build(lambda: network(self.n_out), self.seed).eval()
 

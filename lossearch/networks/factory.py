@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import nn
@@ -15,23 +18,26 @@ from torch import nn
 from lossearch._imports import is_reference, lightning_classes, load_function
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError
+from lossearch.networks.own_head import Ended, ended
 
 Factory = Callable[..., nn.Module]
 _ALIASES = {
     **dict.fromkeys(
         ("in_features", "n_features", "num_features", "input_dim", "in_dim", "d_in", "input_size", "n_inputs",
-         "num_inputs", "n_features_in"),
+         "num_inputs", "n_features_in", "i"),
         "n_in",
     ),
     **dict.fromkeys(
         ("out_features", "output_dim", "out_dim", "d_out", "output_size", "n_outputs", "num_outputs", "n_classes",
-         "num_classes"),
+         "num_classes", "n_labels", "num_labels", "o"),
         "n_out",
     ),
     **dict.fromkeys(("in_shape", "row_shape"), "input_shape"),
     **dict.fromkeys(("in_channels", "in_chans", "n_channels", "num_channels"), "channels"),
 }  # fmt: skip
 """What a factory may call what it needs; an argument with a default is filled by its first name alone."""
+_CLASSES = ("n_classes", "num_classes", "n_labels", "num_labels")
+"""What else is filled though it has a default: a thousand classes are nobody's wish."""
 _REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -79,6 +85,28 @@ def widths(hidden: Sequence[int]) -> tuple[int, ...]:
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class Template:
+    """A factory that gives copies of one network: every replicate starts from its weights, but for its head."""
+
+    network: nn.Module
+
+    def __call__(self) -> nn.Module:
+        """Return a copy."""
+        return copy.deepcopy(self.network)
+
+    @cached_property
+    def name(self) -> str:
+        """The network's class, and a hash of its weights: other weights make another study."""
+        found = hashlib.blake2b(digest_size=4)
+        for key, tensor in self.network.state_dict().items():
+            found.update(key.encode())
+            if isinstance(tensor, torch.Tensor):
+                found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        of = type(self.network)
+        return f"{of.__module__}:<{of.__qualname__} {found.hexdigest()}>"
+
+
 @dataclass(frozen=True)
 class Network:
     """Builds a fresh network of a task under torch's global random state."""
@@ -94,19 +122,48 @@ class Network:
         Raises:
             InputError: the factory gives no nn.Module, or asks for something it is not offered.
         """
+        return self.ended(n_out).network
+
+    def ended(self, n_out: int) -> Ended:
+        """Return a fresh network with ``n_out`` outputs a row, and what was done to its head.
+
+        A factory that is not told of them may give any: its head is replaced then. That of a network that was
+        given itself is drawn anew each time.
+
+        Raises:
+            InputError: the factory gives no nn.Module, or asks for something it is not offered.
+        """
         n_in = math.prod(self.input_shape)
         offered = {"n_in": n_in, "n_out": n_out, "input_shape": self.input_shape}
-        positional, named = _given(self.factory, self.name, offered)
-        network = self.factory(*positional, **named)
+        call = _given(self.factory, self.name, offered)
+        network = self.factory(*call.positional, **call.named)
         if not isinstance(network, nn.Module):
             raise InputError(
                 f"Model {self.name} gave {type(network).__name__}; it must give a torch.nn.Module, fresh each time."
             )
         _refuse_lightning(network, f"Model {self.name} gave")
-        return network.to(self.dtype)
+        network = network.to(self.dtype)
+        if isinstance(self.factory, BuiltIn) or has_lazy_layers(network):
+            return Ended(network)
+        x = torch.zeros((2, *self.input_shape), dtype=self.dtype)
+        anew = isinstance(self.factory, Template)
+        return ended(network, None if call.told else n_out, x, anew=anew)
 
 
-def _given(factory: Factory, name: str, offered: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+def has_lazy_layers(network: nn.Module) -> bool:
+    """Return whether some weights have no size before the first forward pass."""
+    return any(isinstance(p, nn.parameter.UninitializedParameter) for p in network.parameters())
+
+
+class _Call(NamedTuple):
+    """What a factory is called with, and whether it is told how many outputs there are to be."""
+
+    positional: list[Any]
+    named: dict[str, Any]
+    told: bool
+
+
+def _given(factory: Factory, name: str, offered: Mapping[str, Any]) -> _Call:
     """Return what a factory is called with, by position where its signature leaves no other way.
 
     Raises:
@@ -115,16 +172,25 @@ def _given(factory: Factory, name: str, offered: Mapping[str, Any]) -> tuple[lis
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):
-        return [], {}
+        return _Call([], {}, told=False)
     needed = {p.name for p in parameters if p.default is p.empty} - {
         p.name for p in parameters if p.kind in _REST
     }
+    names = {p.name for p in parameters}
+    by_place = _by_place([p.name for p in parameters if p.name in needed - {*_ALIASES, *offered}])
+    aliases = {a: r for a, r in _ALIASES.items() if a in needed or (a in _CLASSES and a in names)} | by_place
     roles = {**offered, "channels": offered["input_shape"][0]}
-    values = {**{alias: roles[role] for alias, role in _ALIASES.items() if alias in needed}, **offered}
+    values = {**{alias: roles[role] for alias, role in aliases.items()}, **offered}
     _refuse_unknown([p for p in parameters if p.name in needed - values.keys()], name)
     positional = [values[p.name] for p in parameters if p.kind is p.POSITIONAL_ONLY and p.name in values]
     named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-    return positional, {k: v for k, v in values.items() if k in named}
+    told = "n_out" in names or "n_out" in aliases.values()
+    return _Call(positional, {k: v for k, v in values.items() if k in named}, told)
+
+
+def _by_place(needed: Sequence[str]) -> dict[str, str]:
+    """Return what two arguments of one letter each are for, whose names say nothing: inputs, then outputs."""
+    return dict(zip(needed, ("n_in", "n_out"), strict=True)) if [*map(len, needed)] == [1, 1] else {}
 
 
 def _refuse_unknown(strange: Sequence[inspect.Parameter], name: str) -> None:
@@ -169,10 +235,9 @@ def own_factory(model: Any, known: Iterable[str]) -> tuple[Factory, str]:
         return load_function(model, "model"), model
     _refuse_lightning(model, "model is")
     if isinstance(model, nn.Module):
-        raise InputError(
-            f"model is a {type(model).__name__} object, whose weights every replicate would share. "
-            f"Give a factory: lambda: {type(model).__name__}(...)."
-        )
+        model = Template(model)
+    if isinstance(model, Template):
+        return model, model.name
     if not callable(model):
         raise InputError(
             f"model is a {type(model).__name__}; give {', '.join(map(repr, known))}, 'module:function' or a function."

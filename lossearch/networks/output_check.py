@@ -11,7 +11,8 @@ from lossearch._text import size
 from lossearch.errors import InputError, LossearchError
 from lossearch.kinds import KINDS, TargetForm
 from lossearch.networks.applied_activation import applied_activation, output_range
-from lossearch.networks.factory import BuiltIn, Network
+from lossearch.networks.factory import BuiltIn, Network, Template, has_lazy_layers
+from lossearch.networks.own_head import Ended
 
 
 def _forward(network: nn.Module, x: Tensor, name: str) -> Tensor:
@@ -41,17 +42,18 @@ def _refuse_too_large(build: Network, n_out: int) -> None:
         )
 
 
-def _built(build: Network, n_out: int) -> tuple[nn.Module, nn.Module]:
-    """Return two fresh networks."""
+def _built(build: Network, n_out: int) -> tuple[Ended, nn.Module]:
+    """Return two fresh networks, one with what was done to its head."""
     try:
         _refuse_too_large(build, n_out)
-        network, another = build(n_out), build(n_out)
+        first, another = build.ended(n_out), build(n_out)
     except LossearchError:
         raise
     except (Exception, SystemExit) as error:
         raise InputError(f"Model {build.name} cannot be built: {type(error).__name__}: {error}") from error
+    network = first.network
     weights = list(network.parameters())
-    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in weights):
+    if has_lazy_layers(network):
         raise InputError(
             f"Model {build.name} has lazy layers, whose weights no seed would fix. Take n_in or input_shape as an "
             "argument and give each layer its size."
@@ -63,7 +65,7 @@ def _built(build: Network, n_out: int) -> tuple[nn.Module, nn.Module]:
             f"Model {build.name} gives the same weights every time, so one replicate would go on where another "
             "ended. Build the network inside the function."
         )
-    return network, another
+    return first, another
 
 
 def check_network(build: Network, x: Tensor, kind: str, n_out: int) -> tuple[nn.Module, tuple[str, ...]]:
@@ -82,7 +84,8 @@ def check_network(build: Network, x: Tensor, kind: str, n_out: int) -> tuple[nn.
             applies an activation to its output.
     """
     with isolated(0):
-        network, another = _built(build, n_out)
+        first, another = _built(build, n_out)
+        network = first.network
         output = _forward(network, x, build.name)
     rows = len(x)
     right = tuple(output.shape) == (rows, n_out) or (n_out == 1 and tuple(output.shape) == (rows,))
@@ -95,9 +98,21 @@ def check_network(build: Network, x: Tensor, kind: str, n_out: int) -> tuple[nn.
         raise InputError(f"Model {build.name} gives {output.dtype}; it must give floating-point numbers.")
     if isinstance(build.factory, BuiltIn):
         return network, ()
+    notes = _on_weights(build, first)
     with isolated(0):
         seen = output_range(another.eval(), x)
     found = applied_activation(seen, n_out, jointly=KINDS[kind].form is TargetForm.INDEX)
     if found is not None and found.certain:
         raise InputError(f"Model {build.name}: {found.words}")
-    return network, () if found is None else (f"model {build.name}: {found.words}",)
+    return network, (*notes, *(() if found is None else (f"model {build.name}: {found.words}",)))
+
+
+def _on_weights(build: Network, first: Ended) -> tuple[str, ...]:
+    """Return notes on a head that was replaced, and on weights that every replicate starts from."""
+    notes = [first.words] if first.words else []
+    if isinstance(build.factory, Template):
+        notes.append(
+            "every replicate starts from the weights that it was given with; for other first weights by seed, give a "
+            "function that builds it"
+        )
+    return tuple(f"model {build.name}: {note}" for note in notes)
