@@ -22,6 +22,7 @@ from lossearch import LossSearchClassifier, LossSearchRegressor
 from lossearch.config import KEYS
 from lossearch.estimators.options import IN_SEARCH, OWN_WORDS, search_options
 from lossearch.pairs.legality import find_pair
+from lossearch.training.workers.group import cores
 
 TINY = {"seeds": 1, "confirm_seeds": 0, "epochs": 10, "hidden": (8,), "lr": 0.03, "batch_size": 16}
 X, Y = make_blobs(90, centers=3, cluster_std=0.6, random_state=0)
@@ -338,6 +339,7 @@ def test_targets_that_are_none_are_refused_in_scikit_learns_words(y, words):
     ("x", "words"),
     [
         (X[:, 0], "Reshape your data"),
+        (pd.Series(X[:, 0]), "2-dimensional container"),
         (np.where(X > 2, np.inf, X), "infinity"),
         (X + 1j, "Complex"),
         (X[:1], "minimum of 2"),
@@ -354,6 +356,39 @@ def test_wrong_parameters_are_refused_by_fit_and_not_before():
     wrong = classifier(optimizer="no_such")
     with pytest.raises(lossearch.InputError, match="no_such"):
         wrong.fit(X, Y)
+
+
+@pytest.mark.parametrize(("cls", "task"), [(LossSearchClassifier, "count"), (LossSearchRegressor, "binary")])
+def test_a_task_of_the_other_estimator_is_refused(cls, task):
+    with pytest.raises(lossearch.InputError, match=f"task='{task}' is not for {cls.__name__}"):
+        cls(task=task).fit(X, Y == 1)
+
+
+def test_classes_without_an_order_are_refused():
+    with pytest.raises(lossearch.InputError, match="of type NoneType, str"):
+        classifier().fit(X, np.array(["a", None, "b"], dtype=object)[Y])
+
+
+def test_two_classes_as_one_of_several_are_scored_as_two_are():
+    found = classifier(task="multiclass").fit(X, Y == 1)
+    score = found.decision_function(X)
+    assert score.shape == (90,)
+    assert np.array_equal(score > 0, found.predict(X))
+    assert np.allclose(found.predict_proba(X)[:, 1], 1 / (1 + np.exp(-score)))
+
+
+def test_tensors_of_a_training_loop_are_rows(fitted):
+    found = classifier().fit(torch.tensor(X, requires_grad=True), torch.tensor(Y))
+    assert np.array_equal(found.predict_proba(torch.tensor(X)), fitted.predict_proba(X))
+
+
+def test_options_in_scikit_learns_ways():
+    options = search_options(classifier(hidden=16, n_jobs=-1))
+    assert (options["hidden"], options["sampler"]) == ([16], "qmc")
+    assert options["workers"] == cores()
+    assert search_options(classifier(n_jobs=-1000))["workers"] == 1
+    assert search_options(classifier())["workers"] == 1
+    assert search_options(classifier(mode="adaptive"))["sampler"] == "tpe"
 
 
 def test_groups_are_never_divided():

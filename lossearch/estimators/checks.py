@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 from lossearch.data.containers import plain
 from lossearch.data.rows import Array
 from lossearch.data.splits import Labels, too_few
+from lossearch.errors import InputError
 from lossearch.kinds import KINDS, TargetForm
 
 FEWEST = 2
@@ -45,7 +47,8 @@ class Targets:
 
 def is_table(x: Any) -> bool:
     """Return whether X has named columns, of whatever library."""
-    return hasattr(x, "__dataframe__") or hasattr(x, "__arrow_c_stream__") or isinstance(x, pd.DataFrame)
+    named = isinstance(x, pd.DataFrame) or hasattr(x, "__dataframe__") or hasattr(x, "__arrow_c_stream__")
+    return named and len(getattr(x, "shape", ())) == 2
 
 
 def rows(estimator: BaseEstimator, x: Any, *, reset: bool) -> Any:
@@ -60,6 +63,7 @@ def rows(estimator: BaseEstimator, x: Any, *, reset: bool) -> Any:
         ValueError: X is no table of samples, is empty, infinite or complex, or not as the estimator was fitted on.
     """
     fewest = FEWEST if reset else 1
+    x = plain(x) if isinstance(x, torch.Tensor) else x
     if not is_table(x):
         return validate_data(
             estimator, x, reset=reset, accept_sparse=True, dtype=None, ensure_all_finite="allow-nan",
@@ -86,7 +90,7 @@ def _plain(estimator: BaseEstimator, x: Any, y: Any) -> Array:
             f"This {type(estimator).__name__} estimator requires y to be passed, but the target y is None."
         )
     found = check_array(
-        plain(y, "y") if sparse.issparse(y) else y,
+        plain(y, "y") if sparse.issparse(y) or isinstance(y, torch.Tensor) else y,
         dtype=None,
         ensure_2d=False,
         ensure_min_samples=0,
@@ -104,11 +108,13 @@ def class_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) ->
     Raises:
         ValueError: y holds numbers that are no classes, a single class, or several columns of classes.
     """
+    asked = kind and _asked(kind, estimator, numbers=False)
     y = _plain(estimator, x, y)
+    _refuse_mixed(y)
     check_classification_targets(y)
     if type_of_target(y) == "multilabel-indicator":
         codes = y.astype(np.int64)
-        return Targets(kind or _kind_of(codes), codes, codes, np.arange(codes.shape[1]))
+        return Targets(asked or _kind_of(codes), codes, codes, np.arange(codes.shape[1]))
     if y.ndim != 1:
         raise ValueError(
             f"y has {y.shape[1]} columns, and not of 0 and 1 alone: multiclass-multioutput targets are not supported. "
@@ -122,7 +128,33 @@ def class_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) ->
     # names of classes are names, whatever they look like
     text = isinstance(classes[0], str)
     given = pd.Series(pd.Categorical(y.astype(str))) if text else y
-    return Targets(kind or _kind_of(codes.astype(str).astype(object)), given, codes, classes)
+    return Targets(asked or _kind_of(codes.astype(str).astype(object)), given, codes, classes)
+
+
+def _refuse_mixed(y: Array) -> None:
+    """Refuse names among other things, which have no order.
+
+    Raises:
+        InputError: there are such.
+    """
+    kinds = {type(v) for v in y.flat} if y.dtype == object else set()
+    if len(kinds) > 1 and any(issubclass(k, str) for k in kinds):
+        found = ", ".join(sorted(k.__name__ for k in kinds))
+        raise InputError(f"y holds objects of type {found}: give names alone, or numbers alone.")
+
+
+def _asked(kind: str, estimator: BaseEstimator, *, numbers: bool) -> str:
+    """Return the kind of task that is asked for.
+
+    Raises:
+        InputError: it is for the other estimator.
+    """
+    fit = [k.name for k in KINDS.values() if (k.form is TargetForm.REAL) is numbers]
+    if KINDS[kind].name not in fit:
+        raise InputError(
+            f"task={kind!r} is not for {type(estimator).__name__}; its tasks are {', '.join(fit)}."
+        )
+    return kind
 
 
 def _kind_of(y: Array) -> str:
@@ -136,8 +168,9 @@ def number_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) -
     Raises:
         ValueError: y holds no finite numbers.
     """
+    asked = kind and _asked(kind, estimator, numbers=True)
     y = _plain(estimator, x, y)
     y = check_array(y, dtype="numeric", ensure_2d=False, input_name="y", estimator=estimator).astype(
         np.float64
     )
-    return Targets(kind or next(k.name for k in KINDS.values() if k.fallback), y, y)
+    return Targets(asked or next(k.name for k in KINDS.values() if k.fallback), y, y)

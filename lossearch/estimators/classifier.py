@@ -91,7 +91,7 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         metric: str | Metric | None = None,
         class_weight: str | Mapping[Any, float] | None = None,
         model: str | Callable[..., nn.Module] | nn.Module | None = None,
-        hidden: Sequence[int] | None = None,
+        hidden: int | Sequence[int] | None = None,
         init: str | None = None,
         scale: bool = True,
         trials: int | None = None,
@@ -99,7 +99,7 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         confirm_seeds: int = 5,
         timeout: str | None = None,
         mode: str = "equal",
-        sampler: str = "qmc",
+        sampler: str | None = None,
         epochs: int | None = None,
         epoch: str = "last",
         batch_size: int | None = None,
@@ -204,6 +204,8 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         """
         found = self._predictions(X)
         score = _present(found.score)
+        if len(self.classes_) == score.shape[-1] == 2 and self.n_outputs_ == 1 and score.ndim == 2:
+            return _values(score[:, 1] - score[:, 0])
         if found.codes is not None:
             score = _above_threshold(found, self.criterion_.pair.activation)
         return _values(score)

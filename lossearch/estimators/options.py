@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, TypeVar
 
 from sklearn.base import BaseEstimator
@@ -11,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from lossearch.config import KEYS
 from lossearch.metrics.metric import Metric
+from lossearch.training.workers.group import cores
 
 C = TypeVar("C", bound=type)
 
@@ -32,6 +34,8 @@ OWN_WORDS: Mapping[str, str] = {
     "validation_fraction": "Share of the rows that points are judged on; the final model is fitted on all rows.",
     "test_fraction": "Share of the rows that are kept from the search and from the final model, for a verdict on rows "
     "that nothing has seen; None for none, and then validation rows judge.",
+    "sampler": "What chooses points: qmc, tpe, gp, random, grid, brute; by default qmc, which needs no rounds, and tpe where "
+    "mode is adaptive.",
     "n_jobs": "Processes that train at once, where that pays; None for 1, -1 for one a core.",
     "store": "Directory of the records; None for a temporary one, which is gone after fit.",
     "name": "Name of the study in the store; by default the class's.",
@@ -58,6 +62,9 @@ def search_options(estimator: BaseEstimator) -> dict[str, Any]:
     """Return what an estimator's parameters are of ``search``, but for data, epochs, records and what is printed."""
     given = estimator.get_params(deep=False)
     said = {name: value for name, value in given.items() if value is not None and name not in _ELSEWHERE}
+    if isinstance(said.get("hidden"), Integral):
+        said["hidden"] = [said["hidden"]]
+    said.setdefault("sampler", "qmc" if estimator.mode == "equal" else "tpe")
     return {
         **{IN_SEARCH.get(name, name): value for name, value in said.items()},
         "test": False if estimator.test_fraction is None else estimator.test_fraction,
@@ -67,8 +74,10 @@ def search_options(estimator: BaseEstimator) -> dict[str, Any]:
 
 
 def _workers(n_jobs: int | None) -> int | None:
-    """Return the processes of n_jobs: None is 1, and -1 one a core, which search has by default."""
-    return 1 if n_jobs is None else None if n_jobs == -1 else n_jobs
+    """Return the processes of n_jobs: None is 1, and -1 one a core, -2 one less, ..."""
+    if n_jobs is None or n_jobs >= 0:
+        return 1 if n_jobs is None else n_jobs
+    return max(1, cores() + 1 + n_jobs)
 
 
 def described(options: Mapping[str, Any]) -> list[str]:
