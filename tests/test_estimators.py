@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import os
 import pickle
 import warnings
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rich.console import Console
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_iris, make_blobs, make_multilabel_classification
 from sklearn.exceptions import NotFittedError
@@ -20,6 +22,7 @@ from sklearn.exceptions import NotFittedError
 import lossearch
 from lossearch import LossSearchClassifier, LossSearchRegressor
 from lossearch.config import KEYS
+from lossearch.errors import StoreError
 from lossearch.estimators.options import IN_SEARCH, OWN_WORDS, search_options
 from lossearch.pairs.legality import find_pair
 from lossearch.training.workers.group import cores
@@ -223,6 +226,34 @@ def test_nothing_is_left_where_no_store_is_named(tmp_path, monkeypatch):
     assert not found.result_.store.root.exists()
     assert found.result_.tied == ()
     assert "cross_entropy" in repr(found.result_)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda r: r.curves,
+        lambda r: r.study,
+        lambda r: r.model,
+        lambda r: r.fit(),
+        lambda r: r.evidence(),
+        lambda r: r.report(),
+        lambda r: r.folder,
+    ],
+)
+def test_what_was_temporary_says_that_it_is_gone(fitted, look):
+    with pytest.raises(StoreError, match="store=DIR"):
+        look(fitted.result_)
+
+
+def test_the_answer_stays():
+    found = classifier(confirm_seeds=2, seeds=1).fit(X, Y)
+    kept = pickle.loads(pickle.dumps(found)).result_  # noqa: S301 - our own
+    assert [r.pair for r in kept.verdict.ranking] == ["cross_entropy/softmax"]
+    assert kept.as_json()["best"]["pair"] == "cross_entropy/softmax"
+    assert len(kept.pareto) > 0
+    assert kept.confirmed.seeds
+    assert kept.config.train.epochs == 10
+    assert Console(file=io.StringIO()).print(kept.render()) is None
 
 
 def test_an_interrupted_fit_leaves_nothing_either(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +16,7 @@ from lossearch.api.result import Result
 from lossearch.data.sources import from_arrays
 from lossearch.data.splits import VALIDATION_SHARE
 from lossearch.errors import StudyMismatchError, StudyRunningError
+from lossearch.estimators.answer import Answer, answer_of
 from lossearch.estimators.checks import Targets
 from lossearch.estimators.options import described
 from lossearch.kinds import KINDS
@@ -94,7 +95,8 @@ def find(
     with records.opened() as place:
         result = _searched(x, targets.given, {**known, **place}, records.name)
         model = result.fit("train" if scarcity else "train+validation")
-        return Found(_kept(result), model, _history(result), _with_probabilities(result))
+        kept = answer_of(result) if records.store is not None else Answer.of(result)
+        return Found(kept, model, _history(result), _with_probabilities(result))
 
 
 def _searched(x: Any, y: Any, options: Mapping[str, Any], name: str) -> Result:
@@ -111,14 +113,6 @@ def _digest(x: Any, y: Any, options: Mapping[str, Any]) -> str:
         {k: v for k, v in options.items() if k not in {"groups", "validation", "listener", "store"}}
     )
     return hashlib.blake2b("\n".join([data, *settings]).encode(), digest_size=4).hexdigest()
-
-
-def _kept(result: Result) -> Result:
-    """Return a result that holds its answer itself, and no data: its records may go, and it can be pickled."""
-    kept = replace(result, prepared=None)
-    for name in ("config", "records", "confirmed", "verdict", "leaderboard", "leader", "recommended"):
-        getattr(kept, name)
-    return kept
 
 
 def _history(result: Result) -> list[dict[str, float]]:
