@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import optuna
 import torch
-from optuna.trial import BaseTrial, TrialState
+from optuna.trial import BaseTrial
 from torch import Tensor
 
 from lossearch.errors import InputError, RunFailedError
 from lossearch.integrations import lightning_packages, rules
+from lossearch.integrations.trial_log import TrialLog
 from lossearch.metrics.metric import SIGN
 from lossearch.training.contract import Divergence, Outcome
 from lossearch.training.finiteness import first_non_finite
 
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
-
-    from lossearch.integrations.tracking import Tracker, TrialSnapshot
 
     # Two Lightning packages have a Callback each, so no one class is the base: see `lightning_packages.attachable`.
     _Base: TypeAlias = Any
@@ -49,8 +48,14 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
     since no honest number is known here. The end is in the trial's user attributes ``lossearch.state``,
     ``lossearch.reason`` and ``lossearch.epoch``.
 
-    MLflow: with ``tracking_uri`` the trial is a run of its own in ``experiment``; otherwise, where the
-    trainer has an ``MLFlowLogger``, that run is tagged. Runs of pruned and diverged trials are FINISHED.
+    MLflow: with ``tracking_uri`` the trial is a run of its own in ``experiment``. Otherwise the run of the
+    trainer's ``MLFlowLogger`` is tagged, else the run that is active during ``fit``, one of ``mlflow.autolog``
+    included; an active run that was started in the objective gets the trial's parameters too. Runs of pruned and
+    diverged trials are FINISHED, where :meth:`value` is called after the run has ended::
+
+        with mlflow.start_run(nested=True):
+            trainer.fit(module, train_loader, val_loader)
+        return watch.value()
 
     Works in ``pytorch_lightning`` and ``lightning`` trainers, on one device. One instance serves one fit.
 
@@ -113,8 +118,6 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
             raise InputError(f"epoch is 'best' or 'last'; got {epoch!r}.")
         if diverged is not None and not math.isfinite(diverged):
             raise InputError(f"diverged is a finite number or None; got {diverged!r}.")
-        if experiment is not None and tracking_uri is None:
-            raise InputError("experiment needs tracking_uri, as in 'sqlite:////absolute/path/mlflow.db'.")
         rules.refuse_a_loss(trial, monitor)
         self.monitor = monitor
         self.outcome: Outcome | None = None
@@ -123,12 +126,10 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         """One sentence on the end."""
         self.values: list[float] = []
         """The monitored metric after each validation."""
+        self._log = TrialLog(trial, monitor, tracking_uri, experiment)
         self._trial = trial
-        self._study = trial.study if isinstance(trial, optuna.Trial) else None
-        self._sign = SIGN[rules.direction_of(self._study, direction, monitor)]
+        self._sign = SIGN[rules.direction_of(self._log.study, direction, monitor)]
         self._epoch, self._diverged = epoch, diverged
-        self._tracking = (tracking_uri, experiment)
-        self._tracker: Tracker | None = None
         self._used = False
         self._fitting = False
 
@@ -149,6 +150,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         if self.outcome is Outcome.DIVERGED and self._diverged is not None:
             return self._diverged
         if self.outcome is not Outcome.COMPLETED:
+            self._log.warn_within_run()
             raise optuna.TrialPruned(self.reason)
         if not self.values:
             raise InputError(
@@ -163,14 +165,14 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
 
     def state_dict(self) -> dict[str, Any]:
         """Return the values so far, as plain numbers."""
-        return {"trial": self._trial.number, "study": self._study_name(), "values": list(self.values)}
+        return {"trial": self._trial.number, "study": self._log.study_name, "values": list(self.values)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from a checkpoint's values; a new trial that continues an old one reports them again."""
         self.values = [float(v) for v in state_dict["values"]]
-        if (state_dict["trial"], state_dict["study"]) != (self._trial.number, self._study_name()):
+        if (state_dict["trial"], state_dict["study"]) != (self._trial.number, self._log.study_name):
             for step, value in enumerate(self.values):
-                self._report(value, step)
+                self._log.report(value, step)
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
         """Check that this callback can do its work here."""
@@ -191,7 +193,7 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:  # noqa: ARG002
         """Open the record: a search for a rate or a batch size by a Tuner has ended before this."""
         self._used = True
-        self._tracker = self._new_tracker(trainer)
+        self._log.open(trainer.loggers)
 
     def teardown(self, trainer: Trainer, pl_module: Any, stage: str) -> None:  # noqa: ARG002
         """Be as new after a fit that trained nothing of its own, such as a Tuner's."""
@@ -222,17 +224,17 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         self._look_at_weights(trainer, pl_module)
         if self.outcome is not None:
             return
-        self._report(value, len(self.values))
+        self._log.report(value, len(self.values))
         self.values.append(value)
-        if self._prunable() and self._trial.should_prune():
+        if self._log.should_prune():
             self._stop(
                 trainer,
                 Outcome.PRUNED,
                 f"{self.monitor} was {value:.4g} after validation {len(self.values)}, "
                 "and the study's pruner stopped it.",
             )
-        elif self._tracker is not None:
-            self._tracker.update(self._snapshot("RUNNING"))
+        else:
+            self._log.update(self.values)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Stop where weights are not finite: what a module steps by itself, it need not return the loss of."""
@@ -252,16 +254,9 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         interrupted = isinstance(exception, KeyboardInterrupt)
         reason = "interrupted" if interrupted else f"{type(exception).__name__}: {exception}"
         self._close(Outcome.FAILED, reason, "KILLED" if interrupted else "FAILED")
-        if interrupted and self._study is not None:
-            # Lightning turns the interrupt into SystemExit, which Optuna lets pass with the trial RUNNING.
-            self._study.tell(self._trial.number, state=TrialState.FAIL)
-
-    def _prunable(self) -> bool:
-        return self._study is None or len(self._study.directions) == 1
-
-    def _report(self, value: float, step: int) -> None:
-        if self._prunable():
-            self._trial.report(value, step)
+        if interrupted:
+            # Lightning turns the interrupt into SystemExit
+            self._log.fail()
 
     def _chosen(self) -> int:
         if self._epoch == "last":
@@ -285,36 +280,5 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
     def _close(self, outcome: Outcome, reason: str, status: str) -> None:
         self._fitting = False
         self.outcome, self.reason = outcome, reason
-        self._trial.set_user_attr("lossearch.state", str(outcome))
-        if reason:
-            self._trial.set_user_attr("lossearch.reason", reason)
-        if outcome is Outcome.COMPLETED and self.values:
-            self._trial.set_user_attr("lossearch.epoch", self._chosen() + 1)
-        if self._tracker is not None:
-            self._tracker.end(self._snapshot(status))
-
-    def _new_tracker(self, trainer: Trainer) -> Tracker | None:
-        # Imported here: mlflow takes a second, and most objectives need none of it.
-        uri, experiment = self._tracking
-        if uri is not None:
-            from lossearch.integrations.tracking import open_run
-
-            name = experiment or self._study_name() or "lossearch"
-            return open_run(uri, name, f"trial {self._trial.number}", self._snapshot("RUNNING"))
-        types = lightning_packages.logger_types()
-        logger = next((x for x in trainer.loggers if isinstance(x, types)), None)
-        if logger is None:
-            return None
-        from lossearch.integrations.tracking import tag_run
-
-        return tag_run(logger, self._snapshot("RUNNING"))
-
-    def _snapshot(self, status: str) -> TrialSnapshot:
-        from lossearch.integrations.tracking import TrialSnapshot
-
-        state = "running" if self.outcome is None else str(self.outcome)
-        tags = rules.tags(self._trial, self._study_name(), state, self.reason)
-        return TrialSnapshot(self.monitor, self.values, rules.searched(self._trial.params), tags, status)
-
-    def _study_name(self) -> str:
-        return "" if self._study is None else self._study.study_name
+        epoch = self._chosen() + 1 if outcome is Outcome.COMPLETED and self.values else None
+        self._log.close(outcome, reason, self.values, epoch, status)

@@ -15,6 +15,10 @@ from lossearch.errors import InputError
 from lossearch.metrics.metric import MINIMIZE, SIGN
 from lossearch.metrics.registry import METRICS
 
+TRIAL, STUDY = "lossearch.trial", "lossearch.study"
+STATE, PAIR, REASON = OF_ONE_TRIAL = ("lossearch.state", "lossearch.pair", "lossearch.reason")
+"""Tags of a run in MLflow."""
+
 _PART = re.compile(r"(?:train|training|val|valid|validation|test)[_/.\- ]")
 _A_LOSS = re.compile(rf"(?:{_PART.pattern})?loss(?:_epoch|_step)?")
 
@@ -94,10 +98,10 @@ def pair_of(params: Mapping[str, Any]) -> str:
 def tags(trial: BaseTrial, study: str, state: str, reason: str) -> dict[str, str]:
     """Return the tags of a trial's run; what there is nothing to say of is left out."""
     every = {
-        "lossearch.state": state,
-        "lossearch.trial": str(trial.number),
-        "lossearch.study": study,
-        "lossearch.pair": pair_of(trial.params),
-        "lossearch.reason": reason,
+        STATE: state,
+        TRIAL: str(trial.number),
+        STUDY: study,
+        PAIR: pair_of(trial.params),
+        REASON: reason,
     }
     return {k: v for k, v in every.items() if v}

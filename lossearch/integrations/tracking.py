@@ -8,18 +8,23 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from lossearch.errors import StoreError
+from lossearch.integrations.active_run import began_within
+from lossearch.integrations.rules import OF_ONE_TRIAL, STUDY, TRIAL
 
 FLUSH_SECONDS = 10.0
+SEVERAL = "several"
+"""The trial that a run names which was active during more than one."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,15 @@ class TrialSnapshot:
 class Tracker:
     """A run in MLflow, written by an explicit client and run id.
 
-    Where it is not the trial's ``own`` but the run of the trainer's MLFlowLogger, which writes and closes it, it
-    is given tags alone. A failing server is warned of and never raised: the trial goes on and counts.
+    The trial's ``own`` run is written whole and closed. Another's, which its owner writes and closes, is given tags;
+    and ``params``, as far as it has none of these names, where it is known to be a run of this trial alone. A failing
+    server is warned of and never raised: the trial goes on and counts.
     """
 
     client: MlflowClient
     run_id: str
-    own: bool
+    own: bool = False
+    params: bool = False
     _sent: int = 0
     _last: float = field(default_factory=time.monotonic)
 
@@ -54,26 +61,34 @@ class Tracker:
 
     def end(self, snapshot: TrialSnapshot) -> None:
         """Write what is left and close the run."""
-        self.write(snapshot)
+        # what the caller logs during training comes first, and MLflow keeps a parameter's first value
+        self.write(snapshot, params=self._missing(snapshot.params) if self.params else {})
         if self.own:
             with _warned():
                 self.client.set_terminated(self.run_id, snapshot.status)
 
-    def write(self, snapshot: TrialSnapshot) -> None:
-        """Write the tags, and into a run of its own parameters and new values."""
+    def write(self, snapshot: TrialSnapshot, params: Mapping[str, Any] | None = None) -> None:
+        """Write the tags, these parameters, and new values into a run of its own."""
         tags = [RunTag(k, v) for k, v in snapshot.tags.items()]
         now = time.time_ns() // 1_000_000
-        metrics, params = self._numbers(snapshot, now) if self.own else ([], [])
+        metrics = self._metrics(snapshot, now) if self.own else []
         with _warned():
-            self.client.log_batch(self.run_id, metrics, params, tags)
+            self.client.log_batch(
+                self.run_id, metrics, [Param(k, str(v)) for k, v in (params or {}).items()], tags
+            )
             self._sent = len(snapshot.values)
         self._last = time.monotonic()
 
-    def _numbers(self, snapshot: TrialSnapshot, now: int) -> tuple[list[Metric], list[Param]]:
+    def _missing(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        with _warned():
+            there = self.client.get_run(self.run_id).data.params
+            return {k: v for k, v in params.items() if k not in there}
+        return {}
+
+    def _metrics(self, snapshot: TrialSnapshot, now: int) -> list[Metric]:
         key = re.sub(r"[^\w\-. :/]", "_", snapshot.monitor, flags=re.ASCII)
         metrics = [Metric(key, v, now, step) for step, v in enumerate(snapshot.values)][self._sent :]
-        metrics += [Metric(k, float(v), now, 0) for k, v in snapshot.params.items() if k == "lr"]
-        return metrics, [Param(k, str(v)) for k, v in snapshot.params.items()]
+        return metrics + [Metric(k, float(v), now, 0) for k, v in snapshot.params.items() if k == "lr"]
 
 
 def open_run(uri: str, experiment: str, run_name: str, snapshot: TrialSnapshot) -> Tracker:
@@ -93,14 +108,36 @@ def open_run(uri: str, experiment: str, run_name: str, snapshot: TrialSnapshot) 
         run = client.create_run(experiment_id, run_name=run_name, tags=dict(snapshot.tags))
     except MlflowException as error:
         raise StoreError(f"Cannot write to MLflow at {uri}: {error.message}") from error
-    return Tracker(client, run.info.run_id, own=True)
+    return Tracker(client, run.info.run_id, own=True, params=True)
 
 
-def tag_run(logger: Any, snapshot: TrialSnapshot) -> Tracker:
-    """Return a tracker on the run of an MLFlowLogger."""
-    tracker = Tracker(logger.experiment, logger.run_id, own=False)
+def tag_run(client: MlflowClient, run_id: str, snapshot: TrialSnapshot) -> Tracker:
+    """Return a tracker on a run that is given tags alone."""
+    tracker = Tracker(client, run_id)
     tracker.write(snapshot)
     return tracker
+
+
+def join_run(run: Run, trial_start: datetime | None, snapshot: TrialSnapshot) -> Tracker | None:
+    """Return a tracker on the caller's active run, None where that run is one of several trials.
+
+    A run older than the trial may be the whole study's: the first trial tags it, and a second one takes back what is
+    not true of both.
+    """
+    client, run_id = MlflowClient(), run.info.run_id
+    if began_within(run, trial_start):
+        tracker = tag_run(client, run_id, snapshot)
+        tracker.params = True
+        return tracker
+    with _warned():
+        there = client.get_run(run_id).data.tags
+        if TRIAL not in there or all(there.get(k) == snapshot.tags.get(k) for k in (TRIAL, STUDY)):
+            return tag_run(client, run_id, snapshot)
+        for key in OF_ONE_TRIAL:
+            if key in there:
+                client.delete_tag(run_id, key)
+        client.set_tag(run_id, TRIAL, SEVERAL)
+    return None
 
 
 @contextmanager
