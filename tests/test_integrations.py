@@ -434,18 +434,6 @@ class TestCallback:
         tr.validate(module, loader(), verbose=False)
         assert sorted(study.trials[0].intermediate_values) == [0, 1]
 
-    def test_several_devices_are_refused(self, study):
-        watch = LossSearchCallback(study.ask(), "val_score")
-        two = pl.Trainer(
-            accelerator="cpu", devices=2, strategy="ddp_spawn", logger=False, enable_progress_bar=False
-        )
-        with pytest.raises(InputError) as caught:
-            watch.setup(two, Module(None, 0.1), "fit")
-        assert str(caught.value) == (
-            "LossSearchCallback works on one device; this trainer has 2 processes. "
-            "Use Trainer(devices=1, num_nodes=1), and one process a trial to use more devices."
-        )
-
     def test_a_checkpoint_continues_the_trial(self, study, tmp_path):
         trial = study.ask()
         watch = LossSearchCallback(trial, "val_score")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-import optuna
 import torch
-from optuna.trial import BaseTrial
 from torch import Tensor
 
-from lossearch.errors import InputError, RunFailedError
+from lossearch.errors import InputError
 from lossearch.integrations import lightning_packages, rules
-from lossearch.integrations.trial_log import TrialLog
-from lossearch.metrics.metric import SIGN
+from lossearch.integrations.ranks import Ranks
+from lossearch.integrations.watched import Watched
 from lossearch.training.contract import Divergence, Outcome
 from lossearch.training.finiteness import first_non_finite
 
@@ -27,7 +26,7 @@ else:
     _Base = object
 
 
-class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen when an instance is made
+class LossSearchCallback(Watched, _Base):  # type: ignore[misc]  # the base is chosen when an instance is made
     """Watches one trial's training: reports the metric, prunes, stops on non-finite values, keeps a record.
 
     After every validation (the sanity check aside) the monitored metric is reported to Optuna under the
@@ -57,10 +56,20 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
             trainer.fit(module, train_loader, val_loader)
         return watch.value()
 
-    Works in ``pytorch_lightning`` and ``lightning`` trainers, on one device. One instance serves one fit.
+    Works in ``pytorch_lightning`` and ``lightning`` trainers; one instance serves one fit. Where several processes
+    train one model (``strategy="ddp"``), rank zero has the trial, alone reports and decides for all, and the others
+    are given None, to :func:`lossearch.suggest` too. :meth:`value` gives or raises the same on each::
+
+        torch.distributed.init_process_group("gloo")  # started by: torchrun --nproc-per-node 2 script.py
+        if torch.distributed.get_rank() == 0:
+            study.optimize(objective, n_trials=20)
+        else:
+            for _ in range(20):
+                with contextlib.suppress(optuna.TrialPruned):
+                    objective(None)
 
     Args:
-        trial: the trial that Optuna gave to the objective.
+        trial: the trial that Optuna gave to the objective; None on ranks other than zero.
         monitor: a metric logged in validation. It is never a loss where the trial chose between losses.
         direction: "maximize" or "minimize"; the study's by default, which must be that of a known metric.
         epoch: which validation gives the value, "best" or "last".
@@ -100,79 +109,15 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
 
     def __new__(cls, *_: object, **__: object) -> Self:
         """Make an instance of this class that also is a Callback of the imported Lightning packages."""
-        return object.__new__(lightning_packages.attachable(cls, lightning_packages.callback_types()))
+        return lightning_packages.bare(cls)
 
-    def __init__(
-        self,
-        trial: BaseTrial,
-        monitor: str,
-        *,
-        direction: str | None = None,
-        epoch: str = "best",
-        diverged: float | None = None,
-        tracking_uri: str | None = None,
-        experiment: str | None = None,
-    ) -> None:
-        super().__init__()
-        if epoch not in ("best", "last"):
-            raise InputError(f"epoch is 'best' or 'last'; got {epoch!r}.")
-        if diverged is not None and not math.isfinite(diverged):
-            raise InputError(f"diverged is a finite number or None; got {diverged!r}.")
-        rules.refuse_a_loss(trial, monitor)
-        self.monitor = monitor
-        self.outcome: Outcome | None = None
-        """How the training ended; None until it has."""
-        self.reason = ""
-        """One sentence on the end."""
-        self.values: list[float] = []
-        """The monitored metric after each validation."""
-        self._log = TrialLog(trial, monitor, tracking_uri, experiment)
-        self._trial = trial
-        self._sign = SIGN[rules.direction_of(self._log.study, direction, monitor)]
-        self._epoch, self._diverged = epoch, diverged
-        self._used = False
-        self._fitting = False
-
-    def value(self) -> float:
-        """Return what the objective returns: the metric at its best (or last) validation.
-
-        Raises:
-            optuna.TrialPruned: the trial was pruned, or it diverged and ``diverged`` is not given.
-            RunFailedError: the training raised.
-            InputError: there was no training, or no validation in it.
-        """
-        if self.outcome is None:
-            raise InputError(
-                "value() is for after trainer.fit, with this callback in the trainer's callbacks."
-            )
-        if self.outcome is Outcome.FAILED:
-            raise RunFailedError(f"Trial {self._trial.number} failed: {self.reason}")
-        if self.outcome is Outcome.DIVERGED and self._diverged is not None:
-            return self._diverged
-        if self.outcome is not Outcome.COMPLETED:
-            self._log.warn_within_run()
-            raise optuna.TrialPruned(self.reason)
-        if not self.values:
-            raise InputError(
-                f"{self.reason} Give trainer.fit validation data, and log {self.monitor!r} there."
-            )
-        return self.values[self._chosen()]
+    def __reduce__(self) -> tuple[Any, ...]:
+        return lightning_packages.bare, (lightning_packages.declared(type(self)),), vars(self)
 
     @property
     def state_key(self) -> str:
         """The name of this callback's state in a checkpoint."""
         return "LossSearchCallback"
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the values so far, as plain numbers."""
-        return {"trial": self._trial.number, "study": self._log.study_name, "values": list(self.values)}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from a checkpoint's values; a new trial that continues an old one reports them again."""
-        self.values = [float(v) for v in state_dict["values"]]
-        if (state_dict["trial"], state_dict["study"]) != (self._trial.number, self._log.study_name):
-            for step, value in enumerate(self.values):
-                self._log.report(value, step)
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:  # noqa: ARG002 - Lightning's signature
         """Check that this callback can do its work here."""
@@ -180,20 +125,30 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
             return
         if self._used:
             raise InputError(
-                f"This LossSearchCallback watched a fit already (trial {self._trial.number}). Make a new one "
+                f"This LossSearchCallback watched a fit already ({self._name.lower()}). Make a new one "
                 f"for each trial: callbacks=[LossSearchCallback(trial, monitor={self.monitor!r})]."
             )
-        if trainer.world_size > 1:
-            raise InputError(
-                f"LossSearchCallback works on one device; this trainer has {trainer.world_size} processes. "
-                "Use Trainer(devices=1, num_nodes=1), and one process a trial to use more devices."
-            )
+        if os.getpid() != self._process:
+            raise InputError(rules.ELSEWHERE)
+        self._ranks = Ranks(trainer.strategy, trainer.global_rank, trainer.world_size)
+        if self._ranks.rank != 0:
+            # what another rank was given, such as a copy, is not to be written to
+            self._log = None
+        self._sign = self._ranks.on_zero(self._known_sign)
         self._fitting = True
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:  # noqa: ARG002
         """Open the record: a search for a rate or a batch size by a Tuner has ended before this."""
         self._used = True
-        self._log.open(trainer.loggers)
+        self._ranks.on_zero(lambda: self._log.open(trainer.loggers) if self._log is not None else None)
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Check that every rank trains the same point."""
+        mine = rules.trained(pl_module, trainer.optimizers)
+        zero = self._ranks.told(mine)
+        other = self._ranks.first(mine != zero)
+        if other is not None:
+            raise InputError(rules.unlike(zero, self._ranks.told(mine, by=other), other))
 
     def teardown(self, trainer: Trainer, pl_module: Any, stage: str) -> None:  # noqa: ARG002
         """Be as new after a fit that trained nothing of its own, such as a Tuner's."""
@@ -208,33 +163,30 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         batch_idx: int,  # noqa: ARG002
     ) -> None:
         """Stop at the first loss that is not finite."""
+        if self.outcome is not None:
+            return
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-        if isinstance(loss, Tensor) and self.outcome is None and not bool(torch.isfinite(loss).all()):
-            self._diverge(trainer, "loss", float(loss.detach().float().mean()))
+        bad = isinstance(loss, Tensor) and not bool(torch.isfinite(loss).all())
+        self._diverge(trainer, "loss", float(loss.detach().float().mean()) if bad else None)  # type: ignore[union-attr]
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Report the metric; stop where it is not finite or the pruner says so."""
         if trainer.sanity_checking or not self._fitting or self.outcome is not None:
             return
-        if self.monitor not in trainer.callback_metrics:
-            raise InputError(rules.absent(self.monitor, trainer.callback_metrics))
-        value = float(trainer.callback_metrics[self.monitor])
-        if not math.isfinite(value):
-            self._diverge(trainer, self.monitor, value)
+        value = self._ranks.on_zero(lambda: rules.monitored(self.monitor, trainer.callback_metrics))
+        mine = float(trainer.callback_metrics.get(self.monitor, value))
+        self._diverge(trainer, self.monitor, None if math.isfinite(mine) else mine)
         self._look_at_weights(trainer, pl_module)
         if self.outcome is not None:
             return
-        self._log.report(value, len(self.values))
         self.values.append(value)
-        if self._log.should_prune():
+        if self._ranks.on_zero(self._reported):
             self._stop(
                 trainer,
                 Outcome.PRUNED,
                 f"{self.monitor} was {value:.4g} after validation {len(self.values)}, "
                 "and the study's pruner stopped it.",
             )
-        else:
-            self._log.update(self.values)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Stop where weights are not finite: what a module steps by itself, it need not return the loss of."""
@@ -254,31 +206,24 @@ class LossSearchCallback(_Base):  # type: ignore[misc]  # the base is chosen whe
         interrupted = isinstance(exception, KeyboardInterrupt)
         reason = "interrupted" if interrupted else f"{type(exception).__name__}: {exception}"
         self._close(Outcome.FAILED, reason, "KILLED" if interrupted else "FAILED")
-        if interrupted:
+        if interrupted and self._log is not None:
             # Lightning turns the interrupt into SystemExit
             self._log.fail()
 
-    def _chosen(self) -> int:
-        if self._epoch == "last":
-            return len(self.values) - 1
-        return max(range(len(self.values)), key=lambda i: self._sign * self.values[i])
-
     def _look_at_weights(self, trainer: Trainer, pl_module: Any) -> None:
-        bad = first_non_finite(pl_module.parameters()) if self.outcome is None else None
-        if bad is not None:
-            self._diverge(trainer, "weights", bad)
+        if self.outcome is None:
+            self._diverge(trainer, "weights", first_non_finite(pl_module.parameters()))
 
-    def _diverge(self, trainer: Trainer, what: str, value: float) -> None:
+    def _diverge(self, trainer: Trainer, what: str, value: float | None) -> None:
+        """Stop every rank where one of them has a value that is not finite."""
+        rank = self._ranks.first(value is not None)
+        if rank is None:
+            return
         lr = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else math.nan
-        where = Divergence(what, trainer.global_step, trainer.current_epoch + 1, value, float(lr))
-        self._stop(trainer, Outcome.DIVERGED, f"{where}.")
+        mine = Divergence(what, trainer.global_step, trainer.current_epoch + 1, value or math.nan, float(lr))
+        on = f" on rank {rank}" if self._ranks.count > 1 else ""
+        self._stop(trainer, Outcome.DIVERGED, f"{self._ranks.told(mine, by=rank)}{on}.")
 
     def _stop(self, trainer: Trainer, outcome: Outcome, reason: str) -> None:
         self.outcome, self.reason = outcome, reason
         trainer.should_stop = True
-
-    def _close(self, outcome: Outcome, reason: str, status: str) -> None:
-        self._fitting = False
-        self.outcome, self.reason = outcome, reason
-        epoch = self._chosen() + 1 if outcome is Outcome.COMPLETED and self.values else None
-        self._log.close(outcome, reason, self.values, epoch, status)

@@ -33,6 +33,18 @@ def attachable(cls: type[T], callbacks: tuple[type, ...]) -> type[T]:
     return _subclass(cast("Hashable", cls), missing) if missing else cls
 
 
+def bare(cls: type[T]) -> T:
+    """Return an instance before its ``__init__``, a Callback of each package that is imported."""
+    return object.__new__(attachable(cls, callback_types()))
+
+
+def declared(cls: type[T]) -> type[T]:
+    """Return the class that :func:`attachable` made this one of: another process finds it by its name."""
+    found: type[T] = vars(cls).get("_declared", cls)
+    return found
+
+
 @functools.cache
 def _subclass(cls: Any, callbacks: tuple[type, ...]) -> Any:
-    return type(cls.__name__, (cls, *callbacks), {"__module__": cls.__module__, "__doc__": cls.__doc__})
+    known = {"__module__": cls.__module__, "__doc__": cls.__doc__, "_declared": cls}
+    return type(cls.__name__, (cls, *callbacks), known)

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
+import torch
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import BaseTrial
+from torch import nn
 
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError
 from lossearch.metrics.metric import MINIMIZE, SIGN
 from lossearch.metrics.registry import METRICS
+from lossearch.pairs import Criterion
 
 TRIAL, STUDY = "lossearch.trial", "lossearch.study"
 STATE, PAIR, REASON = OF_ONE_TRIAL = ("lossearch.state", "lossearch.pair", "lossearch.reason")
 """Tags of a run in MLflow."""
+
+ELSEWHERE = (
+    "LossSearchCallback was made in another process than the one that trains: of what strategies such as ddp_spawn, "
+    "ddp_fork and ddp_notebook train nothing of a callback comes back. Use strategy='ddp'."
+)
 
 _PART = re.compile(r"(?:train|training|val|valid|validation|test)[_/.\- ]")
 _A_LOSS = re.compile(rf"(?:{_PART.pattern})?loss(?:_epoch|_step)?")
@@ -71,6 +79,31 @@ def refuse_a_loss(trial: BaseTrial, monitor: str) -> None:
                     f"monitor={monitor!r} would compare values of different losses ({', '.join(losses)}), "
                     "which have different units. Monitor a metric, such as 'val_accuracy'."
                 )
+
+
+def monitored(monitor: str, logged: Mapping[str, Any]) -> float:
+    """Return the monitored number of what validation logged.
+
+    Raises:
+        InputError: it is not among it.
+    """
+    if monitor not in logged:
+        raise InputError(absent(monitor, logged))
+    return float(logged[monitor])
+
+
+def trained(module: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> list[str]:
+    """Return in words which criteria and learning rates a module is trained with."""
+    criteria = [m.extra_repr() for m in module.modules() if isinstance(m, Criterion)]
+    return [*criteria, *(f"lr {float(g['lr']):.6g}" for o in optimizers for g in o.param_groups)]
+
+
+def unlike(zero: Sequence[str], other: Sequence[str], rank: int) -> str:
+    """Return the sentence for two ranks that train different points."""
+    return (
+        f"Rank zero trains {', '.join(zero)}, and rank {rank} {', '.join(other)}: one model has one loss. Ask Optuna "
+        "on rank zero alone, and give the others its point: suggest(None) there, or a FixedTrial of its parameters."
+    )
 
 
 def absent(monitor: str, logged: Iterable[str]) -> str:

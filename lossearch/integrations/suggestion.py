@@ -11,7 +11,8 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import BaseTrial
 
 from lossearch.config import make_config
-from lossearch.errors import IllegalPairError, InputError, StudyMismatchError, refuse
+from lossearch.errors import IllegalPairError, InputError, RunFailedError, StudyMismatchError, refuse
+from lossearch.integrations.ranks import publish, taken
 from lossearch.kinds import KINDS, TargetFacts
 from lossearch.losses import ACTIVATIONS, Activation, Loss, as_loss, losses_for
 from lossearch.pairs import Pair, find_loss, find_pair, for_other_tasks, legal_pairs
@@ -25,7 +26,7 @@ N = TypeVar("N", Activation, Loss, Pair)
 
 
 def suggest(
-    trial: BaseTrial,
+    trial: BaseTrial | None,
     task: str = "binary",
     *,
     losses: Sequence[str | Loss | Callable[..., Any]] | None = None,
@@ -42,8 +43,11 @@ def suggest(
     scale and the loss's own parameters under names such as ``focal.gamma``. All values are strings and
     numbers, so any storage takes them, and ``FixedTrial`` and enqueued trials work.
 
+    Where ``torch.distributed`` runs, rank zero has the trial; the others call this with None, once for each of its
+    calls, and get the same point.
+
     Args:
-        trial: the trial that Optuna gave to the objective.
+        trial: the trial that Optuna gave to the objective; None on ranks other than zero.
         task: the kind of task, a name of ``lossearch.kinds.KINDS``.
         losses: names, losses of your own or where they are ("module:function"); every loss of the kind by default.
         activations: output activations; each loss's usual ones by default.
@@ -65,10 +69,33 @@ def suggest(
         ('softmax', 'multiclass')
     """
     space = _space(task, losses, activations, pairs, lr, params, facts)
+    if trial is None:
+        return _point_of_rank_zero(space)
+    try:
+        name, values = _suggested(trial, space, prefix)
+    except Exception as error:
+        publish({"problem": str(error)})
+        raise
+    publish({"pair": name, "values": values})
+    return space.point(name, values)
+
+
+def _point_of_rank_zero(space: Space) -> Point:
+    said = taken()
+    if "problem" in said:
+        raise RunFailedError(f"Rank zero has no point: {said['problem']}")
+    if said["pair"] not in space.names:
+        raise InputError(
+            f"Rank zero trains {said['pair']}, which the space of this rank has not: {', '.join(space.names)}. "
+            "Call suggest with the same arguments on every rank, once for each call of rank zero."
+        )
+    return space.point(said["pair"], said["values"])
+
+
+def _suggested(trial: BaseTrial, space: Space, prefix: str) -> tuple[str, dict[str, Value]]:
     choice = f"{prefix}pair"
     name = _asked(lambda: trial.suggest_categorical(choice, space.names), trial, choice, space.names)
-    values = {d.name: _value(trial, prefix, d) for d in space.dimensions(name)}
-    return space.point(name, values)
+    return name, {d.name: _value(trial, prefix, d) for d in space.dimensions(name)}
 
 
 def _space(

@@ -12,6 +12,7 @@ from optuna.trial import BaseTrial, TrialState
 from lossearch.errors import InputError
 from lossearch.integrations import lightning_packages, rules
 from lossearch.integrations.active_run import active_run, is_active
+from lossearch.metrics.metric import SIGN
 from lossearch.training.contract import Outcome
 
 if TYPE_CHECKING:
@@ -41,10 +42,23 @@ class TrialLog:
         self._monitor, self._uri, self._experiment = monitor, tracking_uri, experiment
         self._tracker: Tracker | None = None
 
+    def __getstate__(self) -> dict[str, object]:
+        """Return nothing: another process, to which a trial cannot be sent, is told that it cannot use this."""
+        return {}
+
     @property
     def study_name(self) -> str:
         """The study's name, '' where the trial has no study."""
         return "" if self.study is None else self.study.study_name
+
+    def checked_sign(self, direction: str | None) -> int:
+        """Return 1 where greater values of the metric are better, else -1.
+
+        Raises:
+            InputError: the direction is not known, contradicts the study, or the metric cannot judge this trial.
+        """
+        rules.refuse_a_loss(self.trial, self._monitor)
+        return SIGN[rules.direction_of(self.study, direction, self._monitor)]
 
     def open(self, loggers: Sequence[Any]) -> None:
         """Find or begin the run in MLflow.
