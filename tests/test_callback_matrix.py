@@ -246,8 +246,11 @@ def test_a_resumed_training_goes_on_counting(same, pl, study, tmp_path):
 
 @pytest.mark.parametrize("options", [{}, {"val_check_interval": 0.5}, {"check_val_every_n_epoch": 2}])
 def test_a_training_resumed_from_a_kept_checkpoint_reports_no_validation_twice(options, pl, study, tmp_path):
+    def every(pl, path):
+        return [pl.callbacks.ModelCheckpoint(path, monitor="val_score", save_top_k=-1, save_last=True)]
+
     kept = {**options, "max_epochs": 2, "enable_checkpointing": True}
-    first, *_ = fitted(pl, Situation(0, kept, callbacks=checkpoints), study.ask(), tmp_path)
+    first, *_ = fitted(pl, Situation(0, kept, callbacks=every), study.ask(), tmp_path)
     resumed = Situation(0, {**options, "max_epochs": 4})
     watch, *_ = fitted(pl, resumed, study.ask(), tmp_path, ckpt_path=tmp_path / "last.ckpt")
     assert watch.values[: len(first.values)] == first.values
