@@ -47,6 +47,10 @@ class LossSearchCallback(Watched, _Base):  # type: ignore[misc]  # the base is c
     since no honest number is known here. The end is in the trial's user attributes ``lossearch.state``,
     ``lossearch.reason`` and ``lossearch.epoch``.
 
+    What the loss did on the way is in :attr:`behaviour`, in the trial's user attribute ``lossearch.behaviour`` and in
+    the trial's run in MLflow (``loss_gradient_norm``, ...): norm of the gradient, rows without a gradient, size of raw
+    outputs, saturation, seen at one step in twenty.
+
     MLflow: with ``tracking_uri`` the trial is a run of its own in ``experiment``. Otherwise the run of the
     trainer's ``MLFlowLogger`` is tagged, else the run that is active during ``fit``, one of ``mlflow.autolog``
     included; an active run that was started in the objective gets the trial's parameters too. Runs of pruned and
@@ -149,10 +153,20 @@ class LossSearchCallback(Watched, _Base):  # type: ignore[misc]  # the base is c
         other = self._ranks.first(mine != zero)
         if other is not None:
             raise InputError(rules.unlike(zero, self._ranks.told(mine, by=other), other))
+        self._recorder.attach(pl_module)
 
     def teardown(self, trainer: Trainer, pl_module: Any, stage: str) -> None:  # noqa: ARG002
         """Be as new after a fit that trained nothing of its own, such as a Tuner's."""
         self._fitting = False
+        self._recorder.detach()
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+        """Look at what the loss does in some batches."""
+        self._recorder.batch_begins()
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: Any, optimizer: Any) -> None:  # noqa: ARG002
+        """Look at the gradients of some steps."""
+        self._recorder.before_step(pl_module)
 
     def on_train_batch_end(
         self,
@@ -163,6 +177,7 @@ class LossSearchCallback(Watched, _Base):  # type: ignore[misc]  # the base is c
         batch_idx: int,  # noqa: ARG002
     ) -> None:
         """Stop at the first loss that is not finite."""
+        self._recorder.batch_ends()
         if self.outcome is not None:
             return
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
@@ -173,6 +188,7 @@ class LossSearchCallback(Watched, _Base):  # type: ignore[misc]  # the base is c
         """Report the metric; stop where it is not finite or the pruner says so."""
         if trainer.sanity_checking or not self._fitting or self.outcome is not None:
             return
+        self._recorder.validated(trainer.global_step, trainer.current_epoch + 1)
         value = self._ranks.on_zero(lambda: rules.monitored(self.monitor, trainer.callback_metrics))
         mine = float(trainer.callback_metrics.get(self.monitor, value))
         self._diverge(trainer, self.monitor, None if math.isfinite(mine) else mine)
@@ -221,8 +237,10 @@ class LossSearchCallback(Watched, _Base):  # type: ignore[misc]  # the base is c
             return
         lr = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else math.nan
         mine = Divergence(what, trainer.global_step, trainer.current_epoch + 1, value or math.nan, float(lr))
+        found = self._ranks.told(mine, by=rank)
+        self.first_non_finite_step = found.step
         on = f" on rank {rank}" if self._ranks.count > 1 else ""
-        self._stop(trainer, Outcome.DIVERGED, f"{self._ranks.told(mine, by=rank)}{on}.")
+        self._stop(trainer, Outcome.DIVERGED, f"{found}{on}.")
 
     def _stop(self, trainer: Trainer, outcome: Outcome, reason: str) -> None:
         self.outcome, self.reason = outcome, reason

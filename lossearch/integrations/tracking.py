@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 import warnings
@@ -23,6 +24,8 @@ from lossearch.integrations.active_run import began_within
 from lossearch.integrations.rules import OF_ONE_TRIAL, STUDY, TRIAL
 
 FLUSH_SECONDS = 10.0
+MOST = 1000
+"""Metrics that MLflow takes in one call."""
 SEVERAL = "several"
 """The trial that a run names which was active during more than one."""
 
@@ -42,14 +45,15 @@ class TrialSnapshot:
 class Tracker:
     """A run in MLflow, written by an explicit client and run id.
 
-    The trial's ``own`` run is written whole and closed. Another's, which its owner writes and closes, is given tags;
-    and ``params``, as far as it has none of these names, where it is known to be a run of this trial alone. A failing
-    server is warned of and never raised: the trial goes on and counts.
+    The trial's ``own`` run is written whole and closed. Another's, which its owner writes and closes, is given tags,
+    and what the loss did where it is a run of this trial ``alone``; with ``params`` the trial's parameters too, as far
+    as it has none of these names. A failing server is warned of and never raised: the trial goes on and counts.
     """
 
     client: MlflowClient
     run_id: str
     own: bool = False
+    alone: bool = True
     params: bool = False
     _sent: int = 0
     _last: float = field(default_factory=time.monotonic)
@@ -59,10 +63,15 @@ class Tracker:
         if self.own and time.monotonic() - self._last > FLUSH_SECONDS:
             self.write(TrialSnapshot(snapshot.monitor, snapshot.values))
 
-    def end(self, snapshot: TrialSnapshot) -> None:
-        """Write what is left and close the run."""
+    def end(self, snapshot: TrialSnapshot, behaviour: Sequence[Mapping[str, float]] = ()) -> None:
+        """Write what is left, with what the loss did before each validation, and close the run."""
         # what the caller logs during training comes first, and MLflow keeps a parameter's first value
         self.write(snapshot, params=self._missing(snapshot.params) if self.params else {})
+        if self.alone:
+            now = time.time_ns() // 1_000_000
+            measured = ((step, k, v) for step, found in enumerate(behaviour) for k, v in found.items())
+            with _warned():
+                self._send([Metric(f"loss_{k}", v, now, step) for step, k, v in measured if math.isfinite(v)])
         if self.own:
             with _warned():
                 self.client.set_terminated(self.run_id, snapshot.status)
@@ -73,11 +82,18 @@ class Tracker:
         now = time.time_ns() // 1_000_000
         metrics = self._metrics(snapshot, now) if self.own else []
         with _warned():
-            self.client.log_batch(
-                self.run_id, metrics, [Param(k, str(v)) for k, v in (params or {}).items()], tags
-            )
+            self._send(metrics, [Param(k, str(v)) for k, v in (params or {}).items()], tags)
             self._sent = len(snapshot.values)
         self._last = time.monotonic()
+
+    def _send(
+        self, metrics: Sequence[Metric], params: Sequence[Param] = (), tags: Sequence[RunTag] = ()
+    ) -> None:
+        """Write as many at a time as MLflow takes."""
+        if params or tags:
+            self.client.log_batch(self.run_id, (), params, tags)
+        for start in range(0, len(metrics), MOST):
+            self.client.log_batch(self.run_id, metrics[start : start + MOST])
 
     def _missing(self, params: Mapping[str, Any]) -> dict[str, Any]:
         with _warned():
@@ -111,9 +127,9 @@ def open_run(uri: str, experiment: str, run_name: str, snapshot: TrialSnapshot) 
     return Tracker(client, run.info.run_id, own=True, params=True)
 
 
-def tag_run(client: MlflowClient, run_id: str, snapshot: TrialSnapshot) -> Tracker:
-    """Return a tracker on a run that is given tags alone."""
-    tracker = Tracker(client, run_id)
+def tag_run(client: MlflowClient, run_id: str, snapshot: TrialSnapshot, *, alone: bool = True) -> Tracker:
+    """Return a tracker on a run that another writes and closes; ``alone`` where it is of this trial only."""
+    tracker = Tracker(client, run_id, alone=alone)
     tracker.write(snapshot)
     return tracker
 
@@ -132,7 +148,7 @@ def join_run(run: Run, trial_start: datetime | None, snapshot: TrialSnapshot) ->
     with _warned():
         there = client.get_run(run_id).data.tags
         if TRIAL not in there or all(there.get(k) == snapshot.tags.get(k) for k in (TRIAL, STUDY)):
-            return tag_run(client, run_id, snapshot)
+            return tag_run(client, run_id, snapshot, alone=False)
         for key in OF_ONE_TRIAL:
             if key in there:
                 client.delete_tag(run_id, key)

@@ -12,6 +12,7 @@ from optuna.trial import BaseTrial, TrialState
 from lossearch.errors import InputError
 from lossearch.integrations import lightning_packages, rules
 from lossearch.integrations.active_run import active_run, is_active
+from lossearch.integrations.behaviour import LossBehaviour, as_attribute
 from lossearch.metrics.metric import SIGN
 from lossearch.training.contract import Outcome
 
@@ -86,7 +87,13 @@ class TrialLog:
             self._tracker.update(self._snapshot(values))
 
     def close(
-        self, outcome: Outcome, reason: str, values: Sequence[float], epoch: int | None, status: str
+        self,
+        outcome: Outcome,
+        reason: str,
+        values: Sequence[float],
+        epoch: int | None,
+        status: str,
+        behaviour: Sequence[LossBehaviour] = (),
     ) -> None:
         """Write how the trial ended.
 
@@ -96,14 +103,18 @@ class TrialLog:
             values: the metric after each validation.
             epoch: the validation that gives its value, from 1, where it has one.
             status: of the trial's own run in MLflow.
+            behaviour: what the loss did before each validation.
         """
         self.trial.set_user_attr(rules.STATE, str(outcome))
         if reason:
             self.trial.set_user_attr(rules.REASON, reason)
         if epoch is not None:
             self.trial.set_user_attr("lossearch.epoch", epoch)
+        if behaviour:
+            self.trial.set_user_attr("lossearch.behaviour", as_attribute(behaviour))
         if self._tracker is not None:
-            self._tracker.end(self._snapshot(values, str(outcome), reason, status))
+            measures = [b.measures() for b in behaviour]
+            self._tracker.end(self._snapshot(values, str(outcome), reason, status), measures)
 
     def fail(self) -> None:
         """Tell the study of a trial that ends the process, which Optuna lets pass with the trial RUNNING."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.trial import BaseTrial
 
 from lossearch.errors import InputError, RunFailedError
+from lossearch.integrations.behaviour import BehaviourRecorder, LossBehaviour, frame
 from lossearch.integrations.ranks import Ranks
 from lossearch.integrations.trial_log import TrialLog
 from lossearch.training.contract import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Watched:
@@ -41,6 +45,9 @@ class Watched:
         """One sentence on the end."""
         self.values: list[float] = []
         """The monitored metric after each validation."""
+        self.first_non_finite_step: int | None = None
+        """The trainer's step after which a loss, a metric or a weight was not finite."""
+        self._recorder = BehaviourRecorder()
         self._log = TrialLog(trial, monitor, tracking_uri, experiment) if trial is not None else None
         self._sign = 1 if self._log is None else self._log.checked_sign(direction)
         self._epoch, self._diverged = epoch, diverged
@@ -48,6 +55,15 @@ class Watched:
         self._used = False
         self._fitting = False
         self._process = os.getpid()
+
+    @property
+    def behaviour(self) -> tuple[LossBehaviour, ...]:
+        """What the loss did before each validation."""
+        return tuple(self._recorder.found)
+
+    def behaviour_frame(self) -> pd.DataFrame:
+        """Return :attr:`behaviour` as a table, one row a validation."""
+        return frame(self._recorder.found)
 
     def value(self) -> float:
         """Return what the objective returns: the metric at its best (or last) validation.
@@ -119,7 +135,8 @@ class Watched:
 
     def _close(self, outcome: Outcome, reason: str, status: str) -> None:
         self._fitting = False
+        self._recorder.detach()
         self.outcome, self.reason = outcome, reason
         if self._log is not None:
             epoch = self._chosen() + 1 if outcome is Outcome.COMPLETED and self.values else None
-            self._log.close(outcome, reason, self.values, epoch, status)
+            self._log.close(outcome, reason, self.values, epoch, status, self.behaviour)
