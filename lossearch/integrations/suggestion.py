@@ -94,7 +94,8 @@ def _point_of_rank_zero(space: Space) -> Point:
 
 def _suggested(trial: BaseTrial, space: Space, prefix: str) -> tuple[str, dict[str, Value]]:
     choice = f"{prefix}pair"
-    name = _asked(lambda: trial.suggest_categorical(choice, space.names), trial, choice, space.names)
+    choices = _choices(trial, choice, space.names)
+    name = _asked(lambda: trial.suggest_categorical(choice, choices), trial, choice)
     return name, {d.name: _value(trial, prefix, d) for d in space.dimensions(name)}
 
 
@@ -160,19 +161,27 @@ def _crossed_pairs(
     return found
 
 
-def _asked(ask: Callable[[], T], trial: BaseTrial, name: str, choices: tuple[str, ...] = ()) -> T:
+def _asked(ask: Callable[[], T], trial: BaseTrial, name: str) -> T:
     """Ask the trial; say in this package's words why it refuses."""
     try:
         return ask()
     except ValueError as error:
-        before = _choices_before(trial, name)
-        if choices and before is not None and before != choices:
-            raise StudyMismatchError(
-                f"This study has searched other pairs as {name!r} before: {', '.join(before)}; "
-                f"now {', '.join(choices)}. Optuna keeps the choices of one name for a study's life: "
-                "use a new study name, or prefix= to give this space names of its own."
-            ) from error
         raise InputError(f"{name} of trial {trial.number}: {error}") from error
+
+
+def _choices(trial: BaseTrial, name: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return these names in the order in which the study has them: to Optuna another order is another choice.
+
+    A storage in memory would take trials of other choices, and samplers would read them wrongly.
+    """
+    before = _choices_before(trial, name)
+    if before is not None and {*before} != {*names}:
+        raise StudyMismatchError(
+            f"This study has searched other pairs as {name!r} before: {', '.join(before)}; "
+            f"now {', '.join(names)}. Optuna keeps the choices of one name for a study's life: "
+            "use a new study name, or prefix= to give this space names of its own."
+        )
+    return before or names
 
 
 def _choices_before(trial: BaseTrial, name: str) -> tuple[str, ...] | None:
