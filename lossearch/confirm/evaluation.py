@@ -13,6 +13,7 @@ from lossearch.metrics.joined import each_field
 from lossearch.metrics.registry import constant_score, is_given, scores
 from lossearch.model import FittedModel
 from lossearch.model.own_module import FittedModule
+from lossearch.pairs.behaviour import BEHAVIOUR
 from lossearch.records.confirmations import PREFIX
 from lossearch.records.predictions import kept_fields, prediction_table
 from lossearch.records.trial import TrialRecord
@@ -119,7 +120,7 @@ class Scorer:
             given = [m.name for m in self.task.metrics if is_given(m, blank)]
             return {f"{PREFIX[p]}{m}": constants[p][m] for p in parts for m in given}
         last = (found.trial.epoch or 0) - 1
-        values = {name: float(curve[last]) for name, curve in result.curves.items()}
+        values = {name: float(curve[last]) for name, curve in result.curves.items() if name not in BEHAVIOUR}
         predictions = said.get("test")
         if predictions is not None:
             tested = scores(

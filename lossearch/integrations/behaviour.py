@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lossearch._epochs import thin
 from lossearch.pairs import Criterion
-from lossearch.pairs.behaviour import logit_scale, logit_sd, saturation, zero_gradient
+from lossearch.pairs.behaviour import saturated, without_gradient
 from lossearch.pairs.shapes import lifted
 
 if TYPE_CHECKING:
@@ -105,11 +105,14 @@ class BehaviourRecorder:
         given: Tensor = inputs[0]
         with torch.no_grad():
             raw = lifted(_rows(given.detach()))
-            self._note("logit_scale", logit_scale(raw))
-            self._note("logit_sd", logit_sd(raw))
-            self._note("saturation", saturation(criterion.pair.activation, raw))
+            self._note("logit_scale", raw.abs().mean())
+            self._note("logit_sd", raw.std(correction=0))
+            self._note("saturation", saturated(criterion.pair.activation, raw).float().mean())
         if given.requires_grad:
-            given.register_hook(lambda gradient: self._note("zero_gradient", zero_gradient(_rows(gradient))))
+            given.register_hook(self._look_at_gradient)
+
+    def _look_at_gradient(self, gradient: Tensor) -> None:
+        self._note("zero_gradient", without_gradient(_rows(gradient)).float().mean())
 
     def _note(self, name: str, value: Tensor) -> None:
         self._seen.setdefault(name, []).append(value.detach())

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lossearch._epochs import thin
 from lossearch.metrics.metric import Metric
+from lossearch.pairs.behaviour import BEHAVIOUR
 from lossearch.records.trial import TrialRecord
 from lossearch.tasks.task import Task
 from lossearch.training.contract import SCORED_EPOCHS, Outcome, ReplicateResult
@@ -62,7 +63,7 @@ def _mean_and_sd(
 ) -> tuple[dict[str, float], dict[str, float]]:
     mean: dict[str, float] = {}
     spread: dict[str, float] = {}
-    names = dict.fromkeys(name for r in results for name in r.curves)
+    names = dict.fromkeys(name for r in results for name in r.curves if name not in BEHAVIOUR)
     for name in names:
         values = np.array(
             [r.curves[name][column] for r in results if name in r.curves and len(r.curves[name]) > column]

@@ -14,6 +14,7 @@ from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import scores
 from lossearch.pairs import Criterion
 from lossearch.training.batches import Rows
+from lossearch.training.behaviour import measured
 
 _BLOCK_ROWS = 2**16
 _BLOCK_NUMBERS = 2**22
@@ -41,6 +42,7 @@ class CurveRecorder:
     ) -> None:
         self._criterion = criterion
         self._parts = {"train": (train.y, tuple(train_metrics)), "val": (validation.y, tuple(metrics))}
+        self._encoded = validation.encoded
         self.values: dict[str, list[float]] = defaultdict(list)
 
     @torch.no_grad()
@@ -48,6 +50,9 @@ class CurveRecorder:
         """Add one finished epoch: what it came to on each part, "train" and "val"."""
         for part, loss in losses.items():
             self.values[f"{part}_loss"].append(loss)
+        pair, keywords = self._criterion.pair, self._criterion.keywords()
+        for name, value in measured(pair, outputs["val"], self._encoded, keywords).items():
+            self.values[f"val_{name}"].append(float(value))
         for part, (y, metrics) in self._parts.items():
             predictions = self._criterion.predictions(outputs[part].unsqueeze(0))
             for name, found in scores(metrics, predictions, y).items():

@@ -16,6 +16,7 @@ from contracts.problems import (
     Factory,
     batchnorm_mlp,
     dropout_mlp,
+    every_pair,
     network_problem,
     problem,
     replicate,
@@ -29,6 +30,7 @@ from lossearch._random import seeded_build
 from lossearch.kinds import KINDS
 from lossearch.metrics.registry import scores
 from lossearch.pairs import Criterion, find_pair
+from lossearch.pairs.behaviour import MEASURES
 from lossearch.training.contract import SCORED_EPOCHS
 from lossearch.training.optimizers import OPTIMIZERS
 
@@ -44,6 +46,7 @@ class TrainingContract(NumbersTests, OutcomeTests, UntilTests):
             "val_loss",
             f"train_{task.metric.name}",
             *(f"val_{m.name}" for m in task.metrics),
+            *(f"val_{name}" for name in MEASURES),
         }
         assert set(result.curves) == expected
         for curve in result.curves.values():
@@ -85,6 +88,32 @@ class TrainingContract(NumbersTests, OutcomeTests, UntilTests):
                 checked += 1
         assert checked >= 5
 
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_behaviour_is_that_of_the_loss_on_validation_rows(self, kind: str) -> None:
+        task = problem(kind)
+        given = [replicate(p, lr=0.1) for p in every_pair(task) if p.loss.head is None]
+        for result in self.run(task, given, keep_weights=True):
+            point, fold = result.replicate.point, task.fold(result.replicate.seed)
+            if result.weights is None or point.definition is None:
+                continue
+            rebuilt = seeded_build(task.build, 99).double()
+            rebuilt.load_state_dict(dict(result.weights))
+            criterion = Criterion(point.definition, point.params, fold.statistics).double()
+            raw = rebuilt.eval()(fold.validation.x.double())
+            (gradient,) = torch.autograd.grad(criterion(raw, fold.validation.y) * len(raw), raw)
+            output, span = point.definition.activation(raw), point.definition.activation.range
+            near = (output <= span.low + 1e-3) | (output >= span.high - 1e-3)
+            expected = {
+                "output_gradient": gradient.square().sum(1).mean().sqrt(),
+                "zero_gradient": (gradient == 0).all(1).double().mean(),
+                "logit_scale": raw.abs().mean(),
+                "logit_sd": raw.std(correction=0),
+                "saturation": near.double().mean(),
+            }
+            for name, value in expected.items():
+                found = result.curves[f"val_{name}"][-1]
+                assert found == pytest.approx(float(value.detach()), rel=1e-9, abs=1e-12), (point, name)
+
     def test_metrics_do_not_depend_on_the_batch_size(self) -> None:
         task = problem("binary")
         still = replicate(conventional(task), lr=1e-300)
@@ -116,9 +145,11 @@ class TrainingContract(NumbersTests, OutcomeTests, UntilTests):
         dense = {"train_loss", "val_loss", f"val_{task.metric.name}"}
         assert result.kept_epoch is not None
         at = [e - 1 for e in (*thin(60, SCORED_EPOCHS), result.kept_epoch)]
+        seldom = [0, 59, result.kept_epoch - 1]
         for name, curve in result.curves.items():
             assert curve.shape == (60,)
-            assert np.isfinite(curve if name in dense else curve[at]).all(), name
+            shown = seldom if name.removeprefix("val_") in MEASURES else at
+            assert np.isfinite(curve if name in dense else curve[shown]).all(), name
 
     @pytest.mark.parametrize("network", ["mlp", "convolution"])
     @pytest.mark.parametrize("epoch", ["best", "last"])

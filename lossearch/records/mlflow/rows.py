@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lossearch._epochs import thin
 from lossearch._json import dumps, to_jsonable
+from lossearch.pairs.behaviour import BEHAVIOUR
 from lossearch.records.curves import MeanCurves
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord
@@ -218,7 +219,8 @@ def _main_curves(study: StudyRecord, curves: MeanCurves) -> list[str]:
     # first those whose spread is shown
     objective = [f"val_{study.task.metric}", "val_loss", f"train_{study.task.metric}", "train_loss"]
     others = [f"val_{metric}" for metric in study.metrics]
-    return [name for name in dict.fromkeys([*objective, *others, *curves]) if name in curves][:CURVES]
+    scores = [name for name in curves if name not in BEHAVIOUR]
+    return [name for name in dict.fromkeys([*objective, *others, *scores]) if name in curves][:CURVES]
 
 
 def _curve(name: str, values: NDArray[np.float64], epochs: list[int]) -> list[Value]:

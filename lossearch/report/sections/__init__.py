@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lossearch.report.sections import answer, metrics, predictions, provenance, search
+from lossearch.report.sections import answer, behaviour, metrics, predictions, provenance, search
 from lossearch.report.sources import Report, Sources
 
 
@@ -16,6 +16,7 @@ def make_report(sources: Sources) -> Report:
         metrics.metrics(sources),
         search.learning_rates(sources),
         search.learning_curves(sources),
+        behaviour.behaviour(sources),
         predictions.predictions(sources),
         search.effects(sources),
         search.fairness(sources),

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from lossearch._random import stream
+from lossearch.pairs.behaviour import MEASURES
 from lossearch.space import Point
 from lossearch.training.contract import TrainingCall, TrainSettings
 from lossearch.training.population.minibatches import GATHER_BYTES, PartTensors
@@ -114,7 +115,9 @@ def footprint(
     shared = all(task.fold(s).train.x is fold.train.x for s in seeds)
     scoring = more.raw * sum(scored) + more.judging * max(scored)
     # all curves, a copy for the result, and what judges it
-    curves = 8 * int(settings.epochs) * (5 + 2 * len(task.metrics) + 2 * len(task.train_metrics))
+    curves = (
+        8 * int(settings.epochs) * (5 + 2 * (len(MEASURES) + len(task.metrics) + len(task.train_metrics)))
+    )
     rest = max(0, small.step - len(few) * more.step - small.train - small.validation)
     return Footprint(
         fixed=rest + (train + validation if shared else 0),

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from lossearch._epochs import thin
 from lossearch.metrics.metric import Metric
+from lossearch.pairs.behaviour import BEHAVIOUR
+from lossearch.training.behaviour import EPOCHS
 from lossearch.training.contract import SCORED_EPOCHS, Divergence, Outcome
 from lossearch.training.population.batched_optimizers import PerReplicate
 from lossearch.training.population.minibatches import PartTensors
@@ -66,6 +68,7 @@ class PopulationModule(pl.LightningModule):
         self.constants = np.array([task.constant(task.metric, seed) for seed in population.seeds])
         self.judged = np.full((*self.shape, self.epochs), self.constants[:, None, None])
         self._scored = set(thin(self.epochs, SCORED_EPOCHS))
+        self._looked_at = set(thin(self.epochs, EPOCHS)) & self._scored
 
     def _lacking(self) -> dict[str, set[int]]:
         """Return for each curve the configurations whose pair does not give it."""
@@ -75,7 +78,7 @@ class PopulationModule(pl.LightningModule):
             for metric in metrics:
                 without = [s for s in slices if not s.gives(metric, task.n_out)]
                 lacking[f"{part}_{metric.name}"] = {c for s in without for c in range(s.start, s.end)}
-        return lacking
+        return {**lacking, **{name: set() for name in BEHAVIOUR}}
 
     def configure_optimizers(self) -> PerReplicate:
         """Return the population's optimiser."""
@@ -116,6 +119,7 @@ class PopulationModule(pl.LightningModule):
             dense = {m.name for m in population.task.objectives}
             others = [m for m in population.task.metrics if m.name not in dense]
             self._score("val", population.validation, raw["val"], others, epoch, whole)
+            self._look(raw["val"], epoch)
         if "train" in raw:
             self._score("train", population.train, raw["train"], population.task.train_metrics, epoch, whole)
         self.done[:, self.remaining] += population.monitor.alive
@@ -158,6 +162,15 @@ class PopulationModule(pl.LightningModule):
                 epoch,
                 values if configurations is None else np.where(configurations, values, np.nan),
             )
+
+    def _look(self, raw: Tensor, epoch: int) -> None:
+        """Note what losses make of validation outputs: of all at some epochs, of what ends here besides."""
+        looked = self.until[self.remaining] == epoch + 1
+        if epoch + 1 in self._looked_at:
+            looked[:] = True
+        if looked.any():
+            for name, values in self.population.behaviour(raw).items():
+                self._put(f"val_{name}", epoch, np.where(looked, values, np.nan))
 
     def _put(self, name: str, epoch: int | NDArray[np.int_], values: Floats) -> None:
         """Write the values (S, remaining) of one epoch, or of one for each configuration."""
@@ -256,7 +269,8 @@ class PopulationModule(pl.LightningModule):
             parts.append(("train", population.train, population.task.train_metrics))
         for part, data, metrics in parts:
             raw = population.outputs(data, self.best)
-            for name, values in population.scores(raw, data, metrics).items():
+            looked = population.behaviour(raw) if part == "val" else {}
+            for name, values in {**population.scores(raw, data, metrics), **looked}.items():
                 full = f"{part}_{name}"
                 if full not in dense:
                     at = self.best_epoch[self.remaining]

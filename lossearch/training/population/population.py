@@ -30,7 +30,7 @@ from lossearch.training.population.minibatches import (
     StreamedMiniBatches,
     stacked,
 )
-from lossearch.training.population.scoring import Floats, stacked_scores, without
+from lossearch.training.population.scoring import Floats, stacked_behaviour, stacked_scores, without
 from lossearch.training.population.thin_network import ThinStack
 from lossearch.training.population.train_losses import TrainLosses
 from lossearch.training.population.weights import Snapshot, Weights
@@ -247,6 +247,10 @@ class Population:
         if not self.monitor.alive.all() and not math.isfinite(float(raw.sum())):
             raw = without(raw, ~self.monitor.alive)
         return stacked_scores(self.slices, raw, part.y, metrics)
+
+    def behaviour(self, raw: Tensor) -> dict[str, Floats]:
+        """Return what each replicate's loss makes of outputs on the validation part, name -> (S, C)."""
+        return stacked_behaviour(self.slices, raw, self.validation.encoded)
 
     def guard(self, losses: Tensor, *outputs: Tensor) -> None:
         """Note replicates with a validation loss, (S, C), an output or a weight that is not finite."""

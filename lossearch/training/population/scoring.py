@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from lossearch.kinds import Predictions
 from lossearch.metrics.joined import each_field, read_by, together
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import scores
+from lossearch.pairs.behaviour import MEASURES
+from lossearch.training.behaviour import measured
 from lossearch.training.population.criteria import PairSlice
 
 Floats = NDArray[np.float64]
@@ -41,6 +43,17 @@ def stacked_scores(
                 for name, value in scores(alike, _of_seeds(predictions, seeds), target[start]).items():
                     found[name][seeds, own] = value.double().cpu().numpy().reshape(-1, len(own))
     return found
+
+
+def stacked_behaviour(
+    slices: Sequence[PairSlice], raw: Tensor, encoded: Mapping[str, Tensor]
+) -> dict[str, Floats]:
+    """Return name -> what each replicate's loss makes of outputs (S, C, N, n_out), (S, C)."""
+    found = [
+        measured(s.pair, raw[:, s.start : s.end], encoded[s.encoding], {**s.params, **s.fitted})
+        for s in slices
+    ]
+    return {name: np.concatenate([f[name] for f in found], axis=1) for name in MEASURES}
 
 
 def without(raw: Tensor, replicates: NDArray[np.bool_]) -> Tensor:
