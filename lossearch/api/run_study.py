@@ -28,10 +28,12 @@ from lossearch.records.trial import Stage
 from lossearch.records.weights import WeightRetention
 from lossearch.study.loop import Search
 from lossearch.study.optuna_study import open_study
+from lossearch.study.own_sampler import OwnSampler
 from lossearch.study.plan import require_same
 from lossearch.study.prepare import ModuleObjects, Prepared, prepare
 from lossearch.study.progress import Listener
 from lossearch.study.recorder import StudyRecorder
+from lossearch.study.samplers import refuse_missing
 from lossearch.study.undisturbed import undisturbed
 from lossearch.tasks.judges import Judging
 from lossearch.training.contract import TrainingMethod
@@ -67,6 +69,7 @@ def run(
     model: Callable[..., nn.Module] | None = None,
     metric: Judging = None,
     module: ModuleObjects | None = None,
+    sampler: OwnSampler | None = None,
     listener: Listener | None = None,
 ) -> Result:
     """Run a study, or go on with it where it stopped.
@@ -78,6 +81,7 @@ def run(
         model: a network factory, instead of the configured one.
         metric: a metric of your own, or two metrics, names among them.
         module: a LightningModule of your own and its data, instead of what the configuration names.
+        sampler: an Optuna sampler of your own, instead of the configured one.
         listener: hears of the progress.
 
     Raises:
@@ -85,10 +89,19 @@ def run(
         RunFailedError: trials fail one after another in the same way.
         KeyboardInterrupt: Ctrl-C; what was done before is kept.
     """
+    refuse_missing(config.budget.sampler, sampler)
     listener = listener or Listener()
     with ExitStack() as stack:
         stack.enter_context(undisturbed())
-        prepared = prepare(config, dataset=dataset, losses=losses, model=model, metric=metric, module=module)
+        prepared = prepare(
+            config,
+            dataset=dataset,
+            losses=losses,
+            model=model,
+            metric=metric,
+            module=module,
+            sampler=sampler,
+        )
         for note in (*prepared.plan.task.notes, *prepared.plan.notes):
             listener.note(note)
         stack.enter_context(quiet_optuna())

@@ -19,6 +19,7 @@ from lossearch.api.arguments import (
     module_of,
     plain_value,
     rows_of,
+    sampler_of,
     share_of,
 )
 from lossearch.api.result import Result
@@ -129,6 +130,7 @@ def search(
         raise InputError(
             "store is None, and a study is always recorded: name a directory, or leave store out for 'mlruns'."
         )
+    others, sampler = sampler_of(others)
     others = SearchOptions(**{name: plain_value(value) for name, value in others.items()})  # type: ignore[typeddict-item]
     listener, model, own = listener_of(listener), model_of(model), losses_of(losses)
     metric, direction = metrics_of(metric)
@@ -189,6 +191,7 @@ def search(
             model=model if callable(model) else None,
             metric=None if named else metric,
             module=own_module.objects,
+            sampler=sampler,
             listener=listener,
         )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lossearch.study.samplers import MODELS
+from lossearch.study.own_sampler import OwnSampler
+from lossearch.study.samplers import learns
 
 INITIAL_POINTS = 7
 """Points a pair has before a model is asked, where its budget allows."""
@@ -31,8 +32,10 @@ class Budget:
     """Trials in all, where the sampler is free after the initial design (mode "adaptive")."""
     prune: bool = False
     """Whether trials that lag behind earlier ones of their pair are given up."""
+    own: OwnSampler | None = None
+    """The user's own sampler, where ``sampler`` is the name of one."""
 
     @property
     def initial(self) -> int:
         """Points of the initial design; all of them where no model is asked."""
-        return min(self.per_pair, INITIAL_POINTS) if self.sampler in MODELS else self.per_pair
+        return min(self.per_pair, INITIAL_POINTS) if learns(self.sampler) else self.per_pair

@@ -21,6 +21,7 @@ from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.study.budget import MINIMUM
 from lossearch.study.cost import Cost, estimate_cost
 from lossearch.study.own_losses import space_with_own
+from lossearch.study.own_sampler import OwnSampler
 from lossearch.study.plan import Plan
 from lossearch.study.resolve import (
     refuse_configured,
@@ -271,6 +272,7 @@ def prepare(
     model: Callable[..., nn.Module] | None = None,
     metric: Judging = None,
     module: ModuleObjects | None = None,
+    sampler: OwnSampler | None = None,
 ) -> Prepared:
     """Return a study ready to run. Nothing is trained or written.
 
@@ -291,7 +293,7 @@ def prepare(
         refuse_configured(config.train, task.module.title)
         settings = replace(settings, optimizer=", ".join(task.module.optimizers).lower())
     budget, on_budget = resolve_budget(
-        config.budget, space, extend=config.space.extend, objectives=len(task.objectives)
+        config.budget, space, extend=config.space.extend, objectives=len(task.objectives), own=sampler
     )
     notes = [*on_space, *on_budget, *_refused_as_published(config, task)]
     if task.module is not None:

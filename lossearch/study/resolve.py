@@ -14,8 +14,9 @@ from lossearch.losses import Loss
 from lossearch.pairs import Pair
 from lossearch.space import Dimension, Space
 from lossearch.study.budget import INITIAL_POINTS, MINIMUM, Budget
+from lossearch.study.own_sampler import OwnSampler, refuse_unusable
 from lossearch.study.pairs import choose_pairs
-from lossearch.study.samplers import MODELS, SAMPLERS
+from lossearch.study.samplers import MODELS, SAMPLERS, learns
 from lossearch.study.seeds import search_seeds
 from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainSettings
@@ -36,7 +37,7 @@ def refuse_unknown(config: StudyConfig) -> None:
         InputError: every such name, in one message.
     """
     named = (
-        ("sampler", config.budget.sampler, SAMPLERS),
+        *(() if learns(config.budget.sampler) else (("sampler", config.budget.sampler, SAMPLERS),)),
         ("optimiser", config.train.optimizer, OPTIMIZERS),
         ("schedule", config.train.schedule, SCHEDULES),
         ("precision", config.train.precision, PRECISIONS),
@@ -144,9 +145,21 @@ def resolve_settings(train: TrainTable, epochs: int, batch_size: int) -> TrainSe
 
 
 def resolve_budget(
-    table: BudgetTable, space: Space, *, extend: bool = True, objectives: int = 1
+    table: BudgetTable,
+    space: Space,
+    *,
+    extend: bool = True,
+    objectives: int = 1,
+    own: OwnSampler | None = None,
 ) -> tuple[Budget, tuple[str, ...]]:
-    """Return the budget and notes on it. ``objectives``: how many metrics the study has, one or two.
+    """Return the budget and notes on it.
+
+    Args:
+        table: what was asked for.
+        space: what is searched.
+        extend: whether the learning rate's range may grow once.
+        objectives: how many metrics the study has, one or two.
+        own: the user's own sampler, which is tried.
 
     Raises:
         InputError: fewer trials a pair than a verdict needs; the message has the number that is enough
@@ -157,17 +170,27 @@ def resolve_budget(
             "prune = true does not go with two metrics: a trial that lags by the first may lead by the second. "
             "Leave prune out, or judge by one metric."
         )
+    if own is not None:
+        refuse_unusable(own, ["maximize"] * objectives)
     searched = [p for p in space.names if space.dimensions(p)]
     seeds, prune = search_seeds(table.seed, table.seeds), table.prunes and objectives == 1
     least = Budget(
-        1, seeds, table.mode, table.sampler, table.seed, extend=False, seconds=table.seconds, prune=prune
+        1,
+        seeds,
+        table.mode,
+        table.sampler,
+        table.seed,
+        extend=False,
+        seconds=table.seconds,
+        prune=prune,
+        own=own,
     )
     if not searched:
         alone = f"Each of the {len(space.pairs)} pairs has one point only, so there is nothing to search."
         return least, (alone,)
     if table.sampler == "brute":
         _refuse_infinite(space, searched)
-    if table.sampler not in MODELS and table.mode == "adaptive":
+    if not learns(table.sampler) and table.mode == "adaptive":
         raise InputError(
             f"Mode 'adaptive' needs a sampler that learns ({', '.join(MODELS)}), not {table.sampler!r}."
         )

@@ -16,9 +16,11 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import BaseTrial, create_trial
 
 from lossearch._random import stream
+from lossearch.errors import InputError
 from lossearch.records.optuna import in_memory_study
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.study.initial_design import quasi_random, to_unit
+from lossearch.study.own_sampler import PREFIX, OwnSampler, pass_over
 
 Observation = tuple[Mapping[str, Value], Sequence[float]]
 """A point's searched values, and its trial's value under each objective."""
@@ -46,6 +48,10 @@ MODELS: dict[str, Callable[[int], BaseSampler]] = {
 """Samplers that are asked for the points after the initial design."""
 SAMPLERS = (*MODELS, "qmc", "grid", "brute")
 """All samplers; the rest give every point at once."""
+OBJECT = (
+    "The sampler {name} is an object of yours, which records cannot hold: go on in Python, by "
+    "lossearch.search(..., sampler=...) with the same one."
+)
 
 
 def _near(dimensions: Sequence[Dimension], a: Mapping[str, Value], b: Mapping[str, Value]) -> bool:
@@ -69,10 +75,38 @@ def _tidy(dimension: Dimension, value: Value) -> Value:
     return min(max(rounded, dimension.low), dimension.high)
 
 
-def _sampler_study(sampler: str, directions: Sequence[str], seed: int) -> optuna.Study:
+def learns(sampler: str) -> bool:
+    """Return whether a sampler is asked for the points after the initial design."""
+    return sampler in MODELS or sampler.startswith(PREFIX)
+
+
+def refuse_missing(sampler: str, own: OwnSampler | None) -> None:
+    """Refuse to begin or go on by the name of a sampler that is an object of the user's.
+
+    Raises:
+        InputError: the object is not there.
+    """
+    if own is None and sampler.startswith(PREFIX):
+        raise InputError(OBJECT.format(name=sampler))
+
+
+def _sampler_study(
+    name: str,
+    own: OwnSampler | None,
+    directions: Sequence[str],
+    seed: int,
+    asked: int,
+    spaces: Mapping[str, BaseDistribution],
+) -> optuna.Study:
+    """Return a study to ask: of the sampler of this name, or of the user's own, asked for so many points before."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return in_memory_study(directions, MODELS[sampler](seed % 2**32))
+        if own is None:
+            refuse_missing(name, own)
+            return in_memory_study(directions, MODELS[name](seed % 2**32))
+        study = in_memory_study(directions, own.make(seed % 2**32))
+        pass_over(study, asked, spaces)
+        return study
 
 
 def propose(
@@ -84,17 +118,18 @@ def propose(
     directions: Sequence[str],
     seed: int,
     taken: int,
+    own: OwnSampler | None = None,
 ) -> list[dict[str, Value]]:
     """Return ``n`` points from a model of the pair's own trials.
 
     The answer depends on the arguments alone: the in-memory study is rebuilt from ``observed`` each time,
     so a resumed study goes on as if it had never stopped. A point near another of the same batch is
     replaced by the next of a quasi-random sequence. ``taken`` is how many points the pair has had, where
-    the quasi-random sequence goes on.
+    the quasi-random sequence goes on. ``own`` is the user's sampler, where ``sampler`` is the name of one.
     """
     spaces = {d.name: distribution(d) for d in dimensions}
     # the word is part of the seed: another would give other points
-    study = _sampler_study(sampler, directions, stream(seed, "advisor", taken))
+    study = _sampler_study(sampler, own, directions, stream(seed, "advisor", taken), taken, spaces)
     study.add_trials(
         [
             create_trial(params=dict(point), distributions=spaces, values=values)
@@ -127,17 +162,20 @@ def propose_freely(
     sampler: str,
     directions: Sequence[str],
     seed: int,
+    own: OwnSampler | None = None,
 ) -> list[Point]:
     """Return ``n`` points from one model of all trials, free to choose the pair.
 
     ``observed`` has every finished trial's point, and its value under each objective.
     """
     choice = CategoricalDistribution(space.names)
-    study = _sampler_study(sampler, directions, stream(seed, "adaptive", len(observed)))
+    spaces = {"pair": choice}
+    done = len(observed)
+    study = _sampler_study(sampler, own, directions, stream(seed, "adaptive", done), done, spaces)
     for point, seen in observed:
-        spaces = {"pair": choice, **{d.name: distribution(d) for d in space.dimensions(point.pair)}}
+        whole = {**spaces, **{d.name: distribution(d) for d in space.dimensions(point.pair)}}
         params = {"pair": point.pair, **space.searched(point)}
-        study.add_trial(create_trial(params=params, distributions=spaces, values=seen))
+        study.add_trial(create_trial(params=params, distributions=whole, values=seen))
     points = []
     for _ in range(n):
         trial = study.ask({"pair": choice})

@@ -12,7 +12,7 @@ from lossearch.study.budget import Budget
 from lossearch.study.history import History
 from lossearch.study.initial_design import full_factorial, grid, quasi_random, space_filling
 from lossearch.study.lr_extension import extended_lr, rates_beyond
-from lossearch.study.samplers import MODELS, propose, propose_freely
+from lossearch.study.samplers import learns, propose, propose_freely
 from lossearch.study.trial_value import objective_values
 
 ROUND = 5
@@ -65,7 +65,7 @@ class Schedule:
 
     def points_of(self, pair: str) -> int:
         """Return how many points a pair gets, in mode "adaptive" at least: one where nothing of it is searched."""
-        if self.space.dimensions(pair) and self.budget.sampler in MODELS:
+        if self.space.dimensions(pair) and learns(self.budget.sampler):
             return self.budget.per_pair
         return self._initial_points_of(pair)
 
@@ -131,6 +131,7 @@ class Schedule:
             [(r.point, v) for r in earlier if (v := objective_values(r, self.objectives)) is not None],
             n,
             sampler=self.budget.sampler,
+            own=self.budget.own,
             directions=[m.direction for m in self.objectives],
             seed=self.budget.seed,
         )
@@ -163,6 +164,7 @@ class Schedule:
             observed,
             end - start,
             sampler=self.budget.sampler,
+            own=self.budget.own,
             directions=[m.direction for m in self.objectives],
             seed=stream(self.budget.seed, pair),
             taken=start,
