@@ -107,3 +107,13 @@ def test_of_many_rows_some_are_looked_at_from_end_to_end():
     found = measured(pair, raw, torch.ones(len(raw), 1), {})
     assert float(found["logit_scale"]) == pytest.approx(10, rel=1e-2)
     assert float(found["logit_sd"]) == pytest.approx(40 / 12**0.5, rel=1e-2)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("worst", [torch.inf, -torch.inf, torch.nan, 1e200])
+def test_outputs_that_are_not_finite_are_no_warning(worst):
+    raw = torch.tensor([[worst], [0.5]], dtype=torch.float64)
+    for name in ("mse/identity", "bce/sigmoid", "hinge/tanh"):
+        pair = find_pair(name, "binary")
+        found = measured(pair, raw, torch.ones(2, 1), pair.loss.defaults)
+        assert not np.isfinite(found["logit_sd"])

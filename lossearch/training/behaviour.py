@@ -43,13 +43,15 @@ def measured(
     own = {k: _doubled(v) for k, v in keywords.items()}
     gradient = _gradient(pair, raw, target, own) * raw.shape[-2]
     lead = raw.shape[:-2]
-    found = {
-        "output_gradient": np.sqrt(_rows(gradient.square().sum(-1), lead).mean(-1)),
-        "zero_gradient": _rows(without_gradient(gradient), lead).mean(-1),
-        "logit_scale": _rows(raw.abs(), lead).mean(-1),
-        "logit_sd": _rows(raw, lead).std(-1),
-        "saturation": _rows(saturated(pair.activation, raw), lead).mean(-1),
-    }
+    # outputs of a replicate that has diverged are not finite
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = {
+            "output_gradient": np.sqrt(_rows(gradient.square().sum(-1), lead).mean(-1)),
+            "zero_gradient": _rows(without_gradient(gradient), lead).mean(-1),
+            "logit_scale": _rows(raw.abs(), lead).mean(-1),
+            "logit_sd": _rows(raw, lead).std(-1),
+            "saturation": _rows(saturated(pair.activation, raw), lead).mean(-1),
+        }
     return {name: np.asarray(found[name], dtype=np.float64) for name in MEASURES}
 
 
