@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -216,7 +217,7 @@ def test_the_same_call_goes_on_and_another_module_is_another_study(search):
         search(module=own.Classifier, name="one", module_args={"hidden": 8}, **BINARY)
 
 
-def test_rerun_reproduces_and_export_writes_what_loads(search, tmp_path):
+def test_rerun_reproduces_and_export_writes_what_loads(search, tmp_path, monkeypatch):
     result = search(module=own.Classifier, name="kept", **BINARY)
     assert result.rerun(0).reproduced
     assert result.rerun("confirm:bce/sigmoid").reproduced
@@ -226,12 +227,13 @@ def test_rerun_reproduces_and_export_writes_what_loads(search, tmp_path):
     assert isinstance(loaded.module, own.Classifier)
     folder = tmp_path / "out"
     api.export("kept", folder, tmp_path / "runs")
-    card = json.loads((folder / "module.json").read_text())
-    assert card["module"] == "own_modules:Classifier"
-    from safetensors.torch import load_file
-
-    module = own.Classifier(lossearch.criterion(card["point"]["pair"], task="binary"))
-    module.load_state_dict(load_file(folder / "weights.safetensors"))
+    assert json.loads((folder / "module.json").read_text())["module"] == "own_modules:Classifier"
+    (code,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), flags=re.DOTALL)
+    monkeypatch.chdir(folder)
+    names: dict[str, object] = {}
+    exec(code, names)  # noqa: S102 - the lines that we wrote
+    for name, weights in loaded.module.state_dict().items():
+        torch.testing.assert_close(names["module"].state_dict()[name], weights)
     with pytest.raises(InputError, match=r"result\.module is it"):
         _ = loaded.model
 
@@ -413,3 +415,31 @@ def test_a_loader_pair_and_no_test_part(search):
     with pytest.raises(InputError, match="datamodule gives training"):
         search(module=own.Regressor, datamodule={"training": train}, task="regression", name="x")
     assert isinstance(train, DataLoader)
+
+
+@pytest.mark.parametrize("module", [own.HardCoded, own.Regressor])
+def test_the_lines_of_an_export_give_the_winner_again(search, tmp_path, monkeypatch, module):
+    options = (
+        BINARY
+        if module is own.HardCoded
+        else {
+            "task": "regression",
+            "pairs": ["mse/identity", "mae/identity"],
+            "datamodule": own.numbers_loaders(),
+        }
+    )
+    result = search(module=module, name="kept", **options)
+    result.fit_module().save(tmp_path / "out")
+    (code,) = re.findall(
+        r"```python\n(.*?)```", (tmp_path / "out" / "README.md").read_text(), flags=re.DOTALL
+    )
+    monkeypatch.chdir(tmp_path / "out")
+    names = {}
+    exec(code, names)  # noqa: S102 - the lines that we wrote
+    x = torch.randn(5, 2 if module is own.HardCoded else 3)
+    with torch.no_grad():
+        ours, again = (m.net(x) for m in (result.module, names["module"]))
+        criterion = names["criterion"]
+        torch.testing.assert_close(ours, again)
+        held = result.module.loss_fn if module is own.HardCoded else result.module.criterion
+        torch.testing.assert_close(criterion.predict(again), held.predict(ours))

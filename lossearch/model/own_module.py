@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from torch import Tensor
 
 from lossearch._json import read_json, write_json, write_text
 from lossearch.errors import InputError
+from lossearch.kinds import TargetStatistics
 from lossearch.records.tensors import read_tensors, write_tensors
 from lossearch.space import Point
+from lossearch.tasks.own_module import Slot
 
 CARD = "module.json"
 WEIGHTS = "weights.safetensors"
@@ -22,14 +24,17 @@ WEIGHTS = "weights.safetensors"
 class FittedModule:
     """The weights that a replicate of the user's module ended with, and where they belong.
 
-    ``name`` is the module as module:Class, ``args`` are the plain ones of its arguments; criterion and learning
-    rate are the point's. ``weights`` are its ``state_dict`` after ``epoch`` under ``seed``.
+    ``name`` is the module as module:Class, ``args`` are the plain ones of its arguments, searched ones among them;
+    ``criterion`` and ``lr`` are where it takes those of the point. ``statistics`` are of the training targets. ``weights`` are its ``state_dict`` after ``epoch`` under ``seed``.
     """
 
     point: Point
+    kind: str
     name: str
     args: Mapping[str, Any]
-    criterion: str
+    criterion: Slot
+    lr: Slot
+    statistics: TargetStatistics
     seed: int
     epoch: int
     weights: Mapping[str, Tensor]
@@ -57,30 +62,53 @@ class FittedModule:
     def _card(self) -> dict[str, Any]:
         return {
             "module": self.name,
+            "kind": self.kind,
             "args": dict(self.args),
-            "criterion": self.criterion,
+            "criterion": asdict(self.criterion),
+            "lr": asdict(self.lr),
             "point": self.point.as_json(),
+            "statistics": {name: list(values) for name, values in asdict(self.statistics).items()},
             "seed": self.seed,
             "epoch": self.epoch,
         }
 
     def _readme(self) -> str:
-        module, _, of = self.name.partition(":")
+        of = self.name.rpartition(":")[2]
         point = self.point
-        given = "".join(f", {k}={v:g}" for k, v in point.params.items())
         return (
             f"# {of}, trained with {point.pair}\n\n"
             f"Learning rate {point.lr:g}, seed {self.seed}, the end of epoch {self.epoch}.\n\n"
-            "```python\n"
-            "import lossearch\n"
-            f"from {module} import {of}\n"
-            "from safetensors.torch import load_file\n\n"
-            f'criterion = lossearch.criterion("{point.pair}"{given})\n'
-            f"module = {of}({self.criterion}=criterion, ...)  # its arguments: {dict(self.args)}\n"
-            f'module.load_state_dict(load_file("{WEIGHTS}"))\n'
-            "module.eval()\n"
-            "```\n"
+            f"```python\n{self._lines()}```\n"
         )
+
+    def _lines(self) -> str:
+        """Return the lines that load it."""
+        module, _, of = self.name.partition(":")
+        given = [
+            f'"{self.point.pair}"',
+            f'task="{self.kind}"',
+            *(f"{k}={v!r}" for k, v in self.point.params.items()),
+        ]
+        known = self.statistics != TargetStatistics()
+        slots = {self.criterion: "criterion", self.lr: repr(self.point.lr)}
+        arguments = {
+            **{k: repr(v) for k, v in self.args.items()},
+            **{s.name: v for s, v in slots.items() if s.argument},
+        }
+        lines = [
+            "import lossearch",
+            *(["from lossearch.kinds import TargetStatistics"] if known else []),
+            f"from {module} import {of}",
+            "from safetensors.torch import load_file",
+            "",
+            *([f"statistics = {self.statistics!r}"] if known else []),
+            f"criterion = lossearch.criterion({', '.join([*given, *(['statistics=statistics'] if known else [])])})",
+            f"module = {of}({', '.join(f'{k}={v}' for k, v in arguments.items())})",
+            *(f"module.{s.name} = {v}" for s, v in slots.items() if not s.argument),
+            f'module.load_state_dict(load_file("{WEIGHTS}"))',
+            "module.eval()",
+        ]
+        return "".join(f"{line}\n" for line in lines)
 
     def __repr__(self) -> str:
         return f"FittedModule({self.name!r}, {self.point.pair} at lr {self.point.lr:.3g}, epoch {self.epoch})"
@@ -98,9 +126,12 @@ def load_module(folder: Path) -> FittedModule | None:
     weights, _ = read_tensors(folder / WEIGHTS)
     return FittedModule(
         Point.from_json(card["point"]),
+        card["kind"],
         card["module"],
         card["args"],
-        card["criterion"],
+        Slot(**card["criterion"]),
+        Slot(**card["lr"]),
+        TargetStatistics(**{k: tuple(v) for k, v in card["statistics"].items()}),
         card["seed"],
         card["epoch"],
         weights,

@@ -139,12 +139,17 @@ def fitted_module(plan: Plan, result: ReplicateResult) -> FittedModule | None:
     own = plan.task.module
     if own is None or result.weights is None:
         return None
+    point, seed = with_definition(result.replicate.point, plan), result.replicate.seed
+    searched = {k: v for k, v in point.settings.items() if k in own.settings}
     return FittedModule(
-        with_definition(result.replicate.point, plan),
+        point,
+        plan.task.kind,
         own.name,
-        {k: v for k, v in own.args.items() if isinstance(v, (str, int, float, bool))},
-        own.criterion.name,
-        result.replicate.seed,
+        {k: v for k, v in {**own.args, **searched}.items() if isinstance(v, (str, int, float, bool))},
+        own.criterion,
+        own.lr,
+        plan.task.fold(seed).statistics,
+        seed,
         result.kept_epoch or 0,
         result.weights,
     )

@@ -291,7 +291,8 @@ def prepare(
     settings = resolve_settings(config.train, epochs, batch_size)
     if task.module is not None:
         refuse_configured(config.train, task.module.title)
-        settings = replace(settings, optimizer=", ".join(task.module.optimizers).lower())
+        own = task.module
+        settings = replace(settings, optimizer=", ".join(own.optimizers).lower(), batch_size=own.batch_size)
     budget, on_budget = resolve_budget(
         config.budget, space, extend=config.space.extend, objectives=len(task.objectives), own=sampler
     )

@@ -35,8 +35,8 @@ class OwnModule:
     and ``lr`` are where it takes these. ``settings`` and ``data_settings`` are the names of searched settings that the
     module and the data module take. ``trainer`` are the user's arguments of the Trainer. ``logged`` are the names
     under which the module logs metrics in validation: name of the metric -> name in the log; ``untrained`` what it logs
-    before its first step. ``optimizers`` are the class names of its optimisers, and
-    ``random`` says whether a training step draws at random.
+    before its first step. ``optimizers`` are the class names of its optimisers,
+    ``batch_size`` is that of its training loader, and ``random`` says whether a training step draws at random.
     """
 
     factory: Callable[..., Any]
@@ -51,6 +51,7 @@ class OwnModule:
     logged: Mapping[str, str] = field(default_factory=dict)
     untrained: Mapping[str, float] = field(default_factory=dict)
     optimizers: tuple[str, ...] = ()
+    batch_size: int = 1
     random: bool = True
 
     @property

@@ -102,6 +102,7 @@ def make_module_task(spec: ModuleSpec, found: Probe) -> Task:
         logged={judge.name: str(spec.metric)} if judge.needs == LOGGED else {},
         untrained=_untrained(judge, spec, found),
         optimizers=found.optimizers,
+        batch_size=found.batch_size,
         random=found.random,
     )
     tested = spec.test and found.tests
