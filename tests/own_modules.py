@@ -276,3 +276,11 @@ class Raising(Classifier):
 def a_network(criterion, lr):
     """Return a network that is no LightningModule."""
     return nn.Linear(2, 1)
+
+
+class QuietTest(Classifier):
+    """Its test_step logs a number of its own, and shows nothing of what it predicts."""
+
+    def test_step(self, batch, batch_idx):
+        x, y = batch
+        self.log("test_margin", (self(x) * (2.0 * y - 1)).mean())

@@ -443,3 +443,13 @@ def test_the_lines_of_an_export_give_the_winner_again(search, tmp_path, monkeypa
         torch.testing.assert_close(ours, again)
         held = result.module.loss_fn if module is own.HardCoded else result.module.criterion
         torch.testing.assert_close(criterion.predict(again), held.predict(ours))
+
+
+def test_a_test_step_that_shows_nothing_leaves_the_test_rows_to_validation_step(search):
+    shown = search(module=own.Classifier, name="shown", **BINARY)
+    quiet = search(module=own.QuietTest, name="quiet", **BINARY)
+    assert quiet.verdict.rows == 80
+    for pair in quiet.tied:
+        np.testing.assert_array_equal(
+            quiet.evidence().predictions[pair][0].label, shown.evidence().predictions[pair][0].label
+        )

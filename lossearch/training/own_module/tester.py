@@ -59,6 +59,8 @@ class Tester:
 
     def __post_init__(self) -> None:
         self._alike: dict[str, bool] = {}
+        self._test_step_shows = True
+        """Whether ``test_step`` shows what it predicts; where it does not, ``validation_step`` reads the test part."""
         self._held: dict[Any, list[Any]] = {}
 
     def module(
@@ -81,6 +83,14 @@ class Tester:
             if found is not None:
                 return found
         tested = self._by_trainer(replicate, weights, part)
+        if (
+            part == "test"
+            and tested.rows is None
+            and self.task.metric.needs != LOGGED
+            and self._test_step_shows
+        ):
+            self._test_step_shows = False
+            tested = self._by_trainer(replicate, weights, part)
         if part not in self._alike:
             self._alike[part] = _same(tested, self._by_hand(replicate, weights, part))
         return tested
@@ -93,7 +103,7 @@ class Tester:
         kwargs = {k: v for k, v in self.own.trainer.items() if k not in _ALONE}
         with contained(stream(replicate.seed, "test"), 1), TemporaryDirectory() as folder:
             trainer = own_trainer(package, settings, kwargs, [watcher], folder)
-            run = trainer.test if _tests(module, package, part) else trainer.validate
+            run = trainer.test if self._tests(module, package, part) else trainer.validate
             try:
                 run(module, datamodule=self._data(replicate, part, package), verbose=False)
             except LossearchError:
@@ -104,6 +114,11 @@ class Tester:
                 ) from error
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
         return Tested(criterion, watcher.collected(), logged)
+
+    def _tests(self, module: Any, package: Any, part: str) -> bool:
+        """Return whether a part is read by the module's own ``test_step``."""
+        own = type(module).test_step is not package.LightningModule.test_step
+        return part == "test" and own and self._test_step_shows
 
     def _data(self, replicate: Replicate, part: str, package: Any) -> Any:
         chosen = settings_of(self.own, replicate)
@@ -123,7 +138,7 @@ class Tester:
         try:
             module, criterion = self.module(replicate, weights)
             package = package_of(module, self.own.name)
-            tests = _tests(module, package, part)
+            tests = self._tests(module, package, part)
             data = self._data(replicate, part, package)
             alone = template(module.to(dtype).eval(), StepTrainer(1, 1, data, module))
             step = alone.test_step if tests else alone.validation_step
@@ -161,11 +176,6 @@ class Tester:
             found.append(rows)
         raw, target = zip(*found, strict=True)
         return Tested(criterion, (torch.cat(raw), torch.cat(target)), {})
-
-
-def _tests(module: Any, package: Any, part: str) -> bool:
-    """Return whether a part is read by the module's own ``test_step``."""
-    return part == "test" and type(module).test_step is not package.LightningModule.test_step
 
 
 def _same(one: Tested, other: Tested | None) -> bool:
