@@ -9,7 +9,8 @@ import torch
 from lossearch._random import stream
 from lossearch.space import Point
 from lossearch.training.contract import TrainingCall, TrainSettings
-from lossearch.training.own_module.population import ModulePopulation, rows_of
+from lossearch.training.own_module.loaders import rows_of
+from lossearch.training.own_module.population import ModulePopulation
 from lossearch.training.population.memory import Footprint, MemoryTracker
 from lossearch.training.trainer import contained
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._pytree import tree_leaves
 
 from lossearch._random import isolated, stream
 from lossearch.errors import InputError, LossearchError, refuse
@@ -337,3 +338,11 @@ class OwnDataModules:
             raise
         except (Exception, SystemExit) as error:
             raise InputError(f"{what} failed: {type(error).__name__}: {error}") from error
+
+
+def rows_of(batch: Any, axis: int = 0) -> int:
+    """Return how many rows a batch has."""
+    shaped = (
+        leaf.shape for leaf in tree_leaves(batch) if isinstance(leaf, torch.Tensor) and leaf.ndim > axis
+    )
+    return next((shape[axis] for shape in shaped), 1)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
 from lossearch._random import stream
 from lossearch.errors import InputError
@@ -20,7 +20,7 @@ from lossearch.tasks.own_module import OwnModule
 from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
 from lossearch.training.own_module.batched_optimizer import BatchedOptimizer, configured
 from lossearch.training.own_module.build import build, held_criterion, settings_of
-from lossearch.training.own_module.loaders import seeded
+from lossearch.training.own_module.loaders import rows_of, seeded
 from lossearch.training.own_module.packages import package_of
 from lossearch.training.own_module.steps import BatchedCriterion, State, Steps, StepTrainer, Tensors, template
 from lossearch.training.population.batched_network import BatchedNetwork
@@ -114,7 +114,7 @@ class ModulePopulation(Population):
         return found[0] if isinstance(found, (list, tuple)) else found
 
     def _batch_sizes(self) -> list[int]:
-        """Return the number of rows of an epoch's batches, as far as it is known: they weigh a step's loss."""
+        """Return a number for each batch of an epoch, which become those of their rows as they are read."""
         if not hasattr(self.loaders[0], "__len__") or isinstance(self.loaders[0], (list, tuple, dict)):
             raise InputError("it has several training loaders, or one of unknown length")
         limit = self.own.trainer.get("limit_train_batches", 1.0)
@@ -147,6 +147,7 @@ class ModulePopulation(Population):
         losses = []
         count = len(self.sizes)
         for index, batches in enumerate(self._training_batches(count)):
+            self.sizes[index] = rows_of(batches, axis=1)
             losses.append(self._taken(batches, index, last_step if index + 1 == count else self._update))
             self.optimizers.scheduled("step", self.steps)
             if stop():
@@ -285,8 +286,3 @@ def _limited(count: int, limit: float) -> int:
 def _batches(loader: Any, limit: float) -> Iterator[Any]:
     every = list(loader)
     return iter(every[: _limited(len(every), limit)])
-
-
-def rows_of(batch: Any) -> int:
-    """Return how many rows a batch has."""
-    return len(tree_leaves(batch)[0])

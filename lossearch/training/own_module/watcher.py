@@ -18,6 +18,7 @@ from lossearch.metrics.registry import is_given, scores
 from lossearch.training.contract import Divergence
 from lossearch.training.finiteness import first_non_finite
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
+from lossearch.training.own_module.loaders import rows_of
 
 Rows = tuple[Tensor, Tensor]
 
@@ -133,7 +134,7 @@ class Watcher(RowsWatcher):
         self.divergence: Divergence | None = None
         self.stopped = False
         self.steps = 0
-        self.losses: list[float] = []
+        self.losses: list[tuple[float, int]] = []
         self._scored: dict[str, float] = {}
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
@@ -148,7 +149,7 @@ class Watcher(RowsWatcher):
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         if isinstance(loss, Tensor):
             value = float(loss.detach().double().mean())
-            self.losses.append(value)
+            self.losses.append((value, rows_of(batch)))
             if not math.isfinite(value) and self.divergence is None:
                 self._diverge(trainer, "loss", value)
         self.stopped = self.stopped or self.stop()
@@ -180,7 +181,8 @@ class Watcher(RowsWatcher):
         }
         epoch = {f"val_{name}": value for name, value in {**self._scored, **logged}.items()}
         if self.losses:
-            epoch["train_loss"] = float(np.mean(self.losses))
+            values, rows = zip(*self.losses, strict=True)
+            epoch["train_loss"] = float(np.average(values, weights=rows))
         done = len(self.curves[f"val_{self.judge.name}"])
         for name, value in epoch.items():
             curve = self.curves[name]
