@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from lossearch._imports import own_class, reference_to
-from lossearch.config import SearchOptions
 from lossearch.config.toml import is_plain
 from lossearch.errors import InputError, refuse
 from lossearch.losses import CATALOGUE, Loss, reference_of
@@ -22,7 +21,6 @@ from lossearch.metrics.metric import SIGN, Metric
 from lossearch.metrics.registry import EVERY_METRIC
 from lossearch.networks.architecture import NETWORKS
 from lossearch.networks.factory import own_factory
-from lossearch.study.own_sampler import OwnSampler, own_sampler
 from lossearch.study.prepare import ModuleObjects
 from lossearch.study.progress import Listener
 from lossearch.tasks.judges import Judging
@@ -183,26 +181,6 @@ def rows_of(values: Any, name: str) -> tuple[Any, Any] | None:
         return values[0], values[1]
     found = f"{len(values)} things" if isinstance(values, (tuple, list)) else f"a {type(values).__name__}"
     raise InputError(f"{name} is {found}: give its rows as (X, y), or its share of the rows, as 0.2.")
-
-
-def sampler_of(options: SearchOptions) -> tuple[SearchOptions, OwnSampler | None]:
-    """Return options whose sampler is a name, and the sampler where it was given as an object.
-
-    Raises:
-        InputError: it is neither, or a pruner was given.
-    """
-    if "pruner" in options:
-        raise InputError(
-            "pruner is not taken: trials of one round are trained side by side, and a stock pruner would judge each by "
-            "those beside it (MedianPruner then prunes none). prune=True with mode='adaptive' gives up trials below the "
-            "median of the pair's earlier rounds, by Optuna's PercentilePruner; in an objective of your own, "
-            "LossSearchCallback asks your study's pruner."
-        )
-    given = options.get("sampler")
-    if given is None or isinstance(given, str):
-        return options, None
-    own = own_sampler(given)
-    return SearchOptions(**{**options, "sampler": own.name}), own
 
 
 def share_of(value: Any) -> Any:

@@ -19,7 +19,6 @@ from lossearch.api.arguments import (
     module_of,
     plain_value,
     rows_of,
-    sampler_of,
     share_of,
 )
 from lossearch.api.result import Result
@@ -28,6 +27,7 @@ from lossearch.config import KEYS, SearchOptions, make_config, tables_of
 from lossearch.data.sources import as_dataset, from_arrays
 from lossearch.errors import InputError, refuse
 from lossearch.losses import Loss
+from lossearch.study.own_sampler import sampler_of
 from lossearch.study.progress import Listener
 from lossearch.tasks.judges import Judging, as_metrics
 
@@ -71,6 +71,7 @@ def search(
     datamodule: Any = None,
     trainer_kwargs: Mapping[str, Any] | None = None,
     losses: str | Loss | Callable[..., Any] | Sequence[str | Loss | Callable[..., Any]] | None = None,
+    sampler: Any = None,
     validation: Any = None,
     test: Any = None,
     groups: Any = None,
@@ -105,6 +106,9 @@ def search(
         trainer_kwargs: arguments of the module's Trainer; callbacks and loggers as functions that make them.
         losses: names, "module:function" of one's own, or losses declared with :func:`lossearch.loss`; or functions and
             modules that are not, and take raw output and targets; every usual one by default.
+        sampler: what chooses points after the first: "tpe" (the default), "gp", "random"; an Optuna sampler, its class
+            or a function of a seed that returns one, asked for each pair's points by that pair's trials alone; or
+            "qmc", "grid", "brute", which give every point at once.
         validation: given validation rows (X, y), or their share of the rows that are not test.
         test: given test rows (X, y), their share, or False for none.
         groups: one label a row, or their column in ``data``; rows of one group stay in one part.
@@ -130,7 +134,7 @@ def search(
         raise InputError(
             "store is None, and a study is always recorded: name a directory, or leave store out for 'mlruns'."
         )
-    others, sampler = sampler_of(others)
+    advisor, own_sampler = sampler_of(sampler, others)
     others = SearchOptions(**{name: plain_value(value) for name, value in others.items()})  # type: ignore[typeddict-item]
     listener, model, own = listener_of(listener), model_of(model), losses_of(losses)
     metric, direction = metrics_of(metric)
@@ -150,6 +154,7 @@ def search(
                 "model": _if(str, model),
                 **own_module.named,
                 "losses": None if own is None else [loss_name(x) for x in own],
+                "sampler": advisor,
                 "validation": validation if validation_rows is None else None,
                 "test": test if test_rows is None else None,
                 "groups": _if(str, groups),
@@ -191,7 +196,7 @@ def search(
             model=model if callable(model) else None,
             metric=None if named else metric,
             module=own_module.objects,
-            sampler=sampler,
+            sampler=own_sampler,
             listener=listener,
         )
 

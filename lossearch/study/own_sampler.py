@@ -44,6 +44,29 @@ def pass_over(study: Study, asked: int, spaces: Mapping[str, BaseDistribution]) 
         study.tell(study.ask(dict(spaces)), state=TrialState.FAIL)
 
 
+def sampler_of(given: Any, others: Mapping[str, Any]) -> tuple[str | None, OwnSampler | None]:
+    """Return the name of a sampler, and the sampler where it was given as an object.
+
+    Args:
+        given: a name, an object, or None.
+        others: the other options of the search.
+
+    Raises:
+        InputError: it is neither, or a pruner was given.
+    """
+    if "pruner" in others:
+        raise InputError(
+            "pruner is not taken: trials of one round are trained side by side, and a stock pruner would judge each by "
+            "those beside it (MedianPruner then prunes none). prune=True with mode='adaptive' gives up trials below the "
+            "median of the pair's earlier rounds, by Optuna's PercentilePruner; in an objective of your own, "
+            "LossSearchCallback asks your study's pruner."
+        )
+    if given is None or isinstance(given, str):
+        return given, None
+    own = own_sampler(given)
+    return own.name, own
+
+
 def own_sampler(given: Any) -> OwnSampler:
     """Return a sampler that was given as an object, a class or a function of a seed.
 

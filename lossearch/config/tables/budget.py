@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypedDict
+from typing import Annotated, Literal, Self, TypedDict
 
 from pydantic import Field, model_validator
 
@@ -42,11 +42,7 @@ class BudgetTable(Table):
         Option("The same number of points for every pair, or whatever finds one good point."),
     ] = "equal"
     sampler: Annotated[
-        Text,
-        Option(
-            "What chooses points after the first: tpe, gp, random; or qmc, grid, brute; in Python an Optuna sampler too.",
-            "NAME",
-        ),
+        Text, Option("What chooses points after the first: tpe, gp, random; or qmc, grid, brute.", "NAME")
     ] = "tpe"
     seed: Annotated[Whole, Option("Of splits, replicates and samplers.", "N")] = 0
     prune: Annotated[
@@ -105,6 +101,5 @@ class BudgetOptions(TypedDict, total=False):
     race: bool | None
     timeout: str | None
     mode: str | None
-    sampler: Any
     seed: int | None
     prune: bool | None
