@@ -58,7 +58,7 @@ def read_data(
         return _streamed(_read_file(Path(spec), roles, stream), stream)
     if spec.startswith(OPENML):
         return _streamed(_read_openml(spec, options, roles), stream)
-    if is_reference(spec):
+    if ":" in spec or is_reference(spec):
         return _streamed(_call_function(spec, options, roles, stream), stream)
     named = [role for role, column in roles.items() if column is not None]
     refuse([f"Built-in data {spec!r} takes no {role}: that names a column of a table." for role in named])

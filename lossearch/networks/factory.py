@@ -230,7 +230,7 @@ def own_factory(model: Any, known: Iterable[str]) -> tuple[Factory, str]:
         InputError: it is not found, or it is not a factory.
     """
     if isinstance(model, str):
-        if not is_reference(model):
+        if ":" not in model and not is_reference(model):
             raise InputError(f"{unknown_name('model', model, known)} Or name your own as module:function.")
         return load_function(model, "model"), model
     _refuse_lightning(model, "model is")
