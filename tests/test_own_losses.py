@@ -16,6 +16,7 @@ from lossearch import api
 from lossearch.cli import invoke
 from lossearch.config import load_config
 from lossearch.errors import InputError
+from lossearch.losses import as_loss, own_loss, reference_of
 
 LOSSES = '''
 import torch
@@ -328,3 +329,30 @@ def test_models_and_data_are_named_with_dots_too(folder):
         )  # fmt: skip
         assert len(result.records) == 10
     sys.modules.pop("my_parts")
+
+
+def test_a_model_of_an_undeclared_module_is_loaded_with_it(tmp_path):
+    result = lossearch.search(X, REAL, losses=Pinball(0.4), store=tmp_path / "s", name="own", **QUICK)
+    point = next(c.point for c in result.confirmed.confirmations if c.point.loss == "Pinball")
+    made = result._again.model(point, 1)
+    made.save(tmp_path / "m")
+    with pytest.raises(InputError, match=r"load_model\(DIR, losses=\[LOSS\]\)"):
+        lossearch.load_model(tmp_path / "m")
+    loaded = lossearch.load_model(tmp_path / "m", losses=[Pinball(0.4)])
+    assert np.array_equal(loaded.predict(X), made.predict(X))
+
+
+def test_a_criterion_takes_an_undeclared_one_with_its_kind_of_task():
+    found = lossearch.criterion("per_row/identity", losses=[per_row], task="binary")
+    output, target = torch.tensor([0.5, -1.0]), torch.tensor([1, 0])
+    assert torch.equal(found.per_sample(output, target), per_row(output, target))
+    with pytest.raises(InputError, match="task='binary'"):
+        lossearch.criterion("per_row/identity", losses=[per_row])
+
+
+def test_workers_are_told_of_losses_that_they_can_find_alone():
+    found = as_loss(per_row, "binary")
+    assert own_loss(reference_of(found), "binary") == found
+    by_row = as_loss(by_class, "multiclass")
+    assert reference_of(by_row) == f"{__name__}:by_class"
+    assert reference_of(as_loss(Pinball(), "regression")) is None

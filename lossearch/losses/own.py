@@ -116,7 +116,7 @@ def _function(given: Callable[..., Tensor], *, by_row: bool) -> Callable[..., Te
         return values.reshape(target.shape) if values.numel() == target.numel() else values
 
     if isinstance(given, nn.Module):
-        return update_wrapper(
-            per_sample, type(given).forward, assigned=("__doc__", "__module__", "__qualname__")
-        )
+        # no name leads to an object: it must not be taken for its class's function
+        per_sample.__doc__, per_sample.__module__ = type(given).__doc__, type(given).__module__
+        return per_sample
     return update_wrapper(per_sample, given)

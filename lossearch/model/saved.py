@@ -14,7 +14,7 @@ from lossearch._json import read_json, write_json, write_text
 from lossearch.data.inputs import Inputs
 from lossearch.errors import InputError, StoreError
 from lossearch.kinds import TargetStatistics
-from lossearch.losses import ACTIVATIONS, ENCODINGS, Loss, losses_for, own_loss, reference_of
+from lossearch.losses import ACTIVATIONS, ENCODINGS, Loss, as_loss, losses_for, own_loss, reference_of
 from lossearch.model.fitted import FittedModel, Origin
 from lossearch.model.readme import readme
 from lossearch.networks.architecture import Architecture
@@ -84,7 +84,7 @@ def load_model(
     directory: str | Path,
     *,
     model: Callable[..., nn.Module] | None = None,
-    losses: Sequence[Loss] = (),
+    losses: Sequence[Loss | Callable[..., Any]] = (),
 ) -> FittedModel:
     """Return the model in a directory that ``export`` wrote. Needs no data, and runs no code from the files.
 
@@ -120,7 +120,10 @@ def load_model(
 
 
 def _assembled(
-    folder: Path, card: Mapping[str, Any], factory: Callable[..., nn.Module] | None, losses: Sequence[Loss]
+    folder: Path,
+    card: Mapping[str, Any],
+    factory: Callable[..., nn.Module] | None,
+    losses: Sequence[Loss | Callable[..., Any]],
 ) -> FittedModel:
     pair = _pair(card, losses)
     point = Point.from_json(card["point"], pair)
@@ -151,9 +154,9 @@ def _assembled(
     )
 
 
-def _pair(card: Mapping[str, Any], losses: Sequence[Loss]) -> Pair:
+def _pair(card: Mapping[str, Any], losses: Sequence[Loss | Callable[..., Any]]) -> Pair:
     loss_name, _, activation = card["point"]["pair"].rpartition("/")
-    given = {loss.name: loss for loss in losses}
+    given = {loss.name: loss for loss in (as_loss(x, card["kind"]) for x in losses)}
     if loss_name in given:
         loss = given[loss_name]
     elif card["loss"] is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral
 from typing import Any, cast, overload
 
@@ -13,7 +13,7 @@ from torch.serialization import add_safe_globals
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, UnknownNameError, refuse
 from lossearch.kinds import KINDS, Predictions, TargetStatistics, with_long_label
-from lossearch.losses import Loss
+from lossearch.losses import Loss, as_loss
 from lossearch.pairs.legality import find_pair, infer_kind
 from lossearch.pairs.pair import Pair, located, named_pair
 from lossearch.pairs.shapes import canonical, lifted
@@ -161,7 +161,7 @@ def criterion(
     name: Written | Criterion,
     *,
     task: str | None = None,
-    losses: Sequence[Loss] = (),
+    losses: Sequence[Loss | Callable[..., Any]] = (),
     statistics: TargetStatistics | None = None,
     **params: float,
 ) -> Criterion: ...
@@ -171,7 +171,7 @@ def criterion(
     name: Written | nn.Module,
     *,
     task: str | None = None,
-    losses: Sequence[Loss] = (),
+    losses: Sequence[Loss | Callable[..., Any]] = (),
     statistics: TargetStatistics | None = None,
     **params: float,
 ) -> Criterion:
@@ -184,7 +184,7 @@ def criterion(
             stand behind it, ``"focal/sigmoid(gamma=2)"``; a mapping has the same by name,
             ``{"pair": "focal/sigmoid", "gamma": 2}``. A module is returned as it is.
         task: the kind of task, where the pair exists for several.
-        losses: losses of your own to look the name up in first.
+        losses: losses of your own to look the name up in first, declared or not.
         statistics: location and scale of regression targets; without them targets are taken as they are.
         params: the loss's own hyper-parameters.
 
@@ -218,11 +218,21 @@ def criterion(
     pair, written = read_criterion(name)
     _refuse_beside([p for p in params if p in written], f"{name!r} says so itself")
     params = {**written, **params}
-    own = {loss.name: loss for loss in losses}
+    own = {loss.name: loss for loss in (_declared(x, task) for x in losses)}
     head = pair.rpartition("/")[0]
     if head in own:
         return Criterion(find_pair(pair, task or own[head].kinds[0], losses=own), params, statistics)
     return Criterion(find_pair(pair, task or infer_kind(pair)), params, statistics)
+
+
+def _declared(given: Loss | Callable[..., Any], task: str | None) -> Loss:
+    if isinstance(given, Loss):
+        return given
+    if task is None:
+        raise InputError(
+            "A loss that is not declared is one for any kind of task: say which, as task='binary'."
+        )
+    return as_loss(given, task)
 
 
 def _from_mapping(given: Mapping[str, Any], **beside: Any) -> Criterion:
