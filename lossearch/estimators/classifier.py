@@ -74,6 +74,14 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         n_outputs_: How many values a row are predicted.
         n_features_in_: How many columns X had.
         feature_names_in_: Their names, where all are text.
+
+    Example:
+        >>> from sklearn.datasets import load_iris
+        >>> import lossearch
+        >>> X, y = load_iris(return_X_y=True)
+        >>> found = lossearch.LossSearchClassifier(losses=["cross_entropy", "focal"], trials=10, epochs=5).fit(X, y)
+        >>> found.predict(X[:3]).shape, found.best_.activation
+        ((3,), 'softmax')
     """
 
     classes_: Array

@@ -49,6 +49,14 @@ class LossSearchRegressor(RegressorMixin, LossSearchEstimator):  # type: ignore[
         n_outputs_: How many values a row are predicted.
         n_features_in_: How many columns X had.
         feature_names_in_: Their names, where all are text.
+
+    Example:
+        >>> from sklearn.datasets import load_diabetes
+        >>> import lossearch
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> found = lossearch.LossSearchRegressor(losses=["mse", "mae"], trials=10, epochs=5).fit(X, y)
+        >>> found.predict(X[:3]).shape, found.best_.loss in ("mse", "mae")
+        ((3,), True)
     """
 
     def __init__(
