@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sys
 from pathlib import Path
 
 from lossearch.losses import BUILT_IN
-from lossearch.pairs import Criterion
+from lossearch.pairs import Criterion, criterion
 from lossearch.pairs.module_classes import module_class
 
 HOME = sys.modules[Criterion.__module__]
@@ -18,18 +19,26 @@ HEAD = "# Written by tests/loss_stub.py from the losses' declarations.\n"
 
 def annotations() -> dict[str, str]:
     """Return what each argument of a criterion is annotated with, as its source has it."""
-    every = inspect.signature(Criterion).parameters.values()
-    return {a.name: str(a.annotation) for a in every if a.name not in ("pair", "params")}
+    return {a.name: str(a.annotation) for a in inspect.signature(criterion).parameters.values()}
 
 
 def imports() -> list[str]:
-    """Return an import of each name that those annotations use."""
-    names = {n for text in annotations().values() for n in re.findall(r"[A-Za-z_]\w*", text)}
-    known = vars(HOME)
-    homes = {(known[n].__module__, n) for n in names & known.keys() if hasattr(known[n], "__module__")}
+    """Return an import of each name that the classes' annotations use, from where the criterion has it."""
+    arguments = inspect.signature(module_class("BCE")).parameters
+    given = annotations()
+    names = {n for a in arguments for n in re.findall(r"[A-Za-z_]\w*", given.get(a, ""))}
+    nodes = [
+        node
+        for node in ast.parse(Path(str(HOME.__file__)).read_text()).body
+        if isinstance(node, ast.ImportFrom)
+    ]
+    homes = {(str(node.module), alias.name) for node in nodes for alias in node.names if alias.name in names}
     homes |= {(Criterion.__module__, "Criterion")}
+    by_home: dict[str, list[str]] = {}
+    for home, name in sorted(homes):
+        by_home.setdefault(home, []).append(name)
     own, others = (
-        [f"from {home} import {name}" for home, name in sorted(homes) if home.startswith("lossearch") is ours]
+        [f"from {h} import {', '.join(n)}" for h, n in by_home.items() if h.startswith("lossearch") is ours]
         for ours in (True, False)
     )
     return [*others, *([""] if others else []), *own]

@@ -15,13 +15,11 @@ from lossearch._registry import unknown_name
 from lossearch.errors import IllegalPairError, InputError
 from lossearch.kinds import KINDS, TargetFacts, TargetForm
 from lossearch.losses import ACTIVATIONS, CATALOGUE, ENCODINGS, Loss
-from lossearch.pairs.criterion import Criterion
+from lossearch.pairs.criterion import Criterion, criterion
 from lossearch.pairs.legality import first_activation, pair_up
 from lossearch.pairs.pair import Pair
 
 _ANYHOW, _BY_NAME = Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY
-_OF_A_PAIR = ("pair", "params")
-"""What a criterion takes and a loss's own class says by its name and its parameters."""
 HOME = "lossearch.losses"
 """Where the classes are found, and what pickles and configuration files name."""
 
@@ -83,7 +81,7 @@ def _initialiser(by_kind: Mapping[str, Loss], signature: inspect.Signature) -> C
         params = {name: given.pop(name) for name in own if name in given}
         # a default stands for itself where the loss of this kind of task has no such parameter
         asked = {k: v for k, v in params.items() if v is not None and (k in known or v != own[k])}
-        Criterion.__init__(self, pair, asked, **given)
+        self.__dict__.update(criterion(pair.name, task=pair.kind, **asked, **given).__dict__)
 
     __init__.__dict__["__signature__"] = signature
     __init__.__annotations__ = {
@@ -129,7 +127,7 @@ def _defaults(by_kind: Mapping[str, Loss]) -> dict[str, float | None]:
 
 def _signature(by_kind: Mapping[str, Loss]) -> inspect.Signature:
     """Return the loss's parameters, activation and task, and what every criterion takes besides."""
-    types = get_type_hints(Criterion.__init__)
+    types = get_type_hints(criterion)
     params = [
         Argument(name, _ANYHOW, default=default, annotation=float if default is not None else float | None)
         for name, default in _defaults(by_kind).items()
@@ -137,12 +135,14 @@ def _signature(by_kind: Mapping[str, Loss]) -> inspect.Signature:
     chosen = [
         Argument(name, _BY_NAME, default=None, annotation=str | None) for name in ("activation", "task")
     ]
-    others = [
-        a.replace(kind=_BY_NAME, annotation=types[a.name])
-        for a in inspect.signature(Criterion).parameters.values()
-        if a.name not in _OF_A_PAIR
-    ]
+    others = [a.replace(annotation=types[a.name]) for a in _beside()]
     return inspect.Signature([Argument("self", _ANYHOW), *params, *chosen, *others], return_annotation=None)
+
+
+def _beside() -> list[Argument]:
+    """Return what ``criterion`` takes beside a pair and its parameters."""
+    every = inspect.signature(criterion).parameters.values()
+    return [a for a in every if a.kind is a.KEYWORD_ONLY and a.name not in ("task", "losses")]
 
 
 def _documentation(name: str, by_kind: Mapping[str, Loss]) -> str:
@@ -197,8 +197,7 @@ def _arguments(by_kind: Mapping[str, Loss]) -> Iterator[str]:
     usual = {k: first_activation(loss, TargetFacts(k)) for k, loss in by_kind.items()}
     yield f"activation: the output activation; the usual one by default: {_in_words(map(str, usual.values()))}."
     yield f"task: {_in_words(by_kind)}; by default that whose usual activation is given, else {next(iter(by_kind))}."
-    others = [a.name for a in inspect.signature(Criterion).parameters.values() if a.name not in _OF_A_PAIR]
-    yield f"{', '.join(others)}: as :class:`lossearch.Criterion` takes them."
+    yield f"{', '.join(a.name for a in _beside())}: as :func:`lossearch.criterion` takes them."
 
 
 def _in_words(names: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
 # Written by tests/loss_stub.py from the losses' declarations.
 
-from lossearch.kinds._kind import TargetStatistics
+from lossearch.kinds import TargetStatistics
 from lossearch.pairs.criterion import Criterion
 
 __all__ = [
