@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_type_hints
 from lossearch.api.arguments import (
     goes_with_data,
     listener_of,
-    loss_name,
-    losses_of,
-    metrics_of,
     model_of,
     module_of,
     plain_value,
     rows_of,
     share_of,
 )
+from lossearch.api.components import loss_name, losses_of, metrics_of
 from lossearch.api.result import Result
 from lossearch.api.run_study import run
 from lossearch.config import KEYS, SearchOptions, make_config, tables_of

@@ -1,0 +1,161 @@
+"""Losses and metrics as arguments of ``search``: names, declared ones, functions and objects of the user's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from torch import nn
+
+from lossearch._imports import reference_to
+from lossearch.errors import refuse
+from lossearch.losses import CATALOGUE, Loss, reference_of
+from lossearch.metrics.metric import SIGN, Metric
+from lossearch.metrics.registry import EVERY_METRIC
+from lossearch.tasks.judges import Judging
+
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+_LIBRARIES = (
+    "torch",
+    "torchmetrics",
+    "torchvision",
+    "keras",
+    "tensorflow",
+    "sklearn",
+    "jax",
+    "optax",
+    "numpy",
+)
+"""Whose losses and metrics go by our names."""
+
+
+def losses_of(losses: Any) -> tuple[str | Loss | Callable[..., Any], ...] | None:
+    """Return losses and names of such; None where none are given.
+
+    Args:
+        losses: names in a list or with commas between, a loss, a function or module of one's own, or several of these.
+
+    Raises:
+        InputError: something is none of them; of a torch loss the message has our name.
+    """
+    if losses is None:
+        return None
+    given = _several(losses)
+    refuse([_no_loss(x) for x in given if not (isinstance(x, (str, Loss)) or _is_own(x))])
+    return given
+
+
+def loss_name(given: str | Loss | Callable[..., Any]) -> str:
+    """Return the name under which a study file has a loss."""
+    if isinstance(given, str):
+        return given
+    named = getattr(given, "name" if isinstance(given, Loss) else "__name__", type(given).__name__)
+    return reference_of(given) or str(named)
+
+
+def _is_own(given: Any) -> bool:
+    """Return whether a function or module may be a loss though it is not declared: not where ours has its name."""
+    if isinstance(given, type) or not callable(given):
+        return False
+    return _home(given) not in _LIBRARIES or _our_loss(given) is None
+
+
+def _several(values: Any) -> tuple[Any, ...]:
+    """Return one value or several as a tuple; names may have commas between."""
+    if isinstance(values, str):
+        return tuple(part.strip() for part in values.split(","))
+    if isinstance(values, (type, Mapping, nn.Module)) or not isinstance(values, Iterable):
+        return (values,)
+    # a set has another order in the next process, and would be another study
+    return tuple(sorted(values, key=str) if isinstance(values, AbstractSet) else values)
+
+
+def _no_loss(given: Any) -> str:
+    ours = _our_loss(given)
+    cure = (
+        f"search trains the one named {ours!r}: losses=[{ours!r}]"
+        if ours
+        else "name one (lossearch losses lists them), or declare a function of your own with @lossearch.loss"
+    )
+    return f"losses holds {shown(given)}, which is neither a name nor a lossearch.Loss: {cure}."
+
+
+def _our_loss(given: Any) -> str | None:
+    every = [x for table in CATALOGUE.values() for x in table.values()]
+    return _our_name(given, every, "with_logits_loss", "loss")
+
+
+def metrics_of(metric: Any) -> tuple[Judging, str | None]:
+    """Return a metric, its name, or several of both; and which way it is better, where that stands beside it.
+
+    Functions and torchmetrics objects of no other name of ours are metrics too. What another process can find is
+    given by where it is.
+
+    Raises:
+        InputError: something is none of these; of another library's metric the message has our name.
+    """
+    if metric is None or isinstance(metric, (str, Metric)):
+        return metric, None
+    given = _several(metric)
+    direction = given[1] if len(given) == 2 and isinstance(given[1], str) and given[1] in SIGN else None
+    given = given[:1] if direction else given
+    refuse([_no_metric(x) for x in given if not (isinstance(x, (str, Metric)) or _is_own_metric(x))])
+    refuse([] if given else ["metric is empty: name one, or leave it out for the usual one."])
+    found = [x if isinstance(x, (str, Metric)) else reference_to(x, x) or x for x in given]
+    return (found if len(found) > 1 else found[0]), direction
+
+
+def _is_own_metric(given: Any) -> bool:
+    if isinstance(given, type) or not callable(given):
+        return False
+    return _home(given) not in _LIBRARIES or _our_metric(given) is None
+
+
+def _our_metric(given: Any) -> str | None:
+    return _our_name(given, EVERY_METRIC, "score", "error")
+
+
+def _no_metric(given: Any) -> str:
+    ours = _our_metric(given)
+    cure = (
+        f"ours is named {ours!r}"
+        if ours
+        else "give a name (a wrong one lists them all), a function f(y_true, y_pred), or declare yours as "
+        "lossearch.metrics.metric.Metric"
+    )
+    return f"metric is {shown(given)}, which is neither a name nor a Metric: {cure}."
+
+
+def _home(given: Any) -> str:
+    """Return the package of a function or object."""
+    return str(getattr(given, "__module__", None) or "").partition(".")[0]
+
+
+def _our_name(given: Any, ours: Iterable[Any], *ends: str) -> str | None:
+    """Return the name of the loss or metric that a function or class of another library stands for, if any."""
+    names: dict[str, str] = {}
+    for x in ours:
+        names.setdefault(_bare(x.name), x.name)
+    for x in ours:
+        for alias in x.aliases:
+            names.setdefault(_bare(alias), x.name)
+    word = _WORDS.sub("_", getattr(given, "__name__", type(given).__name__)).lower()
+    words = [word, re.sub(r"^(binary|multiclass|multilabel)_", "", word)]
+    words = [cut for w in words for cut in (*(w.removesuffix(f"_{end}") for end in ends), w)]
+    words += ["".join(part[0] for part in w.split("_") if part) for w in words]
+    return next((names[_bare(w)] for w in words if _bare(w) in names), None)
+
+
+def _bare(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def shown(given: Any) -> str:
+    """Return what came, for messages: the name of a function or class, else the type."""
+    named = getattr(given, "__name__", None)
+    kind = "class" if isinstance(given, type) else type(given).__name__
+    return f"the {kind} {named}" if isinstance(named, str) else f"a {kind}"
