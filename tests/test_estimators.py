@@ -108,6 +108,33 @@ def test_labels_are_predicted_as_0_and_1():
     assert np.array_equal(classifier().fit(x, sparse.csr_array(y)).predict(x), found.predict(x))
 
 
+@pytest.mark.parametrize("others", [1, 2])
+def test_labels_of_all_rows_or_none_are_predicted_as_they_are(others):
+    first = np.column_stack([Y == 1, X[:, 0] > 0])[:, :others].astype(int)
+    y = np.column_stack([np.zeros(90, int), first, np.ones(90, int)])
+    found = classifier().fit(X, y)
+    alone = classifier().fit(X, first if others > 1 else first[:, 0])
+    assert found.n_outputs_ == len(found.classes_) == others + 2
+    assert np.array_equal(found.predict(X)[:, 1:-1], alone.predict(X).reshape(90, others))
+    for name, low, high in (("predict", 0, 1), ("predict_proba", 0, 1), ("decision_function", -1, 1)):
+        values = getattr(found, name)(X)
+        assert values.shape == (90, others + 2)
+        assert set(values[:, 0]) == {low}
+        assert set(values[:, -1]) == {high}
+
+
+@pytest.mark.parametrize("others", [1, 2])
+def test_numbers_that_never_vary_are_predicted_as_they_are(others):
+    first = np.column_stack([NUMBERS, -NUMBERS])[:, :others]
+    found = regressor().fit(X, np.column_stack([first, np.full(90, 3.5)]))
+    assert found.predict(X).shape == (90, others + 1)
+    assert set(found.predict(X)[:, -1]) == {3.5}
+    alone = regressor().fit(X, first if others > 1 else first[:, 0])
+    assert np.array_equal(found.predict(X)[:, :-1], alone.predict(X).reshape(90, others))
+    with pytest.raises(lossearch.InputError, match="one value only"):
+        regressor().fit(X, np.full((90, 2), 3.5))
+
+
 def test_values_come_back_in_their_own_units():
     found = regressor(epochs=30).fit(X, NUMBERS)
     assert found.score(X, NUMBERS) > 0.9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from lossearch.data.rows import Array
 from lossearch.errors import InputError
 from lossearch.estimators.checks import Targets, is_table, rows
 from lossearch.estimators.fitting import Records, find, listener_of
@@ -61,6 +63,7 @@ class LossSearchEstimator(BaseEstimator):  # type: ignore[misc]
         )
         self._columns = list(x.columns) if isinstance(x, pd.DataFrame) else None
         self._with_probabilities = found.with_probabilities
+        self._constant = dict(targets.constant)
         self.n_outputs_ = targets.n_outputs
         self.result_ = found.result
         self.model_ = found.model
@@ -74,6 +77,17 @@ class LossSearchEstimator(BaseEstimator):  # type: ignore[misc]
         if self._columns is not None and not is_table(x):
             x = pd.DataFrame(np.asarray(x), columns=self._columns)
         found: Predictions = self.criterion_.predictions(self.model_.raw(x).double())
+        return found
+
+    def _whole(self, values: Array, constant: Callable[[float], float] = float) -> Array:
+        """Return a column for each output from those that were searched; ``constant`` gives what the others hold."""
+        if not self._constant:
+            return values
+        found = np.empty((len(values), self.n_outputs_), dtype=values.dtype)
+        searched = [i for i in range(self.n_outputs_) if i not in self._constant]
+        found[:, searched] = values.reshape(len(values), len(searched))
+        for i, value in self._constant.items():
+            found[:, i] = constant(value)
         return found
 
     @property

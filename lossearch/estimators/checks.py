@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,17 +25,21 @@ FEWEST = 2
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Targets as a search is given them; ``codes`` as their kind has them in memory, ``classes`` as they stood in y."""
+    """Targets as a search is given them; ``codes`` as their kind has them in memory, ``classes`` as they stood in y.
+
+    ``constant`` holds the columns that have one value only, which are not searched: column -> value.
+    """
 
     kind: str
     given: Any
     codes: Array
     classes: Array | None = None
+    constant: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def n_outputs(self) -> int:
         """How many values a row are predicted."""
-        return 1 if self.codes.ndim == 1 else self.codes.shape[1]
+        return len(self.constant) + (1 if self.codes.ndim == 1 else self.codes.shape[1])
 
     def scarcity(self, share: float) -> str:
         """Return why no such share of the rows can validate, in a sentence; '' where it can."""
@@ -113,8 +118,8 @@ def class_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) ->
     _refuse_mixed(y)
     check_classification_targets(y)
     if type_of_target(y) == "multilabel-indicator":
-        codes = y.astype(np.int64)
-        return Targets(asked or _kind_of(codes), codes, codes, np.arange(codes.shape[1]))
+        codes, constant = _varying(y.astype(np.int64))
+        return Targets(asked or _kind_of(codes), codes, codes, np.arange(y.shape[1]), constant)
     if y.ndim != 1:
         raise ValueError(
             f"y has {y.shape[1]} columns, and not of 0 and 1 alone: multiclass-multioutput targets are not supported. "
@@ -173,4 +178,18 @@ def number_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) -
     y = check_array(y, dtype="numeric", ensure_2d=False, input_name="y", estimator=estimator).astype(
         np.float64
     )
-    return Targets(asked or next(k.name for k in KINDS.values() if k.fallback), y, y)
+    y, constant = _varying(y)
+    return Targets(asked or next(k.name for k in KINDS.values() if k.fallback), y, y, constant=constant)
+
+
+def _varying(y: Array) -> tuple[Array, dict[int, float]]:
+    """Return the columns that vary, one alone as (N,), and the values of those that do not: column -> value.
+
+    Where none varies all are returned, for the search to say so.
+    """
+    same = np.ptp(y, axis=0) == 0 if y.ndim == 2 else np.zeros(1, dtype=bool)
+    if same.all() or not same.any():
+        return y, {}
+    kept = y[:, ~same]
+    constant = {int(i): y[0, i].item() for i in np.flatnonzero(same)}
+    return kept[:, 0] if kept.shape[1] == 1 else kept, constant

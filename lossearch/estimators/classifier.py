@@ -178,7 +178,7 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
             ValueError: X is not as the estimator was fitted on.
         """
         labels = _values(self._predictions(X).label)
-        return labels if self.n_outputs_ > 1 else self.classes_[labels]
+        return self._whole(labels) if self.n_outputs_ > 1 else self.classes_[labels]
 
     @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Array:  # noqa: N803
@@ -192,6 +192,8 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         probability = self._predictions(X).probability
         if probability is None:
             _gives_probabilities(self)
+        if self.n_outputs_ > 1:
+            return self._whole(_values(probability))
         return _values(KINDS[self.model_.kind].class_probabilities(_present(probability)))
 
     @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]
@@ -216,7 +218,7 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
             return _values(score[:, 1] - score[:, 0])
         if found.codes is not None:
             score = _above_threshold(found, self.criterion_.pair.activation)
-        return _values(score)
+        return self._whole(_values(score), lambda label: 2 * label - 1)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

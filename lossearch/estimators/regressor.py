@@ -150,7 +150,7 @@ class LossSearchRegressor(RegressorMixin, LossSearchEstimator):  # type: ignore[
         if value is None:
             raise TypeError(f"A {self.model_.kind} model predicts no numbers.")
         found: Array = value.numpy()
-        return found[:, 0] if self.n_outputs_ == 1 else found
+        return found[:, 0] if self.n_outputs_ == 1 else self._whole(found)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
