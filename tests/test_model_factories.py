@@ -110,7 +110,7 @@ QUICK: dict[str, Any] = {"trials": 5, "seeds": 1, "confirm_seeds": 0, "epochs": 
 @pytest.mark.parametrize("give", [lambda c: c, lambda c: c(), lambda c: lambda: c(4, 1)])
 def test_a_lightning_module_is_refused_with_what_to_do(package, give, store):
     with pytest.raises(
-        InputError, match=r"LightningModule Own\. .*suggest\(trial\) and lossearch\.LossSearchCallback"
+        InputError, match=r"LightningModule Own, whose training_step .*search\(module=Own, datamodule="
     ):
         lossearch.search(X, Y, model=give(module_of(package)), store=store, **QUICK)
     assert not store.exists()

@@ -269,9 +269,20 @@ def test_arguments_of_one_letter_are_inputs_and_outputs():
         lambda o, i, /: (i, o),
         lambda a, b: (a, b),
         lambda d, k, /, hidden=3: (d, k),
+        lambda *sizes: sizes,
+        lambda *sizes, **others: sizes,
+        lambda outputs, inputs: (inputs, outputs),
+        lambda fan_in, fan_out, /: (fan_in, fan_out),
     ):
         network = make_network(signed_as(factory), input_shape=(4,), rows=60)(3)
         assert (network.in_features, network.out_features) == (4, 3)
+
+
+def test_arguments_that_are_not_read_leave_the_head_to_be_replaced():
+    network = make_network(lambda *_: nn.Linear(4, 9), input_shape=(4,), rows=60)(3)
+    assert network.out_features == 3
+    network = make_network(lambda *_, n_out: nn.Linear(4, n_out), input_shape=(4,), rows=60)(3)
+    assert network.out_features == 3
 
 
 def test_other_weights_make_another_study():

@@ -24,12 +24,12 @@ Factory = Callable[..., nn.Module]
 _ALIASES = {
     **dict.fromkeys(
         ("in_features", "n_features", "num_features", "input_dim", "in_dim", "d_in", "input_size", "n_inputs",
-         "num_inputs", "n_features_in", "i"),
+         "num_inputs", "n_features_in", "n_input", "d_input", "in_size", "inputs", "fan_in", "i"),
         "n_in",
     ),
     **dict.fromkeys(
         ("out_features", "output_dim", "out_dim", "d_out", "output_size", "n_outputs", "num_outputs", "n_classes",
-         "num_classes", "n_labels", "num_labels", "o"),
+         "num_classes", "n_labels", "num_labels", "n_output", "d_output", "out_size", "outputs", "fan_out", "o"),
         "n_out",
     ),
     **dict.fromkeys(("in_shape", "row_shape"), "input_shape"),
@@ -176,6 +176,11 @@ def _given(factory: Factory, name: str, offered: Mapping[str, Any]) -> _Call:
     needed = {p.name for p in parameters if p.default is p.empty} - {
         p.name for p in parameters if p.kind in _REST
     }
+    kinds = {p.kind for p in parameters}
+    if inspect.Parameter.VAR_POSITIONAL in kinds and kinds <= {*_REST}:
+        return _Call(
+            [offered["n_in"], offered["n_out"]], {}, told=False
+        )  # whether they are read is not known
     names = {p.name for p in parameters}
     by_place = _by_place([p.name for p in parameters if p.name in needed - {*_ALIASES, *offered}])
     aliases = {a: r for a, r in _ALIASES.items() if a in needed or (a in _CLASSES and a in names)} | by_place
