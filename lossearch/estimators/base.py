@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lossearch.kinds import Predictions
     from lossearch.pairs import Criterion
+    from lossearch.space import Point
 
 
 class LossSearchEstimator(BaseEstimator):  # type: ignore[misc]
@@ -91,9 +92,10 @@ class LossSearchEstimator(BaseEstimator):  # type: ignore[misc]
         return found
 
     @property
-    def best_(self) -> Any:
+    def best_(self) -> Point:
         """The point that was found: pair, learning rate, the loss's own parameters."""
-        return self._fitted("result_").best
+        point: Point = self._fitted("result_").best
+        return point
 
     @property
     def leaderboard_(self) -> pd.DataFrame:

@@ -76,12 +76,14 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         feature_names_in_: Their names, where all are text.
 
     Example:
-        >>> from sklearn.datasets import load_iris
-        >>> import lossearch
-        >>> X, y = load_iris(return_X_y=True)
-        >>> found = lossearch.LossSearchClassifier(losses=["cross_entropy", "focal"], trials=10, epochs=5).fit(X, y)
-        >>> found.predict(X[:3]).shape, found.best_.activation
-        ((3,), 'softmax')
+        >>> from sklearn.datasets import make_blobs
+        >>> from lossearch import LossSearchClassifier
+        >>> X, y = make_blobs(90, centers=3, random_state=0)
+        >>> model = LossSearchClassifier(losses=["cross_entropy"], lr=0.02, seeds=1, confirm_seeds=0, random_state=0)
+        >>> model.fit(X, y).best_.pair
+        'cross_entropy/softmax'
+        >>> model.predict_proba(X).shape
+        (90, 3)
     """
 
     classes_: Array

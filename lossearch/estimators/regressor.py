@@ -51,12 +51,14 @@ class LossSearchRegressor(RegressorMixin, LossSearchEstimator):  # type: ignore[
         feature_names_in_: Their names, where all are text.
 
     Example:
-        >>> from sklearn.datasets import load_diabetes
-        >>> import lossearch
-        >>> X, y = load_diabetes(return_X_y=True)
-        >>> found = lossearch.LossSearchRegressor(losses=["mse", "mae"], trials=10, epochs=5).fit(X, y)
-        >>> found.predict(X[:3]).shape, found.best_.loss in ("mse", "mae")
-        ((3,), True)
+        >>> from sklearn.datasets import make_friedman1
+        >>> from lossearch import LossSearchRegressor
+        >>> X, y = make_friedman1(90, random_state=0)
+        >>> model = LossSearchRegressor(losses=["mse"], lr=0.02, seeds=1, confirm_seeds=0, random_state=0)
+        >>> model.fit(X, y).best_.pair, model.n_iter_
+        ('mse/identity', 30)
+        >>> model.predict(X).shape
+        (90,)
     """
 
     def __init__(

@@ -1,23 +1,22 @@
-"""Estimators in a pipeline of scikit-learn."""
+"""The scikit-learn estimators, and what a fitted one tells."""
 
 import numpy as np
-from sklearn.model_selection import cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from numpy.typing import NDArray
 
-import lossearch
+from lossearch import LossSearchClassifier, LossSearchRegressor, Point
 
 rng = np.random.default_rng(0)
-X = rng.normal(size=(100, 3))
-y = X[:, 0] > 0
+X: NDArray[np.float64] = rng.normal(size=(100, 3))
+y: NDArray[np.bool_] = X[:, 0] > 0
 
-classifier = lossearch.LossSearchClassifier(losses=["bce", "hinge"], trials=10, epochs=3)
-fitted: lossearch.LossSearchClassifier = classifier.fit(X, y)
-best: lossearch.Point = fitted.best_
-result: lossearch.Result = fitted.result_
-model: lossearch.FittedModel = fitted.model_
-predicted = fitted.predict(X[:5])
-regressor = lossearch.LossSearchRegressor(lr=0.01, random_state=0).fit(X, X[:, 0])
-scores = cross_val_score(make_pipeline(StandardScaler(), classifier), X, y, cv=3)
+model = LossSearchClassifier(losses=["bce", "focal"], epochs=5, hidden=(8,), random_state=0).fit(X, y)
+point: Point = model.best_
+pairs: list[str] = model.leaderboard_["pair"].tolist()
+epochs: int = model.n_iter_
+pair: str = model.criterion_.pair.name
+training: bool = model.module_.training
+probabilities: NDArray[np.float64] = model.predict_proba(X)
+values: NDArray[np.float64] = LossSearchRegressor(lr=(1e-3, 1e-1), store=None).fit(X, X[:, 0]).predict(X)
 
-lossearch.LossSearchClassifier(epohcs=3)  # type: ignore[call-arg]
+LossSearchClassifier(epohcs=3)  # type: ignore[call-arg]
+LossSearchRegressor(seeds="many")  # type: ignore[arg-type]
