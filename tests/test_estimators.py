@@ -67,6 +67,13 @@ def test_probabilities_scores_and_classes_agree(fitted):
     assert np.allclose(np.log(proba), fitted.predict_log_proba(X))
 
 
+def test_a_row_is_predicted_alike_alone_and_among_others(fitted):
+    for name in ("predict_proba", "decision_function"):
+        whole = getattr(fitted, name)(X)
+        alone = np.concatenate([getattr(fitted, name)(row[None]) for row in X])
+        assert np.allclose(whole, alone, rtol=1e-12, atol=1e-12)
+
+
 def test_the_module_gives_the_probabilities_by_plain_torch(fitted):
     inputs = (X - X.mean(axis=0)) / X.std(axis=0)
     raw = fitted.module_(torch.as_tensor(inputs, dtype=torch.float32))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -22,8 +24,20 @@ if TYPE_CHECKING:
     from torch import nn
 
     from lossearch.kinds import Predictions
+    from lossearch.model import FittedModel
     from lossearch.pairs import Criterion
     from lossearch.space import Point
+
+
+def _exact(model: FittedModel) -> FittedModel:
+    """Return a model that computes in float64, so that a row's prediction does not depend on those beside it.
+
+    A network of the user's own may know its type, and stays as it is.
+    """
+    if model.architecture.own:
+        return model
+    architecture = replace(model.architecture, dtype="float64")
+    return replace(model, network=copy.deepcopy(model.network).double(), architecture=architecture)
 
 
 class LossSearchEstimator(BaseEstimator):  # type: ignore[misc]
@@ -77,7 +91,7 @@ class LossSearchEstimator(BaseEstimator):  # type: ignore[misc]
         x = rows(self, X, reset=False)
         if self._columns is not None and not is_table(x):
             x = pd.DataFrame(np.asarray(x), columns=self._columns)
-        found: Predictions = self.criterion_.predictions(self.model_.raw(x).double())
+        found: Predictions = self.criterion_.predictions(_exact(self.model_).raw(x).double())
         return found
 
     def _whole(self, values: Array, constant: Callable[[float], float] = float) -> Array:
