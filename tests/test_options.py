@@ -26,6 +26,8 @@ from lossearch.study.prepare import prepare
 from lossearch.study.progress import Listener
 
 GIVEN = {
+    "train.class_weight": ["none", '{"0": 1.0, "1": 5.0}'],
+    "train.pos_weight": "3.5",
     "task.data": "circles",
     "task.data_options": {"noise": 0.3},
     "task.kind": "binary",

@@ -169,7 +169,13 @@ def read_dataset(config: StudyConfig) -> Dataset:
             'No data. Give arrays X and y, or data = "..." in [task] (on the command line: --data FILE).'
         )
     return read_data(
-        t.data, target=t.target, options=t.data_options, groups=t.groups, time=t.time, stream=t.stream
+        t.data,
+        target=t.target,
+        options=t.data_options,
+        groups=t.groups,
+        time=t.time,
+        sample_weight=t.sample_weight,
+        stream=t.stream,
     )
 
 

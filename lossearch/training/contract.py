@@ -70,7 +70,8 @@ Prune = Callable[[Point, int, float], bool]
 class TrainingRecipe:
     """How replicates are trained, as far as it decides what they are worth: two runs of one study share it.
 
-    ``options`` are the optimiser's keyword arguments but for the learning rate. A field that is added says in its
+    ``options`` are the optimiser's keyword arguments but for the learning rate. ``class_weight`` and ``pos_weight``
+    are texts as in ``kinds._class_weights``; at most one of them is not "none". A field that is added says in its
     metadata what stands for "absent", as in earlier studies, whose identity then stays.
     """
 
@@ -82,6 +83,8 @@ class TrainingRecipe:
     clip: float | None = None
     precision: str = "32-true"
     epoch: str = "best"
+    class_weight: str = field(default="none", metadata={"absent": "none"})
+    pos_weight: str = field(default="none", metadata={"absent": "none"})
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,9 @@ class TaskTable(Table):
         Text | None,
         Option("Column of time, by which parts follow each other.", "COLUMN", flag="--time-column"),
     ] = None
+    sample_weight: Annotated[
+        Text | None, Option("Column of what each row weighs in the loss; not a feature.", "COLUMN")
+    ] = None
     stream: Annotated[
         Switch | None, Option("Read training rows batch by batch; by default where they are too many.")
     ] = None

@@ -11,15 +11,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lossearch.kinds import KINDS, weights_of_rows
 from lossearch.metrics.metric import Metric
 from lossearch.space import Point
-from lossearch.tasks.task import Stream
+from lossearch.tasks.task import Part, Stream
+from lossearch.tasks.weights import class_weights
 from lossearch.training.batches import batch_sizes, initial_network
 from lossearch.training.contract import TrainingCall, TrainSettings
 from lossearch.training.population.batched_network import BatchedNetwork, Vmapped, step_seeds
 from lossearch.training.population.batched_optimizers import PerReplicate, per_replicate
 from lossearch.training.population.compiled import CompiledCriteria
-from lossearch.training.population.criteria import Criteria, pair_slices, picked
+from lossearch.training.population.criteria import (
+    WEIGHTS,
+    Criteria,
+    pair_slices,
+    picked,
+    shifting,
+)
 from lossearch.training.population.divergence_monitor import DivergenceMonitor
 from lossearch.training.population.layer_stack import LayerStack
 from lossearch.training.population.manual_backward import FusedStack
@@ -68,14 +76,21 @@ class Population:
         self.total_steps = int(settings.epochs) * len(self.sizes)
         self.network = batched(networks[0], x, precision, random=call.random, compiled=self.repays_compiling)
         self.weights = Weights.of(networks, len(points), across=self.network.across)
+        tables = [class_weights(self.task, f, settings.class_weight, settings.pos_weight) for f in folds]
         self.slices = pair_slices(
-            points, [call.pair(p) for p in points], [f.statistics for f in folds], self.weights.flat
+            points,
+            [call.pair(p) for p in points],
+            [f.statistics for f in folds],
+            self.weights.flat,
+            shifting(tables, self.weights.flat),
         )
+        known = [table for table in tables if table is not None]
+        self.class_table = torch.tensor(known, dtype=torch.float64) if known else None
+        """What rows weigh by their class under each seed, (S, K, C); None where they are not weighted."""
         self.criteria = self._fresh_criteria()
-        self.train = self._part(x, stacked([f.train.y for f in folds], device))
+        self.train = self._part(x, [f.train for f in folds])
         self.validation = self._part(
-            stacked([f.validation.x for f in folds], device, self.dtype),
-            stacked([f.validation.y for f in folds], device),
+            stacked([f.validation.x for f in folds], device, self.dtype), [f.validation for f in folds]
         )
         rates = torch.tensor([p.lr for p in points], dtype=self.dtype, device=device).repeat(len(seeds))
         self.optimizer: PerReplicate = per_replicate(
@@ -103,14 +118,26 @@ class Population:
         """Seeds and configurations."""
         return len(self.seeds), self.n_configurations
 
-    def _part(self, x: Tensor, y: Tensor) -> PartTensors:
+    def _part(self, x: Tensor, parts: Sequence[Part]) -> PartTensors:
         shared = x.stride(0) == 0
         rows = self.network.rows(x[:1] if shared else x)
-        return PartTensors(rows.expand(len(x), *rows.shape[1:]), y, self._encoded(y))
+        y = stacked([part.y for part in parts], self.device)
+        own = [part.sample_weight for part in parts if part.sample_weight is not None]
+        return PartTensors(
+            rows.expand(len(x), *rows.shape[1:]),
+            y,
+            self._encoded(y, stacked(own, torch.device("cpu")) if own else None),
+        )
 
-    def _encoded(self, y: Tensor) -> dict[str, Tensor]:
+    def _encoded(self, y: Tensor, sample_weight: Tensor | None) -> dict[str, Tensor]:
+        """Return targets (S, N[, T]) in each encoding, (S, 1, N[, T]), and what rows weigh where they do."""
         by_name = {s.encoding: s for s in self.slices}
-        return {name: s.encode(y, self.task.n_out) for name, s in by_name.items()}
+        found = {name: s.encode(y, self.task.n_out) for name, s in by_name.items()}
+        if self.class_table is None:
+            return found
+        codes = KINDS[self.task.kind].class_codes(y.cpu())
+        weights = weights_of_rows(self.class_table, codes, sample_weight)
+        return {**found, WEIGHTS: weights.unsqueeze(1).to(self.device, self.dtype)}
 
     def _batches(self, stream: Stream | None) -> MiniBatches:
         sizes, rows = self.sizes, self.network.rows
