@@ -22,13 +22,11 @@ from lossearch.study.samplers import MODELS, SAMPLERS, learns
 from lossearch.study.seeds import search_seeds
 from lossearch.tasks.task import Task
 from lossearch.tasks.weights import refuse_weighting
-from lossearch.training.contract import TrainSettings
+from lossearch.training.contract import WEIGHTINGS, TrainSettings
 from lossearch.training.optimizers import OPTIMIZERS, Optimizer
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES
 
-WEIGHTINGS = ("class_weight", "pos_weight")
-"""Keys of [train] by which classes are weighted."""
 MOST_POINTS = 100_000
 """Points of one pair that the sampler 'brute' lists."""
 DEFAULT_PER_PAIR = 16

@@ -44,6 +44,10 @@ SCORED_EPOCHS = 20
 """Epochs of a curve at which every metric is scored, however long the curve."""
 
 
+WEIGHTINGS = ("class_weight", "pos_weight")
+"""Settings that say what classes weigh; of a recipe one at most is not "none"."""
+
+
 class Outcome(StrEnum):
     """How a replicate, or a trial, ended."""
 
