@@ -16,8 +16,6 @@ A class's weight and counts are those of the training rows of each seed; those u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -28,7 +26,6 @@ from lossearch.kinds import (
     KINDS,
     NONE,
     Table,
-    class_name,
     class_weights_given,
     pos_weights_given,
 )
@@ -95,18 +92,8 @@ def _of_class_1(counts: Tensor, text: str) -> Tensor:
     return torch.tensor(pos_weights_given(text), dtype=counts.dtype)
 
 
-def _names(task: Task) -> list[tuple[str, ...]]:
-    """Return what each class may be called: its name, and as it stands in y."""
-    labels = () if task.blueprint is None else task.blueprint.labels
-    own = labels if len(labels) == len(task.classes) else task.classes
-    return [
-        tuple(dict.fromkeys((class_name(label), name))) for label, name in zip(own, task.classes, strict=True)
-    ]
-
-
 def _by_index(task: Task, given: dict[str, float]) -> dict[int, float]:
-    places = {name: i for i, names in enumerate(_names(task)) for name in names}
-    return {places[name]: weight for name, weight in given.items()}
+    return {task.classes.index(name): weight for name, weight in given.items()}
 
 
 def weighting_problems(task: Task, class_weight: object, pos_weight: object) -> list[str]:
@@ -135,15 +122,11 @@ def _no_meaning(kind: str, name: str) -> str:
 
 
 def _unknown_labels(task: Task, given: dict[str, float]) -> list[str]:
-    names: Sequence[tuple[str, ...]] = _names(task)
-    known = [name for own in names for name in own]
-    problems = [
-        f"class_weight names {label!r}, and y holds {', '.join(task.classes)}.{did_you_mean(label, known)}"
+    return [
+        f"class_weight names {label!r}, and y holds {', '.join(task.classes)}.{did_you_mean(label, task.classes)}"
         for label in given
-        if label not in known
+        if label not in task.classes
     ]
-    twice = [own for own in names if sum(name in given for name in own) > 1]
-    return problems + [f"class_weight weights one class twice, as {' and as '.join(own)}." for own in twice]
 
 
 def refuse_weighting(task: Task, class_weight: object, pos_weight: object) -> None:
