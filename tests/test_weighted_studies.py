@@ -14,13 +14,14 @@ import lossearch
 from lossearch.api import search_study
 from lossearch.api.answer import weighting
 from lossearch.cli import run as command
-from lossearch.config import config_toml, make_config, parse_config
+from lossearch.config import TrainTable, config_toml, make_config, parse_config
 from lossearch.data.sources import from_arrays, read_data
 from lossearch.diagnostics.weighting import WeightingEffect, weighting_effects
 from lossearch.errors import IllegalPairError, InputError
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
 from lossearch.study.prepare import prepare
+from lossearch.study.resolve import refuse_configured
 from lossearch.tasks.build import make_task
 from lossearch.tasks.weights import class_weights
 
@@ -122,6 +123,13 @@ def test_losses_whose_rows_cannot_be_weighted_are_left_out_or_refused():
     assert "ranked/identity" in with_loss(None, losses=["bce", "ranked"]).plan.space.names
     with pytest.raises(IllegalPairError, match="depends on the other rows"):
         with_loss(W, losses=["bce", "ranked"])
+
+
+def test_a_module_of_ones_own_weights_its_rows_itself():
+    with pytest.raises(InputError, match=r"class_weight is for training_step of Net"):
+        refuse_configured(TrainTable(class_weight=["none", "balanced"]), "Net")
+    with pytest.raises(InputError, match="both module and sample_weight"):
+        make_config({"task": {"module": "a:B", "sample_weight": "w"}})
 
 
 # --- labels as they stand in y -----------------------------------------------------------------------

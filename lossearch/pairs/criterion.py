@@ -117,8 +117,9 @@ class Criterion(nn.Module):
         """Return what rows weigh, (N, 1) or of labels (N, L), from checked targets in canonical shape; None without."""
         if self.class_weights is None:
             return None if sample_weight is None else sample_weight.unsqueeze(-1).to(target.device, dtype)
+        own = None if sample_weight is None else sample_weight.to(target.device)
         table = cast("Tensor", self._table(n_out, target.device))
-        return weights_of_rows(table, KINDS[self.pair.kind].class_codes(target), sample_weight).to(dtype)
+        return weights_of_rows(table, KINDS[self.pair.kind].class_codes(target), own).to(dtype)
 
     def values(self, raw_output: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return one value a row from raw output and *encoded* target, unchecked: the training path."""
@@ -133,11 +134,10 @@ class Criterion(nn.Module):
             return raw_output.sum() * 0
         return self.pair.reduce(self.values(raw_output, encoded, weight))
 
-    def _ready(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return raw output in rows, the canonical target, and the encoded one."""
+    def _ready(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
         raw, target = canonical(self.pair, raw_output, raw_target)
         self.codes = KINDS[self.pair.kind].codes_of(raw_target) or self.codes
-        return raw, target, self.encode(target, self._n_out(raw), raw.dtype)
+        return raw, self.encode(target, self._n_out(raw), raw.dtype)
 
     def _n_out(self, raw: Tensor) -> int:
         return self.pair.n_out(raw.shape[-1]) or 0
@@ -148,8 +148,7 @@ class Criterion(nn.Module):
         Raises:
             InputError: shapes, sizes or target values do not fit the pair.
         """
-        raw, _, encoded = self._ready(raw_output, raw_target)
-        return self.values(raw, encoded)
+        return self.values(*self._ready(raw_output, raw_target))
 
     def forward(self, raw_output: Tensor, raw_target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Return the mean over the batch, a scalar: of weight times value where rows are weighted.
@@ -165,11 +164,13 @@ class Criterion(nn.Module):
         Raises:
             InputError: shapes, sizes or values do not fit the pair.
         """
-        raw, target, encoded = self._ready(raw_output, raw_target)
-        if sample_weight is not None:
-            require_weightable(self.pair)
-            sample_weight = checked_weights(sample_weight, len(raw), self.pair.name).to(raw.device)
-        return self.mean(raw, encoded, self.row_weights(target, self._n_out(raw), sample_weight, raw.dtype))
+        raw, encoded = self._ready(raw_output, raw_target)
+        if self.class_weights is None and sample_weight is None:
+            return self.mean(raw, encoded)
+        require_weightable(self.pair)
+        _, target = canonical(self.pair, raw_output, raw_target)
+        own = None if sample_weight is None else checked_weights(sample_weight, len(raw), self.pair.name)
+        return self.mean(raw, encoded, self.row_weights(target, self._n_out(raw), own, raw.dtype))
 
     def predictions(self, raw_output: Tensor) -> Predictions:
         """Return label, probability, score and value of each row; probabilities of classes as they occur."""

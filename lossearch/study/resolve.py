@@ -99,12 +99,18 @@ def refuse_configured(train: TrainTable, title: str) -> None:
     """
     said = ("optimizer", "options", "schedule", "batch_size", "compile")
     usual = TrainTable()
+    weighted = [name for name in WEIGHTINGS if getattr(train, name) != getattr(usual, name)]
     own = [name for name in said if getattr(train, name) != getattr(usual, name)]
     of = {"batch_size": "its data module (datamodule_args)"}
     refuse(
         [
             f"{name} is for {of.get(name, 'configure_optimizers')} of {title} to say: leave it out of [train]."
             for name in own
+        ]
+        + [
+            f"{name} is for training_step of {title} to say: give what rows weigh there, "
+            "self.criterion(raw, y, sample_weight=w), and leave it out of [train]."
+            for name in weighted
         ]
     )
 

@@ -162,7 +162,18 @@ class TaskTable(Table):
             if given:
                 raise ValueError(f"gives {given[0]}, which goes with module")
             return self
-        instead = ("data", "model", "hidden", "rows", "validation", "groups", "time", "stream", "held_rows")
+        instead = (
+            "data",
+            "model",
+            "hidden",
+            "rows",
+            "validation",
+            "groups",
+            "time",
+            "sample_weight",
+            "stream",
+            "held_rows",
+        )
         given = [name for name in instead if getattr(self, name)]
         if given:
             raise ValueError(

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lossearch.kinds import KINDS, weights_of_rows
 from lossearch.metrics.metric import Metric
 from lossearch.space import Point
 from lossearch.tasks.task import Part, Stream
@@ -21,13 +20,7 @@ from lossearch.training.contract import TrainingCall, TrainSettings
 from lossearch.training.population.batched_network import BatchedNetwork, Vmapped, step_seeds
 from lossearch.training.population.batched_optimizers import PerReplicate, per_replicate
 from lossearch.training.population.compiled import CompiledCriteria
-from lossearch.training.population.criteria import (
-    WEIGHTS,
-    Criteria,
-    pair_slices,
-    picked,
-    shifting,
-)
+from lossearch.training.population.criteria import Criteria, pair_slices, picked, shifting
 from lossearch.training.population.divergence_monitor import DivergenceMonitor
 from lossearch.training.population.layer_stack import LayerStack
 from lossearch.training.population.manual_backward import FusedStack
@@ -39,6 +32,7 @@ from lossearch.training.population.minibatches import (
     stacked,
 )
 from lossearch.training.population.scoring import Floats, stacked_behaviour, stacked_scores, without
+from lossearch.training.population.targets import TargetEncoder
 from lossearch.training.population.thin_network import ThinStack
 from lossearch.training.population.train_losses import TrainLosses
 from lossearch.training.population.weights import Snapshot, Weights
@@ -77,16 +71,9 @@ class Population:
         self.network = batched(networks[0], x, precision, random=call.random, compiled=self.repays_compiling)
         self.weights = Weights.of(networks, len(points), across=self.network.across)
         tables = [class_weights(self.task, f, settings.class_weight, settings.pos_weight) for f in folds]
-        self.slices = pair_slices(
-            points,
-            [call.pair(p) for p in points],
-            [f.statistics for f in folds],
-            self.weights.flat,
-            shifting(tables, self.weights.flat),
-        )
-        known = [table for table in tables if table is not None]
-        self.class_table = torch.tensor(known, dtype=torch.float64) if known else None
-        """What rows weigh by their class under each seed, (S, K, C); None where they are not weighted."""
+        statistics, like = [f.statistics for f in folds], self.weights.flat
+        self.slices = pair_slices(points, pairs, statistics, like, shifting(tables, like))
+        self.encode = TargetEncoder(self.slices, self.task.n_out, tables)
         self.criteria = self._fresh_criteria()
         self.train = self._part(x, [f.train for f in folds])
         self.validation = self._part(
@@ -123,21 +110,8 @@ class Population:
         rows = self.network.rows(x[:1] if shared else x)
         y = stacked([part.y for part in parts], self.device)
         own = [part.sample_weight for part in parts if part.sample_weight is not None]
-        return PartTensors(
-            rows.expand(len(x), *rows.shape[1:]),
-            y,
-            self._encoded(y, stacked(own, torch.device("cpu")) if own else None),
-        )
-
-    def _encoded(self, y: Tensor, sample_weight: Tensor | None) -> dict[str, Tensor]:
-        """Return targets (S, N[, T]) in each encoding, (S, 1, N[, T]), and what rows weigh where they do."""
-        by_name = {s.encoding: s for s in self.slices}
-        found = {name: s.encode(y, self.task.n_out) for name, s in by_name.items()}
-        if self.class_table is None:
-            return found
-        codes = KINDS[self.task.kind].class_codes(y.cpu())
-        weights = weights_of_rows(self.class_table, codes, sample_weight)
-        return {**found, WEIGHTS: weights.unsqueeze(1).to(self.device, self.dtype)}
+        encoded = self.encode(y, stacked(own, torch.device("cpu")) if own else None)
+        return PartTensors(rows.expand(len(x), *rows.shape[1:]), y, encoded)
 
     def _batches(self, stream: Stream | None) -> MiniBatches:
         sizes, rows = self.sizes, self.network.rows
@@ -146,6 +120,10 @@ class Population:
             return InMemoryMiniBatches(train.x, train.encoded, axis, self.seeds, sizes)
         seeds = len(self.seeds)
         return StreamedMiniBatches(stream, seeds, sizes, rows, self._encoded, self.device, self.dtype)
+
+    def _encoded(self, y: Tensor, sample_weight: Tensor | None) -> dict[str, Tensor]:
+        """Return what the encoder of the moment does: configurations leave."""
+        return self.encode(y, sample_weight)
 
     def train_epoch(
         self, epoch: int, last_step: Callable[[], object], stop: Callable[[], bool]
@@ -300,6 +278,7 @@ class Population:
         self.weights.select(kept, into)
         self.points = tuple(self.points[c] for c in places)
         self.slices = picked(self.slices, places)
+        self.encode = replace(self.encode, slices=self.slices)
         self.criteria = self._fresh_criteria()
         self.monitor.alive = self.monitor.alive[:, list(places)]
         return lambda s: Snapshot(pick(s.flat), {n: b[kept] for n, b in s.buffers.items()})
