@@ -19,6 +19,7 @@ from lossearch.errors import InputError, refuse
 from lossearch.kinds import some_rows
 
 Array = NDArray[Any]
+_LEAST_WEIGHT = 1e-100
 _NUMBERS = (int, float, np.integer, np.floating, Decimal)
 
 _PANDAS = " If 'NA' or 'None' is a class, pandas took its name for a missing value: read the file with keep_default_na=False."
@@ -221,4 +222,8 @@ def sample_weights(values: Any, n: int) -> Array | None:
     )
     if not numbers.any():
         raise InputError(f"{name} is 0 in all {n} rows, which leaves nothing to learn from.")
+    if not _LEAST_WEIGHT <= numbers.max() <= 1 / _LEAST_WEIGHT:
+        raise InputError(
+            f"{name} goes up to {numbers.max():g}, and sums of such numbers are no 64-bit floats: divide it by a constant."
+        )
     return np.asarray(numbers)

@@ -7,7 +7,6 @@ weights as JSON. The numbers are a table with a row for each output that has cla
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -17,6 +16,8 @@ from torch import Tensor
 from lossearch.kinds._target import class_name
 
 NONE, BALANCED = "none", "balanced"
+LEAST, MOST = 1e-6, 1e6
+"""What a class may weigh."""
 Table = tuple[tuple[float, ...], ...]
 """What rows weigh by their class, (K, C), as ``Kind.class_shape`` has it; 1 and 1 for kinds without classes."""
 
@@ -112,9 +113,11 @@ def _is_number(value: Any) -> bool:
 
 
 def _positive(value: Any, of: str) -> float:
-    if not _is_number(value) or not 0 < float(value) < math.inf:
+    # what is further apart does not stay apart in float32, by which probabilities are corrected
+    if not _is_number(value) or not LEAST <= float(value) <= MOST:
         raise ValueError(
-            f"takes finite numbers above 0; of {of} it is {value!r}. To leave rows out, give them sample_weight 0"
+            f"takes numbers from {LEAST:g} to {MOST:g}, above 0; of {of} it is {value!r}. To leave rows out, give them "
+            "sample_weight 0"
         )
     return float(value)
 
