@@ -10,8 +10,8 @@ sum of weight times value, divided by its number of rows, and metrics are not we
   them, compete at rates that mean the same. ``BCEWithLogitsLoss(pos_weight=)`` is this times a constant.
 - A loss applied after the mean (the root of RMSE) is applied after the weighted mean.
 
-A class's weight and counts are those of the training rows of each seed; those under "balanced" count a row by its
-``sample_weight``. Every weight is of rows (N, 1), or of labels (N, L), and no pair sees another's.
+A weight of 2 is a row twice, and 0 a row left out, as far as the loss goes: inputs and real targets are scaled by all
+training rows alike. Classes are counted on the training rows of each seed, under "balanced" by what rows weigh themselves.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ A method takes replicates and gives one result for each, in order, as each is do
   (the judge, and a second metric where a study has two) on the validation part after every epoch,
   everything else at least at the epochs ``thin(epochs, SCORED_EPOCHS)`` and at the one whose weights it
   keeps (below); curves are NaN between. A metric that a pair has not has no curve.
+- Rows weigh in the loss what ``tasks.weights`` says, whoever trains: ``train_loss`` and ``val_loss`` are of weighted
+  rows. Metrics count every row once, and probabilities are of classes as they occur.
 - Under ``epoch = "last"`` the weights kept are the last epoch's. Under "best" they are those of the best
   epoch (the first of equals) by what is known while training: the judge's mean over the point's
   replicates where they are trained together, this replicate's own where it is trained alone.

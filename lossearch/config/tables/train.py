@@ -110,8 +110,10 @@ class TrainOptions(TypedDict, total=False):
     options: Mapping[str, Any] | None
     schedule: str | None
     clip: float | None
-    class_weight: str | Mapping[Any, float] | Sequence[str | Mapping[Any, float] | None] | None
-    pos_weight: float | str | Sequence[float | str | None] | None
+    class_weight: (
+        str | Sequence[str] | Mapping[Any, float] | Sequence[str | Mapping[Any, float] | None] | None
+    )
+    pos_weight: str | Sequence[str] | float | Sequence[float | str | None] | None
     accelerator: str | None
     precision: str | None
     epoch: str | None
