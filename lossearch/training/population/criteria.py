@@ -142,7 +142,7 @@ def shifting(weights: Sequence[Table | None], like: Tensor) -> Tensor | None:
     tables = [table for table in weights if table is not None]
     if not any(map(shifts_probabilities, tables)):
         return None
-    return torch.tensor(tables, dtype=torch.float64).to(like)[:, None, None]
+    return torch.tensor(tables, dtype=like.dtype).to(like.device)[:, None, None]
 
 
 def pair_slices(

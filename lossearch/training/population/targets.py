@@ -37,4 +37,4 @@ class TargetEncoder:
         # in float64, which not every device has
         codes, own = KINDS[kind].class_codes(y.cpu()), None if sample_weight is None else sample_weight.cpu()
         weights = weights_of_rows(torch.tensor(tables, dtype=torch.float64), codes, own)
-        return {**found, WEIGHTS: weights.unsqueeze(1).to(y.device, dtype)}
+        return {**found, WEIGHTS: weights.unsqueeze(1).to(dtype).to(y.device)}
