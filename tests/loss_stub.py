@@ -19,7 +19,7 @@ HEAD = "# Written by tests/loss_stub.py from the losses' declarations.\n"
 def annotations() -> dict[str, str]:
     """Return what each argument of a criterion is annotated with, as its source has it."""
     every = inspect.signature(Criterion).parameters.values()
-    return {a.name: str(a.annotation) for a in every if a.name not in ("pair", "params")}
+    return {a.name: str(a.annotation) for a in every if a.name not in ("pair", "params", "class_weights")}
 
 
 def imports() -> list[str]:

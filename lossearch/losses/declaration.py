@@ -150,8 +150,7 @@ class Loss:
     """Fields of the training statistics passed to ``fn`` by keyword: "mean", "std", "scale"."""
     after_mean: Callable[[Tensor], Tensor] | None = None
     """Applied to the batch mean, weighted or not, for losses that are not a mean over samples (RMSE)."""
-    weightable: bool = True
-    """Whether a row's value may be multiplied by a weight; not where it depends on the other rows of a batch."""
+    weightable: bool = True  # not where a row's value depends on the others of its batch
     on_request: bool = False
     """Never searched unless named."""
     kinks: tuple[float, ...] = ()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from numbers import Integral
-from typing import Any, cast, overload
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,18 +23,13 @@ from lossearch.kinds import (
     with_long_label,
 )
 from lossearch.losses import Loss
-from lossearch.pairs.legality import find_pair, infer_kind
 from lossearch.pairs.pair import Pair, located, named_pair
 from lossearch.pairs.shapes import canonical, lifted
 from lossearch.pairs.weights import (
-    ClassWeight,
-    PosWeight,
     checked_weights,
-    given_table,
     require_weightable,
     whole_table,
 )
-from lossearch.pairs.written import read_criterion
 
 
 def _checked(loss: Loss, given: Mapping[str, float]) -> dict[str, float]:
@@ -218,107 +213,3 @@ class Criterion(nn.Module):
 # What torch.load builds with weights_only=True, its default, is listed by class: a criterion holds names, numbers and
 # tensors, so that checkpoints whose hyper-parameters hold one can be read. A pair is found again by its names.
 add_safe_globals([Criterion, named_pair])
-
-Written = str | Mapping[str, Any]
-"""A criterion as text, ``"focal/sigmoid(gamma=2)"``, or as a mapping, ``{"pair": "focal/sigmoid", "gamma": 2}``."""
-
-
-@overload
-def criterion(
-    name: Written | Criterion,
-    *,
-    task: str | None = None,
-    losses: Sequence[Loss] = (),
-    statistics: TargetStatistics | None = None,
-    class_weight: ClassWeight = None,
-    pos_weight: PosWeight = None,
-    **params: float,
-) -> Criterion: ...
-@overload
-def criterion(name: nn.Module) -> nn.Module: ...
-def criterion(
-    name: Written | nn.Module,
-    *,
-    task: str | None = None,
-    losses: Sequence[Loss] = (),
-    statistics: TargetStatistics | None = None,
-    class_weight: ClassWeight = None,
-    pos_weight: PosWeight = None,
-    **params: float,
-) -> Criterion:
-    """Return the criterion of a pair, for use in any training loop.
-
-    A module that writes ``self.criterion = lossearch.criterion(criterion)`` may be given any of the forms below.
-
-    Args:
-        name: ``loss/activation``, as in ``"focal/sigmoid"``; Keras and torch names are accepted. Parameters may
-            stand behind it, ``"focal/sigmoid(gamma=2)"``; a mapping has the same by name,
-            ``{"pair": "focal/sigmoid", "gamma": 2}``. A module is returned as it is.
-        task: the kind of task, where the pair exists for several.
-        losses: losses of your own to look the name up in first.
-        statistics: location and scale of regression targets; without them targets are taken as they are.
-        class_weight: what rows of each class weigh, as ``{0: 1, 1: 5}``; a class that is not named weighs 1.
-        pos_weight: of 0/1 targets, what class 1 weighs, or each label where it is there; a number, or one a label.
-        params: the loss's own hyper-parameters.
-
-    Raises:
-        UnknownNameError: no such loss, activation, kind or parameter.
-        IllegalPairError: the combination is not legal; the message has the reason and the cure.
-        InputError: ``name`` has none of these forms, or says again what stands beside it.
-
-    Example:
-        >>> import lossearch
-        >>> lossearch.criterion("focal/sigmoid", gamma=1.5)
-        Criterion(focal/sigmoid, gamma=1.5, alpha=-1.0)
-        >>> lossearch.criterion("focal/sigmoid(gamma=1.5)").params["gamma"]
-        1.5
-        >>> lossearch.criterion({"pair": "mse/identity", "task": "regression"})
-        Criterion(mse/identity)
-    """
-    if isinstance(name, nn.Module):
-        named = {
-            "task": task, "statistics": statistics, "class_weight": class_weight, "pos_weight": pos_weight,
-        }  # fmt: skip
-        beside = {**params, **{k: v for k, v in named.items() if v is not None}}
-        _refuse_beside(beside, f"a {type(name).__name__} is a criterion already")
-        return cast("Criterion", name)  # LightningCLI reads above that this function gives one
-    if isinstance(name, Mapping):
-        return _from_mapping(
-            name,
-            task=task,
-            losses=losses,
-            statistics=statistics,
-            class_weight=class_weight,
-            pos_weight=pos_weight,
-            **params,
-        )
-    if not isinstance(name, str):
-        raise InputError(
-            f"A criterion is given by its pair, as 'focal/sigmoid', by a mapping or as a module; got a {type(name).__name__}."
-        )
-    pair, written = read_criterion(name)
-    twice = [p for p in (*params, *(["pos_weight"] if pos_weight is not None else [])) if p in written]
-    _refuse_beside(twice, f"{name!r} says so itself")
-    pos_weight = written.pop("pos_weight", pos_weight)
-    params = {**written, **params}
-    own = {loss.name: loss for loss in losses}
-    head = pair.rpartition("/")[0]
-    kind = task or (own[head].kinds[0] if head in own else infer_kind(pair))
-    found = find_pair(pair, kind, losses=own if head in own else None)
-    return Criterion(found, params, statistics, given_table(found, class_weight, pos_weight))
-
-
-def _from_mapping(given: Mapping[str, Any], **beside: Any) -> Criterion:
-    if not isinstance(given.get("pair"), str):
-        raise InputError(
-            f"A criterion's mapping has its pair, as {{'pair': 'focal/sigmoid'}}; got keys {[*given]}."
-        )
-    said = {k: v for k, v in beside.items() if v is not None and v != ()}
-    _refuse_beside([k for k in given if k in said], "the mapping says so itself")
-    found: Criterion = criterion(given["pair"], **said, **{k: v for k, v in given.items() if k != "pair"})
-    return found
-
-
-def _refuse_beside(given: Collection[str], why: str) -> None:
-    if given:
-        raise InputError(f"Leave out {', '.join(given)}: {why}.")

@@ -20,7 +20,7 @@ from lossearch.pairs.legality import first_activation, pair_up
 from lossearch.pairs.pair import Pair
 
 _ANYHOW, _BY_NAME = Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY
-_OF_A_PAIR = ("pair", "params")
+_OF_A_PAIR = ("pair", "params", "class_weights")
 """What a criterion takes and a loss's own class says by its name and its parameters."""
 HOME = "lossearch.losses"
 """Where the classes are found, and what pickles and configuration files name."""
