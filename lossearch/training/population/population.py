@@ -122,8 +122,8 @@ class Population:
         return StreamedMiniBatches(stream, seeds, sizes, rows, self._encoded, self.device, self.dtype)
 
     def _encoded(self, y: Tensor, sample_weight: Tensor | None) -> dict[str, Tensor]:
-        """Return what the encoder of the moment does: configurations leave."""
-        return self.encode(y, sample_weight)
+        """Return what the encoder does for the configurations that are left."""
+        return replace(self.encode, slices=self.slices)(y, sample_weight)
 
     def train_epoch(
         self, epoch: int, last_step: Callable[[], object], stop: Callable[[], bool]
@@ -278,7 +278,6 @@ class Population:
         self.weights.select(kept, into)
         self.points = tuple(self.points[c] for c in places)
         self.slices = picked(self.slices, places)
-        self.encode = replace(self.encode, slices=self.slices)
         self.criteria = self._fresh_criteria()
         self.monitor.alive = self.monitor.alive[:, list(places)]
         return lambda s: Snapshot(pick(s.flat), {n: b[kept] for n, b in s.buffers.items()})
