@@ -84,10 +84,14 @@ class Point:
         return {"lr": self.lr, **{f"{self.loss}.{k}": v for k, v in self.own}, **self.settings}
 
     def criterion(self) -> Criterion:
-        """Return the criterion of this point, for raw targets in their own units."""
+        """Return the criterion of this point, for raw targets in their own units.
+
+        Settings of training are not part of it, weights of classes among them.
+        """
         if self.definition is not None:
             return Criterion(self.definition, self.params)
-        return criterion(self.pair, task=None, losses=(), statistics=None, **self.params)
+        own: dict[str, Any] = self.params
+        return criterion(self.pair, task=None, losses=(), statistics=None, **own)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values, the inverse of :meth:`from_json`."""

@@ -12,7 +12,7 @@ from lossearch.losses import BUILT_IN
 from lossearch.pairs import Criterion, criterion
 from lossearch.pairs.module_classes import module_class
 
-HOME = sys.modules[Criterion.__module__]
+HOME = sys.modules[criterion.__module__]
 STUB = Path(str(HOME.__file__)).with_name("modules.pyi")
 HEAD = "# Written by tests/loss_stub.py from the losses' declarations.\n"
 

@@ -319,7 +319,7 @@ def test_what_is_wrong_with_a_directory_is_told(exported: Path, tmp_path: Path, 
     card = json.loads((copy / "model.json").read_text())
     (copy / "model.json").write_text(json.dumps({**card, "format": 99}))
     with pytest.raises(
-        StoreError, match=r"has format 99; this lossearch reads up to 2\. Upgrade lossearch\.$"
+        StoreError, match=r"has format 99; this lossearch reads up to 3\. Upgrade lossearch\.$"
     ):
         lossearch.load_model(copy)
     (copy / "model.json").write_text(json.dumps({k: v for k, v in card.items() if k != "inputs"}))

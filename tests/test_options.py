@@ -7,8 +7,10 @@ import inspect
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
@@ -26,6 +28,8 @@ from lossearch.study.prepare import prepare
 from lossearch.study.progress import Listener
 
 GIVEN = {
+    "train.class_weight": ["none", '{"0": 1.0, "1": 5.0}'],
+    "train.pos_weight": "3.5",
     "task.data": "circles",
     "task.data_options": {"noise": 0.3},
     "task.kind": "binary",
@@ -135,6 +139,14 @@ FLAGS = [
     "--debug",
 ]
 """Options of ``lossearch run`` that keep their names."""
+
+
+WIDER: dict[str, Any] = {
+    "records.store": Path,
+    "train.class_weight": Mapping[Any, float] | Sequence[str | Mapping[Any, float] | None],
+    "train.pos_weight": float | Sequence[float | str | None],
+}
+"""What a parameter takes in Python, beside what its key holds once it is read."""
 
 
 def value_of(key: Key) -> Any:
@@ -258,7 +270,7 @@ def test_type_checkers_are_told_the_keys_and_types_of_the_tables():
     for key in KEYS:
         if key.parameter in told:
             expected = plain(key.annotation) | None
-            expected = expected | Path if key.path == "records.store" else expected
+            expected = expected | WIDER.get(key.path, NoneType)
             assert told[key.parameter] == expected, key.path
 
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from lossearch._json import to_jsonable
 from lossearch.diagnostics.pareto import confirmed_pairs, front_sentence, searched
+from lossearch.diagnostics.weighting import weighting_effects
 from lossearch.report import frames
 from lossearch.report.leaderboard import Leaderboard, make_leaderboard
 from lossearch.report.published import published_numbers, published_table
+from lossearch.report.sentences import probability_sentences, weighting_sentences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +30,7 @@ def render(result: Result) -> RenderableType:
     from rich.text import Text
 
     front = [] if result.front is None else [result.front]
-    parts: list[RenderableType] = [printed(result), *map(Text, [*front, *result.since])]
+    parts: list[RenderableType] = [printed(result), *map(Text, [*front, *weighting(result), *result.since])]
     published = result.published
     if published is not None:
         parts += [Text(), published_table(published, result.declared)]
@@ -57,6 +59,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "pareto": None if result.front is None else _rows(result.pareto),
         "published": None if published is None else _rows(published),
         "rejections": to_jsonable(study.rejections),
+        "weighting": weighting(result),
         "notes": list(study.notes),
         "trials": len(result.records),
         "mlflow": to_jsonable(study.mlflow),
@@ -105,6 +108,16 @@ def front(result: Result) -> str | None:
     if two is None or not two.sought:
         return None
     return front_sentence(searched(result.records, two), confirmed_pairs(result.confirmed, two), two)
+
+
+def weighting(result: Result) -> list[str]:
+    """Return what weighting the classes did, and what it does to probabilities; nothing where none is weighted."""
+    study, pairs = result.declared, result.declared.space.pairs
+    metric, direction = study.task.metric, study.task.direction
+    effects = weighting_effects(result.records, pairs, metric=metric, direction=direction)
+    best = () if result.leader is None else (result.best,)
+    given = [p for p in best if p.definition is None or p.definition.gives("probability")]
+    return [*weighting_sentences(effects, study), *probability_sentences(given, study)]
 
 
 def published(result: Result) -> pd.DataFrame | None:

@@ -74,6 +74,7 @@ def search(
     test: Any = None,
     groups: Any = None,
     time: Any = None,
+    sample_weight: Any = None,
     listener: Listener | None = None,
     **others: Unpack[SearchOptions],
 ) -> Result:
@@ -111,6 +112,8 @@ def search(
         test: given test rows (X, y), their share, or False for none.
         groups: one label a row, or their column in ``data``; rows of one group stay in one part.
         time: one value a row, or their column in ``data``, by which parts follow each other.
+        sample_weight: one number a row from 0 up, or their column in ``data``: what a row weighs in the loss. Metrics
+            count every row once.
         listener: hears of the progress; by default it is printed.
         **others: these keys of a study file.
 
@@ -157,6 +160,7 @@ def search(
                 "test": test if test_rows is None else None,
                 "groups": _if(str, groups),
                 "time": _if(str, time),
+                "sample_weight": _if(str, sample_weight),
             }
         )
     )
@@ -166,7 +170,13 @@ def search(
         raise InputError("Give either X and y, or data; got both.")
     if X is None:
         _refuse_rows({"validation": validation_rows, "test": test_rows})
-        _refuse_rows({k: v for k, v in (("groups", groups), ("time", time)) if not isinstance(v, str)})
+        of_rows = {"groups": groups, "time": time, "sample_weight": sample_weight}
+        _refuse_rows({k: v for k, v in of_rows.items() if not isinstance(v, str)})
+        if isinstance(sample_weight, str) and not (data is None or isinstance(data, str)):
+            raise InputError(
+                f"sample_weight is {sample_weight!r}, a column; this data has no columns of names. Give rows as X and y, "
+                "with one number a row, or a table."
+            )
     else:
         refuse(goes_with_data(others, ("target", "data_options")))
     stream = config.task.stream
@@ -180,6 +190,7 @@ def search(
             test=test_rows,
             groups=groups,
             time=time,
+            sample_weight=sample_weight,
             stream=stream,
         )
     with ExitStack() as stack:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, TypeAdapter, ValidationError
 
-from lossearch.config.toml import is_plain
+from lossearch.config.toml import is_plain, parse_value
 from lossearch.config.words import shown
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
@@ -203,6 +203,40 @@ def _metric(value: Any) -> Any:
     return names[0] if len(names) == 1 else names
 
 
+def _class_weight(value: Any) -> Any:
+    from lossearch.kinds import class_weight_text
+
+    return _one_or_several(value, class_weight_text)
+
+
+def _pos_weight(value: Any) -> Any:
+    from lossearch.kinds import pos_weight_text
+
+    given = _as_written(value)
+    numbers = isinstance(given, list | tuple) and all(map(is_number, given))
+    return pos_weight_text(given) if numbers else _one_or_several(given, pos_weight_text)
+
+
+def _one_or_several(value: Any, read: Callable[[Any], str]) -> Any:
+    """Return a weighting as text, or those of a list to choose from; names may have commas between."""
+    given = _as_written(value)
+    if not isinstance(given, list | tuple):
+        return read(given)
+    found = tuple(read(_as_written(v)) for v in given)
+    if not found or len(set(found)) < len(found):
+        raise ValueError(f"must name something to choose from, each once; got {shown(value)}")
+    return found[0] if len(found) == 1 else found
+
+
+def _as_written(value: Any) -> Any:
+    """Return what a text says in the syntax of a study file; a list of names may go without brackets."""
+    if not isinstance(value, str):
+        return value
+    found = parse_value(value)
+    several = isinstance(found, str) and "," in found and not found.lstrip().startswith(("{", "["))
+    return [part.strip() for part in found.split(",")] if several else found
+
+
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=4000, pattern=r"^[^\x00]*$")]
 FilePath = Annotated[Text, BeforeValidator(_path)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
@@ -227,4 +261,6 @@ TestShare = Annotated[bool | float | None, BeforeValidator(_test_share)]
 Share = Annotated[float | None, BeforeValidator(_share)]
 StudyName = Annotated[str | None, BeforeValidator(_study_name)]
 MetricNames = Annotated[Text | tuple[Text, ...] | None, BeforeValidator(_metric)]
+ClassWeight = Annotated[str | tuple[str, ...], BeforeValidator(_class_weight)]
+PosWeight = Annotated[str | tuple[str, ...], BeforeValidator(_pos_weight)]
 Ranges = Annotated[dict[str, Range], BeforeValidator(_flat)]

@@ -19,6 +19,7 @@ from lossearch.errors import InputError, refuse
 from lossearch.kinds import some_rows
 
 Array = NDArray[Any]
+_LEAST_WEIGHT = 1e-100
 _NUMBERS = (int, float, np.integer, np.floating, Decimal)
 
 _PANDAS = " If 'NA' or 'None' is a class, pandas took its name for a missing value: read the file with keep_default_na=False."
@@ -191,3 +192,38 @@ def side(values: Any, n: int, name: str) -> Array | None:
         return np.asarray(pd.to_datetime(values, utc=True).tz_localize(None))
     except (ValueError, TypeError) as error:
         raise InputError(f"time holds neither numbers nor dates: {error}") from error
+
+
+def sample_weights(values: Any, n: int) -> Array | None:
+    """Return what each row weighs in the loss, (N,) float64 from 0 up; None where none is said.
+
+    Raises:
+        InputError: they are not one number a row, some are missing, infinite or below 0, or all are 0.
+    """
+    if values is None:
+        return None
+    name = "sample_weight"
+    found = plain(values, name)
+    found = found.to_numpy() if isinstance(found, pd.DataFrame) else found
+    found = found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
+    if found.ndim != 1 or len(found) != n:
+        raise InputError(f"{name} has shape {found.shape}; give one number for each of the {n} rows.")
+    numbers = pd.to_numeric(pd.Series(found), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    odd, below = ~np.isfinite(numbers), numbers < 0
+    refuse(
+        [
+            f"{name} is {words} in {wrong.sum()} of {n} rows ({some_rows(wrong)}): {cure}."
+            for words, wrong, cure in (
+                ("no finite number", odd, "give numbers from 0 up; 0 leaves a row out of the loss"),
+                ("below 0", below, "give numbers from 0 up; 0 leaves a row out of the loss"),
+            )
+            if wrong.any()
+        ]
+    )
+    if not numbers.any():
+        raise InputError(f"{name} is 0 in all {n} rows, which leaves nothing to learn from.")
+    if not _LEAST_WEIGHT <= numbers.max() <= 1 / _LEAST_WEIGHT:
+        raise InputError(
+            f"{name} goes up to {numbers.max():g}, and sums of such numbers are no 64-bit floats: divide it by a constant."
+        )
+    return np.asarray(numbers)

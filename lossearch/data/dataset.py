@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lossearch.data.arrays import column_or_columns, features, is_categorical, side, table_or_numbers, targets
+from lossearch.data.arrays import (
+    column_or_columns,
+    features,
+    is_categorical,
+    sample_weights,
+    side,
+    table_or_numbers,
+    targets,
+)
 from lossearch.data.readings import Reading
 from lossearch.data.roles import column_of, column_roles
 from lossearch.data.rows import (
@@ -38,7 +46,8 @@ class Dataset:
     memory does not hold them. ``y`` is (N,) numbers or
     names, or (N, T) numbers. ``parts`` names the rows of parts that were given. ``classes`` are class
     names in the order of the sorted values of y, where the source has them. ``readings`` say how the columns
-    of a table were read; ``categorical`` says that text in y is names, whatever it looks like.
+    of a table were read; ``categorical`` says that text in y is names, whatever it looks like. ``sample_weight`` is what
+    each row weighs in the loss, (N,) numbers from 0 up; None where all weigh the same.
     """
 
     name: str
@@ -48,6 +57,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     groups: Array | None = None
     time: Array | None = None
+    sample_weight: Array | None = None
     parts: Mapping[str, Array] | None = None
     digest: str = ""
     notes: tuple[str, ...] = ()
@@ -60,7 +70,12 @@ class Dataset:
 
 def digest(dataset: Dataset) -> str:
     """Return a hash of everything in a data set but its name and notes."""
-    sides = {"groups": dataset.groups, "time": dataset.time, **(dataset.parts or {})}
+    sides = {
+        "groups": dataset.groups,
+        "time": dataset.time,
+        "sample_weight": dataset.sample_weight,
+        **(dataset.parts or {}),
+    }
     x = dataset.x.digest() if isinstance(dataset.x, RowSource) else hash_of(dataset.x)
     found = hashlib.blake2b(x + hash_of(dataset.y), digest_size=16)
     found.update(json.dumps([dataset.target, dataset.classes]).encode())
@@ -165,6 +180,12 @@ def _pad(values: Any, n: int, total: int, name: str) -> Array | None:
     return np.asarray(np.concatenate((own, own.max() + 1 + np.arange(total - n))))
 
 
+def _weights(values: Any, n: int, total: int) -> Array | None:
+    """Return what rows weigh; those of given parts as much as the others do on average."""
+    own = sample_weights(values, n)
+    return own if own is None or total == n else np.concatenate((own, np.full(total - n, own.mean())))
+
+
 def from_arrays(
     x: Any,
     y: Any,
@@ -174,6 +195,7 @@ def from_arrays(
     test: tuple[Any, Any] | None = None,
     groups: Any = None,
     time: Any = None,
+    sample_weight: Any = None,
     target: str | None = None,
     classes: tuple[str, ...] = (),
     stream: bool | None = None,
@@ -189,6 +211,7 @@ def from_arrays(
         test: rows given as the test part, (X, y).
         groups: one value a row of ``x``; rows of one group are never divided between parts.
         time: one value a row of ``x``; later rows become the test and validation parts.
+        sample_weight: one number a row of ``x``, from 0 up: what it weighs in the loss.
         target: the target's name.
         classes: class names in the order of the sorted values of y.
         stream: whether batches are read from ``x`` rather than from a prepared copy; None does so for
@@ -229,6 +252,7 @@ def from_arrays(
         classes=tuple(map(str, classes)),
         groups=_pad(groups, n, total, "groups"),
         time=_pad(time, n, total, "time"),
+        sample_weight=_weights(sample_weight, n, total),
         parts=parts,
         notes=(*notes, *placed),
         readings=readings,
@@ -244,6 +268,7 @@ def from_frame(
     target: str | None,
     groups: str | None = None,
     time: str | None = None,
+    sample_weight: str | None = None,
     notes: tuple[str, ...] = (),
 ) -> Dataset:
     """Return a data set from a table whose columns hold features, target, groups and time.
@@ -254,12 +279,13 @@ def from_frame(
         target: see :func:`~lossearch.data.roles.column_roles`, as for ``groups`` and ``time``.
         groups: the column of groups.
         time: the column of time.
+        sample_weight: the column of what rows weigh.
         notes: what to add to the notes.
 
     Raises:
         InputError: a column is missing or named twice, or the data are not fit for use.
     """
-    roles = column_roles(frame.columns, name, target, groups, time)
+    roles = column_roles(frame.columns, name, target, groups, time, sample_weight)
     frame = frame.rename(columns=str)
     dataset = from_arrays(
         frame[roles.features],
@@ -268,5 +294,6 @@ def from_frame(
         target=", ".join(roles.target),
         groups=column_of(frame, roles.groups),
         time=column_of(frame, roles.time),
+        sample_weight=column_of(frame, roles.sample_weight),
     )
     return replace(dataset, notes=(*notes, *dataset.notes))

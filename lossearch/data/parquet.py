@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from lossearch._text import size
 from lossearch.data import columns
-from lossearch.data.arrays import is_categorical, side, targets
+from lossearch.data.arrays import is_categorical, sample_weights, side, targets
 from lossearch.data.dataset import Dataset
 from lossearch.data.readings import Reading
 from lossearch.data.roles import column_of, column_roles
@@ -154,22 +154,29 @@ class ParquetRows:
 
 
 def from_parquet(
-    path: Path, *, target: str | None, groups: str | None = None, time: str | None = None
+    path: Path,
+    *,
+    target: str | None,
+    groups: str | None = None,
+    time: str | None = None,
+    sample_weight: str | None = None,
 ) -> Dataset:
-    """Return the data set of a Parquet file, of which targets, groups and time are held.
+    """Return the data set of a Parquet file, of which targets, groups, time and weights are held.
 
     Args:
         path: where it is.
         target: see :func:`~lossearch.data.roles.column_roles`, as for ``groups`` and ``time``.
         groups: the column of groups.
         time: the column of time.
+        sample_weight: the column of what rows weigh.
 
     Raises:
         InputError: a column is missing or named twice, or the data are not fit for use.
     """
     schema: Any = opened(path).schema_arrow
     index = [c for c in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(c, str)]
-    roles = column_roles([n for n in schema.names if n not in index], path.name, target, groups, time)
+    names = [n for n in schema.names if n not in index]
+    roles = column_roles(names, path.name, target, groups, time, sample_weight)
     rows = ParquetRows.of(path, roles.features)
     table = opened(path).read(columns=[*roles.target, *roles.sides.values()]).to_pandas()
     held = table.reset_index(drop=True)
@@ -185,4 +192,5 @@ def from_parquet(
         categorical=is_categorical(roles.y(held)),
         groups=side(column_of(held, roles.groups), len(rows), "groups"),
         time=side(column_of(held, roles.time), len(rows), "time"),
+        sample_weight=sample_weights(column_of(held, roles.sample_weight), len(rows)),
     )

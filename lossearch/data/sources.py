@@ -35,6 +35,7 @@ def read_data(
     options: Mapping[str, Any] | None = None,
     groups: str | None = None,
     time: str | None = None,
+    sample_weight: str | None = None,
     stream: bool | None = None,
 ) -> Dataset:
     """Return the data set that ``spec`` names.
@@ -46,13 +47,16 @@ def read_data(
         options: arguments of a built-in problem, of OpenML or of the user's function.
         groups: the column of groups, for tables.
         time: the column of time, for tables.
+        sample_weight: the column of what rows weigh, for tables.
         stream: whether training rows are read batch by batch rather than held; None decides by size.
 
     Raises:
         InputError: there is no such data, or it is not fit for use; the message says what to do.
     """
     options = dict(options or {})
-    roles: dict[str, Any] = {"target": target, "groups": groups, "time": time}
+    roles: dict[str, Any] = {
+        "target": target, "groups": groups, "time": time, "sample_weight": sample_weight,
+    }  # fmt: skip
     if _is_file_name(spec):
         refuse([f"{spec}: a file takes no data_options; got {', '.join(options)}."] if options else [])
         return _streamed(_read_file(Path(spec), roles, stream), stream)

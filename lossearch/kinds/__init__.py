@@ -15,44 +15,83 @@ from lossearch._registry import unknown_name
 from lossearch.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from lossearch.kinds._class_weights import (
+        BALANCED,
+        NONE,
+        Table,
+        class_weight_text,
+        class_weights_given,
+        pos_weight_text,
+        pos_weights_given,
+        shifts_probabilities,
+        weights_of_rows,
+    )
     from lossearch.kinds._kind import MOST_ROUNDING, Kind, Readout, TargetFacts, TargetForm, TargetStatistics
     from lossearch.kinds._predictions import EVERY_FIELD, Predictions, with_long_label
-    from lossearch.kinds._target import Target, infer_kind, is_text, read_target, refuse_constant, some_rows
+    from lossearch.kinds._target import (
+        Target,
+        class_name,
+        infer_kind,
+        is_text,
+        read_target,
+        refuse_constant,
+        some_rows,
+    )
 
 _HOMES = {
+    "BALANCED": "_class_weights",
     "EVERY_FIELD": "_predictions",
     "Kind": "_kind",
     "MOST_ROUNDING": "_kind",
+    "NONE": "_class_weights",
     "Predictions": "_predictions",
     "Readout": "_kind",
+    "Table": "_class_weights",
     "Target": "_target",
     "TargetFacts": "_kind",
     "TargetForm": "_kind",
     "TargetStatistics": "_kind",
+    "class_name": "_target",
+    "class_weight_text": "_class_weights",
+    "class_weights_given": "_class_weights",
     "infer_kind": "_target",
     "is_text": "_target",
+    "pos_weight_text": "_class_weights",
+    "pos_weights_given": "_class_weights",
     "read_target": "_target",
     "refuse_constant": "_target",
+    "shifts_probabilities": "_class_weights",
     "some_rows": "_target",
+    "weights_of_rows": "_class_weights",
     "with_long_label": "_predictions",
 }
 
 __all__ = [
+    "BALANCED",
     "EVERY_FIELD",
     "KINDS",
     "MOST_ROUNDING",
+    "NONE",
     "Kind",
     "Predictions",
     "Readout",
+    "Table",
     "Target",
     "TargetFacts",
     "TargetForm",
     "TargetStatistics",
+    "class_name",
+    "class_weight_text",
+    "class_weights_given",
     "infer_kind",
     "is_text",
+    "pos_weight_text",
+    "pos_weights_given",
     "read_target",
     "refuse_constant",
+    "shifts_probabilities",
     "some_rows",
+    "weights_of_rows",
     "with_long_label",
 ]
 

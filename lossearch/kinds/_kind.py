@@ -106,6 +106,8 @@ class Kind(ABC):
     """Whether it is for targets that no other kind is asked for by."""
     scaled: ClassVar[bool] = False
     """Whether location and scale of the targets are fitted."""
+    weighted_by: ClassVar[tuple[str, ...]] = ()
+    """What rows may be weighted by beside a weight of their own: class_weight, pos_weight."""
 
     @abstractmethod
     def asks(self, y: Array) -> str | None:
@@ -158,6 +160,25 @@ class Kind(ABC):
     def codes_of(self, target: Tensor) -> tuple[int, int] | None:  # noqa: ARG002 - most kinds have one coding
         """Return what stands for 0 and 1 in raw targets, where they show that it is other numbers or these."""
         return None
+
+    def class_shape(self, n_out: int) -> tuple[int, int]:  # noqa: ARG002 - most kinds have no classes
+        """Return how many outputs have classes of their own, and how many classes those are; 1 and 1 without."""
+        return 1, 1
+
+    def class_codes(self, target: Tensor) -> Tensor:
+        """Return the class of each row in each such output, (..., N, K), from canonical targets (..., N, T)."""
+        return target.new_zeros((*target.shape[:-1], 1), dtype=torch.int64)
+
+    def unweighted(self, probability: Tensor, table: Tensor) -> Tensor:  # noqa: ARG002 - most kinds have no classes
+        """Return probabilities of classes as they occur, from those that classes of other weights give.
+
+        Weighting class c by w makes it w times as frequent, so its odds are divided by w (prior correction).
+
+        Args:
+            probability: as predictions hold it.
+            table: what classes weighed in training, (..., K, C), with an axis of 1 for each that has rows.
+        """
+        return probability
 
     @abstractmethod
     def predictions(self, raw: Tensor, readout: Readout, wanted: Collection[str]) -> Predictions:

@@ -26,6 +26,12 @@ class Predictions:
     codes: tuple[float, float] | None = None
 
 
+def without_class_weights(probability: Tensor, table: Tensor) -> Tensor:
+    """Return the probabilities of 1, (..., N, K), of outputs whose 0 and 1 weighed so much, (..., 1, K, 2)."""
+    of_1, of_0 = probability / table[..., 1], (1 - probability) / table[..., 0]
+    return of_1 / (of_1 + of_0)
+
+
 EVERY_FIELD = tuple(f.name for f in fields(Predictions))
 
 

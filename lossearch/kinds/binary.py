@@ -12,7 +12,7 @@ from torch import Tensor
 from lossearch.errors import InputError
 from lossearch.kinds._classes import ClassKind
 from lossearch.kinds._kind import Array, Readout, ReadTargets, TargetForm, agreeing, some_values
-from lossearch.kinds._predictions import Predictions
+from lossearch.kinds._predictions import Predictions, without_class_weights
 from lossearch.kinds._target import shown
 
 
@@ -26,6 +26,7 @@ class Binary(ClassKind):
     gives: ClassVar[tuple[str, ...]] = ("label", "score", "output", "codes")
     kept: ClassVar[tuple[str, ...]] = (*ClassKind.kept, "output")
     surface: ClassVar[str | None] = "probability"
+    weighted_by: ClassVar[tuple[str, ...]] = ("class_weight", "pos_weight")
 
     def asks(self, y: Array) -> str | None:
         """Return the reason where y has two values."""
@@ -65,6 +66,18 @@ class Binary(ClassKind):
         """Return (-1, 1) or (0, 1); None where all are of class 1."""
         low = int(target.min()) if target.numel() else 1
         return None if low == 1 else (low, 1)
+
+    def class_shape(self, n_out: int) -> tuple[int, int]:  # noqa: ARG002 - one output
+        """Return one output and two classes."""
+        return 1, 2
+
+    def class_codes(self, target: Tensor) -> Tensor:
+        """Return 0 and 1, (..., N, K), as indices."""
+        return target.long()
+
+    def unweighted(self, probability: Tensor, table: Tensor) -> Tensor:
+        """Return the probability of 1 as it occurs, (..., N, K)."""
+        return without_class_weights(probability, table)
 
     def predictions(self, raw: Tensor, readout: Readout, wanted: Collection[str]) -> Predictions:  # noqa: ARG002
         """Return label, score and output, and the probability of class 1 where there is one, (..., N)."""

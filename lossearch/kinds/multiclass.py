@@ -26,6 +26,7 @@ class Multiclass(ClassKind):
     head: ClassVar[str] = "one output for each class"
     gives: ClassVar[tuple[str, ...]] = ("label", "score", "output")
     surface: ClassVar[str | None] = "label"
+    weighted_by: ClassVar[tuple[str, ...]] = ("class_weight",)
 
     def asks(self, y: Array) -> str | None:
         """Return the reason where y has names, or whole numbers few enough to be classes."""
@@ -70,6 +71,19 @@ class Multiclass(ClassKind):
         if len(wrong):
             raise InputError(f"{who} takes class indices from 0 to {n_out - 1}; got {some_values(wrong)}.")
         return index
+
+    def class_shape(self, n_out: int) -> tuple[int, int]:
+        """Return one choice among all classes."""
+        return 1, n_out
+
+    def class_codes(self, target: Tensor) -> Tensor:
+        """Return class indices, (..., N, 1)."""
+        return target.unsqueeze(-1)
+
+    def unweighted(self, probability: Tensor, table: Tensor) -> Tensor:
+        """Return the classes' probabilities as they occur, (..., N, C)."""
+        found = probability / table.squeeze(-2)
+        return found / found.sum(dim=-1, keepdim=True)
 
     def predictions(self, raw: Tensor, readout: Readout, wanted: Collection[str]) -> Predictions:
         """Return label (..., N), scores, output and probabilities where there are such, (..., N, C)."""

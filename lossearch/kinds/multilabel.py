@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lossearch.errors import InputError, refuse
 from lossearch.kinds._kind import Array, Kind, Readout, ReadTargets, TargetForm, agreeing, some_values
-from lossearch.kinds._predictions import Predictions
+from lossearch.kinds._predictions import Predictions, without_class_weights
 from lossearch.kinds._target import is_text, shown
 
 
@@ -25,6 +25,7 @@ class Multilabel(Kind):
     gives: ClassVar[tuple[str, ...]] = ("label", "score", "output", "codes")
     kept: ClassVar[tuple[str, ...]] = ("label", "probability", "score")
     figures: ClassVar[tuple[str, ...]] = ("calibration",)
+    weighted_by: ClassVar[tuple[str, ...]] = ("pos_weight",)
 
     def asks(self, y: Array) -> str | None:
         """Return the reason where y has columns of 0 and 1."""
@@ -64,6 +65,18 @@ class Multilabel(Kind):
         if not set(torch.unique(found.detach()).tolist()) <= {0, 1}:
             raise InputError(f"{who} takes labels 0 and 1; got {some_values(found)}.")
         return found
+
+    def class_shape(self, n_out: int) -> tuple[int, int]:
+        """Return the labels, each there or not."""
+        return n_out, 2
+
+    def class_codes(self, target: Tensor) -> Tensor:
+        """Return 0 and 1, (..., N, K), as indices."""
+        return target.long()
+
+    def unweighted(self, probability: Tensor, table: Tensor) -> Tensor:
+        """Return the probability of 1 as it occurs, (..., N, K)."""
+        return without_class_weights(probability, table)
 
     def predictions(self, raw: Tensor, readout: Readout, wanted: Collection[str]) -> Predictions:  # noqa: ARG002
         """Return labels, scores, output, and probabilities where there are such, (..., N, L)."""

@@ -149,7 +149,8 @@ class Loss:
     statistics: tuple[str, ...] = ()
     """Fields of the training statistics passed to ``fn`` by keyword: "mean", "std", "scale"."""
     after_mean: Callable[[Tensor], Tensor] | None = None
-    """Applied to the batch mean, for losses that are not a mean over samples (RMSE)."""
+    """Applied to the batch mean, weighted or not, for losses that are not a mean over samples (RMSE)."""
+    weightable: bool = True  # not where a row's value depends on the others of its batch
     on_request: bool = False
     """Never searched unless named."""
     kinks: tuple[float, ...] = ()

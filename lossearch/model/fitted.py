@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lossearch.data.inputs import Inputs
 from lossearch.errors import InputError
-from lossearch.kinds import KINDS, TargetStatistics, some_rows
+from lossearch.kinds import KINDS, Table, TargetStatistics, shifts_probabilities, some_rows
 from lossearch.networks.architecture import DTYPES, Architecture
 from lossearch.pairs import Criterion
 from lossearch.space import Point
@@ -52,7 +52,8 @@ class FittedModel:
     """A trained network that takes raw rows and gives classes or values in their own units.
 
     ``labels`` are the classes as they stood in y, none for regression; ``statistics`` are those of the
-    training targets, by which values come back to their own units; ``n_out`` is how many numbers a row are predicted.
+    training targets, by which values come back to their own units; ``n_out`` is how many numbers a row are predicted;
+    ``class_weights`` are what rows weighed in training by their class, by which probabilities are corrected.
 
     Example:
         >>> import lossearch
@@ -69,6 +70,7 @@ class FittedModel:
     labels: tuple[Any, ...]
     n_out: int
     origin: Origin
+    class_weights: Table | None = None
 
     @cached_property
     def criterion(self) -> Criterion:
@@ -76,7 +78,9 @@ class FittedModel:
         if self.point.definition is None:
             raise InputError(f"The point of this model has the name of its pair, {self.point.pair}, alone.")
         dtype = DTYPES[self.architecture.dtype]
-        return Criterion(self.point.definition, self.point.params, self.statistics).to(dtype)
+        return Criterion(self.point.definition, self.point.params, self.statistics, self.class_weights).to(
+            dtype
+        )
 
     @property
     def kind(self) -> str:
@@ -100,6 +104,11 @@ class FittedModel:
         """Whether the model is of classes, and its pair's minimiser a probability."""
         pair = self.criterion.pair
         return pair.activation.name in pair.loss.probability
+
+    @property
+    def corrects_probabilities(self) -> bool:
+        """Whether probabilities are corrected for class weights in training."""
+        return self.class_weights is not None and shifts_probabilities(self.class_weights)
 
     def example(self) -> pd.DataFrame | NDArray[Any]:
         """Return two made-up rows in the form X must have."""
@@ -139,6 +148,9 @@ class FittedModel:
 
     def predict_proba(self, x: Any) -> NDArray[Any]:
         """Return the probability of each class, (N, C), in the order of ``classes``, or of each label, (N, L).
+
+        Of a model trained with class weights they are corrected: of the classes as they occur in the training rows, each
+        weighing the same. :meth:`predict` goes by the weighted score, so its class is not always the likeliest.
 
         Raises:
             InputError: the pair gives none, or X is not of the form the model was trained on.

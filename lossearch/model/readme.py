@@ -27,6 +27,10 @@ def readme(model: FittedModel) -> str:
             f"{k} {v}" for k, v in o.versions.items() if k in {"lossearch", "torch", "python"}
         ),
     }
+    if model.corrects_probabilities:
+        facts["Probabilities"] = (
+            "corrected for the class weights in training; labels go by the weighted score"
+        )
     parts = [
         f"# {o.study}: a model fitted by lossearch",
         "\n".join(f"- {name}: {text}" for name, text in facts.items()),

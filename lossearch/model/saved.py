@@ -13,7 +13,7 @@ from torch import nn
 from lossearch._json import read_json, write_json, write_text
 from lossearch.data.inputs import Inputs
 from lossearch.errors import InputError, StoreError
-from lossearch.kinds import TargetStatistics
+from lossearch.kinds import Table, TargetStatistics
 from lossearch.losses import ACTIVATIONS, ENCODINGS, Loss, as_loss, losses_for, own_loss, reference_of
 from lossearch.model.fitted import FittedModel, Origin
 from lossearch.model.readme import readme
@@ -22,7 +22,7 @@ from lossearch.pairs import Pair
 from lossearch.records.tensors import read_tensors, write_tensors
 from lossearch.space import Point
 
-FORMAT = 2
+FORMAT = 3
 """Version of the directory's layout; earlier ones are read, a later one is refused."""
 
 CARD = "model.json"
@@ -54,7 +54,8 @@ def describe(model: FittedModel) -> dict[str, Any]:
     """Return everything about a model but its weights, as plain values."""
     pair = model.criterion.pair
     return {
-        "format": FORMAT,
+        # one without class weights is read by an earlier lossearch too
+        "format": FORMAT if model.class_weights else 2,
         "kind": model.kind,
         "point": model.point.as_json(),
         "encoding": pair.encoding.name,
@@ -62,6 +63,7 @@ def describe(model: FittedModel) -> dict[str, Any]:
         "statistics": {name: list(values) for name, values in asdict(model.statistics).items()},
         "classes": list(model.labels),
         "n_out": model.n_out,
+        "class_weights": model.class_weights,
         "network": model.architecture.as_json(),
         "inputs": model.inputs.as_json(),
         "origin": asdict(model.origin),
@@ -151,7 +153,12 @@ def _assembled(
         tuple(card["classes"]),
         n_out,
         Origin(**card["origin"]),
+        _table(card.get("class_weights")),
     )
+
+
+def _table(rows: Sequence[Sequence[float]] | None) -> Table | None:
+    return None if rows is None else tuple(map(tuple, rows))
 
 
 def _pair(card: Mapping[str, Any], losses: Sequence[Loss | Callable[..., Any]]) -> Pair:

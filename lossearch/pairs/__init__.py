@@ -1,6 +1,6 @@
 """Which loss may meet which activation, and the pair made callable: criterion and prediction."""
 
-from lossearch.pairs.criterion import Criterion, criterion
+from lossearch.pairs.criterion import Criterion
 from lossearch.pairs.legality import (
     Rejection,
     find_loss,
@@ -10,6 +10,7 @@ from lossearch.pairs.legality import (
     legal_pairs,
     pair_up,
 )
+from lossearch.pairs.making import criterion
 from lossearch.pairs.module_classes import class_names, module_class
 from lossearch.pairs.pair import Pair
 from lossearch.pairs.shapes import canonical

@@ -15,7 +15,7 @@ def rows(kind: str | None = None) -> list[dict[str, Any]]:
     Keys: name, kind, aliases, formula, domain, encodings (of the legal pairs), activations (the legal ones:
     name, usual, encoding, caution), params (name, default, low, high, log, integer, search, words),
     probability (activations after which it gives one), equivalent (activation -> the pair it repeats and
-    why), on_request, source.
+    why), weightable, on_request, source.
 
     Raises:
         UnknownNameError: there is no such kind.
@@ -38,6 +38,7 @@ def _row(loss: Loss, kind: str) -> dict[str, Any]:
         "params": [_param(p) for p in loss.params],
         "probability": [p.activation.name for p in pairs if p.activation.name in loss.probability],
         "equivalent": {a: {"pair": e.pair, "why": e.why} for a, e in loss.equivalent.items()},
+        "weightable": loss.weightable,
         "on_request": loss.on_request,
         "source": loss.source,
     }

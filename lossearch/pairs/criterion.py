@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping
 from numbers import Integral
-from typing import Any, cast, overload
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +12,24 @@ from torch.serialization import add_safe_globals
 
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, UnknownNameError, refuse
-from lossearch.kinds import KINDS, Predictions, TargetStatistics, with_long_label
-from lossearch.losses import Loss, as_loss
-from lossearch.pairs.legality import find_pair, infer_kind
+from lossearch.kinds import (
+    EVERY_FIELD,
+    KINDS,
+    Predictions,
+    Table,
+    TargetStatistics,
+    shifts_probabilities,
+    weights_of_rows,
+    with_long_label,
+)
+from lossearch.losses import Loss
 from lossearch.pairs.pair import Pair, located, named_pair
 from lossearch.pairs.shapes import canonical, lifted
-from lossearch.pairs.written import read_criterion
+from lossearch.pairs.weights import (
+    checked_weights,
+    require_weightable,
+    whole_table,
+)
 
 
 def _checked(loss: Loss, given: Mapping[str, float]) -> dict[str, float]:
@@ -58,6 +70,7 @@ class Criterion(nn.Module):
         pair: Pair,
         params: Mapping[str, float] | None = None,
         statistics: TargetStatistics | None = None,
+        class_weights: Table | None = None,
     ) -> None:
         super().__init__()
         self.pair = pair
@@ -69,6 +82,8 @@ class Criterion(nn.Module):
         """Shift and scale of each output, by which targets are encoded and values brought back."""
         for name in pair.loss.statistics:
             self.register_buffer(f"fitted_{name}", torch.tensor(getattr(statistics, name)), persistent=False)
+        self.class_weights = class_weights
+        """What rows weigh by their class, as plain numbers."""
 
     def keywords(self) -> dict[str, Any]:
         """Return what the loss is called with beside output and target."""
@@ -83,41 +98,84 @@ class Criterion(nn.Module):
         """Return what the loss trains on, numbers of ``dtype`` or indices, from checked targets in canonical shape."""
         return self.pair.encode(raw_target, n_out, *self._located(raw_target), dtype)
 
-    def values(self, raw_output: Tensor, encoded: Tensor) -> Tensor:
-        """Return one value a row from raw output and *encoded* target, unchecked: the training path."""
-        return self.pair.values(raw_output, encoded, **self.keywords())
+    def _table(self, n_out: int, device: torch.device) -> Tensor | None:
+        """Return what classes weigh, (K, C); None where all weigh the same."""
+        if self.class_weights is None:
+            return None
+        return whole_table(
+            self.class_weights, KINDS[self.pair.kind].class_shape(n_out), device, self.pair.name
+        )
 
-    def mean(self, raw_output: Tensor, encoded: Tensor) -> Tensor:
-        """Return the batch's loss from raw output and *encoded* target, unchecked: the training path."""
+    def row_weights(
+        self, target: Tensor, n_out: int, sample_weight: Tensor | None, dtype: torch.dtype
+    ) -> Tensor | None:
+        """Return what rows weigh, (N, 1) or of labels (N, L), from checked targets in canonical shape; None without."""
+        if self.class_weights is None:
+            return None if sample_weight is None else sample_weight.unsqueeze(-1).to(target.device, dtype)
+        own = None if sample_weight is None else sample_weight.to(target.device)
+        table = cast("Tensor", self._table(n_out, target.device))
+        return weights_of_rows(table, KINDS[self.pair.kind].class_codes(target), own).to(dtype)
+
+    def values(self, raw_output: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return one value a row from raw output and *encoded* target, unchecked: the training path."""
+        return self.pair.values(raw_output, encoded, weight, **self.keywords())
+
+    def mean(self, raw_output: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the batch's loss from raw output and *encoded* target, unchecked: the training path.
+
+        ``weight`` is what rows weigh, as :meth:`row_weights` gives it.
+        """
         if raw_output.shape[0] == 0:
             return raw_output.sum() * 0
-        return self.pair.reduce(self.values(raw_output, encoded))
+        return self.pair.reduce(self.values(raw_output, encoded, weight))
 
     def _ready(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
         raw, target = canonical(self.pair, raw_output, raw_target)
         self.codes = KINDS[self.pair.kind].codes_of(raw_target) or self.codes
-        return raw, self.encode(target, self.pair.n_out(raw.shape[-1]) or 0, raw.dtype)
+        return raw, self.encode(target, self._n_out(raw), raw.dtype)
+
+    def _n_out(self, raw: Tensor) -> int:
+        return self.pair.n_out(raw.shape[-1]) or 0
 
     def per_sample(self, raw_output: Tensor, raw_target: Tensor) -> Tensor:
-        """Return one value a row, (N,).
+        """Return one value a row, (N,), not weighted.
 
         Raises:
             InputError: shapes, sizes or target values do not fit the pair.
         """
         return self.values(*self._ready(raw_output, raw_target))
 
-    def forward(self, raw_output: Tensor, raw_target: Tensor) -> Tensor:
-        """Return the mean over the batch, a scalar.
+    def forward(self, raw_output: Tensor, raw_target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """Return the mean over the batch, a scalar: of weight times value where rows are weighted.
+
+        Weights are taken as they are, and the sum is divided by the number of rows, as ``BCEWithLogitsLoss`` does;
+        ``CrossEntropyLoss(weight=)`` divides by the weights in the batch, see ``tasks.weights`` for why not here.
+
+        Args:
+            raw_output: (N, n_out), or (N,) for one output.
+            raw_target: see the class.
+            sample_weight: what each row weighs, (N,), times what its class weighs.
 
         Raises:
-            InputError: shapes, sizes or target values do not fit the pair.
+            InputError: shapes, sizes or values do not fit the pair.
         """
-        return self.mean(*self._ready(raw_output, raw_target))
+        raw, encoded = self._ready(raw_output, raw_target)
+        if self.class_weights is None and sample_weight is None:
+            return self.mean(raw, encoded)
+        require_weightable(self.pair)
+        _, target = canonical(self.pair, raw_output, raw_target)
+        own = None if sample_weight is None else checked_weights(sample_weight, len(raw), self.pair.name)
+        return self.mean(raw, encoded, self.row_weights(target, self._n_out(raw), own, raw.dtype))
 
     def predictions(self, raw_output: Tensor) -> Predictions:
-        """Return label, probability, score and value of each row."""
+        """Return label, probability, score and value of each row; probabilities of classes as they occur."""
         raw = raw_output.unsqueeze(-1) if raw_output.ndim == 1 else raw_output
-        found = self.pair.predictions(lifted(raw), *self._located(raw), **self.keywords())
+        raw = lifted(raw)
+        shifted = self.class_weights is not None and shifts_probabilities(self.class_weights)
+        table = self._table(self._n_out(raw), raw.device) if shifted else None
+        # every row has one
+        weights = None if table is None else table.to(raw.dtype).unsqueeze(-3)
+        found = self.pair.predictions(raw, *self._located(raw), EVERY_FIELD, weights, **self.keywords())
         return with_long_label(found)
 
     def predict(self, raw_output: Tensor) -> Tensor:
@@ -135,6 +193,9 @@ class Criterion(nn.Module):
     def predict_proba(self, raw_output: Tensor) -> Tensor:
         """Return class probabilities, (N, C), or those of each label, (N, L).
 
+        Where classes are weighted they are those of the unweighted classes: the odds of a class are divided by what it
+        weighs. :meth:`predict` goes by the weighted score, so a row may get a label that is not the likeliest.
+
         Raises:
             InputError: the pair gives a score or a value, no probability.
         """
@@ -145,107 +206,10 @@ class Criterion(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the pair and its parameters, for print(module)."""
-        return ", ".join([self.pair.name, *(f"{k}={v}" for k, v in self.params.items())])
+        weighted = [] if self.class_weights is None else [f"class_weights={self.class_weights}"]
+        return ", ".join([self.pair.name, *(f"{k}={v}" for k, v in self.params.items()), *weighted])
 
 
 # What torch.load builds with weights_only=True, its default, is listed by class: a criterion holds names, numbers and
 # tensors, so that checkpoints whose hyper-parameters hold one can be read. A pair is found again by its names.
 add_safe_globals([Criterion, named_pair])
-
-Written = str | Mapping[str, Any]
-"""A criterion as text, ``"focal/sigmoid(gamma=2)"``, or as a mapping, ``{"pair": "focal/sigmoid", "gamma": 2}``."""
-
-
-@overload
-def criterion(
-    name: Written | Criterion,
-    *,
-    task: str | None = None,
-    losses: Sequence[Loss | Callable[..., Any]] = (),
-    statistics: TargetStatistics | None = None,
-    **params: float,
-) -> Criterion: ...
-@overload
-def criterion(name: nn.Module) -> nn.Module: ...
-def criterion(
-    name: Written | nn.Module,
-    *,
-    task: str | None = None,
-    losses: Sequence[Loss | Callable[..., Any]] = (),
-    statistics: TargetStatistics | None = None,
-    **params: float,
-) -> Criterion:
-    """Return the criterion of a pair, for use in any training loop.
-
-    A module that writes ``self.criterion = lossearch.criterion(criterion)`` may be given any of the forms below.
-
-    Args:
-        name: ``loss/activation``, as in ``"focal/sigmoid"``; Keras and torch names are accepted. Parameters may
-            stand behind it, ``"focal/sigmoid(gamma=2)"``; a mapping has the same by name,
-            ``{"pair": "focal/sigmoid", "gamma": 2}``. A module is returned as it is.
-        task: the kind of task, where the pair exists for several.
-        losses: losses of your own to look the name up in first, declared or not.
-        statistics: location and scale of regression targets; without them targets are taken as they are.
-        params: the loss's own hyper-parameters.
-
-    Raises:
-        UnknownNameError: no such loss, activation, kind or parameter.
-        IllegalPairError: the combination is not legal; the message has the reason and the cure.
-        InputError: ``name`` has none of these forms, or says again what stands beside it.
-
-    Example:
-        >>> import lossearch
-        >>> lossearch.criterion("focal/sigmoid", gamma=1.5)
-        Criterion(focal/sigmoid, gamma=1.5, alpha=-1.0)
-        >>> lossearch.criterion("focal/sigmoid(gamma=1.5)").params["gamma"]
-        1.5
-        >>> lossearch.criterion({"pair": "mse/identity", "task": "regression"})
-        Criterion(mse/identity)
-    """
-    if isinstance(name, nn.Module):
-        beside = {
-            **params,
-            **{k: v for k, v in (("task", task), ("statistics", statistics)) if v is not None},
-        }
-        _refuse_beside(beside, f"a {type(name).__name__} is a criterion already")
-        return cast("Criterion", name)  # LightningCLI reads above that this function gives one
-    if isinstance(name, Mapping):
-        return _from_mapping(name, task=task, losses=losses, statistics=statistics, **params)
-    if not isinstance(name, str):
-        raise InputError(
-            f"A criterion is given by its pair, as 'focal/sigmoid', by a mapping or as a module; got a {type(name).__name__}."
-        )
-    pair, written = read_criterion(name)
-    _refuse_beside([p for p in params if p in written], f"{name!r} says so itself")
-    params = {**written, **params}
-    own = {loss.name: loss for loss in (_declared(x, task) for x in losses)}
-    head = pair.rpartition("/")[0]
-    if head in own:
-        return Criterion(find_pair(pair, task or own[head].kinds[0], losses=own), params, statistics)
-    return Criterion(find_pair(pair, task or infer_kind(pair)), params, statistics)
-
-
-def _declared(given: Loss | Callable[..., Any], task: str | None) -> Loss:
-    if isinstance(given, Loss):
-        return given
-    if task is None:
-        raise InputError(
-            "A loss that is not declared is one for any kind of task: say which, as task='binary'."
-        )
-    return as_loss(given, task)
-
-
-def _from_mapping(given: Mapping[str, Any], **beside: Any) -> Criterion:
-    if not isinstance(given.get("pair"), str):
-        raise InputError(
-            f"A criterion's mapping has its pair, as {{'pair': 'focal/sigmoid'}}; got keys {[*given]}."
-        )
-    said = {k: v for k, v in beside.items() if v is not None and v != ()}
-    _refuse_beside([k for k in given if k in said], "the mapping says so itself")
-    found: Criterion = criterion(given["pair"], **said, **{k: v for k, v in given.items() if k != "pair"})
-    return found
-
-
-def _refuse_beside(given: Collection[str], why: str) -> None:
-    if given:
-        raise InputError(f"Leave out {', '.join(given)}: {why}.")

@@ -15,8 +15,9 @@ from lossearch._registry import unknown_name
 from lossearch.errors import IllegalPairError, InputError
 from lossearch.kinds import KINDS, TargetFacts, TargetForm
 from lossearch.losses import ACTIVATIONS, CATALOGUE, ENCODINGS, Loss
-from lossearch.pairs.criterion import Criterion, criterion
+from lossearch.pairs.criterion import Criterion
 from lossearch.pairs.legality import first_activation, pair_up
+from lossearch.pairs.making import criterion
 from lossearch.pairs.pair import Pair
 
 _ANYHOW, _BY_NAME = Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY

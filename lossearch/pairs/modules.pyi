@@ -2,6 +2,7 @@
 
 from lossearch.kinds import TargetStatistics
 from lossearch.pairs.criterion import Criterion
+from lossearch.pairs.weights import ClassWeight, PosWeight
 
 __all__ = [
     "BCE",
@@ -32,6 +33,8 @@ class BCE(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class MAE(Criterion):
@@ -41,6 +44,8 @@ class MAE(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class MSE(Criterion):
@@ -50,6 +55,8 @@ class MSE(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class MSLE(Criterion):
@@ -59,6 +66,8 @@ class MSLE(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class RMSE(Criterion):
@@ -68,6 +77,8 @@ class RMSE(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class CrammerSinger(Criterion):
@@ -78,6 +89,8 @@ class CrammerSinger(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class CrossEntropy(Criterion):
@@ -87,6 +100,8 @@ class CrossEntropy(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class CrossEntropyOneHot(Criterion):
@@ -96,6 +111,8 @@ class CrossEntropyOneHot(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class Focal(Criterion):
@@ -107,6 +124,8 @@ class Focal(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class Hinge(Criterion):
@@ -117,6 +136,8 @@ class Hinge(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class Huber(Criterion):
@@ -127,6 +148,8 @@ class Huber(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class KLDiv(Criterion):
@@ -136,6 +159,8 @@ class KLDiv(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class LabelSmoothingCE(Criterion):
@@ -146,6 +171,8 @@ class LabelSmoothingCE(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class LogCosh(Criterion):
@@ -155,6 +182,8 @@ class LogCosh(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class MSLEClamped(Criterion):
@@ -164,6 +193,8 @@ class MSLEClamped(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class OvRHinge(Criterion):
@@ -174,6 +205,8 @@ class OvRHinge(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class OvRSquaredHinge(Criterion):
@@ -184,6 +217,8 @@ class OvRSquaredHinge(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class PoissonNLL(Criterion):
@@ -193,6 +228,8 @@ class PoissonNLL(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...
 
 class SquaredHinge(Criterion):
@@ -203,4 +240,6 @@ class SquaredHinge(Criterion):
         activation: str | None = None,
         task: str | None = None,
         statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
     ) -> None: ...

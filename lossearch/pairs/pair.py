@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -93,15 +93,19 @@ class Pair:
         encoded = self.encoding.encode(target, n_out, shift, scale)
         return encoded.to(dtype) if encoded.is_floating_point() else encoded
 
-    def values(self, raw: Tensor, encoded: Tensor, **params: Any) -> Tensor:
-        """Return one value a row, (..., N), from raw output (..., N, width) and encoded target."""
+    def values(self, raw: Tensor, encoded: Tensor, weight: Tensor | None = None, /, **params: Any) -> Tensor:
+        """Return one value a row, (..., N), from raw output (..., N, width) and encoded target.
+
+        Values are times ``weight`` where there is one, (..., N, 1) of rows or (..., N, L) of labels.
+        """
         fused = self.loss.fused.get(self.activation.name)
         if fused is not None:
             values = fused(raw, encoded, **params)
         else:
             values = self.loss.fn(self.activation(raw), encoded, **params)
         if not self.loss.elementwise:
-            return values
+            return values if weight is None else values * weight.squeeze(-1)
+        values = values if weight is None else values * weight
         return values.squeeze(-1) if values.shape[-1] == 1 else values.mean(dim=-1)
 
     @property
@@ -113,8 +117,12 @@ class Pair:
         )
         return loss.after_mean is None and (chained or name in loss.fused_derivative)
 
-    def derivative(self, raw: Tensor, encoded: Tensor, **params: Any) -> Tensor:
+    def derivative(
+        self, raw: Tensor, encoded: Tensor, weight: Tensor | None = None, /, **params: Any
+    ) -> Tensor:
         """Return the derivative of the batch's loss in raw output (..., N, n_out), where it is known.
+
+        ``weight`` is as in :meth:`values`.
 
         Raises:
             TypeError: it is not; see ``has_derivative``.
@@ -128,6 +136,7 @@ class Pair:
             found = self.activation.derivative(loss.derivative(output, encoded, **params), output)
         else:
             raise TypeError(f"the derivative of {self.name} is not declared")
+        found = found if weight is None else found * weight
         return found / (raw.shape[-2] * encoded.shape[-1] if loss.elementwise else raw.shape[-2])
 
     def reduce(self, values: Tensor) -> Tensor:
@@ -141,23 +150,35 @@ class Pair:
         shift: Tensor,
         scale: Tensor,
         wanted: Collection[str] = EVERY_FIELD,
+        class_weights: Tensor | None = None,
         /,
         **params: Any,
     ) -> Predictions:
         """Return what raw output (..., N, n_out) says of each row; fields that are not ``wanted`` may lack.
 
-        ``shift`` and ``scale`` are float64, and so are values in the target's own units.
+        ``shift`` and ``scale`` are float64, and so are values in the target's own units. Probabilities are of classes
+        as they occur, where ``class_weights`` (..., 1, K, C) say what those weighed in training; labels go by the
+        weighted score, as mistakes cost what they weigh.
         """
         if self.loss.head is not None:
             raw = self.loss.head.reads(raw, self.n_out(raw.shape[-1]) or 0)
         declared = self.loss.probability.get(self.activation.name) if "probability" in wanted else None
         readout = Readout(
             activation=self.activation,
-            probability=None if declared is None else partial(declared, **params),
+            probability=None
+            if declared is None
+            else self._as_occurring(partial(declared, **params), class_weights),
             in_units=lambda output: output * scale + shift,
             codes=self.encoding.codes or (0.0, 1.0),
         )
         return KINDS[self.kind].predictions(raw, readout, wanted)
+
+    def _as_occurring(
+        self, probability: Callable[[Tensor], Tensor], class_weights: Tensor | None
+    ) -> Callable[[Tensor], Tensor]:
+        if class_weights is None:
+            return probability
+        return lambda raw: KINDS[self.kind].unweighted(probability(raw), class_weights)
 
 
 def named_pair(loss: str, activation: str, encoding: str, kind: str) -> Pair:

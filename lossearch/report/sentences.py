@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from lossearch.diagnostics.weighting import WeightingEffect, is_weighted
+from lossearch.kinds import KINDS
 from lossearch.records.confirmations import Confirmed
 from lossearch.records.study import StudyRecord
 from lossearch.report.formatting import number, plus_minus, rate
+from lossearch.space import Point
 from lossearch.verdict.verdict import Verdict
 
 
@@ -120,3 +123,40 @@ def remarks(board: pd.DataFrame, study: StudyRecord, left_out: Mapping[str, str]
     if failed:
         found.append(f"{failed} failed {'trial is' if failed == 1 else 'trials are'} not counted.")
     return found
+
+
+def weighting_sentences(effects: Sequence[WeightingEffect], study: StudyRecord) -> list[str]:
+    """Return what weighting the classes did to the best point of each pair, in a sentence; none where it was not searched."""
+    if not effects:
+        return []
+    each = "; ".join(map(_weighting_words, effects))
+    least = min(n for e in effects for n in e.trials)
+    return [
+        (
+            f"Weighting the classes, by each pair's best validation {study.task.metric} with and without: {each}. Both are the "
+            f"best of {least} or more trials of the search, and optimistic."
+        )
+    ]
+
+
+def _weighting_words(effect: WeightingEffect) -> str:
+    without, weighted = (number(v, effect.sd) for v in (effect.without, effect.weighted))
+    word = "better" if effect.gain > 0 else "worse" if effect.gain < 0 else "the same"
+    by = f" by {number(abs(effect.gain), effect.sd)}" if effect.gain else ""
+    within = "" if effect.clear or not effect.gain else ", within the spread over seeds"
+    return f"{effect.pair} {word}{by} with {effect.setting} {effect.weighting} ({weighted}, without {without}{within})"
+
+
+def probability_sentences(points: Iterable[Point], study: StudyRecord) -> list[str]:
+    """Return which pairs' probabilities are corrected for weights of classes; nothing where none is weighted."""
+    probable = [p for p in points if "label" in KINDS[study.task.kind].gives and is_weighted(p, study.train)]
+    names = ", ".join(dict.fromkeys(p.pair for p in probable))
+    if not names:
+        return []
+    return [
+        (
+            f"Corrected probabilities: classes were weighted in training of {names}, and the odds of each class are divided by "
+            "what it weighed, so that probabilities are of the classes as they occur. Labels go by the weighted score, "
+            "uncorrected; all other probabilities are as trained."
+        )
+    ]

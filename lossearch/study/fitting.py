@@ -20,6 +20,7 @@ from lossearch.study.plan import Plan
 from lossearch.study.seeds import confirm_seeds
 from lossearch.tasks.blueprint import Blueprint
 from lossearch.tasks.task import Fold
+from lossearch.tasks.weights import class_weights
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
 
 FOLDER = "models"
@@ -66,7 +67,7 @@ class Fitting:
         architecture = Architecture.of(blueprint.network, pair.body_width(n_out), seed)
         network = pair.ended(architecture.build(blueprint.network.factory), n_out)
         network.load_state_dict(dict(result.weights or {}))
-        fold = self._fold(seed)
+        fold, settings = self._fold(seed), plan.settings.of(point)
         return FittedModel(
             point,
             network,
@@ -76,6 +77,7 @@ class Fitting:
             blueprint.labels,
             n_out,
             self._origin(result, len(fold.train)),
+            class_weights(plan.task, fold, settings.class_weight, settings.pos_weight),
         )
 
     def _origin(self, result: ReplicateResult, rows: int) -> Origin:

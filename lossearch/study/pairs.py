@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from lossearch._registry import unknown_name
@@ -131,7 +131,12 @@ def _unjudged(pair: Pair, metric: Metric, task: Task) -> Rejection:
 
 
 def choose_pairs(
-    table: SpaceTable, task: Task, own: Sequence[Loss] = (), named: Sequence[Loss] = ()
+    table: SpaceTable,
+    task: Task,
+    own: Sequence[Loss] = (),
+    named: Sequence[Loss] = (),
+    *,
+    weighted: bool = False,
 ) -> Chosen:
     """Return the pairs that a space table asks for, the conventional pair always among them.
 
@@ -140,6 +145,7 @@ def choose_pairs(
         task: what they shall be trained on.
         own: losses of the user's own, which are searched in any case.
         named: further ones, which the table may name.
+        weighted: whether rows are weighted, so that losses whose rows cannot be are left out.
 
     Raises:
         InputError: every unknown name and illegal pair, in one message.
@@ -164,6 +170,7 @@ def choose_pairs(
         found.append(Chosen(tuple(kept), (*rejections, *unjudged)))
     found += _each(table.pairs or (), lambda name: _asked_pair(name, task, known), problems)
     refuse(problems, IllegalPairError)
+    found = [_weightable(c, table, task) for c in found] if weighted else found
     chosen = {p.name: p for c in found for p in c.pairs}
     notes = []
     cautions = [
@@ -178,6 +185,29 @@ def choose_pairs(
     notes += _repeats(list(chosen.values()))
     left_out = {r.name: r for c in found for r in c.rejections if r.name not in chosen}
     return Chosen(tuple(chosen.values()), tuple(left_out.values()), (*notes, *cautions))
+
+
+def _weightable(chosen: Chosen, table: SpaceTable, task: Task) -> Chosen:
+    """Return the pairs whose rows, or labels, can be weighted.
+
+    Raises:
+        IllegalPairError: one that cannot was asked for by name.
+    """
+    reasons = {p.name: why for p in chosen.pairs if (why := _unweightable(p, task))}
+    cure = "Leave the weights out to search it."
+    left_out = tuple(Rejection(name, why, cure) for name, why in reasons.items())
+    refuse([str(r) for r in left_out] if table.losses or table.pairs else [], IllegalPairError)
+    kept = tuple(p for p in chosen.pairs if p.name not in reasons)
+    return replace(chosen, pairs=kept, rejections=(*chosen.rejections, *left_out))
+
+
+def _unweightable(pair: Pair, task: Task) -> str:
+    """Return why rows, or labels, of a pair cannot be weighted, or ''."""
+    if not pair.loss.weightable:
+        return "rows are weighted, and in this loss a row's value depends on the other rows of its batch."
+    if pair.loss.head is not None and KINDS[task.kind].class_shape(task.n_out)[0] > 1:
+        return "labels are weighted one by one, and what this loss reads is not one number a label."
+    return ""
 
 
 def _asked_names(table: SpaceTable, own: Mapping[str, Loss]) -> list[str] | None:

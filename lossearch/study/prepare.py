@@ -168,9 +168,8 @@ def read_dataset(config: StudyConfig) -> Dataset:
         raise InputError(
             'No data. Give arrays X and y, or data = "..." in [task] (on the command line: --data FILE).'
         )
-    return read_data(
-        t.data, target=t.target, options=t.data_options, groups=t.groups, time=t.time, stream=t.stream
-    )
+    sides = {"groups": t.groups, "time": t.time, "sample_weight": t.sample_weight}
+    return read_data(t.data, target=t.target, options=t.data_options, stream=t.stream, **sides)
 
 
 def _task_maker(
@@ -286,11 +285,12 @@ def prepare(
         else _module_task(config, module or ModuleObjects(), metric)
     )
     task = make()
+    if task.module is not None:
+        refuse_configured(config.train, task.module.title)
     epochs, batch_size = KINDS[task.kind].budget(task.sizes["train"])
     space, on_space = space_with_own(config.space, config.train, task, losses)
     settings = resolve_settings(config.train, epochs, batch_size)
     if task.module is not None:
-        refuse_configured(config.train, task.module.title)
         own = task.module
         settings = replace(settings, optimizer=", ".join(own.optimizers).lower(), batch_size=own.batch_size)
     budget, on_budget = resolve_budget(

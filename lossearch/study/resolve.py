@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 from lossearch._registry import unknown_name
 from lossearch.config import BudgetTable, SpaceTable, StudyConfig, TrainTable
 from lossearch.config.tables import SEARCHABLE, SearchRange
 from lossearch.errors import InputError, refuse
+from lossearch.kinds import NONE
 from lossearch.losses import Loss
 from lossearch.pairs import Pair
 from lossearch.space import Dimension, Space
@@ -19,7 +21,8 @@ from lossearch.study.pairs import choose_pairs
 from lossearch.study.samplers import MODELS, SAMPLERS, learns
 from lossearch.study.seeds import search_seeds
 from lossearch.tasks.task import Task
-from lossearch.training.contract import TrainSettings
+from lossearch.tasks.weights import refuse_weighting
+from lossearch.training.contract import WEIGHTINGS, TrainSettings
 from lossearch.training.optimizers import OPTIMIZERS, Optimizer
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.schedules import SCHEDULES
@@ -57,13 +60,20 @@ def resolve_space(
     Raises:
         InputError: names, ranges or pairs that cannot be.
     """
-    chosen = choose_pairs(table, task, own, named)
+    weightings = _weightings(table, train)
+    fixed = {name: (v,) for name in WEIGHTINGS if isinstance(v := getattr(train, name), str)}
+    for name, choices in {**fixed, **{name: r.ends for name, r in weightings.items()}}.items():
+        for choice in choices:
+            refuse_weighting(task, **{**dict.fromkeys(WEIGHTINGS, NONE), name: choice})
+    weighted = task.weighted or bool(weightings) or any(v != (NONE,) for v in fixed.values())
+    chosen = choose_pairs(table, task, own, named, weighted=weighted)
     optimizer = OPTIMIZERS[_optimizer(train, task)]
     lr = table.lr if table.lr is not None else optimizer.lr
     low, high = (lr, lr) if isinstance(lr, float | int) else lr
     params = ranges(table.params, chosen.pairs)
+    asked = {**table.settings, **weightings}
     allowed = _searchable(task, optimizer)
-    settings = tuple(_setting(name, r, allowed) for name, r in table.settings.items())
+    settings = tuple(_setting(name, r, allowed) for name, r in asked.items())
     space = Space(task.kind, chosen.pairs, (float(low), float(high)), params, settings, chosen.rejections)
     return space, chosen.notes
 
@@ -89,6 +99,7 @@ def refuse_configured(train: TrainTable, title: str) -> None:
     """
     said = ("optimizer", "options", "schedule", "batch_size", "compile")
     usual = TrainTable()
+    weighted = [name for name in WEIGHTINGS if getattr(train, name) != getattr(usual, name)]
     own = [name for name in said if getattr(train, name) != getattr(usual, name)]
     of = {"batch_size": "its data module (datamodule_args)"}
     refuse(
@@ -96,7 +107,29 @@ def refuse_configured(train: TrainTable, title: str) -> None:
             f"{name} is for {of.get(name, 'configure_optimizers')} of {title} to say: leave it out of [train]."
             for name in own
         ]
+        + [
+            f"{name} is for training_step of {title} to say: give what rows weigh there, "
+            "self.criterion(raw, y, sample_weight=w), and leave it out of [train]."
+            for name in weighted
+        ]
     )
+
+
+def _weightings(table: SpaceTable, train: TrainTable) -> dict[str, SearchRange]:
+    """Return the searched choices of what classes weigh, as texts; a list in [train] is such choices."""
+    several = {n: v for n in WEIGHTINGS if isinstance(v := getattr(train, n), tuple)}
+    given = {n for n in WEIGHTINGS if getattr(train, n) != "none"}
+    twice = [
+        f"{n} is given in [train] and searched in [space] settings: give it once."
+        for n in given & {*table.settings}
+    ]
+    if len(given | (table.settings.keys() & {*WEIGHTINGS})) == len(WEIGHTINGS):
+        twice.append(f"{' and '.join(WEIGHTINGS)} both weight the classes: give or search one of them.")
+    refuse(twice)
+    named = {n: r for n, r in table.settings.items() if n in WEIGHTINGS}
+    read = {n: TrainTable.model_validate({n: list(r.choices)}) for n, r in named.items() if r.choices}
+    several |= {n: v if isinstance(v := getattr(t, n), tuple) else (v,) for n, t in read.items()}
+    return named | {n: SearchRange(choices=v) for n, v in several.items()}
 
 
 def ranges(
@@ -134,7 +167,10 @@ def _setting(name: str, given: SearchRange, allowed: Sequence[str]) -> Dimension
 
 def resolve_settings(train: TrainTable, epochs: int, batch_size: int) -> TrainSettings:
     """Return how replicates are trained; ``epochs`` and ``batch_size`` stand in where none are given."""
-    read = TrainSettings(**{field.name: getattr(train, field.name) for field in fields(TrainSettings)})
+    given: dict[str, Any] = {field.name: getattr(train, field.name) for field in fields(TrainSettings)}
+    # of several weightings each point has its own
+    plain: dict[str, Any] = {name: NONE if isinstance(v, tuple) else v for name, v in given.items()}
+    read = TrainSettings(**plain)
     return replace(
         read,
         epochs=train.epochs or epochs,

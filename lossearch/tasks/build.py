@@ -83,7 +83,7 @@ def _folds(
 ) -> Folds | StreamedFolds:
     labels = splits.labels.groups
     groups = None if labels is None else np.unique(labels, return_inverse=True)[1].astype(np.int64)
-    parts = Parts(target, groups, standardize_target, dtype)
+    parts = Parts(target, groups, standardize_target, dtype, dataset.sample_weight)
     if not isinstance(dataset.x, RowSource):
         refuse(_only_streamed(held_rows, readers))
         return Folds(dataset.x, splits, parts, scale=scale, channels_first=channels_first)
@@ -193,6 +193,7 @@ def make_task(
         splits.words,
         *_suspects(dataset, target, splits, seed),
         *folds.notes,
+        *_weight_notes(dataset),
         f"model {_model_words(network, built)}",
         *on_model,
     ]
@@ -217,6 +218,7 @@ def make_task(
         describe=_describe(dataset, target, plan, splits, network, shape),
         blueprint=Blueprint(network, _labels(dataset, target), partial(_inputs, folds, dataset.readings), folds.whole),
         second=judges.second,
+        weighted=dataset.sample_weight is not None,
     )  # fmt: skip
 
 
@@ -232,6 +234,15 @@ def _suspects(dataset: Dataset, target: Target, splits: Splits, seed: int) -> tu
         *far_values(dataset.x),
         *repeated_rows(dataset.x, target.y, parts),
     )
+
+
+def _weight_notes(dataset: Dataset) -> tuple[str, ...]:
+    w = dataset.sample_weight
+    if w is None:
+        return ()
+    left_out = f", {np.sum(w == 0)} of them 0" if not w.all() else ""
+    words = f"rows weigh {w.min():.4g} to {w.max():.4g} in the loss{left_out}; metrics count every row once"
+    return (words,)
 
 
 def _inputs(folds: Folds | StreamedFolds, readings: Sequence[Reading], seed: int, whole: bool) -> Inputs:

@@ -82,7 +82,13 @@ class Folds:
     def _fold(self, seed: int, train: Rows, validation: Rows) -> Fold:
         transform = preparation.fit(self.plan, take(self._x, train))
         statistics = self._parts.statistics(train)
-        return Fold(seed, self._part(transform, train), self._part(transform, validation), statistics)
+        return Fold(
+            seed,
+            self._part(transform, train),
+            self._part(transform, validation),
+            statistics,
+            census=self._parts.census(train),
+        )
 
     def _part(self, transform: preparation.Transform, rows: Rows) -> Part:
         return self._parts.part(transform, take(self._x, rows), rows)

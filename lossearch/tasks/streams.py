@@ -55,8 +55,13 @@ def _joined(parts: Sequence[Part]) -> Part:
     if len(parts) == 1:
         return parts[0]
     rows = [p.rows for p in parts if p.rows is not None]
-    x, y = torch.cat([p.x for p in parts]), torch.cat([p.y for p in parts])
-    return Part(x, y, np.concatenate(rows) if rows else None)
+    weights = [p.sample_weight for p in parts if p.sample_weight is not None]
+    return Part(
+        torch.cat([p.x for p in parts]),
+        torch.cat([p.y for p in parts]),
+        np.concatenate(rows) if rows else None,
+        sample_weight=torch.cat(weights) if weights else None,
+    )
 
 
 def cut(pieces: Iterator[Part], sizes: Sequence[int]) -> Iterator[Part]:
@@ -165,6 +170,7 @@ class StreamedFolds:
             self._read(self._validation),
             self._parts.statistics(self._train),
             self._stream(self._train),
+            self._parts.census(self._train),
         )
 
     @cached_property
@@ -195,5 +201,10 @@ class StreamedFolds:
     def whole(self, seed: int) -> Fold:
         """Return a fold whose training rows are all rows but the test part."""
         rows = np.union1d(self._train, self._validation)
-        statistics = self._parts.statistics(rows)
-        return replace(self._fold, seed=seed, statistics=statistics, stream=self._stream(rows))
+        return replace(
+            self._fold,
+            seed=seed,
+            statistics=self._parts.statistics(rows),
+            stream=self._stream(rows),
+            census=self._parts.census(rows),
+        )

@@ -26,13 +26,15 @@ class Part:
 
     Targets are in the form of the task's kind, see :class:`~lossearch.kinds.TargetForm`.
     ``rows`` are the rows' numbers in the data as given, ``groups`` the numbers of their groups; None where
-    that is not known.
+    that is not known. ``sample_weight`` is what each row weighs in the loss, (N,) float64; None where all weigh the
+    same.
     """
 
     x: Tensor
     y: Tensor
     rows: NDArray[np.int64] | None = None
     groups: NDArray[np.int64] | None = None
+    sample_weight: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -41,7 +43,8 @@ class Part:
         """Return the rows from ``start`` to ``end``."""
         rows = None if self.rows is None else self.rows[start:end]
         groups = None if self.groups is None else self.groups[start:end]
-        return Part(self.x[start:end], self.y[start:end], rows, groups)
+        weight = None if self.sample_weight is None else self.sample_weight[start:end]
+        return Part(self.x[start:end], self.y[start:end], rows, groups, weight)
 
 
 class Stream(Protocol):
@@ -57,11 +60,23 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True)
+class Census:
+    """How much of each class there is among training rows: ``counts`` (K, C) are of rows, or of what they weigh.
+
+    K outputs have C classes each, see ``Kind.class_shape``. ``rows`` says how many rows were counted.
+    """
+
+    counts: tuple[tuple[float, ...], ...]
+    rows: int
+
+
+@dataclass(frozen=True)
 class Fold:
     """The training and validation rows of one seed, scaled by what the training rows say.
 
     Where the training rows are more than memory holds, they are read from ``stream``, the same under every
-    seed, and ``train`` is a fixed sample of them, on which training metrics are scored.
+    seed, and ``train`` is a fixed sample of them, on which training metrics are scored. ``census`` is of all training
+    rows; None where ``train`` holds them.
     """
 
     seed: int
@@ -69,6 +84,7 @@ class Fold:
     validation: Part
     statistics: TargetStatistics
     stream: Stream | None = None
+    census: Census | None = None
 
     @property
     def train_rows(self) -> int:
@@ -91,8 +107,8 @@ class Task:
     ``network(n_out)`` builds a fresh network under torch's global random state. ``blueprint`` is what a
     fitted model takes of it, None where there is none to take. ``metric`` judges; ``second`` is an objective
     beside it, None in a study of one. ``head`` is what losses of another width need, see
-    :class:`~lossearch.losses.Head`. ``module`` is the user's own LightningModule, which is trained instead of a
-    network; the folds then hold targets alone.
+    :class:`~lossearch.losses.Head`. ``weighted`` says whether rows have weights of their own. ``module`` is the user's
+    own LightningModule, which is trained instead of a network; the folds then hold targets alone.
     """
 
     name: str
@@ -113,6 +129,7 @@ class Task:
     second: Metric | None = None
     head: Head | None = None
     module: OwnModule | None = None
+    weighted: bool = False
 
     @property
     def objectives(self) -> tuple[Metric, ...]:

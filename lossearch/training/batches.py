@@ -7,7 +7,7 @@ step from 0 (random layers; set only where the network draws at all).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,8 @@ from lossearch._random import generator, seeded_build
 from lossearch.pairs import Criterion
 from lossearch.tasks.task import Part, Stream, Task
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Tensor, Tensor | None]
+"""Inputs, encoded targets, and what the rows weigh where they are weighted."""
 _GATHER = 2**22
 """Numbers copied at a time into batch order: bounds the extra memory."""
 
@@ -29,11 +30,15 @@ def initial_network(task: Task, seed: int, dtype: torch.dtype = torch.float32) -
 
 @dataclass(frozen=True)
 class Rows:
-    """One part of the data: inputs (N, ...), canonical targets for metrics, encoded ones for the loss."""
+    """One part of the data: inputs (N, ...), canonical targets for metrics, encoded ones for the loss, and its weights.
+
+    ``weight`` is (N, 1), or (N, L) of labels; None where rows are not weighted.
+    """
 
     x: Tensor
     y: Tensor
     encoded: Tensor
+    weight: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -45,8 +50,9 @@ def _cast(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 def prepare(part: Part, criterion: Criterion, n_out: int, dtype: torch.dtype, device: torch.device) -> Rows:
     """Return a part's rows with targets encoded once, all on ``device`` (the criterion's too)."""
-    y = part.y.to(device)
-    return Rows(_cast(part.x, dtype, device), y, criterion.encode(y, n_out, dtype))
+    y, own = part.y.to(device), part.sample_weight
+    weight = criterion.row_weights(y, n_out, own if own is None else own.to(device), dtype)
+    return Rows(_cast(part.x, dtype, device), y, criterion.encode(y, n_out, dtype), weight)
 
 
 def batch_sizes(rows: int, batch_size: int) -> list[int]:
@@ -68,7 +74,7 @@ def row_order(seed: int, epoch: int, rows: int) -> Tensor:
 
 
 class Batches:
-    """An epoch's mini-batches of (inputs, encoded target), sliced from memory.
+    """An epoch's mini-batches of (inputs, encoded target, weights), sliced from memory.
 
     What is served depends on seed, epoch and number of rows alone, so it is the same for every pair.
     """
@@ -93,36 +99,34 @@ class Batches:
             start += len(index)
             x: tuple[Tensor, ...] = torch.split(self.rows.x[index], sizes)
             encoded: tuple[Tensor, ...] = torch.split(self.rows.encoded[index], sizes)
-            yield from zip(x, encoded, strict=True)
+            weight = self.rows.weight
+            weights: Sequence[Tensor | None] = (
+                [None] * len(sizes) if weight is None else torch.split(weight[index], sizes)
+            )
+            yield from zip(x, encoded, weights, strict=True)
 
 
 class StreamedBatches:
-    """An epoch's mini-batches of (inputs, encoded target), read from a stream.
+    """An epoch's mini-batches of (inputs, encoded target, weights), read from a stream.
 
-    ``encode`` is the criterion's, from canonical targets.
+    ``ready`` makes a part's rows ready, as :func:`prepare` does.
     """
 
     def __init__(
-        self,
-        stream: Stream,
-        encode: Callable[[Tensor], Tensor],
-        batch_size: int,
-        epoch: Callable[[], int],
-        dtype: torch.dtype,
-        device: torch.device,
+        self, stream: Stream, ready: Callable[[Part], Rows], batch_size: int, epoch: Callable[[], int]
     ) -> None:
         self.stream = stream
-        self.encode = encode
+        self.ready = ready
         self.sizes = batch_sizes(len(stream), batch_size)
         self.epoch = epoch
-        self.dtype, self.device = dtype, device
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def __iter__(self) -> Iterator[Batch]:
         for part in self.stream.batches(self.epoch(), self.sizes):
-            yield _cast(part.x, self.dtype, self.device), self.encode(part.y.to(self.device))
+            rows = self.ready(part)
+            yield rows.x, rows.encoded, rows.weight
 
 
 class SingleBatch:

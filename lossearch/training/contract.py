@@ -10,6 +10,8 @@ A method takes replicates and gives one result for each, in order, as each is do
   (the judge, and a second metric where a study has two) on the validation part after every epoch,
   everything else at least at the epochs ``thin(epochs, SCORED_EPOCHS)`` and at the one whose weights it
   keeps (below); curves are NaN between. A metric that a pair has not has no curve.
+- Rows weigh in the loss what ``tasks.weights`` says, whoever trains: ``train_loss`` and ``val_loss`` are of weighted
+  rows. Metrics count every row once, and probabilities are of classes as they occur.
 - Under ``epoch = "last"`` the weights kept are the last epoch's. Under "best" they are those of the best
   epoch (the first of equals) by what is known while training: the judge's mean over the point's
   replicates where they are trained together, this replicate's own where it is trained alone.
@@ -44,6 +46,10 @@ SCORED_EPOCHS = 20
 """Epochs of a curve at which every metric is scored, however long the curve."""
 
 
+WEIGHTINGS = ("class_weight", "pos_weight")
+"""Settings that say what classes weigh; of a recipe one at most is not "none"."""
+
+
 class Outcome(StrEnum):
     """How a replicate, or a trial, ended."""
 
@@ -70,7 +76,8 @@ Prune = Callable[[Point, int, float], bool]
 class TrainingRecipe:
     """How replicates are trained, as far as it decides what they are worth: two runs of one study share it.
 
-    ``options`` are the optimiser's keyword arguments but for the learning rate. A field that is added says in its
+    ``options`` are the optimiser's keyword arguments but for the learning rate. ``class_weight`` and ``pos_weight``
+    are texts as in ``kinds._class_weights``; at most one of them is not "none". A field that is added says in its
     metadata what stands for "absent", as in earlier studies, whose identity then stays.
     """
 
@@ -82,6 +89,8 @@ class TrainingRecipe:
     clip: float | None = None
     precision: str = "32-true"
     epoch: str = "best"
+    class_weight: str = field(default="none", metadata={"absent": "none"})
+    pos_weight: str = field(default="none", metadata={"absent": "none"})
 
 
 @dataclass(frozen=True)

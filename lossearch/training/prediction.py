@@ -14,6 +14,7 @@ from lossearch.losses import Head
 from lossearch.pairs import Criterion
 from lossearch.space import Space
 from lossearch.tasks.task import Part, Task
+from lossearch.tasks.weights import class_weights
 from lossearch.training.batches import initial_network
 from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.precision import PRECISIONS
@@ -40,11 +41,11 @@ class Predictor:
         return device_of(self.settings)
 
     def criterion(self, replicate: Replicate) -> Criterion:
-        """Return a replicate's criterion, with the statistics of its training rows."""
-        statistics = self.task.fold(replicate.seed).statistics
-        return Criterion(self.space.pair_of(replicate.point), replicate.point.params, statistics).to(
-            self.dtype
-        )
+        """Return a replicate's criterion, with the statistics and the class weights of its training rows."""
+        point, fold = replicate.point, self.task.fold(replicate.seed)
+        settings = self.settings.of(point)
+        weights = class_weights(self.task, fold, settings.class_weight, settings.pos_weight)
+        return Criterion(self.space.pair_of(point), point.params, fold.statistics, weights).to(self.dtype)
 
     def _network(self, seed: int, head: Head | None) -> nn.Module:
         task = self.task.with_head(head)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 
 from lossearch._random import generator, isolated, seeded_build, stream
@@ -136,6 +139,7 @@ def problem(
     train: int = 40,
     classes: int = 3,
     change: Change = lambda x, y: (x, y),
+    weighted: bool = False,
 ) -> Task:
     """Return a task of 3 features in float64 whose test part must not be read.
 
@@ -148,19 +152,23 @@ def problem(
         train: how many of them are for training.
         classes: of a multiclass task.
         change: applied to inputs and targets.
+        weighted: whether rows have weights of their own, some of them 0.
     """
     draw = generator(0, "problem")
     x = torch.randn(rows, 3, generator=draw, dtype=torch.float64)
     x, y = change(x, _targets(kind, x, classes))
+    weight = (3 * torch.rand(rows, generator=generator(0, "weights"), dtype=torch.float64) - 0.5).clamp(min=0)
 
     def fold(seed: int) -> Fold:
         order = torch.randperm(rows, generator=generator(seed, "split"))
         a, b = order[:train], order[train:]
+        own = [weight[part] if weighted else None for part in (a, b)]
         statistics = TargetStatistics()
         if KINDS[kind].scaled:
             mean, std, scale = y[a].mean(0), y[a].std(0, correction=0), y[a].abs().mean(0)
             statistics = TargetStatistics(*(tuple(v.tolist()) for v in (mean, std, scale)))
-        return Fold(seed, Part(x[a], y[a]), Part(x[b], y[b]), statistics)
+        held = Part(x[b], y[b], sample_weight=own[1])
+        return Fold(seed, Part(x[a], y[a], sample_weight=own[0]), held, statistics)
 
     def test(seed: int) -> Part:
         raise AssertionError(f"training read the test part (seed {seed})")
@@ -169,7 +177,12 @@ def problem(
     n_out = y.shape[1] if y.ndim > 1 else classes
     facts = TargetFacts(kind, n_out, float(y.min()), float(y.max()))
     sizes = {"train": train, "validation": rows - train}
-    return Task(f"small {kind}", kind, facts, every[0], every, fold, test, network, f"small {kind}", sizes)
+    named = "class_weight" in KINDS[kind].weighted_by
+    names = tuple(map(str, range(KINDS[kind].class_shape(n_out)[1]))) if named else ()
+    return Task(
+        f"small {kind}", kind, facts, every[0], every, fold, test, network, f"small {kind}", sizes,
+        names, weighted=weighted,
+    )  # fmt: skip
 
 
 def network_problem(kind: str, network: str) -> Task:
@@ -228,14 +241,68 @@ def reference_run(task: Task, given: Replicate, settings: TrainSettings, nudge: 
     make: Any = OPTIMIZER_CLASSES[settings.optimizer]
     run = Reference(network, criterion, [], [])
     with isolated(0):
-        _loop(
-            run, fold, given.seed, settings, make(network.parameters(), lr=given.point.lr, **options), dtype
-        )
+        optimizer = make(network.parameters(), lr=given.point.lr, **options)
+        _loop(run, fold, weights_by_hand(task, fold, settings), given.seed, settings, optimizer, dtype)
     return run
 
 
+def weights_by_hand(task: Task, fold: Fold, settings: TrainSettings) -> list[Tensor | None]:
+    """Return what training and validation rows weigh, (N, 1) or of labels (N, L); None where they weigh the same."""
+    parts = (fold.train, fold.validation)
+    if not task.weighted and settings.class_weight == settings.pos_weight == "none":
+        return [None, None]
+    found = [
+        torch.ones(len(p), 1, dtype=torch.float64) * (p.y if p.y.ndim > 1 else p.y[:, None]) ** 0
+        for p in parts
+    ]
+    own = [
+        torch.ones(len(p), dtype=torch.float64) if p.sample_weight is None else p.sample_weight for p in parts
+    ]
+    if task.kind != "multilabel":
+        found = [w[:, :1] for w in found]
+    if settings.class_weight != "none":
+        y = fold.train.y.flatten().long().numpy()
+        classes = np.unique(y)
+        given = settings.class_weight
+        named = given if given == "balanced" else {int(k): v for k, v in json.loads(given).items()}
+        weights = compute_class_weight(
+            named, classes=classes, y=y, **({"sample_weight": own[0].numpy()} if named == "balanced" else {})
+        )
+        by_class = torch.ones(max(2, task.n_out), dtype=torch.float64)
+        by_class[classes] = torch.from_numpy(weights)
+        found = [by_class[p.y.flatten().long()][:, None] for p in parts]
+    if settings.pos_weight == "balanced":
+        there = (fold.train.y * own[0][:, None]).sum(0)
+        ratio = ((1 - fold.train.y) * own[0][:, None]).sum(0) / there
+        found = [torch.where(p.y == 1, ratio, 1.0) for p in parts]
+    elif settings.pos_weight != "none":
+        ratio = torch.tensor(json.loads(str(settings.pos_weight)), dtype=torch.float64)
+        found = [torch.where(p.y == 1, ratio, 1.0) for p in parts]
+    found = [w * o[:, None] for w, o in zip(found, own, strict=True)]
+    return [w / found[0].mean() for w in found]
+
+
+def loss_by_hand(criterion: Criterion, raw: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+    """Return a batch's loss, of values that the criterion does not weigh."""
+    if weight is None:
+        return criterion(raw, y)  # type: ignore[no-any-return]  # a module's output is Any
+    if weight.shape[1] == 1:
+        values = criterion.per_sample(raw, y) * weight[:, 0].to(raw.dtype)
+    else:
+        labels = [criterion.per_sample(raw[:, [i]], y[:, [i]]) for i in range(y.shape[1])]
+        values = (torch.stack(labels, dim=1) * weight.to(raw.dtype)).mean(dim=1)
+    after = criterion.pair.loss.after_mean
+    return after(values.mean()) if after else values.mean()
+
+
 def _loop(
-    run: Reference, fold: Fold, seed: int, settings: TrainSettings, optimizer: Any, dtype: torch.dtype
+    run: Reference,
+    fold: Fold,
+    weights: list[Tensor | None],
+    seed: int,
+    settings: TrainSettings,
+    optimizer: Any,
+    dtype: torch.dtype,
 ) -> None:
     network, step = run.network, 0
     x, held_out = (p.x.to(dtype) if p.x.is_floating_point() else p.x for p in (fold.train, fold.validation))
@@ -251,7 +318,9 @@ def _loop(
             rows = order[start:end]
             torch.manual_seed(stream(seed, "step", step))
             optimizer.zero_grad()
-            loss = run.criterion(network(x[rows]), y[rows])
+            loss = loss_by_hand(
+                run.criterion, network(x[rows]), y[rows], None if weights[0] is None else weights[0][rows]
+            )
             loss.backward()
             if settings.clip is not None:
                 nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
@@ -263,5 +332,5 @@ def _loop(
         run.train_loss.append(total / len(order))
         network.eval()
         with torch.no_grad():
-            value = run.criterion(network(held_out), fold.validation.y)
+            value = loss_by_hand(run.criterion, network(held_out), fold.validation.y, weights[1])
         run.val_loss.append(value.item())

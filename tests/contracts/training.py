@@ -25,6 +25,7 @@ from contracts.training_base import MULTILABEL_ORACLES, ORACLES, SETTINGS, VARIA
 from contracts.training_numbers import NumbersTests
 from contracts.training_outcomes import OutcomeTests
 from contracts.training_until import UntilTests
+from contracts.training_weights import WeightsTests
 from lossearch._epochs import thin
 from lossearch._random import seeded_build
 from lossearch.kinds import KINDS
@@ -35,7 +36,7 @@ from lossearch.training.contract import SCORED_EPOCHS
 from lossearch.training.optimizers import OPTIMIZERS
 
 
-class TrainingContract(NumbersTests, OutcomeTests, UntilTests):
+class TrainingContract(NumbersTests, OutcomeTests, UntilTests, WeightsTests):
     """Subclass it and give ``method``; set ``tolerance`` where neighbours may change a curve's last bits."""
 
     def test_curves_have_a_value_an_epoch(self) -> None:

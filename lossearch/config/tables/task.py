@@ -133,6 +133,9 @@ class TaskTable(Table):
         Text | None,
         Option("Column of time, by which parts follow each other.", "COLUMN", flag="--time-column"),
     ] = None
+    sample_weight: Annotated[
+        Text | None, Option("Column of what each row weighs in the loss; not a feature.", "COLUMN")
+    ] = None
     stream: Annotated[
         Switch | None, Option("Read training rows batch by batch; by default where they are too many.")
     ] = None
@@ -159,7 +162,18 @@ class TaskTable(Table):
             if given:
                 raise ValueError(f"gives {given[0]}, which goes with module")
             return self
-        instead = ("data", "model", "hidden", "rows", "validation", "groups", "time", "stream", "held_rows")
+        instead = (
+            "data",
+            "model",
+            "hidden",
+            "rows",
+            "validation",
+            "groups",
+            "time",
+            "sample_weight",
+            "stream",
+            "held_rows",
+        )
         given = [name for name in instead if getattr(self, name)]
         if given:
             raise ValueError(

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import Field, model_validator
 
-from lossearch.config.fields import Count, Options, Positive, Size, Switch, Table, Text, parse_size
+from lossearch.config.fields import (
+    ClassWeight,
+    Count,
+    Options,
+    Positive,
+    PosWeight,
+    Size,
+    Switch,
+    Table,
+    Text,
+    parse_size,
+)
 from lossearch.config.option import Option
 
 
@@ -35,6 +46,24 @@ class TrainTable(Table):
     clip: Annotated[
         Positive | None, Option("Gradients longer than this are cut to it.", "NORM", searchable=True)
     ] = None
+    class_weight: Annotated[
+        ClassWeight,
+        Option(
+            "Weight of each class's rows in the loss: none, balanced or {label = weight}; several in a list are "
+            "searched.",
+            "W[,W]",
+            searchable=True,
+        ),
+    ] = "none"
+    pos_weight: Annotated[
+        PosWeight,
+        Option(
+            "Weight of class 1, or of each label where it is there: none, balanced, or numbers; several names in a "
+            "list are searched.",
+            "W[,W]",
+            searchable=True,
+        ),
+    ] = "none"
     accelerator: Annotated[Literal["auto", "cpu", "gpu", "mps"], Option("What trains.")] = "auto"
     precision: Annotated[Text, Option("32-true, 64-true or bf16-mixed.", "NAME")] = "32-true"
     epoch: Annotated[Literal["best", "last"], Option("Which epoch of a trial gives its value.")] = "best"
@@ -60,6 +89,12 @@ class TrainTable(Table):
         return None if self.memory is None else parse_size(self.memory)
 
     @model_validator(mode="after")
+    def _weighted_once(self) -> Self:
+        if self.class_weight != "none" and self.pos_weight != "none":
+            raise ValueError("gives both class_weight and pos_weight: weight the classes by one of them")
+        return self
+
+    @model_validator(mode="after")
     def _no_lr(self) -> Self:
         if "lr" in self.options:
             raise ValueError("options cannot hold lr: write lr in [space], a number to fix it or [low, high]")
@@ -75,6 +110,10 @@ class TrainOptions(TypedDict, total=False):
     options: Mapping[str, Any] | None
     schedule: str | None
     clip: float | None
+    class_weight: (
+        str | Sequence[str] | Mapping[Any, float] | Sequence[str | Mapping[Any, float] | None] | None
+    )
+    pos_weight: str | Sequence[str] | float | Sequence[float | str | None] | None
     accelerator: str | None
     precision: str | None
     epoch: str | None

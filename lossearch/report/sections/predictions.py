@@ -11,6 +11,7 @@ from lossearch.report.figures.classes import calibration_picture, confusion_pict
 from lossearch.report.figures.plane import plane_picture
 from lossearch.report.figures.predictions import shown_pairs
 from lossearch.report.figures.values import errors_picture
+from lossearch.report.sentences import probability_sentences
 from lossearch.report.sources import Section, Sources
 
 _TITLE = "Predictions"
@@ -39,4 +40,8 @@ def predictions(sources: Sources) -> Section:
     without = [p for p in pairs if all(s.probability is None for s in evidence.predictions[p])]
     if without and "calibration" in drawn:
         text.append(f"No probabilities, so no calibration: {', '.join(without)}.")
+    given = [] if sources.confirmed is None else [c.point for c in sources.confirmed.confirmations]
+    text += probability_sentences(
+        [p for p in given if p.pair in pairs and p.pair not in without], sources.study
+    )
     return Section("predictions", _TITLE, tuple(text), kept)

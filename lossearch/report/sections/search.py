@@ -15,6 +15,7 @@ from lossearch.diagnostics.effects import (
 from lossearch.diagnostics.fairness import OwnRange, SearchSummary, search_summaries
 from lossearch.diagnostics.special_cases import confirmed_shortfalls, searched_shortfalls, special_cases
 from lossearch.diagnostics.tuning_curves import crossings, tuning_curves
+from lossearch.diagnostics.weighting import WeightingEffect, weighting_effects
 from lossearch.losses import losses_for
 from lossearch.records.trial import Stage
 from lossearch.report import frames
@@ -23,6 +24,7 @@ from lossearch.report.figures.training import curves_picture, sensitivity_pictur
 from lossearch.report.figures.tuning_curves import tuning_picture
 from lossearch.report.formatting import MISSING, number, rate
 from lossearch.report.layout import Column
+from lossearch.report.sentences import weighting_sentences
 from lossearch.report.sources import Section, Sources, Table
 
 
@@ -184,9 +186,16 @@ def effects(sources: Sources) -> Section:
         tied=None if verdict is None else verdict.tied,
         learned=verdict is None or not verdict.nothing_learned,
     )
+    said = weighting_sentences(_weighted(sources), study)
     both = (("Over the initial design", design), ("Each pair at its best point", tuned))
     tables = tuple(_effects_table(caption, found) for caption, found in both if found is not None)
-    return Section("effects", "What matters", (sentence,), tables=(*tables, *_importances(sources)))
+    return Section("effects", "What matters", (sentence, *said), tables=(*tables, *_importances(sources)))
+
+
+def _weighted(sources: Sources) -> tuple[WeightingEffect, ...]:
+    task = sources.study.task
+    searched = sources.study.space.pairs
+    return weighting_effects(sources.records, searched, metric=task.metric, direction=task.direction)
 
 
 def _effects_table(caption: str, found: Effects) -> Table:

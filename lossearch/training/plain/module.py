@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from lossearch._random import seed_draws, stream
 from lossearch.pairs import Criterion
+from lossearch.tasks.weights import class_weights
 from lossearch.training.batches import Batch, batch_sizes, initial_network, prepare
 from lossearch.training.contract import Divergence, Replicate, TrainingCall, TrainSettings
 from lossearch.training.finiteness import first_cause, first_non_finite
@@ -25,7 +26,7 @@ from lossearch.training.scoring import CurveRecorder, outputs
 class ReplicateModule(pl.LightningModule):
     """A network trained with one criterion, as the contract has it: random draws by step, guard, curves, stopping.
 
-    Batches are (inputs (N, ...), *encoded* targets); the network gives raw output (N, n_out).
+    Batches are (inputs (N, ...), *encoded* targets, weights or None); the network gives raw output (N, n_out).
 
     The loss is read as a number at every step. On a CPU that is free; on an accelerator it waits for
     the step to finish, which costs little beside what a Trainer spends between steps and names the very
@@ -44,7 +45,8 @@ class ReplicateModule(pl.LightningModule):
         dtype, fold = self.precision.weights, task.fold(replicate.seed)
         self.settings, self.lr, self.seed, self.until = settings, point.lr, replicate.seed, until
         self.random, self.stop = call.random, call.stop
-        self.criterion = Criterion(pair, point.params, fold.statistics).to(device, dtype)
+        weights = class_weights(task, fold, settings.class_weight, settings.pos_weight)
+        self.criterion = Criterion(pair, point.params, fold.statistics, weights).to(device, dtype)
         self.training_part, self.validation_part = (
             prepare(part, self.criterion, task.n_out, dtype, device) for part in (fold.train, fold.validation)
         )
@@ -80,11 +82,11 @@ class ReplicateModule(pl.LightningModule):
 
     def training_step(self, batch: Batch) -> Tensor:
         """Return the batch's loss; note where it is not finite."""
-        x, encoded = batch
+        x, encoded, weight = batch
         if self.random:
             seed_draws(stream(self.seed, "step", self.steps))
         raw = self(x)
-        loss = self.criterion.mean(raw, encoded)
+        loss = self.criterion.mean(raw, encoded, weight)
         value = loss.item()
         if not math.isfinite(value):
             self._diverge(raw, value, self.steps + 1)
@@ -103,9 +105,9 @@ class ReplicateModule(pl.LightningModule):
         """Close the epoch: score the whole validation part, and the training part in evaluation mode."""
         if self.stopped or self.divergence is not None:
             return
-        x, encoded = batch
+        x, encoded, weight = batch
         raw, train_raw = outputs(self, x), outputs(self, self.training_part.x)
-        value = self.criterion.mean(raw, encoded).item()
+        value = self.criterion.mean(raw, encoded, weight).item()
         activation = self.criterion.pair.activation
         seen = (raw, train_raw, activation(raw), activation(train_raw), *self.network.parameters())
         if not math.isfinite(value) or first_non_finite(seen) is not None:

@@ -11,7 +11,7 @@ from typing import Unpack
 from lossearch._random import stream
 from lossearch.space import Space
 from lossearch.tasks.task import Task
-from lossearch.training.batches import Batches, SingleBatch, StreamedBatches
+from lossearch.training.batches import Batches, SingleBatch, StreamedBatches, prepare
 from lossearch.training.contract import (
     CallOptions,
     Outcome,
@@ -87,10 +87,15 @@ def _fit(
     if stored is None:
         batches = Batches(rows, replicate.seed, size, lambda: trainer.current_epoch)
     else:
-        dtype, device = module.precision.weights, rows.x.device
-        encode = partial(module.criterion.encode, n_out=call.task.n_out, dtype=dtype)
-        batches = StreamedBatches(stored, encode, size, lambda: trainer.current_epoch, dtype, device)
-    fit(trainer, module, batches, SingleBatch((held_out.x, held_out.encoded)))
+        ready = partial(
+            prepare,
+            criterion=module.criterion,
+            n_out=call.task.n_out,
+            dtype=module.precision.weights,
+            device=rows.x.device,
+        )
+        batches = StreamedBatches(stored, ready, size, lambda: trainer.current_epoch)
+    fit(trainer, module, batches, SingleBatch((held_out.x, held_out.encoded, held_out.weight)))
     if module.stopped:
         return None
     divergence = module.divergence

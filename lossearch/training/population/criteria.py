@@ -10,12 +10,15 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from lossearch.kinds import EVERY_FIELD, Predictions, TargetStatistics
+from lossearch.kinds import EVERY_FIELD, Predictions, Table, TargetStatistics, shifts_probabilities
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import is_given
 from lossearch.pairs import Pair
 from lossearch.pairs.pair import located
 from lossearch.space import Point
+
+WEIGHTS = "weights"
+"""Where a batch's targets, by encoding, have what its rows weigh, (S, 1, N, K), in the place of an encoding."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class PairSlice:
 
     ``params`` are the loss's own parameters, one value a configuration, shaped to broadcast; ``fitted`` the
     training statistics it asks for, and ``shift`` and ``scale`` the encoding's in float64, one a seed:
-    (S, 1, 1, T), statistics of a multiclass loss (S, 1, 1). ``dtype`` is what it is trained in.
+    (S, 1, 1, T), statistics of a multiclass loss (S, 1, 1). ``dtype`` is what it is trained in. ``class_weights`` are
+    what classes weigh, (S, 1, 1, K, C); None where none weighs more than another.
     """
 
     pair: Pair
@@ -35,6 +39,7 @@ class PairSlice:
     shift: Tensor
     scale: Tensor
     dtype: torch.dtype
+    class_weights: Tensor | None = None
 
     @property
     def encoding(self) -> str:
@@ -51,17 +56,19 @@ class PairSlice:
         raw = self.shift.new_zeros(shape, dtype=self.dtype)
         return is_given(metric, self.predictions(raw))
 
-    def losses(self, raw: Tensor, encoded: Tensor, batches: int = 1) -> Tensor:
+    def losses(self, raw: Tensor, encoded: Tensor, weight: Tensor | None = None, batches: int = 1) -> Tensor:
         """Return one mean loss a replicate for each of so many batches of equal size, (batches, S, c).
 
         ``raw`` are these configurations' outputs (S, c, N, n_out), batch after batch; ``encoded`` (S, 1, N[, T])
-        is shared by them.
+        is shared by them, and so is what rows weigh, (S, 1, N, K).
         """
         wide = encoded.expand(-1, raw.shape[1], *encoded.shape[2:])
-        values = self.pair.values(raw, wide, **self.params, **self.fitted)
+        values = self.pair.values(raw, wide, weight, **self.params, **self.fitted)
         return self.pair.reduce(values.unflatten(2, (batches, -1))).movedim(2, 0)
 
-    def derivative(self, raw: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor | None]:
+    def derivative(
+        self, raw: Tensor, encoded: Tensor, weight: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Return the derivative of one batch's loss in its outputs (S, c, B, n_out), shaped like them.
 
         With it the losses (S, c) where it is not known without them.
@@ -69,12 +76,12 @@ class PairSlice:
         if not self.pair.has_derivative:
             own = raw.detach().requires_grad_()
             with torch.enable_grad():
-                losses = self.losses(own, encoded)[0]
+                losses = self.losses(own, encoded, weight)[0]
             (derivative,) = torch.autograd.grad(losses, own, torch.ones_like(losses))
             return derivative, losses.detach()
         with torch.no_grad():
             wide = encoded.expand(-1, raw.shape[1], *encoded.shape[2:])
-            return self.pair.derivative(raw, wide, **self.params, **self.fitted), None
+            return self.pair.derivative(raw, wide, weight, **self.params, **self.fitted), None
 
     def activated(self, raw: Tensor) -> Tensor:
         """Return this pair's outputs after the activation, or before one that keeps finite numbers finite."""
@@ -84,7 +91,9 @@ class PairSlice:
 
     def predictions(self, raw: Tensor, wanted: Collection[str] = EVERY_FIELD) -> Predictions:
         """Return what the outputs of this pair's configurations, (S, c, N, n_out), say of each row."""
-        return self.pair.predictions(raw, self.shift, self.scale, wanted, **self.params, **self.fitted)
+        return self.pair.predictions(
+            raw, self.shift, self.scale, wanted, self.class_weights, **self.params, **self.fitted
+        )
 
 
 def _stacked(of_seeds: Tensor, axes: int) -> Tensor:
@@ -93,7 +102,12 @@ def _stacked(of_seeds: Tensor, axes: int) -> Tensor:
 
 
 def _slice(
-    points: Sequence[Point], pair: Pair, start: int, statistics: Sequence[TargetStatistics], like: Tensor
+    points: Sequence[Point],
+    pair: Pair,
+    start: int,
+    statistics: Sequence[TargetStatistics],
+    like: Tensor,
+    class_weights: Tensor | None,
 ) -> PairSlice:
     loss = pair.loss
     shift, scale = zip(*(pair.encoding.location(s) for s in statistics), strict=True)
@@ -119,22 +133,35 @@ def _slice(
         _stacked(located(shift, like.device), 4),
         _stacked(located(scale, like.device), 4),
         like.dtype,
+        class_weights,
     )
 
 
+def shifting(weights: Sequence[Table | None], like: Tensor) -> Tensor | None:
+    """Return what classes weigh under each seed, (S, 1, 1, K, C), None where none weighs more than another."""
+    tables = [table for table in weights if table is not None]
+    if not any(map(shifts_probabilities, tables)):
+        return None
+    return torch.tensor(tables, dtype=like.dtype).to(like.device)[:, None, None]
+
+
 def pair_slices(
-    points: Sequence[Point], pairs: Sequence[Pair], statistics: Sequence[TargetStatistics], like: Tensor
+    points: Sequence[Point],
+    pairs: Sequence[Pair],
+    statistics: Sequence[TargetStatistics],
+    like: Tensor,
+    class_weights: Tensor | None = None,
 ) -> list[PairSlice]:
     """Return the slices of configurations that are sorted by pair.
 
     ``points`` and ``pairs`` have one a configuration, ``statistics`` one a seed; ``like`` gives type and
-    device.
+    device; ``class_weights`` are as in :class:`PairSlice`.
     """
     found: list[PairSlice] = []
     for _, members in groupby(zip(points, pairs, strict=True), lambda member: member[0].pair):
         own, (pair, *_) = zip(*members, strict=True)
         start = found[-1].end if found else 0
-        found.append(_slice(own, pair, start, statistics, like))
+        found.append(_slice(own, pair, start, statistics, like, class_weights))
     return found
 
 
@@ -156,7 +183,10 @@ Derivatives = tuple[list[Tensor], list[Tensor | None]]
 
 @dataclass
 class Criteria:
-    """The criteria of all configurations, each pair's on its own slice."""
+    """The criteria of all configurations, each pair's on its own slice.
+
+    They read targets by encoding, and what rows weigh, where they are weighted, under :data:`WEIGHTS`.
+    """
 
     slices: Sequence[PairSlice]
 
@@ -165,7 +195,8 @@ class Criteria:
 
         With them each slice's losses (S, c), None where the derivative is known without them.
         """
-        each = [s.derivative(raw[:, s.start : s.end], encoded[s.encoding]) for s in self.slices]
+        weight = encoded.get(WEIGHTS)
+        each = [s.derivative(raw[:, s.start : s.end], encoded[s.encoding], weight) for s in self.slices]
         return [derivative for derivative, _ in each], [losses for _, losses in each]
 
     def losses(
@@ -176,4 +207,5 @@ class Criteria:
         ``unknown`` leaves out the slices whose losses come with their derivatives.
         """
         wanted = [s for s in self.slices if s.pair.has_derivative or not unknown]
-        return [s.losses(raw[:, s.start : s.end], encoded[s.encoding], batches) for s in wanted]
+        weight = encoded.get(WEIGHTS)
+        return [s.losses(raw[:, s.start : s.end], encoded[s.encoding], weight, batches) for s in wanted]

@@ -12,7 +12,7 @@ from lossearch.tasks.task import Stream
 from lossearch.training.batches import row_order
 
 Step = tuple[Tensor, Mapping[str, Tensor]]
-"""A batch of every seed: inputs in the network's layout, and targets by encoding, (S, 1, B[, T])."""
+"""A batch of every seed: inputs in the network's layout, and targets by encoding, (S, 1, B[, T]), weights among them."""
 MiniBatches = Callable[[int], Iterator[Step]]
 """Gives the batches of an epoch, from 0, of the same sizes for every seed."""
 GATHER_BYTES = 64 * 2**20
@@ -23,7 +23,8 @@ GATHER_BYTES = 64 * 2**20
 class PartTensors:
     """One part of every seed's data: inputs in the network's layout, canonical and encoded targets.
 
-    ``y`` is (S, N[, T]); ``encoded[name]`` is (S, 1, N[, T]).
+    ``y`` is (S, N[, T]); ``encoded[name]`` is (S, 1, N[, T]), and what rows weigh, where they do, (S, 1, N, K) beside
+    them, see ``criteria.WEIGHTS``.
     """
 
     x: Tensor
@@ -81,14 +82,14 @@ class StreamedMiniBatches:
     """Rows read from a stream: every batch is read once, and shared by all seeds.
 
     ``rows`` brings inputs (1, B, ...) into the network's layout; ``encode`` gives targets (S, B[, T]) in
-    each encoding.
+    each encoding, and weights with what rows weigh by themselves, (S, B).
     """
 
     stream: Stream
     seeds: int
     sizes: Sequence[int]
     rows: Callable[[Tensor], Tensor]
-    encode: Callable[[Tensor], Mapping[str, Tensor]]
+    encode: Callable[[Tensor, Tensor | None], Mapping[str, Tensor]]
     device: torch.device
     dtype: torch.dtype
 
@@ -96,9 +97,11 @@ class StreamedMiniBatches:
         """Give the batches of an epoch as they are read."""
         for part in self.stream.batches(epoch, self.sizes):
             x = part.x.to(self.device, self.dtype) if part.x.is_floating_point() else part.x.to(self.device)
-            y = part.y.to(self.device)
+            y, own = part.y.to(self.device), part.sample_weight
             shared = self.rows(x.unsqueeze(0))
             yield (
                 shared.expand(self.seeds, *shared.shape[1:]),
-                self.encode(y.expand(self.seeds, *y.shape)),
+                self.encode(
+                    y.expand(self.seeds, *y.shape), None if own is None else own.expand(self.seeds, -1)
+                ),
             )

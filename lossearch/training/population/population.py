@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from lossearch.metrics.metric import Metric
 from lossearch.space import Point
-from lossearch.tasks.task import Stream
+from lossearch.tasks.task import Part, Stream
+from lossearch.tasks.weights import class_weights
 from lossearch.training.batches import batch_sizes, initial_network
 from lossearch.training.contract import TrainingCall, TrainSettings
 from lossearch.training.population.batched_network import BatchedNetwork, Vmapped, step_seeds
 from lossearch.training.population.batched_optimizers import PerReplicate, per_replicate
 from lossearch.training.population.compiled import CompiledCriteria
-from lossearch.training.population.criteria import Criteria, pair_slices, picked
+from lossearch.training.population.criteria import Criteria, pair_slices, picked, shifting
 from lossearch.training.population.divergence_monitor import DivergenceMonitor
 from lossearch.training.population.layer_stack import LayerStack
 from lossearch.training.population.manual_backward import FusedStack
@@ -31,6 +32,7 @@ from lossearch.training.population.minibatches import (
     stacked,
 )
 from lossearch.training.population.scoring import Floats, stacked_behaviour, stacked_scores, without
+from lossearch.training.population.targets import TargetEncoder
 from lossearch.training.population.thin_network import ThinStack
 from lossearch.training.population.train_losses import TrainLosses
 from lossearch.training.population.weights import Snapshot, Weights
@@ -68,14 +70,14 @@ class Population:
         self.total_steps = int(settings.epochs) * len(self.sizes)
         self.network = batched(networks[0], x, precision, random=call.random, compiled=self.repays_compiling)
         self.weights = Weights.of(networks, len(points), across=self.network.across)
-        self.slices = pair_slices(
-            points, [call.pair(p) for p in points], [f.statistics for f in folds], self.weights.flat
-        )
+        tables = [class_weights(self.task, f, settings.class_weight, settings.pos_weight) for f in folds]
+        statistics, like = [f.statistics for f in folds], self.weights.flat
+        self.slices = pair_slices(points, pairs, statistics, like, shifting(tables, like))
+        self.encode = TargetEncoder(self.slices, self.task.n_out, tables)
         self.criteria = self._fresh_criteria()
-        self.train = self._part(x, stacked([f.train.y for f in folds], device))
+        self.train = self._part(x, [f.train for f in folds])
         self.validation = self._part(
-            stacked([f.validation.x for f in folds], device, self.dtype),
-            stacked([f.validation.y for f in folds], device),
+            stacked([f.validation.x for f in folds], device, self.dtype), [f.validation for f in folds]
         )
         rates = torch.tensor([p.lr for p in points], dtype=self.dtype, device=device).repeat(len(seeds))
         self.optimizer: PerReplicate = per_replicate(
@@ -103,14 +105,13 @@ class Population:
         """Seeds and configurations."""
         return len(self.seeds), self.n_configurations
 
-    def _part(self, x: Tensor, y: Tensor) -> PartTensors:
+    def _part(self, x: Tensor, parts: Sequence[Part]) -> PartTensors:
         shared = x.stride(0) == 0
         rows = self.network.rows(x[:1] if shared else x)
-        return PartTensors(rows.expand(len(x), *rows.shape[1:]), y, self._encoded(y))
-
-    def _encoded(self, y: Tensor) -> dict[str, Tensor]:
-        by_name = {s.encoding: s for s in self.slices}
-        return {name: s.encode(y, self.task.n_out) for name, s in by_name.items()}
+        y = stacked([part.y for part in parts], self.device)
+        own = [part.sample_weight for part in parts if part.sample_weight is not None]
+        encoded = self.encode(y, stacked(own, torch.device("cpu")) if own else None)
+        return PartTensors(rows.expand(len(x), *rows.shape[1:]), y, encoded)
 
     def _batches(self, stream: Stream | None) -> MiniBatches:
         sizes, rows = self.sizes, self.network.rows
@@ -119,6 +120,10 @@ class Population:
             return InMemoryMiniBatches(train.x, train.encoded, axis, self.seeds, sizes)
         seeds = len(self.seeds)
         return StreamedMiniBatches(stream, seeds, sizes, rows, self._encoded, self.device, self.dtype)
+
+    def _encoded(self, y: Tensor, sample_weight: Tensor | None) -> dict[str, Tensor]:
+        """Return what the encoder does for the configurations that are left."""
+        return replace(self.encode, slices=self.slices)(y, sample_weight)
 
     def train_epoch(
         self, epoch: int, last_step: Callable[[], object], stop: Callable[[], bool]
