@@ -23,21 +23,6 @@ EXPECTED_TO_FAIL = {
 }
 """Checks that cannot pass, and why."""
 
-_WEIGHTS = dict.fromkeys(
-    (
-        "check_all_zero_sample_weights_error",
-        "check_class_weight_classifiers",
-        "check_classifiers_one_label_sample_weights",
-        "check_sample_weights_list",
-        "check_sample_weights_not_an_array",
-        "check_sample_weights_not_overwritten",
-        "check_sample_weights_pandas_series",
-        "check_sample_weights_shape",
-    ),
-    "weights are not supported yet",
-)
-EXPECTED_TO_FAIL |= _WEIGHTS
-
 QUICK = {
     "check_complex_data",
     "check_dict_unchanged",

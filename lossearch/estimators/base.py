@@ -14,10 +14,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from lossearch.data.rows import Array
-from lossearch.errors import InputError
-from lossearch.estimators.checks import Targets, is_table, rows
+from lossearch.estimators.checks import Rows, Targets, is_table, rows
 from lossearch.estimators.fitting import Records, find, listener_of
-from lossearch.estimators.options import search_options
+from lossearch.estimators.options import described, search_options
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -54,7 +53,7 @@ class LossSearchEstimator(BaseEstimator):  # type: ignore[misc]
             X: (N, F) numbers, dense or sparse, (N, C, H, W) images, or a table with columns of numbers, text,
                 truth values or dates. Missing values are filled in.
             y: targets.
-            sample_weight: one weight a row.
+            sample_weight: what each row weighs in the loss, one number from 0 up; metrics count every row once.
             groups: one label a row; rows of one group are never divided between training and validation.
 
         Raises:
@@ -62,18 +61,19 @@ class LossSearchEstimator(BaseEstimator):  # type: ignore[misc]
             ValueError: X or y is not what an estimator takes.
             RunFailedError: every pair diverged or failed.
         """
-        if sample_weight is not None:
-            raise InputError("sample_weight is not supported yet: leave it out.")
-        x = rows(self, X, reset=True)
-        targets = self._targets(x, y)
-        records = Records(self.store, self.name or type(self).__name__, self.mlflow)
+        given = Rows(rows(self, X, reset=True), y, groups, sample_weight).weighing(self)
+        x, targets = given.x, self._targets(given.x, given.y)
+        options = search_options(self)
+        settings = described({**options, "epochs": self.epochs})
+        records = Records(self.store, self.name or type(self).__name__, self.mlflow, settings)
         found = find(
             x,
             targets,
-            search_options(self),
+            options,
             records,
             epochs=self.epochs,
-            groups=groups,
+            groups=given.groups,
+            sample_weight=given.sample_weight,
             listener=listener_of(self.verbose),
         )
         self._columns = list(x.columns) if isinstance(x, pd.DataFrame) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,15 @@ import pandas as pd
 import torch
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
 
 from lossearch.data.containers import plain
 from lossearch.data.rows import Array
@@ -82,6 +89,38 @@ def rows(estimator: BaseEstimator, x: Any, *, reset: bool) -> Any:
             f"{type(estimator).__name__}."
         )
     return x
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Checked rows, and what each has besides."""
+
+    x: Any
+    y: Any
+    groups: Any = None
+    sample_weight: Any = None
+
+    def weighing(self, estimator: BaseEstimator) -> Rows:
+        """Return the rows that weigh anything, with their weights as float64.
+
+        Raises:
+            ValueError: weights are not one number from 0 up for each row, or all are 0.
+        """
+        if self.sample_weight is None or self.y is None:
+            return self
+        check_consistent_length(self.x, self.y)
+        weights = _check_sample_weight(self.sample_weight, self.x, dtype=np.float64, ensure_non_negative=True)
+        weighing = np.flatnonzero(weights)
+        if len(weighing) == 0:
+            raise ValueError(
+                f"All sample weights are zero: {type(estimator).__name__} has nothing to learn from."
+            )
+        if len(weighing) == len(weights):
+            return replace(self, sample_weight=weights)
+        x, y, groups = (
+            None if v is None else _safe_indexing(v, weighing) for v in (self.x, self.y, self.groups)
+        )
+        return Rows(x, y, groups, weights[weighing])
 
 
 def _plain(estimator: BaseEstimator, x: Any, y: Any) -> Array:

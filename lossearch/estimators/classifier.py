@@ -13,7 +13,6 @@ from sklearn.utils.metaestimators import available_if
 from torch import Tensor, nn
 
 from lossearch.data.rows import Array
-from lossearch.errors import InputError
 from lossearch.estimators.base import LossSearchEstimator
 from lossearch.estimators.checks import Targets, class_targets
 from lossearch.estimators.options import documented
@@ -99,7 +98,8 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         settings: Mapping[str, Any] | None = None,
         task: str | None = None,
         metric: str | Metric | None = None,
-        class_weight: str | Mapping[Any, float] | None = None,
+        class_weight: Any = None,
+        pos_weight: Any = None,
         model: str | Callable[..., nn.Module] | nn.Module | None = None,
         hidden: int | Sequence[int] | None = None,
         init: str | None = None,
@@ -137,6 +137,7 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         self.task = task
         self.metric = metric
         self.class_weight = class_weight
+        self.pos_weight = pos_weight
         self.model = model
         self.hidden = hidden
         self.init = init
@@ -166,8 +167,6 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         self.verbose = verbose
 
     def _targets(self, x: Any, y: Any) -> Targets:
-        if self.class_weight is not None:
-            raise InputError("class_weight is not supported yet: leave it out.")
         found = class_targets(self, x, y, self.task)
         self.classes_ = np.asarray(found.classes)
         return found
@@ -185,6 +184,9 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
     @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Array:  # noqa: N803
         """Return the probability of each class, (N, C), in the order of ``classes_``, or of each label, (N, L).
+
+        With class weights they are corrected, to be those of the classes as they occur; ``predict`` goes by the
+        weighted score, and its class is not always the likeliest.
 
         Raises:
             NotFittedError: ``fit`` was not called.

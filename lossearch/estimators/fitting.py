@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,6 @@ from lossearch.data.splits import VALIDATION_SHARE
 from lossearch.errors import StudyMismatchError, StudyRunningError
 from lossearch.estimators.answer import Answer, answer_of
 from lossearch.estimators.checks import Targets
-from lossearch.estimators.options import described
 from lossearch.kinds import KINDS
 from lossearch.metrics.metric import SIGN
 from lossearch.model import FittedModel
@@ -32,11 +31,15 @@ MOST_EPOCHS = 30
 
 @dataclass(frozen=True)
 class Records:
-    """Where a fit is recorded, and under which name; no ``store`` for a directory that is gone after the fit."""
+    """Where a fit is recorded, and under which name; no ``store`` for a directory that is gone after the fit.
+
+    ``settings`` tell it from others of the same name.
+    """
 
     store: str | Path | None
     name: str
     mlflow: bool | None
+    settings: Sequence[str] = ()
 
     @contextmanager
     def opened(self) -> Iterator[dict[str, Any]]:
@@ -87,32 +90,27 @@ def find(
         )
     known = {
         **options,
-        **sides,
+        **{name: value for name, value in sides.items() if value is not None or name == "listener"},
         "task": targets.kind,
         "validation": (x, targets.given) if scarcity else share,
         "epochs": epochs or min(MOST_EPOCHS, KINDS[targets.kind].budget(len(targets.codes))[0]),
     }
     with records.opened() as place:
-        result = _searched(x, targets.given, {**known, **place}, records.name)
+        result = _searched(x, targets.given, {**known, **place}, records)
         model = result.fit("train" if scarcity else "train+validation")
         kept = answer_of(result) if records.store is not None else Answer.of(result)
         return Found(kept, model, _history(result), _with_probabilities(result))
 
 
-def _searched(x: Any, y: Any, options: Mapping[str, Any], name: str) -> Result:
+def _searched(x: Any, y: Any, options: Mapping[str, Any], records: Records) -> Result:
     """Search under a name, or under one of its own where other data or settings have that name already."""
     try:
-        return search(x, y, name=name, **options)
+        return search(x, y, name=records.name, **options)
     except (StudyMismatchError, StudyRunningError):
-        return search(x, y, name=f"{name}-{_digest(x, y, options)}", **options)
-
-
-def _digest(x: Any, y: Any, options: Mapping[str, Any]) -> str:
-    data = from_arrays(x, y, groups=options.get("groups")).digest
-    settings = described(
-        {k: v for k, v in options.items() if k not in {"groups", "validation", "listener", "store"}}
-    )
-    return hashlib.blake2b("\n".join([data, *settings]).encode(), digest_size=4).hexdigest()
+        groups, weights = options.get("groups"), options.get("sample_weight")
+        data = from_arrays(x, y, groups=groups, sample_weight=weights).digest
+        own = hashlib.blake2b("\n".join([data, *records.settings]).encode(), digest_size=4).hexdigest()
+        return search(x, y, name=f"{records.name}-{own}", **options)
 
 
 def _history(result: Result) -> list[dict[str, float]]:

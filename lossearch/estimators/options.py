@@ -30,7 +30,8 @@ OWN_WORDS: Mapping[str, str] = {
     "model": "Network: mlp, cnn, a function that gives an nn.Module, or a network of yours whose head is replaced; by "
     "default what is usual for the task.",
     "epochs": "Passes over the training rows; by default what suits their number, 30 at most.",
-    "class_weight": 'None, "balanced", or weights by class as they stand in y.',
+    "class_weight": 'None, "balanced", or weights by class as they stand in y; of several in a list the best is searched.',
+    "pos_weight": 'Of two classes and of labels, the weight of class 1: a number, "balanced", or one number a label.',
     "validation_fraction": "Share of the rows that points are judged on; the final model is fitted on all rows.",
     "test_fraction": "Share of the rows that are kept from the search and from the final model, for a verdict on rows "
     "that nothing has seen; None for none, and then validation rows judge.",
