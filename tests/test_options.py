@@ -36,6 +36,11 @@ GIVEN = {
     "task.metric": "f1",
     "task.metrics": ["brier", "recall"],
     "task.hidden": [8, 4],
+    "task.module": "own_modules:Classifier",
+    "task.module_args": {"hidden": 8},
+    "task.datamodule": "own_modules:Circles",
+    "task.datamodule_args": {"rows": 80},
+    "train.trainer": {"gradient_clip_val": 1.0},
     "task.rows": {"train": "0:500", "validation": "500:800"},
     "task.test": False,
     "space.losses": ["bce", "hinge"],
@@ -55,6 +60,19 @@ GIVEN = {
 
 OTHERS = {"budget.prune": {"budget.mode": "adaptive"}, "train.epoch": {}}
 """Key -> what must be set beside it."""
+
+OF_A_MODULE = {
+    *(
+        "task.module",
+        "task.module_args",
+        "task.datamodule",
+        "task.datamodule_args",
+        "task.criterion",
+        "task.lr_name",
+    ),
+    "train.trainer",
+}
+"""Keys of a study of a user's own module, which brings its data."""
 
 PROMISED = [
     "X",
@@ -159,7 +177,8 @@ def value_of(key: Key) -> Any:
 
 
 def table_with(key: Key) -> dict[str, dict[str, Any]]:
-    tables: dict[str, dict[str, Any]] = {"task": {"data": "circles"}, "records": {"name": "x"}}
+    data = {"module": "own_modules:Classifier"} if key.path in OF_A_MODULE else {"data": "circles"}
+    tables: dict[str, dict[str, Any]] = {"task": data, "records": {"name": "x"}}
     for path, value in {**OTHERS.get(key.path, {}), key.path: value_of(key)}.items():
         table, _, name = path.partition(".")
         tables.setdefault(table, {})[name] = value
@@ -202,7 +221,8 @@ def test_every_key_is_reached_in_every_way(key, tmp_path, monkeypatch):
     assert getattr(getattr(expected, key.table), key.name) != key.default
 
     settings = [f"--set={path}={as_text(v)}" for path, v in pairs(table_with(key)).items()]
-    assert ran("--data", "circles", *settings, monkeypatch=monkeypatch) == expected
+    data = [] if key.path in OF_A_MODULE else ["--data", "circles"]
+    assert ran(*data, *settings, monkeypatch=monkeypatch) == expected
 
     flags = []
     for path, value in pairs(table_with(key)).items():

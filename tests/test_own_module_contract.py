@@ -11,12 +11,23 @@ from lossearch.training.population.method import train_population
 
 
 class OwnModuleContract(TrainingContract):
-    """What is a network's own business left out: its rows and its shape are the module's."""
+    """What is not promised of a module is left out."""
 
-    test_curves_have_a_value_an_epoch = None
+    # its rows, its shape and its weights of rows are its own business
     test_numbers_that_are_none_are_refused = None
     test_settings_that_cannot_be = None
     test_a_network_of_the_wrong_width = None
+    test_every_weighted_pair_trains_as_a_plain_loop_would = None
+    test_weights_are_a_points_own_setting = None
+    # training rows are not scored, nor is it looked at how its loss behaves
+    test_curves_have_a_value_an_epoch = None
+    test_metrics_are_those_of_the_network = None
+    test_behaviour_is_that_of_the_loss_on_validation_rows = None
+    test_kept_weights_are_of_the_judged_epoch = None
+    # a loss that is not finite is where it is seen first
+    test_a_gradient_that_is_not_finite = None
+    # here each seed is a call of its own; see test_own_module_training
+    test_pruned_points_end_and_others_do_not_notice = None
 
 
 class TestAlone(OwnModuleContract):

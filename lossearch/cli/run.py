@@ -92,7 +92,7 @@ def configure(
     """
     from lossearch.config import StudyConfig, load_config, with_overrides, with_values
 
-    if study is None and "task.data" not in values:
+    if study is None and not {"task.data", "task.module"} & {*values, *(key for key, _ in settings)}:
         raise InputError(
             "Nothing to run. Name a study file (lossearch run studies/tutorial_circles.toml) "
             "or data (lossearch run --data FILE.csv --target COLUMN)."

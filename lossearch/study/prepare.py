@@ -279,6 +279,10 @@ def prepare(
         InputError: names, data, pairs, ranges or budget that cannot be.
     """
     refuse_unknown(config)
+    if config.train.trainer and module is None and config.task.module is None:
+        raise InputError(
+            "[train] trainer holds arguments of the Trainer of a module of your own: name it, as [task] module."
+        )
     make = (
         _task_maker(config, dataset if dataset is not None else read_dataset(config), model, metric)
         if module is None and config.task.module is None

@@ -8,7 +8,9 @@ from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from lossearch.space import Space
 from lossearch.tasks.own_module import OwnModule, Slot
@@ -16,6 +18,8 @@ from lossearch.tasks.task import Part, Task
 from lossearch.training.batches import batch_sizes, row_order
 from lossearch.training.contract import Replicate, ReplicateResult, TrainingMethod, TrainSettings
 from lossearch.training.optimizers import make_optimizer
+from lossearch.training.precision import PRECISIONS
+from lossearch.training.schedules import SCHEDULES
 
 NAMES = ("momentum", "weight_decay", "nesterov")
 """Options of an optimiser that a point may set."""
@@ -41,7 +45,12 @@ class Wrapped(pl.LightningModule):
         self.log("val_loss", self.criterion(self.net(x), y))
 
     def configure_optimizers(self) -> Any:
-        return make_optimizer(self.settings.optimizer, self.net.parameters(), self.lr, self.settings.options)
+        optimizer = make_optimizer(
+            self.settings.optimizer, self.net.parameters(), self.lr, self.settings.options
+        )
+        total, schedule = int(self.trainer.estimated_stepping_batches), SCHEDULES[self.settings.schedule]
+        stepped = LambdaLR(optimizer, lambda step: schedule(step, total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": stepped, "interval": "step"}}
 
 
 @dataclass
@@ -51,29 +60,33 @@ class Rows:
     part: Part
     sizes: list[int]
     order: Callable[[], Tensor]
+    dtype: torch.dtype
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for rows in self.order().split(self.sizes):
-            yield self.part.x[rows], self.part.y[rows]
+            x = self.part.x[rows]
+            yield x.to(self.dtype) if x.is_floating_point() else x, self.part.y[rows]
 
 
 class Data(pl.LightningDataModule):
     """A seed's fold."""
 
-    def __init__(self, task: Task, seed: int, batch_size: int) -> None:
+    def __init__(self, task: Task, seed: int, batch_size: int, dtype: torch.dtype) -> None:
         super().__init__()
+        self.dtype = dtype
         self.fold, self.seed, self.batch_size = task.fold(seed), seed, batch_size
 
     def train_dataloader(self) -> Any:
         rows = len(self.fold.train)
         order = lambda: row_order(self.seed, self.trainer.current_epoch, rows)  # noqa: E731
-        return Rows(self.fold.train, batch_sizes(rows, self.batch_size), order)
+        return Rows(self.fold.train, batch_sizes(rows, self.batch_size), order, self.dtype)
 
     def val_dataloader(self) -> Any:
-        return [(self.fold.validation.x, self.fold.validation.y)]
+        rows = len(self.fold.validation)
+        return Rows(self.fold.validation, [rows], lambda: torch.arange(rows), self.dtype)
 
 
 @dataclass
@@ -85,7 +98,8 @@ class OneSeed:
     settings: TrainSettings
 
     def __call__(self, settings: Mapping[str, Any]) -> Data:
-        return Data(self.task, self.seed, int(settings.get("batch_size", self.settings.batch_size)))
+        dtype = PRECISIONS[self.settings.precision].weights
+        return Data(self.task, self.seed, int(settings.get("batch_size", self.settings.batch_size)), dtype)
 
     with_test = __call__
 
