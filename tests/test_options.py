@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from uuid import uuid4
 
 import pytest
 import tomli_w
@@ -346,7 +347,8 @@ def test_a_name_that_no_table_of_components_has(path, value, message):
 
 @pytest.mark.slow
 def test_user_code_is_checked_by_mypy(tmp_path):
-    file = tmp_path / "user.py"
+    # a name of its own: mypy's cache would tell of an earlier run's file of the same name
+    file = tmp_path / f"user{uuid4().hex}.py"
     file.write_text(
         "import lossearch\n"
         'result = lossearch.search(data="x.csv", epochs=3, lr=(1e-3, 1.0), hidden=[8], clip=1.0, schedule="step")\n'

@@ -6,7 +6,6 @@ import hashlib
 import inspect
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,20 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lossearch._imports import is_reference
-from lossearch._registry import unknown_name
 from lossearch.data.preparation import target_statistics
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS, TargetForm, TargetStatistics, refuse_constant
-from lossearch.metrics.metric import LOGGED, MAXIMIZE, MINIMIZE, SIGN, Metric
-from lossearch.metrics.registry import METRICS, find_metric, metrics_for
+from lossearch.metrics.metric import LOGGED, Metric
+from lossearch.metrics.registry import find_metric, metrics_for
 from lossearch.pairs import find_pair
-from lossearch.tasks.judges import Judge, judge
+from lossearch.tasks.judges import Judge
 from lossearch.tasks.own_module import OwnModule
 from lossearch.tasks.task import Fold, Part, Task
 from lossearch.training.contract import TrainSettings
 from lossearch.training.own_module.criterion import RecordingCriterion
-from lossearch.training.own_module.loaders import OwnDataModules, own_loaders, refuse_without_validation
+from lossearch.training.own_module.data_modules import OwnDataModules, own_loaders, refuse_without_validation
+from lossearch.training.own_module.judges import Choice, choose_judge
 from lossearch.training.own_module.packages import package_of
 from lossearch.training.own_module.probe import LR, Probe, probe
 from lossearch.training.own_module.slots import (
@@ -41,11 +39,6 @@ from lossearch.training.own_module.slots import (
     made,
 )
 from lossearch.training.own_module.trainers import check_trainer
-from lossearch.training.own_module.watcher import epoch_scores
-
-_PREFIX = re.compile(r"^(val|valid|validation|eval|dev)[_/]")
-SAME = 1e-3
-"""How far what a module logs may be from what its criterion's predictions score, to be the same metric."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,14 +86,14 @@ def make_module_task(spec: ModuleSpec, found: Probe) -> Task:
     target = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 and not KINDS[kind].scaled else y
     if target.ndim == 1:
         refuse_constant(target)
-    judge, notes = _judge(spec, own, kind, found, target)
+    judge, notes = choose_judge(Choice(own, kind, found), spec.metric, spec.direction, target)
     more = [m if isinstance(m, Metric) else find_metric(m, kind) for m in spec.metrics]
     usual = metrics_for(kind) if found.validation is not None else ()
     metrics = tuple({m.name: m for m in (judge, *usual, *more)}.values())
     own = replace(
         own,
         logged={judge.name: str(spec.metric)} if judge.needs == LOGGED else {},
-        untrained=_untrained(judge, spec, found),
+        untrained={judge.name: found.untrained[str(spec.metric)]} if judge.needs == LOGGED else {},
         optimizers=found.optimizers,
         batch_size=found.batch_size,
         random=found.random,
@@ -182,80 +175,6 @@ def _stand_ins(
     needed = {p for p in usual if p in known and known[p].default is inspect.Parameter.empty}
     names = set(usual) if asked is None else {asked, *needed}
     return {name: value for name in names if name in known}
-
-
-def _judge(spec: ModuleSpec, own: OwnModule, kind: str, found: Probe, y: Any) -> tuple[Metric, list[str]]:
-    """Return the metric that judges, and a note on it."""
-    name = _own_judge(spec, kind, found)
-    if name is None and found.validation is not None:
-        name = KINDS[kind].default_metric(y)[0]
-    if isinstance(name, Metric) or (name is not None and name not in found.logged and _is_ours(name, kind)):
-        if found.validation is None:
-            raise InputError(
-                f"{own.title} does not show lossearch what it predicts: its validation_step never calls the "
-                f"{own.criterion.name}. Call it there, or judge by what it logs ({', '.join(found.logged) or 'nothing yet'})."
-            )
-        judging = name if isinstance(name, Metric) else find_metric(name, kind)
-        return judging, [
-            f"metric {judging.name} ({judging.words}), of what the {own.criterion.name} meets in validation_step"
-        ]
-    if name is None or name not in found.logged:
-        known = [*found.logged, *(m.name for m in metrics_for(kind))]
-        said = "metric is missing." if name is None else unknown_name("metric", name, known)
-        raise InputError(f"{said} {own.title} logs {', '.join(found.logged) or 'nothing'} in validation.")
-    return _logged_judge(spec, own, kind, found, str(name))
-
-
-def _own_judge(spec: ModuleSpec, kind: str, found: Probe) -> str | Metric | None:
-    """Return what judges, a metric of the user's own where the name is not of one that the module logs."""
-    given = spec.metric
-    if given is None or (isinstance(given, str) and (given in found.logged or not is_reference(given))):
-        return given
-    return judge(given, kind, spec.direction)
-
-
-def _logged_judge(
-    spec: ModuleSpec, own: OwnModule, kind: str, found: Probe, name: str
-) -> tuple[Metric, list[str]]:
-    """Return the metric that a module logs: one of ours where that is what it is, row by row."""
-    bare = _PREFIX.sub("", name.partition("/dataloader_idx_")[0])
-    known = METRICS.get(bare) if not _is_ours(bare, kind) else find_metric(bare, kind)
-    if known is not None and kind in known.kinds and found.validation is not None:
-        pair = find_pair(KINDS[kind].conventional, kind)
-        ours = epoch_scores(RecordingCriterion(pair), [known], found.validation)[known.name]
-        if math.isclose(ours, found.logged[name], rel_tol=SAME, abs_tol=SAME):
-            return known, [
-                f"metric {known.name} ({known.words}): what {own.title} logs as {name} is the same"
-            ]
-        off = (
-            f"; {name} was {found.logged[name]:.4g} where {known.name} of the {own.criterion.name}'s predictions is {ours:.4g}: "
-            f"if it is meant to be the same, predict by self.{own.criterion.name}.predict(output)"
-        )
-    else:
-        off = ""
-    direction = spec.direction or (known.direction if known is not None else None)
-    if direction not in SIGN:
-        raise InputError(
-            f"Is more of {name!r} better, or less? Say direction = {MAXIMIZE!r} or {MINIMIZE!r}."
-        )
-    metric = Metric(bare, (kind,), direction, _not_scored, LOGGED, "prior", words=f"as {own.title} logs it")
-    return metric, [f"metric {bare}, as {own.title} logs it as {name}; a verdict goes by seeds alone{off}"]
-
-
-def _is_ours(name: str, kind: str) -> bool:
-    try:
-        find_metric(name, kind)
-    except InputError:
-        return False
-    return True
-
-
-def _not_scored(predictions: Any, target: Tensor) -> Tensor:  # noqa: ARG001 - a metric's signature
-    raise TypeError("this metric is logged by the user's module, and not computed")
-
-
-def _untrained(judge: Metric, spec: ModuleSpec, found: Probe) -> dict[str, float]:
-    return {judge.name: found.untrained[str(spec.metric)]} if judge.needs == LOGGED else {}
 
 
 def _targets(y: Tensor) -> Part:
