@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -79,7 +80,7 @@ def brier(y_true, y_prob):
         (tr.MeanAbsoluteError(), "regression", "mae"),
         (tr.R2Score(), "regression", "r2"),
     ],
-    ids=str,
+    ids=in_words,
 )
 def test_another_librarys_metric_scores_as_ours(given, kind, ours):
     said, target = predictions(kind)
@@ -119,7 +120,7 @@ def hits(y_true, y_pred):
         (["accuracy", sklearn.metrics.cohen_kappa_score], "accuracy"),
         ([sklearn.metrics.jaccard_score, "log_loss"], "jaccard_score"),
     ],
-    ids=str,
+    ids=in_words,
 )
 def test_a_search_is_judged_by_it(folder, metric, name):
     result = lossearch.search(
@@ -153,6 +154,11 @@ def test_less_is_better_where_it_is_said(folder):
 ELSEWHERE = """
 import lossearch
 from lossearch.cli import invoke
+
+
+def in_words(value):
+    """Return a name that is the same in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 run = {run!r}
 for arguments in (
     [*run, "--trials", "12"],
@@ -197,7 +203,7 @@ def three(a, b, c):
         (sklearn.metrics.roc_auc_score, "ours is named 'auroc'"),
         ((3, "maximize"), "which is neither a name nor a Metric"),
     ],
-    ids=str,
+    ids=in_words,
 )
 def test_what_cannot_be_a_metric_says_what_to_do(folder, metric, said):
     with pytest.raises(InputError) as error:

@@ -453,3 +453,22 @@ def test_a_test_step_that_shows_nothing_leaves_the_test_rows_to_validation_step(
         np.testing.assert_array_equal(
             quiet.evidence().predictions[pair][0].label, shown.evidence().predictions[pair][0].label
         )
+
+
+def test_weights_of_classes_are_searched_and_exported(search, tmp_path, monkeypatch):
+    result = search(
+        module=own.Classifier, name="weighted", class_weight=["none", {0: 1, 1: 9}], trials=12, seeds=1, confirm_seeds=2,
+        **{**BINARY, "metric": "log_loss", "pairs": ["bce/sigmoid", "focal/sigmoid"]},
+    )  # fmt: skip
+    assert {t.point.settings["class_weight"] for t in result.trials} == {"none", '{"0": 1.0, "1": 9.0}'}
+    result.fit_module().save(tmp_path / "out")
+    (code,) = re.findall(
+        r"```python\n(.*?)```", (tmp_path / "out" / "README.md").read_text(), flags=re.DOTALL
+    )
+    monkeypatch.chdir(tmp_path / "out")
+    names = {}
+    exec(code, names)  # noqa: S102 - the lines that we wrote
+    x = torch.randn(20, 2)
+    with torch.no_grad():
+        ours = result.module.criterion.predict_proba(result.module(x))
+        torch.testing.assert_close(names["criterion"].predict_proba(names["module"](x)), ours)

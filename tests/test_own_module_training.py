@@ -381,3 +381,55 @@ def test_an_operation_without_a_rule_for_shared_batches_is_given_each_its_own():
     for alone, together in both_ways(task, space, points_of(space)).values():
         for name, curve in alone.curves.items():
             np.testing.assert_allclose(curve, together.curves[name], rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("module", "data", "kind", "names", "weighting"),
+    [
+        (
+            own.Classifier,
+            own.Circles,
+            "binary",
+            ["bce/sigmoid", "hinge/identity"],
+            {"class_weight": "balanced"},
+        ),
+        (own.Classifier, own.Circles, "binary", ["bce/sigmoid", "focal/sigmoid"], {"pos_weight": "3.0"}),
+        (
+            own.DigitsNet,
+            None,
+            "multiclass",
+            ["cross_entropy/softmax"],
+            {"class_weight": '{"0": 5.0, "1": 0.5}'},
+        ),
+    ],
+)
+def test_classes_are_weighted_alike_both_ways(module, data, kind, names, weighting):
+    task, space = task_of(module, data, kind), space_of(kind, names)
+    plain = both_ways(task, space, points_of(space)[:1], seeds=(1,))
+    weighted = both_ways(task, space, points_of(space), seeds=(1,), settings=replace(SETTINGS, **weighting))
+    for alone, together in weighted.values():
+        assert alone.outcome is together.outcome is Outcome.COMPLETED, alone.error
+        for name, curve in alone.curves.items():
+            both = np.isfinite(curve) & np.isfinite(together.curves[name])
+            np.testing.assert_allclose(curve[both], together.curves[name][both], rtol=1e-6, atol=1e-7)
+    (unweighted, _), *_ = plain.values()
+    (first, _), *_ = weighted.values()
+    assert abs(unweighted.curves["train_loss"][0] - first.curves["train_loss"][0]) > 1e-4
+
+
+def test_weighted_loss_of_a_module_is_that_of_its_criterion():
+    settings = replace(SETTINGS, class_weight='{"0": 1.0, "1": 5.0}', epochs=1)
+    task, space = task_of(own.Classifier, own.Circles, "binary"), space_of("binary", ["bce/sigmoid"])
+    result = train_one(call_of(task, space), Replicate(space.point("bce/sigmoid", {"lr": 0.01}), 1), settings)
+    y = task.fold(1).train.y
+    scale = 1 / (1 + 4 * float(y.double().mean()))  # so that training rows weigh 1 on average
+    crit = criterion("bce/sigmoid", task="binary", class_weight={0: scale, 1: 5 * scale}).double()
+    data = own.Circles()
+    with isolated(stream(0, "data")):
+        data.setup("fit")
+    (batch,) = list(data.val_dataloader())
+    module = own.Classifier(crit, 0.01).double()
+    module.load_state_dict(dict(result.weights))
+    with torch.no_grad():
+        expected = crit(module.eval()(batch[0].double()), batch[1])
+    assert result.curves["val_loss"][0] == pytest.approx(float(expected), rel=1e-9)

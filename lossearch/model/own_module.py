@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lossearch._json import read_json, write_json, write_text
 from lossearch.errors import InputError
-from lossearch.kinds import TargetStatistics
+from lossearch.kinds import Table, TargetStatistics
 from lossearch.records.tensors import read_tensors, write_tensors
 from lossearch.space import Point
 from lossearch.tasks.own_module import Slot
@@ -25,7 +25,8 @@ class FittedModule:
     """The weights that a replicate of the user's module ended with, and where they belong.
 
     ``name`` is the module as module:Class, ``args`` are the plain ones of its arguments, searched ones among them;
-    ``criterion`` and ``lr`` are where it takes those of the point. ``statistics`` are of the training targets. ``weights`` are its ``state_dict`` after ``epoch`` under ``seed``.
+    ``criterion`` and ``lr`` are where it takes those of the point. ``statistics`` are of the training targets,
+    ``class_weights`` what rows weighed by their class. ``weights`` are its ``state_dict`` after ``epoch`` under ``seed``.
     """
 
     point: Point
@@ -35,6 +36,7 @@ class FittedModule:
     criterion: Slot
     lr: Slot
     statistics: TargetStatistics
+    class_weights: Table | None
     seed: int
     epoch: int
     weights: Mapping[str, Tensor]
@@ -68,6 +70,7 @@ class FittedModule:
             "lr": asdict(self.lr),
             "point": self.point.as_json(),
             "statistics": {name: list(values) for name, values in asdict(self.statistics).items()},
+            "class_weights": self.class_weights,
             "seed": self.seed,
             "epoch": self.epoch,
         }
@@ -89,6 +92,7 @@ class FittedModule:
             f'task="{self.kind}"',
             *(f"{k}={v!r}" for k, v in self.point.params.items()),
         ]
+        given += _weighting(self.class_weights)
         known = self.statistics != TargetStatistics()
         slots = {self.criterion: "criterion", self.lr: repr(self.point.lr)}
         arguments = {
@@ -114,6 +118,15 @@ class FittedModule:
         return f"FittedModule({self.name!r}, {self.point.pair} at lr {self.point.lr:.3g}, epoch {self.epoch})"
 
 
+def _weighting(table: Table | None) -> list[str]:
+    """Return the argument by which a criterion weighs classes so, but for a factor."""
+    if table is None:
+        return []
+    if len(table) == 1:
+        return [f"class_weight={dict(enumerate(table[0]))}"]
+    return [f"pos_weight={[one / zero for zero, one in table]}"]
+
+
 def load_module(folder: Path) -> FittedModule | None:
     """Return what :meth:`FittedModule.save` wrote, None where there is none.
 
@@ -132,6 +145,7 @@ def load_module(folder: Path) -> FittedModule | None:
         Slot(**card["criterion"]),
         Slot(**card["lr"]),
         TargetStatistics(**{k: tuple(v) for k, v in card["statistics"].items()}),
+        None if card["class_weights"] is None else tuple(map(tuple, card["class_weights"])),
         card["seed"],
         card["epoch"],
         weights,

@@ -142,6 +142,7 @@ def fitted_module(plan: Plan, result: ReplicateResult) -> FittedModule | None:
     if own is None or result.weights is None:
         return None
     point, seed = with_definition(result.replicate.point, plan), result.replicate.seed
+    fold, settings = plan.task.fold(seed), plan.settings.of(point)
     searched = {k: v for k, v in point.settings.items() if k in own.settings}
     return FittedModule(
         point,
@@ -150,7 +151,8 @@ def fitted_module(plan: Plan, result: ReplicateResult) -> FittedModule | None:
         {k: v for k, v in {**own.args, **searched}.items() if isinstance(v, (str, int, float, bool))},
         own.criterion,
         own.lr,
-        plan.task.fold(seed).statistics,
+        fold.statistics,
+        class_weights(plan.task, fold, settings.class_weight, settings.pos_weight),
         seed,
         result.kept_epoch or 0,
         result.weights,

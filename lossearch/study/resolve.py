@@ -88,7 +88,7 @@ def _searchable(task: Task, optimizer: Optimizer) -> tuple[str, ...]:
     """Return the training settings that may be searched."""
     if task.module is None:
         return (*SEARCHABLE, *optimizer.options)
-    return ("epochs", "clip", *sorted(task.module.settings | task.module.data_settings))
+    return ("epochs", "clip", *WEIGHTINGS, *sorted(task.module.settings | task.module.data_settings))
 
 
 def refuse_configured(train: TrainTable, title: str) -> None:
@@ -99,18 +99,12 @@ def refuse_configured(train: TrainTable, title: str) -> None:
     """
     said = ("optimizer", "options", "schedule", "batch_size", "compile")
     usual = TrainTable()
-    weighted = [name for name in WEIGHTINGS if getattr(train, name) != getattr(usual, name)]
     own = [name for name in said if getattr(train, name) != getattr(usual, name)]
     of = {"batch_size": "its data module (datamodule_args)"}
     refuse(
         [
             f"{name} is for {of.get(name, 'configure_optimizers')} of {title} to say: leave it out of [train]."
             for name in own
-        ]
-        + [
-            f"{name} is for training_step of {title} to say: give what rows weigh there, "
-            "self.criterion(raw, y, sample_weight=w), and leave it out of [train]."
-            for name in weighted
         ]
     )
 

@@ -25,7 +25,15 @@ from lossearch.errors import RunFailedError, SignalledError
 from lossearch.training.contract import TrainSettings
 from lossearch.training.precision import PRECISIONS
 
-_CHATTY = ("pytorch_lightning", "lightning", "lightning_fabric", "lightning_utilities")
+_CHATTY = (
+    "pytorch_lightning",
+    "lightning",
+    # these have a level of their own
+    "lightning.pytorch",
+    "lightning.fabric",
+    "lightning_fabric",
+    "lightning_utilities",
+)
 
 
 @contextmanager

@@ -61,14 +61,15 @@ def obstacle_to_batching_module(
     with contained(stream(seeds[0], "fitness"), 1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _overridden(call, own, seeds[0]) or _compared(call, own, seeds[:2], settings)
+            return _overridden(call, own, seeds[0], settings) or _compared(call, own, seeds[:2], settings)
         except Exception as error:  # noqa: BLE001 - whatever batching the user's module raises is the reason
             return f"{own.title} cannot be batched ({type(error).__name__}: {first_sentence(error)})"
 
 
-def _overridden(call: TrainingCall, own: OwnModule, seed: int) -> str | None:
+def _overridden(call: TrainingCall, own: OwnModule, seed: int, settings: TrainSettings) -> str | None:
     """Return which hook or optimisation of a module's own stands in the way."""
-    module, _ = module_of(call, own, Replicate(_points(call)[0], seed))
+    point = _points(call)[0]
+    module, _ = module_of(call, own, Replicate(point, seed), settings.of(point))
     package = package_of(module, own.name)
     if not module.automatic_optimization:
         return f"{own.title} optimises by hand"

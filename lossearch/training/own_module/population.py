@@ -17,6 +17,7 @@ from lossearch.errors import InputError
 from lossearch.metrics.metric import LOGGED, Metric
 from lossearch.space import Point
 from lossearch.tasks.own_module import OwnModule
+from lossearch.tasks.weights import class_weights
 from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
 from lossearch.training.own_module.batched_optimizer import BatchedOptimizer, configured
 from lossearch.training.own_module.build import build, held_criterion, settings_of
@@ -24,11 +25,12 @@ from lossearch.training.own_module.loaders import rows_of, seeded
 from lossearch.training.own_module.packages import package_of
 from lossearch.training.own_module.steps import BatchedCriterion, State, Steps, StepTrainer, Tensors, template
 from lossearch.training.population.batched_network import BatchedNetwork
-from lossearch.training.population.criteria import Criteria, PairSlice, pair_slices
+from lossearch.training.population.criteria import Criteria, PairSlice, pair_slices, shifting
 from lossearch.training.population.divergence_monitor import DivergenceMonitor
 from lossearch.training.population.minibatches import PartTensors
 from lossearch.training.population.population import Population
 from lossearch.training.population.scoring import Floats
+from lossearch.training.population.targets import TargetEncoder
 from lossearch.training.population.weights import Snapshot, Weights
 from lossearch.training.precision import PRECISIONS
 
@@ -59,6 +61,8 @@ class ModulePopulation(Population):
         self.task, self.device = call.task, device
         self.dtype = PRECISIONS[settings.precision].weights
         self.steps, self.block = 0, None
+        first = self.task.fold(seeds[0])
+        self._class_weights = class_weights(self.task, first, settings.class_weight, settings.pos_weight)
         self.network = _Whole()
         modules = [self._module(point, seeds[0]) for point in points]
         package = package_of(modules[0], own.name)
@@ -78,8 +82,10 @@ class ModulePopulation(Population):
         )
         self.optimizer = self.optimizers.inner
         fold = self.task.fold(seeds[0])
-        pairs = [call.pair(p) for p in points]
-        self.slices = pair_slices(points, pairs, [fold.statistics] * len(seeds), self.weights.flat)
+        pairs, like = [call.pair(p) for p in points], self.weights.flat
+        tables = [self._class_weights] * len(seeds)
+        self.slices = pair_slices(points, pairs, [fold.statistics] * len(seeds), like, shifting(tables, like))
+        self.encode = TargetEncoder(self.slices, self.task.n_out, tables)
         self.criteria = Criteria(self.slices)
         self._steps = [self._steps_of(s, templates[s.start]) for s in self.slices]
         self.validation = self._targets(fold.validation.y)
@@ -93,7 +99,7 @@ class ModulePopulation(Population):
 
     def _module(self, point: Point, seed: int) -> Any:
         pair, fold = self.call.pair(point), self.task.fold(seed)
-        criterion = BatchedCriterion(pair, point.params, fold.statistics)
+        criterion = BatchedCriterion(pair, point.params, fold.statistics, self._class_weights)
         module = build(self.own, Replicate(point, seed), criterion)
         held_criterion(module, self.own)
         return module.to(self.device, self.dtype)
@@ -133,9 +139,7 @@ class ModulePopulation(Population):
 
     def _targets(self, y: Tensor) -> PartTensors:
         stacked = y.to(self.device).expand(len(self.seeds), *y.shape)
-        by_name = {s.encoding: s for s in self.slices}
-        encoded = {name: s.encode(stacked, self.task.n_out) for name, s in by_name.items()}
-        return PartTensors(torch.empty(len(self.seeds), len(y), 0), stacked, encoded)
+        return PartTensors(torch.empty(len(self.seeds), len(y), 0), stacked, self.encode(stacked, None))
 
     def train_epoch(
         self, epoch: int, last_step: Callable[[], object], stop: Callable[[], bool]

@@ -24,7 +24,7 @@ from lossearch.pairs import find_pair
 from lossearch.tasks.judges import Judge
 from lossearch.tasks.own_module import OwnModule
 from lossearch.tasks.task import Fold, Part, Task
-from lossearch.training.contract import TrainSettings
+from lossearch.training.contract import WEIGHTINGS, TrainSettings
 from lossearch.training.own_module.criterion import RecordingCriterion
 from lossearch.training.own_module.data_modules import OwnDataModules, own_loaders, refuse_without_validation
 from lossearch.training.own_module.judges import Choice, choose_judge
@@ -162,7 +162,7 @@ def _own_module(spec: ModuleSpec, kind: str) -> OwnModule:
         {k: v for k, v in spec.module_args.items() if k not in taken},
         *slots,
         data,
-        settings=frozenset(known) - taken,
+        settings=frozenset(known) - taken - {*WEIGHTINGS},
         data_settings=data.takes,
         trainer=spec.trainer,
     )

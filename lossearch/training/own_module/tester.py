@@ -67,7 +67,12 @@ class Tester:
         self, replicate: Replicate, weights: Mapping[str, Tensor] | None
     ) -> tuple[Any, RecordingCriterion]:
         """Return a replicate's module with these weights, or as it was before its first step."""
-        module, criterion = module_of(TrainingCall(self.task, self.space, random=True), self.own, replicate)
+        module, criterion = module_of(
+            TrainingCall(self.task, self.space, random=True),
+            self.own,
+            replicate,
+            self.settings.of(replicate.point),
+        )
         if weights is not None:
             module.load_state_dict(dict(weights))
         return module, criterion

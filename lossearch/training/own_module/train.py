@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lossearch.tasks.own_module import OwnModule
+from lossearch.tasks.weights import class_weights
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingCall, TrainSettings
 from lossearch.training.own_module.build import build, held_criterion, settings_of
 from lossearch.training.own_module.criterion import RecordingCriterion
@@ -17,10 +18,13 @@ from lossearch.training.own_module.watcher import Watcher
 from lossearch.training.trainer import fit
 
 
-def module_of(call: TrainingCall, own: OwnModule, replicate: Replicate) -> tuple[Any, RecordingCriterion]:
-    """Return a replicate's module before its first step, and the criterion that it holds."""
+def module_of(
+    call: TrainingCall, own: OwnModule, replicate: Replicate, settings: TrainSettings
+) -> tuple[Any, RecordingCriterion]:
+    """Return a replicate's module before its first step, and the criterion that it holds; ``settings`` are its own."""
     point, fold = replicate.point, call.task.fold(replicate.seed)
-    criterion = RecordingCriterion(call.pair(point), point.params, fold.statistics)
+    weights = class_weights(call.task, fold, settings.class_weight, settings.pos_weight)
+    criterion = RecordingCriterion(call.pair(point), point.params, fold.statistics, weights)
     module = build(own, replicate, criterion)
     return module, held_criterion(module, own)
 
@@ -30,7 +34,7 @@ def train_module(
 ) -> ReplicateResult | None:
     """Return the result of one replicate, None where it was told to stop; ``settings`` are its own."""
     start = time.perf_counter()
-    module, criterion = module_of(call, own, replicate)
+    module, criterion = module_of(call, own, replicate, settings)
     package = package_of(module, own.name)
     watcher = _watcher(call, own, replicate, settings, criterion, package)
     with TemporaryDirectory() as folder:

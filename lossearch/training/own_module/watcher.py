@@ -26,8 +26,12 @@ Rows = tuple[Tensor, Tensor]
 def epoch_scores(criterion: RecordingCriterion, metrics: Iterable[Metric], rows: Rows) -> dict[str, float]:
     """Return what raw output and targets of a part come to: loss, and every metric that the pair gives."""
     raw, target = rows
-    encoded = criterion.encode(target, criterion.pair.n_out(raw.shape[-1]) or 0, raw.dtype)
-    found = {"loss": float(criterion.mean(raw, encoded))}
+    n_out = criterion.pair.n_out(raw.shape[-1]) or 0
+    encoded, weight = (
+        criterion.encode(target, n_out, raw.dtype),
+        criterion.row_weights(target, n_out, None, raw.dtype),
+    )
+    found = {"loss": float(criterion.mean(raw, encoded, weight))}
     predictions = criterion.predictions(raw.unsqueeze(0))
     read = [m for m in metrics if m.needs != LOGGED and is_given(m, predictions)]
     return found | {name: float(value[0]) for name, value in scores(read, predictions, target).items()}
