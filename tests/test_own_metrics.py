@@ -33,6 +33,11 @@ def far_error(y_true, y_pred):
 """
 
 
+def in_words(value):
+    """Return a name that is the same in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     (tmp_path / "my_metrics.py").write_text(METRICS)
@@ -155,10 +160,6 @@ ELSEWHERE = """
 import lossearch
 from lossearch.cli import invoke
 
-
-def in_words(value):
-    """Return a name that is the same in every process."""
-    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 run = {run!r}
 for arguments in (
     [*run, "--trials", "12"],
