@@ -19,10 +19,9 @@ class OwnModuleContract(TrainingContract):
     test_a_network_of_the_wrong_width = None
     test_every_weighted_pair_trains_as_a_plain_loop_would = None
     test_weights_are_a_points_own_setting = None
-    # training rows are not scored, nor is it looked at how its loss behaves
+    # training rows are not scored
     test_curves_have_a_value_an_epoch = None
     test_metrics_are_those_of_the_network = None
-    test_behaviour_is_that_of_the_loss_on_validation_rows = None
     test_kept_weights_are_of_the_judged_epoch = None
     # a loss that is not finite is where it is seen first
     test_a_gradient_that_is_not_finite = None

@@ -263,10 +263,6 @@ class ModulePopulation(Population):
                 found[metric.name] = self.logged[self.own.logged[metric.name]].double().cpu().numpy()
         return found
 
-    def behaviour(self, raw: Tensor) -> dict[str, Floats]:
-        """Return nothing: the user's own Trainer would not say the same."""
-        return {}
-
     def select(self, places: Sequence[int]) -> Callable[[Snapshot], Snapshot]:
         """Keep the configurations at these places, ascending; return what does the same to an earlier snapshot."""
         before = {s.pair.name: steps for s, steps in zip(self.slices, self._steps, strict=True)}

@@ -15,6 +15,7 @@ from torch import Tensor
 from lossearch._random import seed_draws, stream
 from lossearch.metrics.metric import LOGGED, Metric
 from lossearch.metrics.registry import is_given, scores
+from lossearch.training.behaviour import measured
 from lossearch.training.contract import Divergence
 from lossearch.training.finiteness import first_non_finite
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
@@ -27,14 +28,20 @@ def epoch_scores(criterion: RecordingCriterion, metrics: Iterable[Metric], rows:
     """Return what raw output and targets of a part come to: loss, and every metric that the pair gives."""
     raw, target = rows
     n_out = criterion.pair.n_out(raw.shape[-1]) or 0
-    encoded, weight = (
-        criterion.encode(target, n_out, raw.dtype),
-        criterion.row_weights(target, n_out, None, raw.dtype),
-    )
+    encoded = criterion.encode(target, n_out, raw.dtype)
+    weight = criterion.row_weights(target, n_out, None, raw.dtype)
     found = {"loss": float(criterion.mean(raw, encoded, weight))}
     predictions = criterion.predictions(raw.unsqueeze(0))
     read = [m for m in metrics if m.needs != LOGGED and is_given(m, predictions)]
     return found | {name: float(value[0]) for name, value in scores(read, predictions, target).items()}
+
+
+def epoch_behaviour(criterion: RecordingCriterion, rows: Rows) -> dict[str, float]:
+    """Return what the loss makes of the outputs of a part; see ``training.behaviour``."""
+    raw, target = rows
+    encoded = criterion.encode(target, criterion.pair.n_out(raw.shape[-1]) or 0, raw.dtype)
+    found = measured(criterion.pair, raw, encoded, criterion.keywords())
+    return {name: float(value) for name, value in found.items()}
 
 
 class RowsWatcher:
@@ -168,7 +175,9 @@ class Watcher(RowsWatcher):
         if not bool(torch.isfinite(rows[0]).all()):
             self._diverge(trainer, "output", float(first_non_finite([rows[0]]) or math.nan))
             return
-        self._scored = epoch_scores(self.criterion, self.metrics, rows)
+        self._scored = epoch_scores(self.criterion, self.metrics, rows) | epoch_behaviour(
+            self.criterion, rows
+        )
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Close the epoch."""
