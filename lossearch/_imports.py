@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from lossearch._registry import did_you_mean
 from lossearch.errors import InputError
+
+T = TypeVar("T")
 
 LIGHTNING = ("pytorch_lightning", "lightning.pytorch")
 """The packages that a user's Trainer and modules may come from."""
@@ -86,6 +89,21 @@ def _importable(folder: Path) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(str(folder))
+
+
+def joined(cls: type[T], bases: tuple[type, ...]) -> type[T]:
+    """Return ``cls`` as a class that also is each of these, such as the Callback of a package.
+
+    It is the same at every call; ``_declared`` of it is ``cls``.
+    """
+    missing = tuple(base for base in bases if not issubclass(cls, base))
+    return _subclass(cast("Hashable", cls), missing) if missing else cls
+
+
+@functools.cache
+def _subclass(cls: Any, bases: tuple[type, ...]) -> Any:
+    known = {"__module__": cls.__module__, "__doc__": cls.__doc__, "_declared": cls}
+    return type(cls.__name__, (cls, *bases), known)
 
 
 def _from_file(path: Path, name: str) -> ModuleType:

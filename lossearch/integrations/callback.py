@@ -20,7 +20,7 @@ from lossearch.training.finiteness import first_non_finite
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
 
-    # Two Lightning packages have a Callback each, so no one class is the base: see `lightning_packages.attachable`.
+    # Two Lightning packages have a Callback each, so no one class is the base: see `lightning_packages.bare`.
     _Base: TypeAlias = Any
 else:
     _Base = object

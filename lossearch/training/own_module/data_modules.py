@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lossearch._imports import joined
 from lossearch._random import isolated, stream
 from lossearch.errors import InputError, LossearchError, refuse
 from lossearch.training.own_module.loaders import PARTS, has_part
-from lossearch.training.own_module.packages import hooked
 from lossearch.training.own_module.slots import arguments
 
 _GIVEN = ("the loaders of the training, validation and test part", "(train, validation[, test])")
@@ -76,7 +76,7 @@ def own_loaders(module: Any, package: Any, title: str) -> Any:
         raise InputError(
             f"{title} has no data: give datamodule=, a LightningDataModule, its class, or {_GIVEN[0]} as {_GIVEN[1]}."
         )
-    return hooked(_TestedModulesOwn if has["test"] else _ModulesOwn, package.LightningDataModule)
+    return joined(_TestedModulesOwn if has["test"] else _ModulesOwn, (package.LightningDataModule,))
 
 
 def refuse_without_validation(data: Any, package: Any) -> None:
@@ -103,7 +103,7 @@ def _from_loaders(loaders: Any, package: Any) -> Any:
             f"datamodule gives {', '.join(loaders) or 'no loaders'}; give {_GIVEN[0]}, as {_GIVEN[1]}."
         )
     of = TestedLoadersData if "test" in loaders else LoadersData
-    return hooked(of, package.LightningDataModule)(loaders)
+    return joined(of, (package.LightningDataModule,))(loaders)
 
 
 @dataclass(eq=False)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
+from lossearch._imports import joined
 from lossearch._random import draws_at_random, stream
 from lossearch.errors import InputError, LossearchError, refuse
 from lossearch.pairs import Pair
@@ -20,7 +21,7 @@ from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.own_module.build import build, held_criterion
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
 from lossearch.training.own_module.loaders import has_part, seeded
-from lossearch.training.own_module.packages import hooked, package_of
+from lossearch.training.own_module.packages import package_of
 from lossearch.training.own_module.slots import taking
 from lossearch.training.own_module.steps import StepTrainer, step_arguments, template
 from lossearch.training.own_module.trainers import own_trainer
@@ -193,7 +194,7 @@ def _trained(
     criterion = RecordingCriterion(pair)
     module = build(own, replicate, criterion)
     package = package_of(module, own.name)
-    watcher = hooked(_ProbeWatcher, package.Callback)(held_criterion(module, own))
+    watcher = joined(_ProbeWatcher, (package.Callback,))(held_criterion(module, own))
     with TemporaryDirectory() as folder:
         trainer = own_trainer(package, settings, {**own.trainer, **limits}, [watcher], folder)
         data = seeded(own.data({}), package, seed=seed)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
+from lossearch._imports import joined
 from lossearch._random import stream
 from lossearch.errors import LossearchError, RunFailedError
 from lossearch.metrics.metric import LOGGED
@@ -21,7 +22,7 @@ from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
 from lossearch.training.own_module.build import settings_of
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
 from lossearch.training.own_module.loaders import seeded
-from lossearch.training.own_module.packages import hooked, package_of
+from lossearch.training.own_module.packages import package_of
 from lossearch.training.own_module.steps import StepTrainer, step_arguments, template
 from lossearch.training.own_module.train import module_of
 from lossearch.training.own_module.trainers import own_trainer
@@ -104,7 +105,7 @@ class Tester:
         module, criterion = self.module(replicate, weights)
         package = package_of(module, self.own.name)
         settings = self.settings.of(replicate.point)
-        watcher = hooked(RowsWatcher, package.Callback)(criterion)
+        watcher = joined(RowsWatcher, (package.Callback,))(criterion)
         kwargs = {k: v for k, v in self.own.trainer.items() if k not in _ALONE}
         with contained(stream(replicate.seed, "test"), 1), TemporaryDirectory() as folder:
             trainer = own_trainer(package, settings, kwargs, [watcher], folder)

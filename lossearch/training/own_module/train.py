@@ -6,13 +6,14 @@ import time
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from lossearch._imports import joined
 from lossearch.tasks.own_module import OwnModule
 from lossearch.tasks.weights import class_weights
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingCall, TrainSettings
 from lossearch.training.own_module.build import build, held_criterion, settings_of
 from lossearch.training.own_module.criterion import RecordingCriterion
 from lossearch.training.own_module.loaders import seeded
-from lossearch.training.own_module.packages import hooked, package_of
+from lossearch.training.own_module.packages import package_of
 from lossearch.training.own_module.trainers import own_trainer
 from lossearch.training.own_module.watcher import Watcher
 from lossearch.training.trainer import fit
@@ -74,7 +75,7 @@ def _watcher(
     package: Any,
 ) -> Any:
     last = settings.epoch == "last" or replicate.until is not None
-    return hooked(Watcher, package.Callback)(
+    return joined(Watcher, (package.Callback,))(
         criterion,
         seed=replicate.seed,
         lr=replicate.point.lr,
