@@ -284,3 +284,26 @@ class QuietTest(Classifier):
     def test_step(self, batch, batch_idx):
         x, y = batch
         self.log("test_margin", (self(x) * (2.0 * y - 1)).mean())
+
+
+class Squashed(HardCoded):
+    """Gives probabilities, and has a loss of such."""
+
+    def __init__(self, learning_rate: float = 0.01) -> None:
+        super().__init__(learning_rate)
+        self.net.append(nn.Sigmoid())
+        self.loss_fn = nn.BCELoss()
+
+
+class Costly(Classifier):
+    """Logs a number that nobody else knows."""
+
+    def validation_step(self, batch, batch_idx):
+        x, y = batch
+        output = self(x)
+        self.log("val_loss", self.criterion(output, y))
+        self.log("val_cost", output.abs().mean())
+
+    def test_step(self, batch, batch_idx):
+        x, _ = batch
+        self.log("test_cost", self(x).abs().mean())

@@ -8,7 +8,9 @@ import pickle
 import subprocess
 import sys
 
+import optuna
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -211,3 +213,34 @@ def test_unknown_parameters_are_named_in_every_form():
     for given in ("focal/sigmoid(gama=2)", {"pair": "focal/sigmoid", "gama": 2}):
         with pytest.raises(UnknownNameError, match="gamma"):
             lossearch.criterion(given)
+
+
+def test_a_checkpoint_of_a_watched_training_is_read_by_the_safe_default(tmp_path):
+    class Kept(pl.LightningModule):
+        def __init__(self, criterion, lr=0.1):
+            super().__init__()
+            self.save_hyperparameters()
+            self.criterion, self.lr = criterion, lr
+            self.net = torch.nn.Linear(2, 1)
+
+        def training_step(self, batch):
+            return self.criterion(self.net(batch[0]), batch[1])
+
+        def validation_step(self, batch):
+            self.log("val_margin", self.net(batch[0]).mean())
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), self.lr)
+
+    x = torch.randn(40, 2)
+    rows = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, (x[:, 0] > 0).long()), batch_size=20)
+    study = optuna.create_study(direction="maximize")
+    watch = lossearch.LossSearchCallback(study.ask(), monitor="val_margin")
+    kept = pl.callbacks.ModelCheckpoint(tmp_path, monitor="val_margin")
+    trainer = pl.Trainer(
+        max_epochs=2, callbacks=[watch, kept], accelerator="cpu", logger=False, enable_progress_bar=False
+    )
+    trainer.fit(Kept(lossearch.criterion("focal/sigmoid", gamma=1.5)), rows, rows)
+    again = Kept.load_from_checkpoint(kept.best_model_path)
+    assert again.criterion.params["gamma"] == 1.5
+    assert watch.value() is not None

@@ -120,7 +120,14 @@ def test_logged_tensors_are_batched_and_alike(search):
             {"module": own.FixedRate},
             "does not reach the optimiser of FixedRate: it is 0.001 whether lr is 0.001 or 0.002",
         ),
-        ({"module": own.Silent}, "Silent does not show lossearch what it predicts|metric is missing"),
+        (
+            {"module": own.Silent},
+            "metric is missing: its validation_step never calls the criterion.*logs val_margin",
+        ),
+        (
+            {"module": own.Squashed},
+            "loss_fn of Squashed is a BCELoss, which takes probabilities.*Leave the sigmoid out",
+        ),
         ({"module": own.Silent, "metric": "val_margin"}, "Is more of 'val_margin' better, or less"),
         (
             {"module": own.Classifier, "metric": "val_f2"},
@@ -472,3 +479,9 @@ def test_weights_of_classes_are_searched_and_exported(search, tmp_path, monkeypa
     with torch.no_grad():
         ours = result.module.criterion.predict_proba(result.module(x))
         torch.testing.assert_close(names["criterion"].predict_proba(names["module"](x)), ours)
+
+
+def test_a_logged_number_judges_replicates_trained_together(search):
+    result = search(module=own.Costly, metric="val_cost", direction="minimize", **BINARY)
+    assert not any("one by one" in n for n in search.notes)
+    assert result.verdict.rows == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any, cast
@@ -203,6 +204,10 @@ class Criterion(nn.Module):
         if p is None:
             raise InputError(f"{self.pair.name} gives no probabilities: its minimiser is not one.")
         return KINDS[self.pair.kind].class_probabilities(p)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # hooks are of who watches this one, and nothing that a checkpoint could hold
+        return {**self.__dict__, **{name: OrderedDict() for name in self.__dict__ if name.endswith("_hooks")}}
 
     def extra_repr(self) -> str:
         """Return the pair and its parameters, for print(module)."""

@@ -71,7 +71,8 @@ def choose_judge(
             f"metric {judging.name} ({judging.words}), of what the {own.criterion.name} meets in validation_step"
         ]
     if name is None or name not in found.logged:
-        said = "metric is missing." if name is None else unknown_name("metric", name, choice.known)
+        silent = f"its validation_step never calls the {own.criterion.name}, so say which of these judges."
+        said = f"metric is missing: {silent}" if name is None else unknown_name("metric", name, choice.known)
         raise InputError(f"{said} {own.title} logs {', '.join(found.logged) or 'nothing'} in validation.")
     return _logged_judge(choice, str(name), direction)
 

@@ -103,7 +103,7 @@ def probe(own: OwnModule, pair: Pair, settings: TrainSettings, seed: int, thread
         first = _trained(own, pair, one, seed, LR, validate=True)
         second = _trained(own, pair, one, seed, 2 * LR, limit_train_batches=1, limit_val_batches=1)
     watcher, module = first.watcher, first.module
-    refuse(_hard_wired(own, watcher) or _unreached(own, watcher.rates, second.watcher.rates))
+    refuse(_hard_wired(own, watcher) or _unreached(own, module, watcher.rates, second.watcher.rates))
     return Probe(
         train=_joined(watcher.trained),
         validation=watcher.collected(),
@@ -154,13 +154,14 @@ def _hard_wired(own: OwnModule, watcher: Any) -> list[str]:
     return [words]
 
 
-def _unreached(own: OwnModule, rates: Sequence[float], doubled: Sequence[float]) -> list[str]:
+def _unreached(own: OwnModule, module: Any, rates: Sequence[float], doubled: Sequence[float]) -> list[str]:
     if rates != doubled:
         return []
     shown = ", ".join(f"{rate:g}" for rate in dict.fromkeys(rates)) or "none"
+    where = "hparams." if own.lr.name in module.hparams and not hasattr(module, own.lr.name) else ""
     words = (
         f"The learning rate does not reach the optimiser of {own.title}: it is {shown} whether {own.lr.name} is {LR:g} "
-        f"or {2 * LR:g}. Use it in configure_optimizers, as in torch.optim.Adam(self.parameters(), lr=self.{own.lr.name})."
+        f"or {2 * LR:g}. Use it in configure_optimizers, as in torch.optim.Adam(self.parameters(), lr=self.{where}{own.lr.name})."
     )
     return [words]
 

@@ -11,7 +11,7 @@ from torch.nn.modules.loss import _Loss
 
 from lossearch._random import isolated
 from lossearch._registry import did_you_mean
-from lossearch.errors import InputError
+from lossearch.errors import InputError, refuse
 from lossearch.pairs import Criterion
 from lossearch.tasks.own_module import Slot
 
@@ -83,7 +83,9 @@ def criterion_slot(module: Any, known: Collection[str], asked: str | None, title
     children = module.named_children() if isinstance(module, nn.Module) else ()
     held = [n for n, child in children if isinstance(child, (_Loss, Criterion))]
     if found or (asked is None and len(held) == 1):
-        return Slot((found or held)[0], argument=False)
+        name = (found or held)[0]
+        refuse(_of_probabilities(getattr(module, name), name, title))
+        return Slot(name, argument=False)
     several = (
         f" It holds several losses ({', '.join(held)}): name one, as criterion={held[0]!r}." if held else ""
     )
@@ -91,6 +93,19 @@ def criterion_slot(module: Any, known: Collection[str], asked: str | None, title
     raise InputError(
         f"{title} {what}.{several or ' Three lines make its loss a component:'}\n{taking(title)}"
     )
+
+
+def _of_probabilities(loss: Any, name: str, title: str) -> list[str]:
+    """Return what to change where the loss that a module has is of probabilities, and not of raw output."""
+    kinds = {nn.BCELoss: ("probabilities", "sigmoid"), nn.NLLLoss: ("log-probabilities", "log_softmax")}
+    return [
+        (
+            f"{name} of {title} is a {of.__name__}, which takes {what}: the losses searched take raw output. Leave the "
+            f"{layer} out of the network, and write self.{name} = nn.{'BCEWithLogitsLoss' if of is nn.BCELoss else 'CrossEntropyLoss'}()."
+        )
+        for of, (what, layer) in kinds.items()
+        if isinstance(loss, of)
+    ]
 
 
 def taking(title: str) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lossearch.kinds import EVERY_FIELD, Predictions, Table, TargetStatistics, shifts_probabilities
-from lossearch.metrics.metric import Metric
+from lossearch.metrics.metric import LOGGED, Metric
 from lossearch.metrics.registry import is_given
 from lossearch.pairs import Pair
 from lossearch.pairs.pair import located
@@ -51,7 +51,9 @@ class PairSlice:
         return self.pair.encode(target.unsqueeze(1), n_out, self.shift, self.scale, self.dtype)
 
     def gives(self, metric: Metric, n_out: int) -> bool:
-        """Return whether predictions of this pair hold what a metric reads."""
+        """Return whether predictions of this pair hold what a metric reads, or a module logs it."""
+        if metric.needs == LOGGED:
+            return True
         shape = (len(self.shift), self.end - self.start, 1, self.pair.width(n_out))
         raw = self.shift.new_zeros(shape, dtype=self.dtype)
         return is_given(metric, self.predictions(raw))
