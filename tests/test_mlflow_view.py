@@ -105,6 +105,8 @@ def test_a_run_is_named_and_described(view: MlflowView) -> None:
         "epochs": "60",
         "batch_size": "32",
         "schedule": "constant",
+        "class_weight": "none",
+        "pos_weight": "none",
         "precision": "32-true",
         "epoch": "best",
         "accelerator": "auto",

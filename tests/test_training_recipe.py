@@ -31,6 +31,8 @@ def test_what_was_asked_for_is_what_is_recorded():
         "schedule": "cosine",
         "precision": "32-true",
         "epoch": "last",
+        "class_weight": "none",
+        "pos_weight": "none",
     }
     assert {k: v for k, v in vars(plan.settings).items() if k not in ("accelerator", "compile")} == vars(
         plan.definition().train
