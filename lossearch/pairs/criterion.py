@@ -130,10 +130,14 @@ class Criterion(nn.Module):
             return raw_output.sum() * 0
         return self.pair.reduce(self.values(raw_output, encoded, weight))
 
-    def _ready(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
-        raw, target = canonical(self.pair, raw_output, raw_target)
+    def _canonical(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return output and target in the shape that pairs read, checked."""
+        found = canonical(self.pair, raw_output, raw_target)
         self.codes = KINDS[self.pair.kind].codes_of(raw_target) or self.codes
-        return raw, self.encode(target, self._n_out(raw), raw.dtype)
+        return found
+
+    def _checked_weights(self, sample_weight: Tensor, rows: int) -> Tensor:
+        return checked_weights(sample_weight, rows, self.pair.name)
 
     def _n_out(self, raw: Tensor) -> int:
         return self.pair.n_out(raw.shape[-1]) or 0
@@ -144,7 +148,8 @@ class Criterion(nn.Module):
         Raises:
             InputError: shapes, sizes or target values do not fit the pair.
         """
-        return self.values(*self._ready(raw_output, raw_target))
+        raw, target = self._canonical(raw_output, raw_target)
+        return self.values(raw, self.encode(target, self._n_out(raw), raw.dtype))
 
     def forward(self, raw_output: Tensor, raw_target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Return the mean over the batch, a scalar: of weight times value where rows are weighted.
@@ -160,12 +165,12 @@ class Criterion(nn.Module):
         Raises:
             InputError: shapes, sizes or values do not fit the pair.
         """
-        raw, encoded = self._ready(raw_output, raw_target)
+        raw, target = self._canonical(raw_output, raw_target)
+        encoded = self.encode(target, self._n_out(raw), raw.dtype)
         if self.class_weights is None and sample_weight is None:
             return self.mean(raw, encoded)
         require_weightable(self.pair)
-        _, target = canonical(self.pair, raw_output, raw_target)
-        own = None if sample_weight is None else checked_weights(sample_weight, len(raw), self.pair.name)
+        own = None if sample_weight is None else self._checked_weights(sample_weight, len(raw))
         return self.mean(raw, encoded, self.row_weights(target, self._n_out(raw), own, raw.dtype))
 
     def predictions(self, raw_output: Tensor) -> Predictions:

@@ -44,15 +44,12 @@ class RecordingCriterion(Criterion):
     """A criterion like any other, that notes what it meets while ``calls`` is set."""
 
     calls: Calls | None = None
-    used: bool = False
-    """Whether it was ever asked for a loss."""
 
-    def _ready(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
-        self.used = True
+    def _canonical(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
+        raw, target = super()._canonical(raw_output, raw_target)
         if self.calls is not None:
-            raw, target = canonical(self.pair, raw_output, raw_target)
             self.calls.met.append((raw.detach(), target.detach()))
-        return super()._ready(raw_output, raw_target)
+        return raw, target
 
     def predictions(self, raw_output: Tensor) -> Any:
         """Return label, probability, score and value of each row."""

@@ -40,26 +40,18 @@ class State:
 class BatchedCriterion(RecordingCriterion):
     """A criterion under vmap: it takes targets that were checked before, and parameters that are tensors."""
 
-    def _ready(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
-        raw, target = self._shaped(raw_output, raw_target)
-        self.used = True
-        if self.calls is not None:
-            self.calls.met.append((raw, target))
-        return raw, self.encode(target, self._n_out(raw), raw.dtype)
-
-    def _shaped(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return output and target in the shape that pairs read."""
+    def _canonical(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
         raw = lifted(raw_output.unsqueeze(-1) if raw_output.ndim == 1 else raw_output)
         form = KINDS[self.pair.kind].form
         alone = raw_target.ndim == 1 and form is not TargetForm.INDEX
         target = raw_target.unsqueeze(-1) if alone else raw_target
-        return raw, target.clamp(min=0) if form is TargetForm.ZERO_ONE else target
+        target = target.clamp(min=0) if form is TargetForm.ZERO_ONE else target
+        if self.calls is not None:
+            self.calls.met.append((raw, target))
+        return raw, target
 
-    def forward(self, raw_output: Tensor, raw_target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-        """Return the mean over the batch, of weight times value where rows are weighted."""
-        raw, encoded = self._ready(raw_output, raw_target)
-        _, target = self._shaped(raw_output, raw_target)
-        return self.mean(raw, encoded, self.row_weights(target, self._n_out(raw), sample_weight, raw.dtype))
+    def _checked_weights(self, sample_weight: Tensor, rows: int) -> Tensor:
+        return sample_weight
 
 
 class _Collecting:
