@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from lossearch._json import read_json, write_json, write_text
-from lossearch.errors import InputError
 from lossearch.kinds import Table, TargetStatistics
+from lossearch.model.directory import new_directory
 from lossearch.records.tensors import read_tensors, write_tensors
 from lossearch.space import Point
 from lossearch.tasks.own_module import Slot
@@ -47,18 +47,11 @@ class FittedModule:
         Raises:
             InputError: the directory exists and is not empty, or cannot be written.
         """
-        folder = Path(directory).expanduser()
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            what = "is not empty" if folder.is_dir() else "is a file"
-            raise InputError(f"{folder} {what}: name a directory that is new or empty.")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
+        with new_directory(directory) as folder:
             tensors = {k: v for k, v in self.weights.items() if isinstance(v, Tensor)}
             write_tensors(folder / WEIGHTS, tensors)
             write_text(folder / "README.md", self._readme())
             write_json(folder / CARD, self._card())  # last: where it is, the rest is
-        except OSError as error:
-            raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from error
         return folder
 
     def _card(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from lossearch.data.inputs import Inputs
 from lossearch.errors import InputError, StoreError
 from lossearch.kinds import Table, TargetStatistics
 from lossearch.losses import ACTIVATIONS, ENCODINGS, Loss, as_loss, losses_for, own_loss, reference_of
+from lossearch.model.directory import new_directory
 from lossearch.model.fitted import FittedModel, Origin
 from lossearch.model.readme import readme
 from lossearch.networks.architecture import Architecture
@@ -35,18 +36,11 @@ def save_model(model: FittedModel, directory: str | Path) -> Path:
     Raises:
         InputError: the directory exists and is not empty, or cannot be written.
     """
-    folder = Path(directory).expanduser()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        what = "is not empty" if folder.is_dir() else "is a file"
-        raise InputError(f"{folder} {what}: name a directory that is new or empty.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with new_directory(directory) as folder:
         weights = write_tensors(folder / WEIGHTS, model.network.state_dict())
         card = describe(model) | {"weights": {"file": WEIGHTS, "blake2b": _digest(weights)}}
         write_text(folder / "README.md", readme(model))
         write_json(folder / CARD, card)  # last: where it is, the rest is
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror or error}.") from error
     return folder
 
 
