@@ -45,7 +45,7 @@ def losses_of(losses: Any) -> tuple[str | Loss | Callable[..., Any], ...] | None
     if losses is None:
         return None
     given = _several(losses)
-    refuse([_no_loss(x) for x in given if not (isinstance(x, (str, Loss)) or _is_own(x))])
+    refuse([_no_loss(x) for x in given if not (isinstance(x, (str, Loss)) or _is_own(x, _our_loss))])
     return given
 
 
@@ -57,11 +57,11 @@ def loss_name(given: str | Loss | Callable[..., Any]) -> str:
     return reference_of(given) or str(named)
 
 
-def _is_own(given: Any) -> bool:
-    """Return whether a function or module may be a loss though it is not declared: not where ours has its name."""
+def _is_own(given: Any, our_name: Callable[[Any], str | None]) -> bool:
+    """Return whether a function or object may be a loss or metric though it is not declared: not where ours has its name."""
     if isinstance(given, type) or not callable(given):
         return False
-    return _home(given) not in _LIBRARIES or _our_loss(given) is None
+    return _home(given) not in _LIBRARIES or our_name(given) is None
 
 
 def _several(values: Any) -> tuple[Any, ...]:
@@ -103,16 +103,10 @@ def metrics_of(metric: Any) -> tuple[Judging, str | None]:
     given = _several(metric)
     direction = given[1] if len(given) == 2 and isinstance(given[1], str) and given[1] in SIGN else None
     given = given[:1] if direction else given
-    refuse([_no_metric(x) for x in given if not (isinstance(x, (str, Metric)) or _is_own_metric(x))])
+    refuse([_no_metric(x) for x in given if not (isinstance(x, (str, Metric)) or _is_own(x, _our_metric))])
     refuse([] if given else ["metric is empty: name one, or leave it out for the usual one."])
     found = [x if isinstance(x, (str, Metric)) else reference_to(x, x) or x for x in given]
     return (found if len(found) > 1 else found[0]), direction
-
-
-def _is_own_metric(given: Any) -> bool:
-    if isinstance(given, type) or not callable(given):
-        return False
-    return _home(given) not in _LIBRARIES or _our_metric(given) is None
 
 
 def _our_metric(given: Any) -> str | None:
