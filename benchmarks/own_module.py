@@ -79,7 +79,7 @@ def ours(problem: Problem, epochs: int) -> tuple[Callable[[], Any], Space, Train
         standardize_target=True, test=False, seed=0,
     )  # fmt: skip
     space = Space(problem.kind, (find_pair(problem.pair, problem.kind),), (1e-4, 1e-1))
-    return partial(make_module_task, spec, probed(spec, settings)), space, settings
+    return partial(make_module_task, spec, probed(spec, settings)[1]), space, settings
 
 
 def replicates(space: Space, count: int) -> list[Replicate]:

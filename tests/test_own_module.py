@@ -485,3 +485,15 @@ def test_a_logged_number_judges_replicates_trained_together(search):
     result = search(module=own.Costly, metric="val_cost", direction="minimize", **BINARY)
     assert not any("one by one" in n for n in search.notes)
     assert result.verdict.rows == 0
+
+
+def test_module_data_are_set_up_once_for_training_and_once_for_testing(search):
+    stages = []
+
+    class Told(own.Circles):
+        def setup(self, stage=None):
+            super().setup(stage)
+            stages.append(stage)
+
+    search(module=own.Classifier, task="binary", pairs=["bce/sigmoid", "hinge/identity"], datamodule=Told)
+    assert sorted(stages) == ["fit", "test"]

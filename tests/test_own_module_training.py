@@ -18,7 +18,7 @@ from lossearch.pairs import criterion, find_pair
 from lossearch.space import Space
 from lossearch.training.contract import Outcome, Replicate, TrainingCall, TrainSettings
 from lossearch.training.own_module.obstacles import obstacle_to_batching_module
-from lossearch.training.own_module.task import ModuleSpec, make_module_task, probed
+from lossearch.training.own_module.task import ModuleSpec, probed
 from lossearch.training.plain.train import train_one
 from lossearch.training.population.chunks import Chunk, Configuration
 from lossearch.training.population.train_chunk import train_together
@@ -34,7 +34,7 @@ def task_of(module, data, kind, settings=SETTINGS, **said):
     spec = ModuleSpec(
         module=module, name=f"own_modules:{module.__name__}", datamodule=data, kind=kind, **{**told, **said}
     )
-    return make_module_task(spec, probed(spec, settings))
+    return probed(spec, settings)[0]
 
 
 def space_of(kind, names, lr=(1e-3, 1e-1)):

@@ -257,10 +257,13 @@ def _module_spec(config: StudyConfig, given: ModuleObjects, metric: Judging) -> 
     )
 
 
-def _module_task(config: StudyConfig, given: ModuleObjects, metric: Judging) -> Callable[[], Task]:
-    """Return what makes the task of a module, which has been tried here."""
+def _module_task(
+    config: StudyConfig, given: ModuleObjects, metric: Judging
+) -> tuple[Task, Callable[[], Task]]:
+    """Return the task of a module, which is tried here, and what makes it again in another process."""
     spec = _module_spec(config, given, metric)
-    return partial(make_module_task, spec, probed(spec, resolve_settings(config.train, 1, 1)))
+    task, found = probed(spec, resolve_settings(config.train, 1, 1))
+    return task, partial(make_module_task, spec, found)
 
 
 def prepare(
@@ -283,12 +286,12 @@ def prepare(
         raise InputError(
             "[train] trainer holds arguments of the Trainer of a module of your own: name it, as [task] module."
         )
-    make = (
-        _task_maker(config, dataset if dataset is not None else read_dataset(config), model, metric)
-        if module is None and config.task.module is None
-        else _module_task(config, module or ModuleObjects(), metric)
-    )
-    task = make()
+    make: Callable[[], Task]
+    if module is None and config.task.module is None:
+        make = _task_maker(config, dataset if dataset is not None else read_dataset(config), model, metric)
+        task = make()
+    else:
+        task, make = _module_task(config, module or ModuleObjects(), metric)
     if task.module is not None:
         refuse_configured(config.train, task.module.title)
     epochs, batch_size = KINDS[task.kind].budget(task.sizes["train"])

@@ -11,6 +11,7 @@ from lossearch._imports import joined
 from lossearch._random import isolated, stream
 from lossearch.errors import InputError, LossearchError, refuse
 from lossearch.training.own_module.loaders import PARTS, has_part
+from lossearch.training.own_module.packages import overrides
 from lossearch.training.own_module.slots import arguments
 
 _GIVEN = ("the loaders of the training, validation and test part", "(train, validation[, test])")
@@ -68,10 +69,7 @@ def own_loaders(module: Any, package: Any, title: str) -> Any:
     Raises:
         InputError: it has none.
     """
-    has = {
-        p: getattr(type(module), f"{p}_dataloader") is not getattr(package.LightningModule, f"{p}_dataloader")
-        for p in PARTS
-    }
+    has = {p: overrides(module, f"{p}_dataloader", package.LightningModule) for p in PARTS}
     if not has["train"]:
         raise InputError(
             f"{title} has no data: give datamodule=, a LightningDataModule, its class, or {_GIVEN[0]} as {_GIVEN[1]}."

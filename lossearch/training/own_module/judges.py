@@ -23,7 +23,8 @@ from lossearch.training.own_module.criterion import RecordingCriterion
 from lossearch.training.own_module.probe import Probe
 from lossearch.training.own_module.watcher import epoch_scores
 
-_PREFIX = re.compile(r"^(val|valid|validation|eval|dev)[_/]")
+PREFIX = re.compile(r"^(val|valid|validation|eval|dev)([_/])")
+"""How names of what is logged in validation begin."""
 SAME = 1e-3
 """How far what a module logs may be from what its criterion's predictions score, to be the same metric."""
 
@@ -90,7 +91,7 @@ def _own_judge(
 def _logged_judge(choice: Choice, name: str, asked: str | None) -> tuple[Metric, list[str]]:
     """Return the metric that a module logs: one of ours where that is what it is, row by row."""
     own, kind, found = choice.own, choice.kind, choice.found
-    bare = _PREFIX.sub("", name.partition("/dataloader_idx_")[0])
+    bare = PREFIX.sub("", name.partition("/dataloader_idx_")[0])
     known = METRICS.get(bare) if not _is_ours(bare, kind) else find_metric(bare, kind)
     if known is not None and kind in known.kinds and found.validation is not None:
         pair = find_pair(KINDS[kind].conventional, kind)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from lossearch._random import isolated, stream
+from lossearch.training.own_module.packages import overrides
 
 PARTS = ("train", "val", "test")
 
@@ -158,8 +159,7 @@ def seeded(
 
 def has_part(data: Any, part: str, package: Any) -> bool:
     """Return whether a data module has a loader of its own for a part."""
-    name = f"{part}_dataloader"
-    return getattr(type(data), name, None) is not getattr(package.LightningDataModule, name)
+    return overrides(data, f"{part}_dataloader", package.LightningDataModule)
 
 
 def rows_of(batch: Any, axis: int = 0) -> int:
@@ -168,3 +168,21 @@ def rows_of(batch: Any, axis: int = 0) -> int:
         leaf.shape for leaf in tree_leaves(batch) if isinstance(leaf, torch.Tensor) and leaf.ndim > axis
     )
     return next((shape[axis] for shape in shaped), 1)
+
+
+def first_of(loaders: Any) -> Any:
+    """Return the loader that counts of whatever collection of them a part has."""
+    if isinstance(loaders, Mapping):
+        loaders = list(loaders.values())
+    return loaders[0] if isinstance(loaders, (list, tuple)) else loaders
+
+
+def moved(batch: Any, dtype: torch.dtype, device: torch.device | None = None) -> Any:
+    """Return a batch on a device, its real numbers as ``dtype``."""
+
+    def one(leaf: Any) -> Any:
+        if not isinstance(leaf, torch.Tensor):
+            return leaf
+        return leaf.to(device, dtype) if leaf.is_floating_point() else leaf.to(device)
+
+    return tree_map(one, batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from lossearch._random import stream
 from lossearch.space import Point
 from lossearch.tasks.own_module import OwnModule
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingCall, TrainSettings
-from lossearch.training.own_module.packages import package_of
+from lossearch.training.own_module.packages import overrides, package_of
 from lossearch.training.own_module.population import ModulePopulation
 from lossearch.training.own_module.train import module_of, train_module
 from lossearch.training.population.module import PopulationModule
@@ -76,9 +76,7 @@ def _overridden(call: TrainingCall, own: OwnModule, seed: int, settings: TrainSe
     data = own.data({})
     for of, base in ((module, package.LightningModule), (data, package.LightningDataModule)):
         for name in _hooks(base):
-            if getattr(type(of), name, None) is not getattr(base, name) and not (
-                of is data and name == "setup"
-            ):
+            if overrides(of, name, base) and not (of is data and name == "setup"):
                 return f"{type(of).__name__} overrides {name}"
     return None
 
@@ -186,12 +184,6 @@ def _difference(one: ReplicateResult, other: ReplicateResult | None, close: floa
             if not np.allclose(x, y, rtol=close, atol=close * max(1.0, float(np.abs(x).max()))):
                 return f"does not come to the same {name.replace('_', ' ').replace('val', 'validation').replace('train', 'training')}"
     return None
-
-
-@dataclass(frozen=True)
-class _Cost:
-    alone: float
-    together: float
 
 
 def _slow(

@@ -23,3 +23,8 @@ def package_of(module: Any, name: str) -> Any:
         f"module {name} gives a {of.__name__}, which is no LightningModule. Give the class of one, or a function "
         "that returns one; a network alone goes to model=."
     )
+
+
+def overrides(found: Any, name: str, base: type) -> bool:
+    """Return whether an object's class has a method of its own in place of that of a Lightning base."""
+    return getattr(type(found), name, None) is not getattr(base, name)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from lossearch._random import stream
 from lossearch.errors import InputError
@@ -21,11 +21,11 @@ from lossearch.tasks.weights import class_weights
 from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
 from lossearch.training.own_module.batched_optimizer import BatchedOptimizer, configured
 from lossearch.training.own_module.build import build, held_criterion, settings_of
-from lossearch.training.own_module.loaders import rows_of, seeded
+from lossearch.training.own_module.loaders import first_of, moved, rows_of, seeded
 from lossearch.training.own_module.packages import package_of
 from lossearch.training.own_module.steps import BatchedCriterion, State, Steps, StepTrainer, Tensors, template
 from lossearch.training.population.batched_network import BatchedNetwork
-from lossearch.training.population.criteria import Criteria, PairSlice, pair_slices, shifting
+from lossearch.training.population.criteria import PairSlice, pair_slices, shifting
 from lossearch.training.population.divergence_monitor import DivergenceMonitor
 from lossearch.training.population.minibatches import PartTensors
 from lossearch.training.population.population import Population
@@ -61,34 +61,36 @@ class ModulePopulation(Population):
         self.task, self.device = call.task, device
         self.dtype = PRECISIONS[settings.precision].weights
         self.steps, self.block = 0, None
-        first = self.task.fold(seeds[0])
-        self._class_weights = class_weights(self.task, first, settings.class_weight, settings.pos_weight)
+        self._fold = self.task.fold(seeds[0])
+        """The same rows under every seed."""
+        self._class_weights = class_weights(self.task, self._fold, settings.class_weight, settings.pos_weight)
         self.network = _Whole()
         modules = [self._module(point, seeds[0]) for point in points]
         package = package_of(modules[0], own.name)
         chosen = settings_of(own, Replicate(points[0], seeds[0]))
         self.data = own.data(chosen)
         self.trainer = StepTrainer(int(settings.epochs), 0, self.data, modules[0])
-        self.loaders = [self._loader(seed, package) for seed in seeds]
-        self.held = list(_batches(self._held_loader(package), own.trainer.get("limit_val_batches", 1.0)))
+        self.loaders = [self._seeded(seed, package).train_dataloader() for seed in seeds]
+        self.held = self._held_batches(package)
         self.sizes = self._batch_sizes()
         self.trainer.num_training_batches = len(self.sizes)
         self.total_steps = int(settings.epochs) * len(self.sizes)
         templates = [template(module, self.trainer) for module in modules]
         each = [configured(module) for module in templates]
-        self.weights = Weights.of([self._bare(points[0], seed) for seed in seeds], len(points))
+        self.weights = Weights.of([self._module(points[0], seed) for seed in seeds], len(points))
         self.optimizers = BatchedOptimizer.of(
             each, templates[0], self.weights.flat, self.weights.layout, len(seeds)
         )
         self.optimizer = self.optimizers.inner
-        fold = self.task.fold(seeds[0])
         pairs, like = [call.pair(p) for p in points], self.weights.flat
         tables = [self._class_weights] * len(seeds)
-        self.slices = pair_slices(points, pairs, [fold.statistics] * len(seeds), like, shifting(tables, like))
+        self.slices = pair_slices(
+            points, pairs, [self._fold.statistics] * len(seeds), like, shifting(tables, like)
+        )
         self.encode = TargetEncoder(self.slices, self.task.n_out, tables)
-        self.criteria = Criteria(self.slices)
+        self.criteria = self._fresh_criteria()
         self._steps = [self._steps_of(s, templates[s.start]) for s in self.slices]
-        self.validation = self._targets(fold.validation.y)
+        self.validation = self._targets(self._fold.validation.y)
         self.monitor = DivergenceMonitor(np.ones((len(seeds), len(points)), dtype=bool))
         self.logged: dict[str, Tensor] = {}
 
@@ -98,26 +100,21 @@ class ModulePopulation(Population):
         return False
 
     def _module(self, point: Point, seed: int) -> Any:
-        pair, fold = self.call.pair(point), self.task.fold(seed)
-        criterion = BatchedCriterion(pair, point.params, fold.statistics, self._class_weights)
+        criterion = BatchedCriterion(
+            self.call.pair(point), point.params, self._fold.statistics, self._class_weights
+        )
         module = build(self.own, Replicate(point, seed), criterion)
         held_criterion(module, self.own)
         return module.to(self.device, self.dtype)
 
-    def _bare(self, point: Point, seed: int) -> Any:
-        """Return a module by its weights alone: buffers of its criterion are each configuration's own."""
-        return self._module(point, seed)
-
-    def _loader(self, seed: int, package: Any) -> Any:
+    def _seeded(self, seed: int, package: Any) -> Any:
         data = seeded(self.data, package, seed=seed, epoch=lambda: self.trainer.current_epoch)
         data.trainer = self.trainer
-        return data.train_dataloader()
+        return data
 
-    def _held_loader(self, package: Any) -> Any:
-        data = seeded(self.data, package, seed=self.seeds[0])
-        data.trainer = self.trainer
-        found = data.val_dataloader()
-        return found[0] if isinstance(found, (list, tuple)) else found
+    def _held_batches(self, package: Any) -> list[Any]:
+        every = list(first_of(self._seeded(self.seeds[0], package).val_dataloader()))
+        return every[: _limited(len(every), self.own.trainer.get("limit_val_batches", 1.0))]
 
     def _batch_sizes(self) -> list[int]:
         """Return a number for each batch of an epoch, which become those of their rows as they are read."""
@@ -127,15 +124,9 @@ class ModulePopulation(Population):
         return [1] * _limited(len(self.loaders[0]), limit)
 
     def _steps_of(self, of: PairSlice, module: Any) -> Steps:
-        params = {
-            name: torch.tensor(
-                [p.params.get(name, default) for p in self.points[of.start : of.end]], dtype=self.dtype
-            )
-            for name, default in of.pair.loss.defaults.items()
-        }
         criterion = held_criterion(module, self.own)
         assert isinstance(criterion, BatchedCriterion)  # noqa: S101 - it was built with one
-        return Steps(module, criterion, params)
+        return Steps(module, criterion, _by_configuration(of))
 
     def _targets(self, y: Tensor) -> PartTensors:
         stacked = y.to(self.device).expand(len(self.seeds), *y.shape)
@@ -168,12 +159,10 @@ class ModulePopulation(Population):
             yield tree_map(lambda *parts: torch.stack(parts), *(self._moved(b) for b in of_seeds))
 
     def _moved(self, batch: Any) -> Any:
-        def moved(leaf: Any) -> Any:
-            if not isinstance(leaf, Tensor):
-                raise InputError(f"a batch holds a {type(leaf).__name__}")
-            return leaf.to(self.device, self.dtype) if leaf.is_floating_point() else leaf.to(self.device)
-
-        return tree_map(moved, batch)
+        strange = [leaf for leaf in tree_leaves(batch) if not isinstance(leaf, Tensor)]
+        if strange:
+            raise InputError(f"a batch holds a {type(strange[0]).__name__}")
+        return moved(batch, self.dtype, self.device)
 
     def _state(self, of: Snapshot | None = None) -> State:
         """Return parameters and buffers as (S, C, ...)."""
@@ -267,22 +256,16 @@ class ModulePopulation(Population):
         """Keep the configurations at these places, ascending; return what does the same to an earlier snapshot."""
         before = {s.pair.name: steps for s, steps in zip(self.slices, self._steps, strict=True)}
         picked = super().select(places)
-        self._steps = [
-            replace(before[s.pair.name], params={n: v.flatten().to(self.dtype) for n, v in s.params.items()})
-            for s in self.slices
-        ]
+        self._steps = [replace(before[s.pair.name], params=_by_configuration(s)) for s in self.slices]
         self.optimizers.keep(places, self.weights.layout)
         return picked
 
-    def _fresh_criteria(self) -> Criteria:
-        return Criteria(self.slices)
+
+def _by_configuration(of: PairSlice) -> dict[str, Tensor]:
+    """Return a loss's own parameters, one value a configuration, (c,)."""
+    return {name: values.flatten() for name, values in of.params.items()}
 
 
 def _limited(count: int, limit: float) -> int:
     """Return how many batches a Trainer takes of so many: a number of them, or a share."""
     return min(count, limit) if isinstance(limit, int) else int(count * limit)
-
-
-def _batches(loader: Any, limit: float) -> Iterator[Any]:
-    every = list(loader)
-    return iter(every[: _limited(len(every), limit)])

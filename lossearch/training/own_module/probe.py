@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_map
 
 from lossearch._imports import joined
 from lossearch._random import draws_at_random, stream
@@ -20,7 +19,7 @@ from lossearch.tasks.own_module import OwnModule
 from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.own_module.build import build, held_criterion
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
-from lossearch.training.own_module.loaders import has_part, seeded
+from lossearch.training.own_module.loaders import has_part, moved, seeded
 from lossearch.training.own_module.packages import package_of
 from lossearch.training.own_module.slots import taking
 from lossearch.training.own_module.steps import StepTrainer, step_arguments, template
@@ -134,10 +133,7 @@ def _told(own: OwnModule) -> Iterator[None]:
 def _draws(module: Any, batch: Any) -> bool:
     """Return whether a training step draws at random, as far as it can be tried."""
     alone = template(module.train(), StepTrainer(1, 1, None, module))
-    dtype = next(module.parameters()).dtype
-    batch = tree_map(
-        lambda t: t.to(dtype) if isinstance(t, torch.Tensor) and t.is_floating_point() else t, batch
-    )
+    batch = moved(batch, next(module.parameters()).dtype)
     try:
         return draws_at_random(lambda: alone.training_step(*step_arguments(alone.training_step, batch, 0)))
     except Exception:  # noqa: BLE001 - a step that needs more than this is trained with its draws anyway

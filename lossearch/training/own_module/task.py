@@ -28,6 +28,7 @@ from lossearch.training.contract import WEIGHTINGS, TrainSettings
 from lossearch.training.own_module.criterion import RecordingCriterion
 from lossearch.training.own_module.data_modules import OwnDataModules, own_loaders, refuse_without_validation
 from lossearch.training.own_module.judges import Choice, choose_judge
+from lossearch.training.own_module.loaders import first_of
 from lossearch.training.own_module.packages import package_of
 from lossearch.training.own_module.probe import LR, Probe, probe
 from lossearch.training.own_module.slots import (
@@ -62,24 +63,29 @@ class ModuleSpec:
     seed: int
 
 
-def probed(spec: ModuleSpec, settings: TrainSettings) -> Probe:
-    """Return what a module shows of itself in an epoch; see :func:`probe`.
+def probed(spec: ModuleSpec, settings: TrainSettings) -> tuple[Task, Probe]:
+    """Return the task of a module, and what it shows of itself in an epoch, by which another process makes the task.
 
     Raises:
-        InputError: module, data and Trainer do not fit each other; the message says what to change.
+        InputError: module, data, Trainer and metric do not fit each other; the message says what to change.
     """
     kind = _kind(spec)
-    return probe(_own_module(spec, kind), find_pair(KINDS[kind].conventional, kind), settings, spec.seed)
+    own = _own_module(spec, kind)
+    found = probe(own, find_pair(KINDS[kind].conventional, kind), settings, spec.seed)
+    return _task(spec, own, kind, found), found
 
 
 def make_module_task(spec: ModuleSpec, found: Probe) -> Task:
-    """Return the task of a module that has shown itself.
+    """Return the task of a module that has shown itself in another process.
 
     Raises:
         InputError: there is no such metric, or the targets do not fit the kind.
     """
     kind = _kind(spec)
-    own = _own_module(spec, kind)
+    return _task(spec, _own_module(spec, kind), kind, found)
+
+
+def _task(spec: ModuleSpec, own: OwnModule, kind: str, found: Probe) -> Task:
     pair = find_pair(KINDS[kind].conventional, kind)
     n_out = pair.n_out(found.train[0].shape[-1]) or 0
     y = found.train[1].numpy()
@@ -196,13 +202,7 @@ def _no_network(n_out: int) -> nn.Module:  # noqa: ARG001 - a task's signature
 def _test_rows(own: OwnModule) -> int:
     """Return how many test rows there are, at least 1 where that is not known."""
     try:
-        loader = own.data.with_test({}).test_dataloader()
-        first = (
-            next(iter(loader.values() if isinstance(loader, Mapping) else loader))
-            if isinstance(loader, (Mapping, list, tuple))
-            else loader
-        )
-        return len(first.dataset)
+        return len(first_of(own.data.with_test({}).test_dataloader()).dataset)
     except (AttributeError, TypeError):
         return 1
 

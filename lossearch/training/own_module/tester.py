@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 
 from lossearch._imports import joined
 from lossearch._random import stream
@@ -21,8 +21,9 @@ from lossearch.tasks.task import Task
 from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
 from lossearch.training.own_module.build import settings_of
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
-from lossearch.training.own_module.loaders import seeded
-from lossearch.training.own_module.packages import package_of
+from lossearch.training.own_module.judges import PREFIX
+from lossearch.training.own_module.loaders import first_of, moved, seeded
+from lossearch.training.own_module.packages import overrides, package_of
 from lossearch.training.own_module.steps import StepTrainer, step_arguments, template
 from lossearch.training.own_module.train import module_of
 from lossearch.training.own_module.trainers import own_trainer
@@ -123,7 +124,7 @@ class Tester:
 
     def _tests(self, module: Any, package: Any, part: str) -> bool:
         """Return whether a part is read by the module's own ``test_step``."""
-        own = type(module).test_step is not package.LightningModule.test_step
+        own = overrides(module, "test_step", package.LightningModule)
         return part == "test" and own and self._test_step_shows
 
     def _data(self, replicate: Replicate, part: str, package: Any) -> Any:
@@ -158,8 +159,7 @@ class Tester:
         key = (part, tuple(sorted(settings_of(self.own, replicate).items())))
         if key not in self._held:
             data.trainer = module.trainer
-            loader = data.test_dataloader() if tests else data.val_dataloader()
-            batches = list(loader[0] if isinstance(loader, (list, tuple)) else loader)
+            batches = list(first_of(data.test_dataloader() if tests else data.val_dataloader()))
             if sum(leaf.nbytes for leaf in tree_leaves(batches) if isinstance(leaf, Tensor)) > _KEPT_BYTES:
                 return batches
             self._held[key] = batches
@@ -170,9 +170,7 @@ class Tester:
     ) -> Tested | None:
         found: list[Rows] = []
         for index, given in enumerate(batches):
-            batch = tree_map(
-                lambda t: t.to(dtype) if isinstance(t, Tensor) and t.is_floating_point() else t, given
-            )
+            batch = moved(given, dtype)
             calls = criterion.calls = Calls()
             step(*step_arguments(step, batch, index))
             criterion.calls = None
@@ -197,6 +195,4 @@ def logged_as(name: str, part: str, logged: Mapping[str, float]) -> str | None:
     """
     if part == "validation":
         return name if name in logged else None
-    prefixes = ("valid", "validation", "val", "eval", "dev")
-    swapped = [f"test{name[len(p) :]}" for p in prefixes if name.startswith((f"{p}_", f"{p}/"))]
-    return next((n for n in (*swapped, name) if n in logged), None)
+    return next((n for n in (PREFIX.sub(r"test\2", name), name) if n in logged), None)

@@ -24,13 +24,20 @@ from lossearch.training.own_module.loaders import rows_of
 Rows = tuple[Tensor, Tensor]
 
 
+def _n_out(criterion: RecordingCriterion, raw: Tensor) -> int:
+    return criterion.pair.n_out(raw.shape[-1]) or 0
+
+
+def _encoded(criterion: RecordingCriterion, rows: Rows) -> Tensor:
+    raw, target = rows
+    return criterion.encode(target, _n_out(criterion, raw), raw.dtype)
+
+
 def epoch_scores(criterion: RecordingCriterion, metrics: Iterable[Metric], rows: Rows) -> dict[str, float]:
     """Return what raw output and targets of a part come to: loss, and every metric that the pair gives."""
     raw, target = rows
-    n_out = criterion.pair.n_out(raw.shape[-1]) or 0
-    encoded = criterion.encode(target, n_out, raw.dtype)
-    weight = criterion.row_weights(target, n_out, None, raw.dtype)
-    found = {"loss": float(criterion.mean(raw, encoded, weight))}
+    weight = criterion.row_weights(target, _n_out(criterion, raw), None, raw.dtype)
+    found = {"loss": float(criterion.mean(raw, _encoded(criterion, rows), weight))}
     predictions = criterion.predictions(raw.unsqueeze(0))
     read = [m for m in metrics if m.needs != LOGGED and is_given(m, predictions)]
     return found | {name: float(value[0]) for name, value in scores(read, predictions, target).items()}
@@ -38,9 +45,7 @@ def epoch_scores(criterion: RecordingCriterion, metrics: Iterable[Metric], rows:
 
 def epoch_behaviour(criterion: RecordingCriterion, rows: Rows) -> dict[str, float]:
     """Return what the loss makes of the outputs of a part; see ``training.behaviour``."""
-    raw, target = rows
-    encoded = criterion.encode(target, criterion.pair.n_out(raw.shape[-1]) or 0, raw.dtype)
-    found = measured(criterion.pair, raw, encoded, criterion.keywords())
+    found = measured(criterion.pair, rows[0], _encoded(criterion, rows), criterion.keywords())
     return {name: float(value) for name, value in found.items()}
 
 
