@@ -117,6 +117,35 @@ class Silent(Classifier):
         self.log("test_margin", (self(x) * (2.0 * y - 1)).mean())
 
 
+class PredictsRaw(Silent):
+    """A module that shows what it predicts in predict_step alone, as raw output."""
+
+    def predict_step(self, batch, batch_idx):
+        x, _ = batch
+        return self(x)
+
+
+class PredictsInputs(Silent):
+    """A module whose predict_step takes what a loader without targets gives."""
+
+    def predict_step(self, x):
+        return self(x)
+
+
+class PredictsLabels(Silent):
+    """A module that asks its criterion for labels."""
+
+    def predict_step(self, batch, batch_idx, dataloader_idx=0):
+        return self.criterion.predict(self(batch[0]))
+
+
+class PredictsProbabilities(Silent):
+    """A module that gives what it takes for probabilities."""
+
+    def predict_step(self, batch, batch_idx):
+        return self(batch[0]).sigmoid()
+
+
 class HardWired(Classifier):
     """A module that takes a criterion and does not use it."""
 

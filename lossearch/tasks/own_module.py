@@ -37,6 +37,7 @@ class OwnModule:
     under which the module logs metrics in validation: name of the metric -> name in the log; ``untrained`` what it logs
     before its first step. ``optimizers`` are the class names of its optimisers,
     ``batch_size`` is that of its training loader, and ``random`` says whether a training step draws at random.
+    ``predicts`` gives what ``predict_step`` takes of a batch, where that alone shows raw output; else None.
     """
 
     factory: Callable[..., Any]
@@ -53,6 +54,7 @@ class OwnModule:
     optimizers: tuple[str, ...] = ()
     batch_size: int = 1
     random: bool = True
+    predicts: Callable[[Any], Any] | None = None
 
     @property
     def title(self) -> str:

@@ -19,6 +19,12 @@ class Calls:
 
     met: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     read: list[Tensor] = field(default_factory=list)
+    by_criterion: bool = True
+    """Whether it was the criterion that met them."""
+
+    def note(self, output: Tensor) -> None:
+        """Note raw output of which targets are not known."""
+        self.read.append(lifted(output.unsqueeze(-1) if output.ndim == 1 else output).detach())
 
     def rows(self, batch: Any, pair: Pair) -> tuple[Tensor, Tensor] | None:
         """Return raw output and canonical targets of the batch's rows; None where it does not show them.
@@ -54,6 +60,5 @@ class RecordingCriterion(Criterion):
     def predictions(self, raw_output: Tensor) -> Any:
         """Return label, probability, score and value of each row."""
         if self.calls is not None:
-            raw = raw_output.unsqueeze(-1) if raw_output.ndim == 1 else raw_output
-            self.calls.read.append(lifted(raw).detach())
+            self.calls.note(raw_output)
         return super().predictions(raw_output)

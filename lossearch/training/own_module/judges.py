@@ -65,12 +65,15 @@ def choose_judge(
         if found.validation is None:
             raise InputError(
                 f"{own.title} does not show lossearch what it predicts: its validation_step never calls the "
-                f"{own.criterion.name}. Call it there, or judge by what it logs ({', '.join(found.logged) or 'nothing yet'})."
+                f"{own.criterion.name}. Call it there, give its raw output in predict_step, or judge by what it logs ({', '.join(found.logged) or 'nothing yet'})."
             )
         judging = name if isinstance(name, Metric) else find_metric(name, kind)
-        return judging, [
-            f"metric {judging.name} ({judging.words}), of what the {own.criterion.name} meets in validation_step"
-        ]
+        shown = (
+            f"the {own.criterion.name} meets in validation_step"
+            if found.predicts is None
+            else "predict_step gives"
+        )
+        return judging, [f"metric {judging.name} ({judging.words}), of what {shown}"]
     if name is None or name not in found.logged:
         silent = f"its validation_step never calls the {own.criterion.name}, so say which of these judges."
         said = f"metric is missing: {silent}" if name is None else unknown_name("metric", name, choice.known)
@@ -112,6 +115,11 @@ def _logged_judge(choice: Choice, name: str, asked: str | None) -> tuple[Metric,
             f"Is more of {name!r} better, or less? Say direction = {MAXIMIZE!r} or {MINIMIZE!r}."
         )
     metric = Metric(bare, (kind,), direction, _not_scored, LOGGED, "prior", words=f"as {own.title} logs it")
+    if found.validation is None:
+        off += (
+            f"; call the {own.criterion.name} in validation_step, or return raw output from predict_step, and it goes by "
+            "rows too"
+        )
     return metric, [f"metric {bare}, as {own.title} logs it as {name}; a verdict goes by seeds alone{off}"]
 
 

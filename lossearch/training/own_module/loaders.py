@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -186,3 +187,9 @@ def moved(batch: Any, dtype: torch.dtype, device: torch.device | None = None) ->
         return leaf.to(device, dtype) if leaf.is_floating_point() else leaf.to(device)
 
     return tree_map(one, batch)
+
+
+def step_arguments(step: Any, batch: Any, index: int) -> tuple[Any, ...]:
+    """Return what a step is called with: the batch, and its number where it takes one."""
+    takes = len(inspect.signature(step).parameters)
+    return (batch, index) if takes > 1 else (batch,)

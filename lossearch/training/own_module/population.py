@@ -126,7 +126,7 @@ class ModulePopulation(Population):
     def _steps_of(self, of: PairSlice, module: Any) -> Steps:
         criterion = held_criterion(module, self.own)
         assert isinstance(criterion, BatchedCriterion)  # noqa: S101 - it was built with one
-        return Steps(module, criterion, _by_configuration(of))
+        return Steps(module, criterion, _by_configuration(of), self.own.predicts)
 
     def _targets(self, y: Tensor) -> PartTensors:
         stacked = y.to(self.device).expand(len(self.seeds), *y.shape)

@@ -19,10 +19,11 @@ from lossearch.tasks.own_module import OwnModule
 from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.own_module.build import build, held_criterion
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
-from lossearch.training.own_module.loaders import has_part, moved, seeded
-from lossearch.training.own_module.packages import package_of
+from lossearch.training.own_module.loaders import first_of, has_part, moved, seeded, step_arguments
+from lossearch.training.own_module.packages import overrides, package_of
+from lossearch.training.own_module.predicting import Given, predicting
 from lossearch.training.own_module.slots import taking
-from lossearch.training.own_module.steps import StepTrainer, step_arguments, template
+from lossearch.training.own_module.steps import StepTrainer, template
 from lossearch.training.own_module.trainers import own_trainer
 from lossearch.training.own_module.watcher import Rows, RowsWatcher
 from lossearch.training.trainer import contained, fit
@@ -52,6 +53,8 @@ class Probe:
     """Whether a training step draws at random."""
     tests: bool
     """Whether there is a test part."""
+    predicts: Given | None
+    """What ``predict_step`` takes of a batch, where it alone shows raw output."""
 
 
 class _ProbeWatcher(RowsWatcher):
@@ -103,17 +106,25 @@ def probe(own: OwnModule, pair: Pair, settings: TrainSettings, seed: int, thread
         second = _trained(own, pair, one, seed, 2 * LR, limit_train_batches=1, limit_val_batches=1)
     watcher, module = first.watcher, first.module
     refuse(_hard_wired(own, watcher) or _unreached(own, module, watcher.rates, second.watcher.rates))
+    data = seeded(own.data({}), first.package, seed=seed)
+    data.trainer = StepTrainer(1, 1, data, module)
+    alone = template(module, data.trainer)
+    random, validation, predicts = _draws(alone, watcher.batch), watcher.collected(), None
+    if validation is None and overrides(module, "predict_step", first.package.LightningModule):
+        batches = (moved(batch, next(alone.parameters()).dtype) for batch in first_of(data.val_dataloader()))
+        predicts, validation = predicting(alone, held_criterion(alone, own), batches)
     return Probe(
         train=_joined(watcher.trained),
-        validation=watcher.collected(),
+        validation=validation,
         untrained=first.untrained,
         logged={name: value for name, value in first.logged.items() if name in first.untrained},
         batch_size=len(watcher.trained[0][0]),
         batches=len(watcher.trained),
         shapes=tuple((name, tuple(p.shape)) for name, p in module.named_parameters()),
         optimizers=watcher.optimizers,
-        random=_draws(module, watcher.batch),
-        tests=has_part(own.data({}), "test", first.package),
+        random=random,
+        tests=has_part(data, "test", first.package),
+        predicts=predicts,
     )
 
 
@@ -130,10 +141,10 @@ def _told(own: OwnModule) -> Iterator[None]:
         ) from error
 
 
-def _draws(module: Any, batch: Any) -> bool:
+def _draws(alone: Any, batch: Any) -> bool:
     """Return whether a training step draws at random, as far as it can be tried."""
-    alone = template(module.train(), StepTrainer(1, 1, None, module))
-    batch = moved(batch, next(module.parameters()).dtype)
+    alone.train()
+    batch = moved(batch, next(alone.parameters()).dtype)
     try:
         return draws_at_random(lambda: alone.training_step(*step_arguments(alone.training_step, batch, 0)))
     except Exception:  # noqa: BLE001 - a step that needs more than this is trained with its draws anyway

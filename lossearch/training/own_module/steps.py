@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -18,6 +17,8 @@ from lossearch.errors import InputError
 from lossearch.kinds import KINDS, TargetForm
 from lossearch.pairs.shapes import lifted
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
+from lossearch.training.own_module.loaders import step_arguments
+from lossearch.training.own_module.predicting import Given, predicted
 
 Tensors = Mapping[str, Tensor]
 
@@ -163,6 +164,7 @@ class Steps:
     module: Any
     criterion: BatchedCriterion
     params: Tensors
+    predicts: Given | None = None
     apart: bool | None = None
     """Whether every configuration is handed a batch of its own; None where that is not known yet."""
 
@@ -233,6 +235,10 @@ class Steps:
         losses: Tensor = each(state.parameters, state.buffers, params, own)
         return losses
 
+    def _predicted(self, batch: Any) -> Calls:
+        assert self.predicts is not None  # noqa: S101 - asked before
+        return predicted(self.module, self.criterion, batch, self.predicts)
+
     def outputs(
         self, state: State, params: Tensors, batch: Any, index: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -247,6 +253,8 @@ class Steps:
             calls = self.criterion.calls = Calls()
             self._called(self.module.validation_step, (parameters, buffers), batch, index)
             self.criterion.calls = None
+            if not calls.met and not calls.read and self.predicts is not None:
+                calls = self._called(self._predicted, (parameters, buffers), batch, index)
             if not calls.met and not calls.read:
                 raise InputError("validation_step does not show what it predicts")
             raw = torch.cat([raw for raw, _ in calls.met]) if calls.met else calls.read[-1]
@@ -257,9 +265,3 @@ class Steps:
 
         raw, values = torch.vmap(one, randomness="error")(state.parameters, state.buffers, params)
         return raw, dict(zip(logged, values, strict=True))
-
-
-def step_arguments(step: Any, batch: Any, index: int) -> tuple[Any, ...]:
-    """Return what a step is called with: the batch, and its number where it takes one."""
-    takes = len(inspect.signature(step).parameters)
-    return (batch, index) if takes > 1 else (batch,)

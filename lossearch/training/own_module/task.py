@@ -103,6 +103,7 @@ def _task(spec: ModuleSpec, own: OwnModule, kind: str, found: Probe) -> Task:
         optimizers=found.optimizers,
         batch_size=found.batch_size,
         random=found.random,
+        predicts=found.predicts,
     )
     tested = spec.test and found.tests
     validation = found.validation[1] if found.validation is not None else found.train[1][:0]

@@ -22,9 +22,10 @@ from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
 from lossearch.training.own_module.build import settings_of
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
 from lossearch.training.own_module.judges import PREFIX
-from lossearch.training.own_module.loaders import first_of, moved, seeded
+from lossearch.training.own_module.loaders import first_of, moved, seeded, step_arguments
 from lossearch.training.own_module.packages import overrides, package_of
-from lossearch.training.own_module.steps import StepTrainer, step_arguments, template
+from lossearch.training.own_module.predicting import predicted
+from lossearch.training.own_module.steps import StepTrainer, template
 from lossearch.training.own_module.train import module_of
 from lossearch.training.own_module.trainers import own_trainer
 from lossearch.training.own_module.watcher import Rows, RowsWatcher
@@ -106,7 +107,7 @@ class Tester:
         module, criterion = self.module(replicate, weights)
         package = package_of(module, self.own.name)
         settings = self.settings.of(replicate.point)
-        watcher = joined(RowsWatcher, (package.Callback,))(criterion)
+        watcher = joined(RowsWatcher, (package.Callback,))(criterion, self.own.predicts)
         kwargs = {k: v for k, v in self.own.trainer.items() if k not in _ALONE}
         with contained(stream(replicate.seed, "test"), 1), TemporaryDirectory() as folder:
             trainer = own_trainer(package, settings, kwargs, [watcher], folder)
@@ -150,7 +151,7 @@ class Tester:
             alone = template(module.to(dtype).eval(), StepTrainer(1, 1, data, module))
             step = alone.test_step if tests else alone.validation_step
             with contained(stream(replicate.seed, "test"), 1), torch.no_grad():
-                return self._read(step, criterion, self._batches(replicate, part, data, tests, alone), dtype)
+                return self._read(alone, step, criterion, self._batches(replicate, part, data, tests, alone))
         except Exception:  # noqa: BLE001 - a step that needs its Trainer is given one
             return None
 
@@ -166,8 +167,9 @@ class Tester:
         return self._held[key]
 
     def _read(
-        self, step: Any, criterion: RecordingCriterion, batches: Sequence[Any], dtype: torch.dtype
+        self, module: Any, step: Any, criterion: RecordingCriterion, batches: Sequence[Any]
     ) -> Tested | None:
+        dtype = next(module.parameters()).dtype
         found: list[Rows] = []
         for index, given in enumerate(batches):
             batch = moved(given, dtype)
@@ -175,6 +177,8 @@ class Tester:
             step(*step_arguments(step, batch, index))
             criterion.calls = None
             rows = calls.rows(batch, criterion.pair)
+            if rows is None and self.own.predicts is not None:
+                rows = predicted(module, criterion, batch, self.own.predicts).rows(batch, criterion.pair)
             if rows is None:
                 return None
             found.append(rows)

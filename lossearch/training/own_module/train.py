@@ -85,4 +85,5 @@ def _watcher(
         until=replicate.until,
         keeps=("last" if last else "best") if call.keep_weights else "none",
         stop=call.stop,
+        predicts=own.predicts,
     )

@@ -20,6 +20,7 @@ from lossearch.training.contract import Divergence
 from lossearch.training.finiteness import first_non_finite
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
 from lossearch.training.own_module.loaders import rows_of
+from lossearch.training.own_module.predicting import Given, predicted
 
 Rows = tuple[Tensor, Tensor]
 
@@ -52,9 +53,9 @@ def epoch_behaviour(criterion: RecordingCriterion, rows: Rows) -> dict[str, floa
 class RowsWatcher:
     """Collects what a criterion meets while a part is validated or tested. Joined with a package's Callback."""
 
-    def __init__(self, criterion: RecordingCriterion) -> None:
+    def __init__(self, criterion: RecordingCriterion, predicts: Given | None = None) -> None:
         super().__init__()
-        self.criterion = criterion
+        self.criterion, self.predicts = criterion, predicts
         self.rows: list[Rows] = []
         self.complete = True
 
@@ -64,11 +65,14 @@ class RowsWatcher:
     def _before(self, dataloader_idx: int) -> None:
         self.criterion.calls = Calls() if dataloader_idx == 0 else None
 
-    def _after(self, batch: Any) -> None:
+    def _after(self, module: Any, batch: Any) -> None:
         calls, self.criterion.calls = self.criterion.calls, None
         if calls is None:
             return
         rows = calls.rows(batch, self.criterion.pair)
+        if rows is None and self.predicts is not None:
+            calls = predicted(module, self.criterion, batch, self.predicts)
+            rows = calls.rows(batch, self.criterion.pair)
         if rows is None:
             self.complete = False
         else:
@@ -106,7 +110,7 @@ class RowsWatcher:
         dataloader_idx: int = 0,
     ) -> None:
         """Keep it."""
-        self._after(batch)
+        self._after(pl_module, batch)
 
     on_test_epoch_start = on_validation_epoch_start
     on_test_batch_start = on_validation_batch_start
@@ -128,6 +132,7 @@ class Watcher(RowsWatcher):
         until: int | None,
         keeps: str,
         stop: Callable[[], bool],
+        predicts: Given | None = None,
     ) -> None:
         """Watch a replicate.
 
@@ -141,8 +146,9 @@ class Watcher(RowsWatcher):
             until: the last epoch, from 1; None for all.
             keeps: whose weights are kept: "none", "last" or "best".
             stop: asked after every batch.
+            predicts: what ``predict_step`` takes of a batch, where rows are read by it.
         """
-        super().__init__(criterion)
+        super().__init__(criterion, predicts)
         self.seed, self.lr, self.metrics, self.judge = seed, lr, metrics, judge
         self.logged, self.until, self.keeps, self.stop = dict(logged), until, keeps, stop
         self.curves: dict[str, list[float]] = defaultdict(list)
