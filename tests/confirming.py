@@ -12,7 +12,8 @@ from lossearch.data.sources import from_arrays
 from lossearch.metrics.metric import Metric
 from lossearch.records.trial import TrialRecord
 from lossearch.study.plan import Plan
-from lossearch.study.prepare import Prepared, prepare
+from lossearch.study.prepare import prepare
+from lossearch.study.prepared import Prepared
 from lossearch.study.progress import Listener
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
 

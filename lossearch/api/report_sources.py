@@ -25,7 +25,7 @@ from lossearch.report.sections import make_report
 from lossearch.report.sources import Report, Sources
 from lossearch.study.fitting import load_pair_model
 from lossearch.study.importance import within_pairs
-from lossearch.study.prepare import Prepared
+from lossearch.study.prepared import Prepared
 
 if TYPE_CHECKING:
     from lossearch.api.result import Result

@@ -28,7 +28,7 @@ from lossearch.space import Point
 from lossearch.study.history import last_attempts
 from lossearch.study.optuna_study import load_study, read_trials
 from lossearch.study.own_losses import with_pair
-from lossearch.study.prepare import Prepared
+from lossearch.study.prepared import Prepared
 from lossearch.study.reopen import Reopened, find_trial
 from lossearch.study.rerun import Rerun
 from lossearch.verdict import Verdict

@@ -30,7 +30,8 @@ from lossearch.study.loop import Search
 from lossearch.study.optuna_study import open_study
 from lossearch.study.own_sampler import OwnSampler
 from lossearch.study.plan import require_same
-from lossearch.study.prepare import ModuleObjects, Prepared, prepare
+from lossearch.study.prepare import ModuleObjects, prepare
+from lossearch.study.prepared import Prepared
 from lossearch.study.progress import Listener
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.samplers import refuse_missing
@@ -105,9 +106,7 @@ def run(
         for note in (*prepared.plan.task.notes, *prepared.plan.notes):
             listener.note(note)
         stack.enter_context(quiet_optuna())
-        group = stack.enter_context(
-            WorkerGroup(prepared.make_task, workers=config.train.workers, note=listener.note)
-        )
+        group = stack.enter_context(prepared.workers(listener.note))
         method = prepared.method(listener.note, group)
         if config.records.mlflow:
             reach(config.records.tracking_uri)

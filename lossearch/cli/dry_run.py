@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lossearch._text import duration, size
 from lossearch.pairs import Rejection
 from lossearch.study.cost import Cost
-from lossearch.study.prepare import Prepared
+from lossearch.study.prepared import Prepared
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -13,7 +13,7 @@ from lossearch.records.confirmations import Confirmed
 from lossearch.records.curves import mean_curves_of, read_curves
 from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.trial import Stage
-from lossearch.study.prepare import Prepared
+from lossearch.study.prepared import Prepared
 from lossearch.study.progress import Listener
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.seeds import confirm_seeds

@@ -1,4 +1,4 @@
-"""From a configuration to a study ready to run: task, space, budget; and what it would cost."""
+"""From a configuration to a study ready to run: task, space, budget."""
 
 from __future__ import annotations
 
@@ -8,153 +8,32 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lossearch._imports import own_class
-from lossearch._json import to_jsonable
-from lossearch.config import StudyConfig, config_toml
+from lossearch.config import StudyConfig
 from lossearch.data.sources import Dataset, read_data
 from lossearch.errors import InputError, refuse
 from lossearch.kinds import KINDS
 from lossearch.losses import ACTIVATIONS, Loss, losses_for
 from lossearch.pairs import Rejection, pair_up
-from lossearch.records.environment import git_revision, versions
-from lossearch.records.store import hide_password
-from lossearch.records.study import MlflowRuns, StudyRecord
-from lossearch.study.budget import MINIMUM
-from lossearch.study.cost import Cost, estimate_cost
 from lossearch.study.own_losses import space_with_own
 from lossearch.study.own_sampler import OwnSampler
 from lossearch.study.plan import Plan
+from lossearch.study.prepared import Prepared
 from lossearch.study.resolve import (
     refuse_configured,
     refuse_unknown,
     resolve_budget,
     resolve_settings,
 )
-from lossearch.study.undisturbed import undisturbed
 from lossearch.tasks.build import make_task
 from lossearch.tasks.judged_parts import check_judged
 from lossearch.tasks.judges import Judging, as_metrics
 from lossearch.tasks.task import Task
-from lossearch.training.contract import TrainingMethod
-from lossearch.training.methods import choose_method
 from lossearch.training.own_module.task import ModuleSpec, make_module_task, probed
-from lossearch.training.plain.train import train_plain
 from lossearch.training.precision import PRECISIONS
-from lossearch.training.preflight.preflight import Preflight, preflight_study
-from lossearch.training.workers.group import WorkerGroup, cores
-from lossearch.training.workers.pool import PlainPool
-from lossearch.training.workers.worker import MakeTask
+from lossearch.training.preflight.preflight import preflight_study
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A study ready to run: its plan, how another process makes its task again, what was found beforehand."""
-
-    plan: Plan
-    make_task: MakeTask
-    config: StudyConfig
-    preflight: Preflight
-
-    @property
-    def min_trials(self) -> int:
-        """Finished trials a pair needs for a rank: fewer only where it has no more points."""
-        return MINIMUM if self.plan.budget.per_pair >= MINIMUM else 1
-
-    def method(
-        self,
-        note: Callable[[str], None],
-        group: WorkerGroup | None = None,
-        seeds: Sequence[int] | None = None,
-    ) -> TrainingMethod:
-        """Return how replicates are trained: as populations where they can be, else one after another.
-
-        Args:
-            note: takes the line that says why.
-            group: other processes that may train too.
-            seeds: of the replicates; the search's by default.
-        """
-        plan, found = self.plan, self.preflight
-        plain: TrainingMethod = (
-            partial(train_plain, preflight=found) if group is None else PlainPool(group, preflight=found)
-        )
-        method = choose_method(
-            found,
-            plain=plain,
-            note=note,
-            seeds=seeds,
-            group=group,
-            memory=self.config.train.memory_bytes,
-            work=plan.total * len(plan.budget.seeds) if seeds is None else self.confirmed,
-        )
-        if method is plain and plan.budget.prune and seeds is None:
-            note(
-                "No trial is pruned: where seeds are trained one by one, there is no mean to judge a trial by."
-            )
-        return method
-
-    @property
-    def confirmed(self) -> int:
-        """How many replicates the confirmation has: fresh seeds of every pair, or of the best point alone."""
-        pairs = 1 if self.plan.budget.mode == "adaptive" else len(self.plan.space.pairs)
-        return pairs * self.config.budget.confirm_seeds
-
-    @property
-    def workers(self) -> int:
-        """How many processes may train at once."""
-        return self.config.train.workers or cores()
-
-    def cost(self) -> Cost:
-        """Estimate what a whole study takes, from a few epochs of its first trials."""
-        with undisturbed():
-            return estimate_cost(self.plan, self.method(lambda _: None), self.workers)
-
-    def record(self, *, created: float, mlflow: MlflowRuns | None) -> StudyRecord:
-        """Return the study as it is recorded, begun at ``created``, in seconds since 1970."""
-        plan, task, kept = self.plan, self.plan.task, self.config.records
-        return StudyRecord(
-            **vars(plan.definition()),
-            name=plan.name,
-            digest=plan.digest(),
-            classes=tuple(map(str, task.classes)),
-            metrics=tuple(m.name for m in task.metrics),
-            target=task.target,
-            describe=task.describe,
-            conventional=plan.conventional,
-            min_trials=self.min_trials,
-            selected=plan.total > len(plan.space.pairs),
-            rejections=plan.space.rejections,
-            notes=(*task.notes, *plan.notes),
-            accelerator=plan.settings.accelerator,
-            config=hide_password(config_toml(self.config)),
-            storage=kept.storage,
-            tracking_uri=kept.tracking_uri,
-            created=created,
-            versions=versions(),
-            git_revision=git_revision(),
-            mlflow=mlflow,
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what would be done, as plain values."""
-        plan, cost = self.plan, self.cost()
-        return {
-            "name": plan.name,
-            "notes": [*plan.task.notes, *plan.notes],
-            "identity": plan.identity(),
-            "pairs": list(plan.space.names),
-            "rejections": to_jsonable(plan.space.rejections),
-            "trials": plan.total,
-            "replicates": cost.replicates,
-            "seconds": cost.seconds,
-            "confirm_replicates": self.confirmed,
-            "confirm_seconds": self.confirmed * cost.seconds / cost.replicates,
-            "disk_bytes": cost.disk,
-            "memory_bytes": cost.memory,
-            "together": cost.together,
-            "processes": cost.processes,
-        }
 
 
 def read_dataset(config: StudyConfig) -> Dataset:

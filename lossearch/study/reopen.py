@@ -25,12 +25,12 @@ from lossearch.study.fitting import PARTS, Fitting, fitted_module, folder_of, lo
 from lossearch.study.history import by_pair
 from lossearch.study.optuna_study import read_trials
 from lossearch.study.plan import differences
-from lossearch.study.prepare import Prepared, prepare
+from lossearch.study.prepare import prepare
+from lossearch.study.prepared import Prepared
 from lossearch.study.rerun import Rerun, rerun
 from lossearch.study.undisturbed import undisturbed
 from lossearch.training.contract import Replicate, TrainingMethod
 from lossearch.training.own_module.tester import Tester
-from lossearch.training.workers.group import WorkerGroup
 
 AGAIN = (
     "Call lossearch.search with the same arguments again: it trains no finished trial anew, and its result has "
@@ -90,7 +90,7 @@ class Reopened:
         """Give the study and how its replicates are trained."""
         with undisturbed():
             prepared = self.ready()
-            with WorkerGroup(prepared.make_task, workers=self.config.train.workers) as group:
+            with prepared.workers() as group:
                 yield prepared, prepared.method(lambda _: None, group)
 
     def model(self, point: Point, epoch: int, parts: str = "train") -> FittedModel:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from multiprocessing.connection import wait
 from multiprocessing.reduction import ForkingPickler
@@ -47,6 +48,7 @@ class WorkerGroup(AbstractContextManager["WorkerGroup"]):
     Args:
         make_task: makes the task again in a worker.
         workers: how many processes may train at once; all cores by default.
+        gpus: what each worker in turn is to see; none where all see what this process sees.
         note: takes one line for the user.
         start_up: seconds that must be saved for workers to be started; 0 starts them at once.
     """
@@ -56,11 +58,13 @@ class WorkerGroup(AbstractContextManager["WorkerGroup"]):
         make_task: MakeTask,
         *,
         workers: int | None = None,
+        gpus: Sequence[str] = (),
         note: Callable[[str], None] = lambda _: None,
         start_up: float = START_UP_SECONDS,
     ) -> None:
         self.make_task = make_task
         self.size = workers or cores()
+        self.gpus = tuple(gpus)
         self.note = note
         self.start_up = start_up
         self.workers: list[Worker] = []
@@ -120,7 +124,12 @@ class WorkerGroup(AbstractContextManager["WorkerGroup"]):
     def start(self, count: int) -> None:
         """Start workers until there are so many. They make the task while this process goes on."""
         for _ in range(min(self.size, count) - len(self.workers)):
-            self.workers.append(Worker.start())
+            self.workers.append(Worker.start(self._least_used()))
+
+    def _least_used(self) -> str | None:
+        """Return the GPU on which fewest workers train."""
+        used = Counter(w.gpu for w in self.workers)
+        return min(self.gpus, key=lambda gpu: used[gpu], default=None)
 
     def assign(self, jobs: Iterator[tuple[int, Job]]) -> None:
         """Give every idle worker its next job."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from multiprocessing.connection import Connection
 from typing import IO
 
 from lossearch.tasks.task import Task
+from lossearch.training.workers.devices import VISIBLE
 from lossearch.training.workers.worker import Job, MakeTask, Response
 
 _CODE = "import sys; sys.path[:] = {!r}; from lossearch.training.workers.worker import main; main({})"
@@ -28,13 +30,14 @@ class Worker:
     process: subprocess.Popen[bytes]
     connection: Connection
     errors: IO[bytes]
+    gpu: str | None = None
     task_sent: bool = False
     ready: bool = False
     job: int | None = None
 
     @classmethod
-    def start(cls) -> Worker:
-        """Start a process. It says when it is there, is told what the task is, and says when it has it."""
+    def start(cls, gpu: str | None = None) -> Worker:
+        """Start a process that sees one GPU, or all. It says when it is there, is told what the task is, and says when it has it."""
         ours, theirs = Pipe()
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         process = subprocess.Popen(  # noqa: S603 - our own module
@@ -45,9 +48,10 @@ class Worker:
             pass_fds=(theirs.fileno(),),
             # Ctrl-C in a terminal goes to the parent alone, which then ends its workers
             start_new_session=True,
+            env=None if gpu is None else {**os.environ, VISIBLE: gpu},
         )
         theirs.close()
-        return cls(process, ours, errors)
+        return cls(process, ours, errors, gpu)
 
     def assign(self, number: int, job: Job) -> None:
         """Begin a job; that a worker has died is noticed when it is next received from."""

@@ -1,0 +1,56 @@
+"""Which GPU each worker process sees."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from lossearch.training.contract import TrainSettings
+from lossearch.training.workers.devices import VISIBLE, gpus, visible
+from lossearch.training.workers.group import WorkerGroup
+
+
+@pytest.mark.parametrize(
+    ("named", "count", "found"),
+    [
+        (None, 0, ()),
+        (None, 1, ()),
+        (None, 3, ("0", "1", "2")),
+        ("", 2, ("0", "1")),
+        ("5", 1, ()),
+        ("5, 2,7", 3, ("5", "2", "7")),
+        ("GPU-8932f937,MIG-02", 2, ("GPU-8932f937", "MIG-02")),
+        # what comes after a number that does not exist is not seen
+        ("0,1,9,2", 2, ("0", "1")),
+    ],
+)
+def test_gpus_are_named_as_the_environment_names_them(named, count, found):
+    assert visible(named, count) == found
+
+
+def test_on_a_cpu_workers_share_what_there_is():
+    assert gpus(TrainSettings(epochs=1, batch_size=1, accelerator="cpu"), {}) == ()
+
+
+def _seen(pid: int) -> str | None:
+    read = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return dict(line.partition("=")[::2] for line in read if line).get(VISIBLE)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc")
+@pytest.mark.parametrize("named", [("5", "2"), ()])
+def test_each_worker_sees_the_gpu_that_fewest_have(named, monkeypatch):
+    monkeypatch.delenv(VISIBLE, raising=False)
+    with WorkerGroup(os.getcwd, workers=4, gpus=named, start_up=0) as group:
+        group.start(3)
+        time.sleep(0.2)  # until they are programs of their own
+        seen = [_seen(w.process.pid) for w in group.workers]
+        assert Counter(seen) == (Counter({"5": 2, "2": 1}) if named else Counter({None: 3}))
+        group.end([w for w in group.workers if w.gpu == "2"])
+        group.start(3)
+        if named:
+            assert Counter(w.gpu for w in group.workers) == {"5": 2, "2": 1}
