@@ -228,15 +228,16 @@ def test_telemetry_is_off_unless_the_user_has_decided(lossearch, monkeypatch):
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "false"
 
 
-def test_a_reader_that_leaves_is_no_error():
+@pytest.mark.parametrize(("how", "read"), [("json", "["), ("table", "b")])
+def test_a_reader_that_leaves_is_no_error(how, read):
     done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {sys.executable} -m lossearch losses --format json | head -c 1"],
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m lossearch losses --format {how} | head -c 1"],
         check=False,
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "[", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, read, "")
 
 
 # --- losses

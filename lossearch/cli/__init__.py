@@ -45,6 +45,11 @@ class _Commands(click.Group):
             sys.stdout.flush()
         except BrokenPipeError as error:
             raise _ReaderGoneError from error
+        except SystemExit as ending:
+            # rich's answer to it
+            if isinstance(ending.__context__, BrokenPipeError):
+                raise _ReaderGoneError from ending
+            raise
         return found
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
