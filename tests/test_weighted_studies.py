@@ -83,7 +83,7 @@ def test_weights_of_rows_come_in_any_form(weights):
         (SCORE, {"class_weight": "balanced"}, "class_weight has no meaning for a regression task"),
         (SCORE, {"class_weight": ["none", "balanced"]}, "class_weight has no meaning for a regression task"),
         (SCORE, {"pos_weight": 2}, "pos_weight has no meaning for a regression task"),
-        (Y, {"class_weight": {2: 1.0}}, "names '2', and y holds 0, 1"),
+        (Y, {"class_weight": {2: 1.0}}, "names '2', and y holds 0 and 1"),
         (Y, {"class_weight": ["balanced", {"yes": 1.0}]}, "names 'yes'"),
         (Y, {"class_weight": {0: -1, 1: 1}}, "above 0"),
         (Y, {"class_weight": "balancd"}, '"balanced"'),
@@ -156,7 +156,7 @@ def test_classes_go_by_their_names_where_the_data_have_them():
     plan = of({"malignant": 3.0})
     (table,) = class_weights(plan.task, plan.task.fold(0), plan.settings.class_weight, "none")
     assert table[0] / table[1] == pytest.approx(3)
-    with pytest.raises(InputError, match="names '0', and y holds malignant, benign"):
+    with pytest.raises(InputError, match="names '0', and y holds malignant and benign"):
         of({0: 3.0})
 
 

@@ -21,7 +21,7 @@ from lossearch.study.pairs import choose_pairs
 from lossearch.study.samplers import MODELS, SAMPLERS, learns
 from lossearch.study.seeds import search_seeds
 from lossearch.tasks.task import Task
-from lossearch.tasks.weights import refuse_weighting
+from lossearch.tasks.weights import refuse_weighting, weighting_notes
 from lossearch.training.contract import WEIGHTINGS, TrainSettings
 from lossearch.training.optimizers import OPTIMIZERS, Optimizer
 from lossearch.training.precision import PRECISIONS
@@ -62,9 +62,11 @@ def resolve_space(
     """
     weightings = _weightings(table, train)
     fixed = {name: (v,) for name in WEIGHTINGS if isinstance(v := getattr(train, name), str)}
-    for name, choices in {**fixed, **{name: r.ends for name, r in weightings.items()}}.items():
+    asked_of = {**fixed, **{name: r.ends for name, r in weightings.items()}}
+    for name, choices in asked_of.items():
         for choice in choices:
             refuse_weighting(task, **{**dict.fromkeys(WEIGHTINGS, NONE), name: choice})
+    left = [note for choice in asked_of["class_weight"] for note in weighting_notes(task, choice)]
     weighted = task.weighted or bool(weightings) or any(v != (NONE,) for v in fixed.values())
     chosen = choose_pairs(table, task, own, named, weighted=weighted)
     optimizer = OPTIMIZERS[_optimizer(train, task)]
@@ -75,7 +77,7 @@ def resolve_space(
     allowed = _searchable(task, optimizer)
     settings = tuple(_setting(name, r, allowed) for name, r in asked.items())
     space = Space(task.kind, chosen.pairs, (float(low), float(high)), params, settings, chosen.rejections)
-    return space, chosen.notes
+    return space, (*chosen.notes, *dict.fromkeys(left))
 
 
 def _optimizer(train: TrainTable, task: Task) -> str:

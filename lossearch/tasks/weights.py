@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from lossearch._registry import did_you_mean
+from lossearch._text import listed
 from lossearch.errors import InputError, refuse
 from lossearch.kinds import (
     BALANCED,
@@ -30,6 +31,9 @@ from lossearch.kinds import (
     pos_weights_given,
 )
 from lossearch.tasks.task import Census, Fold, Task
+
+NAMED = 10
+"""So many labels are listed by name."""
 
 
 def census(kind: str, y: Tensor, sample_weight: Tensor | None, n_out: int) -> Census:
@@ -123,10 +127,23 @@ def _no_meaning(kind: str, name: str) -> str:
 
 def _unknown_labels(task: Task, given: dict[str, float]) -> list[str]:
     return [
-        f"class_weight names {label!r}, and y holds {', '.join(task.classes)}.{did_you_mean(label, task.classes)}"
+        f"class_weight names {label!r}, and y holds {listed(task.classes, NAMED)}.{did_you_mean(label, task.classes)}"
         for label in given
         if label not in task.classes
     ]
+
+
+def weighting_notes(task: Task, class_weight: object) -> list[str]:
+    """Return which classes a class_weight leaves at 1 as it does not name them, in a sentence; none where it names all."""
+    if class_weight in (NONE, BALANCED):
+        return []
+    given = class_weights_given(str(class_weight))
+    left = [label for label in task.classes if label not in given]
+    if not left:
+        return []
+    named = listed([label for label in task.classes if label in given], NAMED)
+    is_left = "is left" if len(left) == 1 else "are left"
+    return [f"class_weight names {named} alone: {listed(left, NAMED)} {is_left} at weight 1."]
 
 
 def refuse_weighting(task: Task, class_weight: object, pos_weight: object) -> None:
