@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lossearch.pairs import Criterion, Pair, Rejection, criterion
+from lossearch.pairs import Criterion, Pair, Rejection, criterion, write_criterion
 
 Value = float | int | str
 
@@ -50,6 +50,8 @@ class Point:
         ('focal', {'gamma': 1.0})
         >>> point.criterion()
         Criterion(focal/sigmoid, gamma=1.0, alpha=-1.0)
+        >>> point.text, lossearch.criterion(point.text)
+        ('focal/sigmoid(gamma=1.0)', Criterion(focal/sigmoid, gamma=1.0, alpha=-1.0))
     """
 
     pair: str
@@ -82,6 +84,15 @@ class Point:
     def values(self) -> dict[str, Value]:
         """Every value by the name under which it is searched: ``lr``, ``loss.parameter``, settings."""
         return {"lr": self.lr, **{f"{self.loss}.{k}": v for k, v in self.own}, **self.settings}
+
+    @property
+    def text(self) -> str:
+        """The criterion of this point as text, which :func:`lossearch.criterion` takes back to the last digit.
+
+        The learning rate is not part of it, nor are settings of training. A loss of your own is named by its module;
+        of one that is in none, give ``lossearch.criterion`` the loss too, as ``losses=[my_loss]``.
+        """
+        return write_criterion(self.definition or self.pair, self.params)
 
     def criterion(self) -> Criterion:
         """Return the criterion of this point, for raw targets in their own units.

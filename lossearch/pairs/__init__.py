@@ -14,6 +14,7 @@ from lossearch.pairs.making import criterion
 from lossearch.pairs.module_classes import class_names, module_class
 from lossearch.pairs.pair import Pair
 from lossearch.pairs.shapes import canonical
+from lossearch.pairs.written import write_criterion
 
 __all__ = [
     "Criterion",
@@ -29,4 +30,5 @@ __all__ = [
     "legal_pairs",
     "module_class",
     "pair_up",
+    "write_criterion",
 ]

@@ -48,8 +48,9 @@ def criterion(
 
     Args:
         name: ``loss/activation``, as in ``"focal/sigmoid"``; Keras and torch names are accepted. Parameters may
-            stand behind it, ``"focal/sigmoid(gamma=2)"``; a mapping has the same by name,
-            ``{"pair": "focal/sigmoid", "gamma": 2}``. A module is returned as it is.
+            stand behind it, ``"focal/sigmoid(gamma=2)"``, and the kind of task, ``"mse/sigmoid(task=multilabel)"``; a
+            mapping has the same by name, ``{"pair": "focal/sigmoid", "gamma": 2}``. The text of a point is
+            ``point.text``. A module is returned as it is.
         task: the kind of task, where the pair exists for several.
         losses: losses of your own to look the name up in first, declared or not.
         statistics: location and scale of regression targets; without them targets are taken as they are.
@@ -90,17 +91,21 @@ def criterion(
         )
     if not isinstance(name, str):
         raise InputError(
-            f"A criterion is given by its pair, as 'focal/sigmoid', by a mapping or as a module; got a {type(name).__name__}."
+            f"A criterion is given by its pair, as 'focal/sigmoid', by a mapping or as a module; got a {type(name).__name__}. "
+            "That of a point is point.criterion(), and its text point.text."
         )
-    pair, written = read_criterion(name)
-    twice = [p for p in (*params, *(["pos_weight"] if pos_weight is not None else [])) if p in written]
+    text = read_criterion(name)
+    written = {**text.params, **({} if text.task is None else {"task": text.task})}
+    said = [k for k, v in (("task", task), ("pos_weight", pos_weight)) if v is not None]
+    twice = [k for k in (*params, *said) if k in written]
     _refuse_beside(twice, f"{name!r} says so itself")
-    pos_weight = written.pop("pos_weight", pos_weight)
-    params = {**written, **params}
+    task = task or text.task
+    pos_weight = text.params.get("pos_weight", pos_weight)
+    params = {**{k: v for k, v in text.params.items() if k != "pos_weight"}, **params}
     own = {loss.name: loss for loss in (_declared(x, task) for x in losses)}
-    head = pair.rpartition("/")[0]
-    kind = task or (own[head].kinds[0] if head in own else infer_kind(pair))
-    found = find_pair(pair, kind, losses=own if head in own else None)
+    head = text.pair.rpartition("/")[0]
+    kind = task or (own[head].kinds[0] if head in own else infer_kind(text.pair))
+    found = find_pair(text.pair, kind, losses=own if head in own else None)
     return Criterion(found, params, statistics, given_table(found, class_weight, pos_weight))
 
 
