@@ -85,7 +85,7 @@ def output_range(network: nn.Module, x: Tensor) -> OutputRange:
     for draw in range(DRAWS):
         gain = gains[draw % len(gains)]
         if draw:
-            _redraw(network, gain)
+            redraw(network, gain)
         outputs = [rows for part in inputs if len(rows := _finite_rows(network, part))]
         found = found.seen(outputs)
         if found.raw:
@@ -106,7 +106,8 @@ def _inputs(x: Tensor) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def _redraw(network: nn.Module, gain: float) -> None:
+def redraw(network: nn.Module, gain: float) -> None:
+    """Draw a network's weights anew in place, ``gain`` times what keeps values as large as they are."""
     for p in network.parameters():
         if p.requires_grad and p.is_floating_point():
             fan_in = p.numel() // max(1, len(p)) if p.ndim > 1 else 1

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lossearch._imports import joined
 from lossearch._random import draws_at_random, stream
@@ -17,6 +18,7 @@ from lossearch.pairs import Pair
 from lossearch.space import Point
 from lossearch.tasks.own_module import OwnModule
 from lossearch.training.contract import Replicate, TrainSettings
+from lossearch.training.own_module.applied_activation import applied_activation
 from lossearch.training.own_module.build import build, held_criterion
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
 from lossearch.training.own_module.loaders import first_of, has_part, moved, seeded, step_arguments
@@ -55,6 +57,8 @@ class Probe:
     """Whether there is a test part."""
     predicts: Given | None
     """What ``predict_step`` takes of a batch, where it alone shows raw output."""
+    applied: str = ""
+    """What says that the criterion is given the output of an activation, "" where it is raw."""
 
 
 class _ProbeWatcher(RowsWatcher):
@@ -104,12 +108,14 @@ def probe(own: OwnModule, pair: Pair, settings: TrainSettings, seed: int, thread
     with contained(stream(seed, "training"), threads), _told(own):
         first = _trained(own, pair, one, seed, LR, validate=True)
         second = _trained(own, pair, one, seed, 2 * LR, limit_train_batches=1, limit_val_batches=1)
+        validation = first.watcher.collected()
+        applied = _applied(own, first, one, seed)
     watcher, module = first.watcher, first.module
     refuse(_hard_wired(own, watcher) or _unreached(own, module, watcher.rates, second.watcher.rates))
     data = seeded(own.data({}), first.package, seed=seed)
     data.trainer = StepTrainer(1, 1, data, module)
     alone = template(module, data.trainer)
-    random, validation, predicts = _draws(alone, watcher.batch), watcher.collected(), None
+    random, predicts = _draws(alone, watcher.batch), None
     if validation is None and overrides(module, "predict_step", first.package.LightningModule):
         batches = (moved(batch, next(alone.parameters()).dtype) for batch in first_of(data.val_dataloader()))
         predicts, validation = predicting(alone, held_criterion(alone, own), batches)
@@ -125,6 +131,7 @@ def probe(own: OwnModule, pair: Pair, settings: TrainSettings, seed: int, thread
         random=random,
         tests=has_part(data, "test", first.package),
         predicts=predicts,
+        applied=applied,
     )
 
 
@@ -139,6 +146,23 @@ def _told(own: OwnModule) -> Iterator[None]:
         raise InputError(
             f"{own.title} fails in its first epoch, before anything was searched: {type(error).__name__}: {error}"
         ) from error
+
+
+def _applied(own: OwnModule, first: _Trained, settings: TrainSettings, seed: int) -> str:
+    """Return what says that the criterion met what an activation gave; a batch is validated under other weights."""
+    watcher, module = first.watcher, first.module
+    met = [rows[0] for rows in (*watcher.trained, *watcher.rows)]
+
+    def validated() -> Tensor | None:
+        with TemporaryDirectory() as folder:
+            kwargs = {**own.trainer, "limit_val_batches": 1}
+            trainer = own_trainer(first.package, settings, kwargs, [watcher], folder)
+            trainer.validate(module, datamodule=seeded(own.data({}), first.package, seed=seed), verbose=False)
+        rows = watcher.collected()
+        return None if rows is None else rows[0]
+
+    same_width = len({rows.shape[-1] for rows in met}) == 1
+    return applied_activation(module, met, validated, own.title) if same_width else ""
 
 
 def _draws(alone: Any, batch: Any) -> bool:

@@ -224,11 +224,9 @@ def _notes(own: OwnModule, found: Probe, sizes: Mapping[str, int], tested: bool)
         f"module {own.name}: {weights} weights, {', '.join(found.optimizers)}; takes the loss as {by}, the rate as {own.lr.name}",
         f"{split} rows in {found.batches} batches an epoch; seeds vary weights, order and random layers, not the parts",
     ]
-    return (
-        lines
-        if tested
-        else [*lines, "no test part: the verdict is on validation rows, by which epochs were chosen"]
-    )
+    if not tested:
+        lines.append("no test part: the verdict is on validation rows, by which epochs were chosen")
+    return [*lines, *([found.applied] if found.applied else [])]
 
 
 def _data_name(spec: ModuleSpec) -> str:
