@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from test_few_rows import EVERY, NAMES, binary, evidence, judged, said, targets
 
 from lossearch.kinds import KINDS
 from lossearch.metrics.registry import METRICS, find_metric
+from lossearch.verdict.sentences import sentences
 from lossearch.verdict.verdict import Verdict
 
 CONSTANTS_DO = {"ece", "medae"}
@@ -36,7 +39,10 @@ def test_constant_predictors_have_learned_nothing(metric, kind):
         assert [r.learned for r in verdict.ranking] == [None, None]
         return
     assert verdict.nothing_learned
-    assert verdict.sentences[0].startswith("Nothing is shown to have been learned: the best, a, scores")
+    constant = f"{metric.name} {verdict.constant:.3g}"
+    assert verdict.sentences[0].startswith(
+        f"No pair was measurably better than predicting a constant always ({constant}); the best of them was a at"
+    )
     assert not any("Take" in s or "difference here" in s for s in verdict.sentences)
     assert [r.score for r in verdict.ranking] == pytest.approx([verdict.constant] * 2)
 
@@ -82,8 +88,8 @@ def test_models_that_see_one_class_are_named_with_what_to_try():
     metric = find_metric("balanced_accuracy", "binary")
     verdict = judged(evidence(metric, "binary", torch.from_numpy(y), blind))
     assert verdict.sentences[0] == (
-        "Nothing is shown to have been learned: the best, a, scores balanced_accuracy 0.50 (4 seeds x 100 test rows), "
-        "and a constant predictor 0.5, which no pair measurably beats."
+        "No pair was measurably better than predicting a constant always (balanced_accuracy 0.5); the best of them was "
+        "a at balanced_accuracy 0.50 (4 seeds x 100 test rows)."
     )
     assert "made for rare classes" in verdict.sentences[1]
     assert verdict.sentences[-1] == (
@@ -100,3 +106,32 @@ def test_one_label_is_said_under_metrics_that_do_not_read_it():
     verdict = judged(evidence(METRICS["auroc"], "binary", torch.from_numpy(y), ranked))
     assert not verdict.nothing_learned
     assert any(s.startswith("The same label is predicted of every row: a under 4") for s in verdict.sentences)
+
+
+def test_a_pair_to_take_that_is_no_better_than_a_constant_is_said_first():
+    found = judged(evidence(METRICS["auroc"], "binary", *ranked_rows()))
+    ranking = tuple(replace(r, learned=r.pair != found.recommended, tied=True) for r in found.ranking)
+    tied = tuple(r.pair for r in ranking)
+    doubtful = replace(found, ranking=ranking, tied=tied)
+    assert (found.recommended_learned, doubtful.recommended_learned) == (True, False)
+    assert not doubtful.nothing_learned
+    (other,) = [pair for pair in tied if pair != found.recommended]
+    first, second, *_ = sentences(doubtful)
+    assert first.startswith(
+        f"{found.recommended} was not measurably better than predicting a constant always (auroc 0.5): "
+    )
+    assert second.startswith(f"The first to try is {found.recommended}")
+    assert second.endswith(f"; measurably better than a constant: {other}.")
+    assert sentences(found)[1].startswith(f"Take {found.recommended}")
+    alone = replace(doubtful, ranking=(replace(ranking[0], learned=False),), comparisons=(), tied=tied[:1])
+    assert sentences(alone)[0].startswith(
+        f"{ranking[0].pair} was not measurably better than predicting a constant"
+    )
+
+
+def ranked_rows():
+    """Return targets, and two pairs that rank them equally well but for noise."""
+    y = np.arange(60) % 2
+    r = np.random.default_rng(0)
+    pairs = {p: [binary(np.zeros(60, int), y + 0.5 * r.normal(size=60)) for _ in range(4)] for p in "ab"}
+    return torch.from_numpy(y), pairs

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from importlib import import_module
+from io import StringIO
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from rich.console import Console
 
 import lossearch
 from lossearch.api import search_study
-from lossearch.api.answer import weighting
+from lossearch.api.answer import render, weighting
 from lossearch.cli import run as command
 from lossearch.config import TrainTable, config_toml, make_config, parse_config
 from lossearch.data.sources import from_arrays, read_data
@@ -260,6 +262,12 @@ def test_weights_or_none_are_searched_with_the_same_budget_for_every_pair(tmp_pa
     assert all(pair in said[0] for pair in result.leaderboard["pair"])
     matters = next(s for s in result.report().sections if s.name == "effects")
     assert said[0] in matters.text
+    text = Console(width=10_000, file=StringIO(), color_system=None)
+    text.print(render(result))
+    for told in said:
+        assert told in result.verdict.sentences
+        assert text.file.getvalue().count(told) == 1
+        assert told in result.report().lead
     assert result.declared.space.pairs["bce/sigmoid"]["class_weight"] == {"choices": ["none", "balanced"]}
     again = lossearch.load(result.name, store=tmp_path)
     assert again.best.settings["class_weight"] in own

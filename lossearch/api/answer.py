@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lossearch._json import to_jsonable
@@ -10,7 +12,10 @@ from lossearch.diagnostics.weighting import weighting_effects
 from lossearch.report import frames
 from lossearch.report.leaderboard import Leaderboard, make_leaderboard
 from lossearch.report.published import published_numbers, published_table
-from lossearch.report.sentences import probability_sentences, weighting_sentences
+from lossearch.report.sentences import optimism_sentence, probability_sentences, weighting_sentences
+from lossearch.space import Point
+from lossearch.study.own_losses import with_pair
+from lossearch.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +34,9 @@ def render(result: Result) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    front = [] if result.front is None else [result.front]
-    parts: list[RenderableType] = [printed(result), *map(Text, [*front, *weighting(result), *result.since])]
+    taken = () if result.leader is None else (result.best,)
+    said = () if result.verdict is not None else beside(result, taken)
+    parts: list[RenderableType] = [printed(result), *map(Text, [*said, *result.since])]
     published = result.published
     if published is not None:
         parts += [Text(), published_table(published, result.declared)]
@@ -110,13 +116,34 @@ def front(result: Result) -> str | None:
     return front_sentence(searched(result.records, two), confirmed_pairs(result.confirmed, two), two)
 
 
+def whole(result: Result, verdict: Verdict) -> Verdict:
+    """Return a verdict that says all that is said of a study: of the search, two metrics and weighting too.
+
+    A verdict alone knows what was confirmed; the records of the search are the study's.
+    """
+    study, confirmed = result.declared, result.confirmed
+    points = () if confirmed is None else (confirmed[verdict.recommended].point,)
+    taken = [with_pair(p, result.config.space, study.task.kind) for p in points]
+    said = (*verdict.sentences, optimism_sentence(verdict, study), *beside(result, taken))
+    return replace(verdict, sentences=tuple(filter(None, said)))
+
+
+def beside(result: Result, taken: Sequence[Point]) -> tuple[str, ...]:
+    """Return what is said of a study with a verdict or without: of its second metric, and of weights of classes."""
+    front = () if result.front is None else (result.front,)
+    return (*front, *_weighting(result, taken))
+
+
 def weighting(result: Result) -> list[str]:
     """Return what weighting the classes did, and what it does to probabilities; nothing where none is weighted."""
+    return _weighting(result, () if result.leader is None else (result.best,))
+
+
+def _weighting(result: Result, taken: Sequence[Point]) -> list[str]:
     study, pairs = result.declared, result.declared.space.pairs
     metric, direction = study.task.metric, study.task.direction
     effects = weighting_effects(result.records, pairs, metric=metric, direction=direction)
-    best = () if result.leader is None else (result.best,)
-    given = [p for p in best if p.definition is None or p.definition.gives("probability")]
+    given = [p for p in taken if p.definition is None or p.definition.gives("probability")]
     return [*weighting_sentences(effects, study), *probability_sentences(given, study)]
 
 

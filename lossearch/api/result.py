@@ -80,7 +80,8 @@ class Result:
     @cached_property
     def verdict(self) -> Verdict | None:
         """What may be said of the pairs; None where they were not confirmed, or may not be compared."""
-        return read_verdict(self.folder)
+        found = read_verdict(self.folder)
+        return None if found is None else answer.whole(self, found)
 
     @property
     def folder(self) -> Path:

@@ -20,7 +20,6 @@ from lossearch.report.layout import Column, Fitted, escaped, markdown_table
 from lossearch.report.sentences import (
     confirmed_sentences,
     gain_sentence,
-    optimism_sentence,
     remarks,
     statement,
     verdict_statement,
@@ -163,7 +162,7 @@ def make_leaderboard(
         return Leaderboard((), shown, first, notes, statement(study))
     left_out = confirmed.left_out if confirmed else {}
     answer, rest = verdict.sentences[:2], verdict.sentences[2:]
-    notes = (*rest, optimism_sentence(verdict, study), *remarks(board, study, left_out))
+    notes = (*rest, *remarks(board, study, left_out))
     return Leaderboard(
         answer=tuple(filter(None, answer)),
         columns=shown,

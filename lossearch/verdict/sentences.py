@@ -36,11 +36,16 @@ def _basis(verdict: Verdict) -> str:
 
 def _nothing_learned(verdict: Verdict) -> str:
     first = verdict.ranking[0].pair
-    best = f"{first} scores" if len(verdict.ranking) == 1 else f"the best, {first}, scores"
+    if len(verdict.ranking) == 1:
+        return f"{_no_better(verdict, first)}: it scores {_basis(verdict)}."
     return (
-        f"Nothing is shown to have been learned: {best} {_basis(verdict)}, and a constant predictor {verdict.constant:.3g}, "
-        "which no pair measurably beats."
+        f"{_no_better(verdict, 'No pair', negated=True)}; the best of them was {first} at {_basis(verdict)}."
     )
+
+
+def _no_better(verdict: Verdict, pair: str, *, negated: bool = False) -> str:
+    was = "was" if negated else "was not"
+    return f"{pair} {was} measurably better than predicting a constant always ({verdict.metric} {verdict.constant:.3g})"
 
 
 def _to_try(verdict: Verdict) -> str:
@@ -58,6 +63,12 @@ def _to_try(verdict: Verdict) -> str:
 
 
 def _answer(verdict: Verdict) -> str:
+    """Return who is best; before it, where the pair to take is not shown to know more than a constant, that."""
+    said = _best(verdict)
+    return said if verdict.recommended_learned else f"{_no_better(verdict, verdict.recommended)}: {said}"
+
+
+def _best(verdict: Verdict) -> str:
     first, alone = verdict.ranking[0], len(verdict.tied) == 1
     basis = _basis(verdict)
     if len(verdict.ranking) == 1:
@@ -75,7 +86,11 @@ def _advice(verdict: Verdict) -> str:
     if len(verdict.ranking) == 1:
         return ""
     reason = "" if verdict.rule is Rule.ALONE else f", {verdict.rule.value}"
-    return f"Take {verdict.recommended}{reason}{_why(verdict)}."
+    if verdict.recommended_learned:
+        return f"Take {verdict.recommended}{reason}{_why(verdict)}."
+    better = [r.pair for r in verdict.ranking if r.learned and r.tied]
+    beside = f"; measurably better than a constant: {listed(better, NAMED)}" if better else ""
+    return f"The first to try is {verdict.recommended}{reason}{_why(verdict)}{beside}."
 
 
 def _why(verdict: Verdict) -> str:

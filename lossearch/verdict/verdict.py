@@ -138,6 +138,11 @@ class Verdict:
         return all(r.learned is False for r in self.ranking)
 
     @property
+    def recommended_learned(self) -> bool:
+        """Whether the pair to take is not among those that are not measurably better than a constant predictor."""
+        return all(r.learned is not False for r in self.ranking if r.pair == self.recommended)
+
+    @property
     def confidence(self) -> str:
         """What the intervals hold with, as "95 %"."""
         return f"{100 * (1 - self.level):g} %"

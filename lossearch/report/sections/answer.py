@@ -62,7 +62,7 @@ def facts(sources: Sources) -> tuple[tuple[str, str], ...]:
     taken = next(r for r in verdict.ranking if r.pair == verdict.recommended)
     rates = dict(zip(board["pair"], board["lr"], strict=True))
     found = [
-        ("first to try" if verdict.nothing_learned else "recommended", taken.pair),
+        ("recommended" if verdict.recommended_learned else "first to try", taken.pair),
         ("learning rate", rate(rates.get(taken.pair))),
         (f"{verdict.metric}, {verdict.part} rows", f"{number(taken.score, taken.sd)} ({_interval(taken)})"),
         ("tied with the best", f"{len(verdict.tied)} of {len(verdict.ranking)} pairs"),
