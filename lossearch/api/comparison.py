@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from lossearch.api.result import Result, load_result
 from lossearch.errors import UnknownNameError, refuse
-from lossearch.metrics.registry import METRICS, find_metric
-from lossearch.records.confirmations import PREFIX, read_confirmed
+from lossearch.metrics.metric import Metric
+from lossearch.metrics.registry import METRICS
+from lossearch.records.confirmations import PREFIX
 from lossearch.records.store import Store
+from lossearch.tasks.judges import Judge, judge
 from lossearch.verdict.across_tasks.compare import compare_studies
 from lossearch.verdict.across_tasks.comparison import ROPE, StudyScores, TaskComparison
+from lossearch.verdict.known import mean_scores
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -67,9 +70,10 @@ def compare(
     names: Sequence[str],
     store: str | Path = "mlruns",
     *,
-    metric: str | None = None,
+    metric: Judge | None = None,
     level: float = 0.05,
     rope: float = ROPE,
+    direction: str | None = None,
 ) -> Comparisons:
     """Compare the pairs of several studies over their tasks.
 
@@ -80,9 +84,11 @@ def compare(
     Args:
         names: two or more studies of the store.
         store: where their records are.
-        metric: what to compare by, instead of what each study was judged by.
+        metric: what to compare by, instead of what each study was judged by; one of your own, ``my_metrics:cost`` or the
+            function itself, is computed of what the confirmed pairs predicted.
         level: chance of finding any two equal pairs significantly different.
         rope: scores that differ by less are equal in practice; of errors, the share of the error.
+        direction: "maximize" or "minimize", of a metric of your own that does not say which way is better.
 
     Raises:
         UnknownNameError: the store has no such study, or there is no such metric.
@@ -104,16 +110,26 @@ def compare(
             unknown.append(str(error))
     refuse(unknown, UnknownNameError)
     results = [load_result(opened, name) for name in dict.fromkeys(wanted)]
-    for kind in dict.fromkeys(r.declared.task.kind for r in results) if metric else ():
-        if any(r.declared.task.metric != metric for r in results if r.declared.task.kind == kind):
-            find_metric(str(metric), kind)
-    refuse([p for r in results for p in _problems(r, metric)])
-    scores = {r.name: _scores(r, metric) for r in results}
+    judges = _judges(results, metric, direction)
+    scores = {r.name: _scores(r, judges.get(r.declared.task.kind)) for r in results}
+    refuse([p for r in results for p in _problems(r, scores[r.name], judges.get(r.declared.task.kind))])
     groups, alone = compare_studies([scores[name] for name in wanted], level=level, rope=rope)
     return Comparisons(groups, alone)
 
 
-def _problems(result: Result, metric: str | None) -> list[str]:
+def _judges(results: Sequence[Result], metric: Judge | None, direction: str | None) -> dict[str, Metric]:
+    """Return kind of task -> the metric to compare by; none of a kind whose studies are all judged by it."""
+    by_kind: dict[str, set[str]] = {}
+    for r in results if metric is not None else ():
+        by_kind.setdefault(r.declared.task.kind, set()).add(r.declared.task.metric)
+    return {
+        kind: judge(metric, kind, direction)
+        for kind, own in by_kind.items()
+        if metric is not None and own != {metric}
+    }
+
+
+def _problems(result: Result, found: StudyScores, asked: Metric | None) -> list[str]:
     if result.declared.search.mode != "equal":
         return [
             (
@@ -121,32 +137,37 @@ def _problems(result: Result, metric: str | None) -> list[str]:
                 'ranked. Run it with mode = "equal".'
             )
         ]
-    found = _scores(result, metric).scores
-    if any(map(math.isfinite, found.values())):
+    if any(map(math.isfinite, found.scores.values())):
         return []
-    if metric is None or not found:
+    if asked is None or not found.scores:
         return [f"Study {result.name!r} has no pair with enough finished trials. Give it more --trials."]
+    of_own = (
+        " A metric of your own is computed of what confirmed pairs predict: run the study with confirm_seeds above 0."
+        if asked.name not in METRICS and result.confirmed is None
+        else ""
+    )
     return [
-        f"Study {result.name!r} has no scores under {metric!r}; it is judged by {result.declared.task.metric}."
+        f"Study {result.name!r} has no scores under {asked.name!r}; it is judged by {result.declared.task.metric}.{of_own}"
     ]
 
 
-def _scores(result: Result, metric: str | None) -> StudyScores:
-    task = result.declared.task
-    judged = metric is None or metric == task.metric
-    name = task.metric if judged else find_metric(str(metric), task.kind).name
-    direction = task.direction if name == task.metric else METRICS[name].direction
-    confirmed = read_confirmed(result.store.study_dir(result.name))
+def _scores(result: Result, asked: Metric | None) -> StudyScores:
+    task, confirmed = result.declared.task, result.confirmed
+    name = task.metric if asked is None else asked.name
+    direction = task.direction if asked is None or name == task.metric else asked.direction
     if confirmed is None:
         board = result.leaderboard[result.leaderboard["rank"].notna()]
         column = "score" if name == task.metric else f"val_{name}"
         scores = board[column].astype(float) if column in board else [math.nan] * len(board)
         found = dict(zip(board["pair"], scores, strict=True))
     else:
-        found = {
-            c.point.pair: c.scores.get(PREFIX[confirmed.part] + name, math.nan)
-            for c in confirmed.confirmations
+        recorded = {
+            c.point.pair: c.scores.get(PREFIX[confirmed.part] + name) for c in confirmed.confirmations
         }
+        own = asked if asked is not None and name not in METRICS else None
+        unknown = own is not None and not any(v is not None for v in recorded.values())
+        found = {p: math.nan if v is None else v for p, v in recorded.items()}
+        found |= mean_scores(result.evidence(metric=own)) if unknown else {}
     return StudyScores(
         name=result.name,
         kind=task.kind,

@@ -13,7 +13,16 @@ from lossearch.cli.output import only_json, show, write_json
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME NAME ...")
 @store_option
-@click.option("--metric", metavar="NAME", help="Compare by this metric, not by each study's own.")
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help="Compare by this metric, not by each study's own; my_metrics:cost is one of yours.",
+)
+@click.option(
+    "--direction",
+    type=click.Choice(["maximize", "minimize"]),
+    help="Which way a metric of yours is better, where its name does not say it.",
+)
 @click.option(
     "--rope",
     type=click.FloatRange(min=0),
@@ -42,6 +51,7 @@ def compare(
     names: tuple[str, ...],
     store: str,
     metric: str | None,
+    direction: str | None,
     rope: float,
     level: float,
     output: Path | None,
@@ -51,7 +61,7 @@ def compare(
     from lossearch.api import comparison as comparing
 
     with only_json(form) as answer:
-        found = comparing.compare(names, store, metric=metric, level=level, rope=rope)
+        found = comparing.compare(names, store, metric=metric, level=level, rope=rope, direction=direction)
         if form == "json":
             write_json(found.as_json(), answer)
         else:

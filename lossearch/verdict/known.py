@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from lossearch.kinds import Predictions
-from lossearch.metrics.registry import constant_score
+from lossearch.metrics.joined import each_field
+from lossearch.metrics.registry import constant_score, scores
 from lossearch.records.evidence import Evidence
 
 Floats = NDArray[np.float64]
@@ -22,6 +25,23 @@ def sound(evidence: Evidence, pair: str) -> list[Predictions]:
     return [
         s for s, ended in zip(evidence.predictions[pair], evidence.diverged[pair], strict=True) if not ended
     ]
+
+
+def mean_scores(evidence: Evidence) -> dict[str, float]:
+    """Return pair -> its mean score over seeds, by the evidence's metric; NaN where its predictions lack what that reads.
+
+    A replicate that diverged scores as a constant predictor.
+    """
+    targets = [evidence.target[torch.from_numpy(np.asarray(rows))] for rows in evidence.rows]
+    found = {}
+    for pair, said in evidence.predictions.items():
+        by_seed = [
+            scores([evidence.metric], each_field(one, lambda t: t.unsqueeze(0)), target)
+            for one, target in zip(said, targets, strict=True)
+        ]
+        values = [float(s[evidence.metric.name]) if s else math.nan for s in by_seed]
+        found[pair] = float(np.where(evidence.diverged[pair], evidence.constants, values).mean())
+    return found
 
 
 def leverage(evidence: Evidence, units: Ints) -> float:
