@@ -178,6 +178,17 @@ def first_of(loaders: Any) -> Any:
     return loaders[0] if isinstance(loaders, (list, tuple)) else loaders
 
 
+def loaded_rows(loader: Any) -> int:
+    """Return how many rows a loader gives.
+
+    Raises:
+        TypeError: it cannot say, as one of a data set without length.
+        AttributeError: likewise.
+    """
+    drawn = len(loader.sampler)
+    return drawn - drawn % loader.batch_size if loader.drop_last else drawn
+
+
 def moved(batch: Any, dtype: torch.dtype, device: torch.device | None = None) -> Any:
     """Return a batch on a device, its real numbers as ``dtype``."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.own_module.applied_activation import applied_activation
 from lossearch.training.own_module.build import build, held_criterion
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
-from lossearch.training.own_module.loaders import first_of, has_part, moved, seeded, step_arguments
+from lossearch.training.own_module.loaders import first_of, has_part, loaded_rows, moved, seeded, step_arguments
 from lossearch.training.own_module.packages import overrides, package_of
 from lossearch.training.own_module.predicting import Given, predicting
 from lossearch.training.own_module.slots import taking
@@ -59,6 +60,8 @@ class Probe:
     """What ``predict_step`` takes of a batch, where it alone shows raw output."""
     applied: str = ""
     """What says that the criterion is given the output of an activation, "" where it is raw."""
+    test_rows: int | None = None
+    """How many rows the test part has, None where that is not known."""
 
 
 class _ProbeWatcher(RowsWatcher):
@@ -132,6 +135,7 @@ def probe(own: OwnModule, pair: Pair, settings: TrainSettings, seed: int, thread
         tests=has_part(data, "test", first.package),
         predicts=predicts,
         applied=applied,
+        test_rows=_test_rows(own, module),
     )
 
 
@@ -163,6 +167,19 @@ def _applied(own: OwnModule, first: _Trained, settings: TrainSettings, seed: int
 
     same_width = len({rows.shape[-1] for rows in met}) == 1
     return applied_activation(module, met, validated, own.title) if same_width else ""
+
+
+def _test_rows(own: OwnModule, module: Any) -> int | None:
+    """Return how many rows the test part has, by a module that is not needed any more; None where that is not known."""
+    if "limit_test_batches" in own.trainer:
+        return None
+    try:
+        module.setup("test")  # the loaders may be its own
+        data = copy.copy(own.data.with_test({}))
+        data.trainer = module.trainer
+        return loaded_rows(first_of(data.test_dataloader()))
+    except Exception:  # noqa: BLE001 - a user's loader need not say its length, and says everything else when it is tested
+        return None
 
 
 def _draws(alone: Any, batch: Any) -> bool:

@@ -28,7 +28,6 @@ from lossearch.training.contract import WEIGHTINGS, TrainSettings
 from lossearch.training.own_module.criterion import RecordingCriterion
 from lossearch.training.own_module.data_modules import OwnDataModules, own_loaders, refuse_without_validation
 from lossearch.training.own_module.judges import Choice, choose_judge
-from lossearch.training.own_module.loaders import first_of
 from lossearch.training.own_module.packages import package_of
 from lossearch.training.own_module.probe import LR, Probe, probe
 from lossearch.training.own_module.slots import (
@@ -113,7 +112,10 @@ def _task(spec: ModuleSpec, own: OwnModule, kind: str, found: Probe) -> Task:
         else TargetStatistics()
     )
     train, held = _targets(found.train[1]), _targets(validation)
-    sizes = {"train": len(train), "validation": len(held), "test": _test_rows(own) if tested else 0}
+    # 1 says that there is a part, which may not say its length
+    test = 1 if found.test_rows is None else found.test_rows
+    sizes = {"train": len(train), "validation": len(held), "test": test if tested else 0}
+    counted = _counted(sizes, found)
     return Task(
         name=own.title,
         kind=kind,
@@ -126,11 +128,11 @@ def _task(spec: ModuleSpec, own: OwnModule, kind: str, found: Probe) -> Task:
         digest=_digest(spec, own, found, judge.name, sizes, tested),
         sizes=sizes,
         classes=_classes(kind, n_out),
-        notes=(f"{kind}: as asked", *notes, *_notes(own, found, sizes, tested)),
+        notes=(f"{kind}: as asked", *notes, *_notes(own, found, counted, tested)),
         describe={
             "data": _data_name(spec),
-            "rows": str(sum(sizes.values())),
-            "splits": ", ".join(f"{rows} {part}" for part, rows in sizes.items() if rows),
+            "rows": str(sum(counted.values())),
+            "splits": ", ".join(f"{rows} {part}" for part, rows in counted.items()),
             "model": own.name,
             "optimizer": ", ".join(found.optimizers),
         },
@@ -200,12 +202,9 @@ def _no_network(n_out: int) -> nn.Module:  # noqa: ARG001 - a task's signature
     raise TypeError("a task with the user's own module has no network factory")
 
 
-def _test_rows(own: OwnModule) -> int:
-    """Return how many test rows there are, at least 1 where that is not known."""
-    try:
-        return len(first_of(own.data.with_test({}).test_dataloader()).dataset)
-    except (AttributeError, TypeError):
-        return 1
+def _counted(sizes: Mapping[str, int], found: Probe) -> dict[str, int]:
+    """Return how many rows each part has; without a test part that does not say it."""
+    return {p: rows for p, rows in sizes.items() if rows and (p != "test" or found.test_rows is not None)}
 
 
 def _classes(kind: str, n_out: int) -> tuple[str, ...]:
@@ -216,13 +215,14 @@ def _classes(kind: str, n_out: int) -> tuple[str, ...]:
     return tuple(map(str, range(n_out if n_out > 1 else 2)))
 
 
-def _notes(own: OwnModule, found: Probe, sizes: Mapping[str, int], tested: bool) -> list[str]:
+def _notes(own: OwnModule, found: Probe, counted: Mapping[str, int], tested: bool) -> list[str]:
     weights = sum(math.prod(shape) for _, shape in found.shapes)
     by = f"{own.criterion.name} ({'argument' if own.criterion.argument else 'attribute'})"
-    split = ", ".join(f"{rows} {part}" for part, rows in sizes.items() if rows)
+    split = ", ".join(f"{rows} {part}" for part, rows in counted.items())
+    unsaid = ", and test rows that are not counted here" if tested and "test" not in counted else ""
     lines = [
         f"module {own.name}: {weights} weights, {', '.join(found.optimizers)}; takes the loss as {by}, the rate as {own.lr.name}",
-        f"{split} rows in {found.batches} batches an epoch; seeds vary weights, order and random layers, not the parts",
+        f"{split} rows in {found.batches} batches an epoch{unsaid}; seeds vary weights, order and random layers, not the parts",
     ]
     if not tested:
         lines.append("no test part: the verdict is on validation rows, by which epochs were chosen")
