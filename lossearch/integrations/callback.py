@@ -62,7 +62,8 @@ class LossSearchCallback(Watched, _Base):  # type: ignore[misc]  # the base is c
 
     Works in ``pytorch_lightning`` and ``lightning`` trainers; one instance serves one fit. Where several processes
     train one model (``strategy="ddp"``), rank zero has the trial, alone reports and decides for all, and the others
-    are given None, to :func:`lossearch.suggest` too. :meth:`value` gives or raises the same on each::
+    are given None, to :func:`lossearch.suggest` too. ``ddp_spawn``, ``ddp_fork`` and ``ddp_notebook`` are refused, as
+    nothing that a callback saw comes back from their processes. :meth:`value` gives or raises the same on each::
 
         torch.distributed.init_process_group("gloo")  # started by: torchrun --nproc-per-node 2 script.py
         if torch.distributed.get_rank() == 0:

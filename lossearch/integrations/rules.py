@@ -23,8 +23,10 @@ STATE, PAIR, REASON = OF_ONE_TRIAL = ("lossearch.state", "lossearch.pair", "loss
 """Tags of a run in MLflow."""
 
 ELSEWHERE = (
-    "LossSearchCallback was made in another process than the one that trains: of what strategies such as ddp_spawn, "
-    "ddp_fork and ddp_notebook train nothing of a callback comes back. Use strategy='ddp'."
+    "LossSearchCallback was made in another process than the one that trains: strategies such as ddp_spawn, ddp_fork and "
+    "ddp_notebook train copies in processes of their own, of which Lightning gives back weights and last metrics alone. What "
+    "the callback saw, and that a trial was pruned, would be lost, and the study would not hear of it. Use strategy='ddp'. "
+    "help(lossearch.LossSearchCallback) has the loop for it."
 )
 
 _PART = re.compile(r"(?:train|training|val|valid|validation|test)[_/.\- ]")
