@@ -32,7 +32,7 @@ class Detector(pl.LightningModule):
         self.save_hyperparameters()
         self.net = nn.Sequential(nn.Linear(12, 32), nn.ReLU(), nn.Linear(32, 1), nn.Flatten(0))
         self.criterion = nn.BCEWithLogitsLoss(pos_weight=torch.tensor(14.0))
-        self.precision_at_all = torchmetrics.classification.BinaryAveragePrecision()
+        self.average_precision = torchmetrics.classification.BinaryAveragePrecision()
 
     def training_step(self, batch, batch_idx):
         x, y = batch
@@ -42,8 +42,8 @@ class Detector(pl.LightningModule):
         x, y = batch
         logits = self.net(x)
         self.log("val_loss", self.criterion(logits, y.float()))
-        self.precision_at_all(logits.sigmoid(), y)
-        self.log("val_average_precision", self.precision_at_all)
+        self.average_precision(logits.sigmoid(), y)
+        self.log("val_average_precision", self.average_precision)
 
     def configure_optimizers(self):
         return torch.optim.Adam(self.parameters(), lr=self.hparams.lr)
@@ -52,4 +52,4 @@ class Detector(pl.LightningModule):
 if __name__ == "__main__":
     budget = {"losses": ["bce", "focal"], "class_weight": ["none", "balanced"], "trials": 20, "epochs": 6}
     result = lossearch.search(module=Detector, datamodule=Rare, task="binary", metric="pr_auc", **budget)
-    print(*result.verdict.sentences)
+    print(*result.verdict.sentences, sep="\n")

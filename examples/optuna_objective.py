@@ -39,7 +39,13 @@ def objective(trial):
     module = Net(point.criterion(), point.lr, width)
     callbacks = [lossearch.LossSearchCallback(trial, monitor="val_accuracy")]
     trainer = pl.Trainer(
-        max_epochs=3, callbacks=callbacks, accelerator="cpu", logger=False, enable_checkpointing=False
+        max_epochs=3,
+        callbacks=callbacks,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
     )
     trainer.fit(module, *loaders())
     return callbacks[0].value()

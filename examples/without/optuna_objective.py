@@ -38,7 +38,13 @@ def objective(trial):
     module = Net(nn.BCEWithLogitsLoss(), lr, width)
     callbacks = [pl.callbacks.EarlyStopping("val_accuracy", mode="max", patience=3)]
     trainer = pl.Trainer(
-        max_epochs=3, callbacks=callbacks, accelerator="cpu", logger=False, enable_checkpointing=False
+        max_epochs=3,
+        callbacks=callbacks,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
     )
     trainer.fit(module, *loaders())
     return trainer.callback_metrics["val_accuracy"].item()
