@@ -79,6 +79,15 @@ class Unseen(Net):
         self.log("val_score", self.body(batch[0]).mean())
 
 
+class Brittle(Net):
+    """Refuses to be validated with other weights than it was trained to."""
+
+    def validation_step(self, batch):
+        if max(p.abs().max() for p in self.parameters()) > 2:
+            raise ValueError("weights that cannot be")
+        super().validation_step(batch)
+
+
 def loaders(kind, rows=120):
     x = torch.rand(rows, 3, generator=torch.Generator().manual_seed(0))
     y = {"binary": (x[:, 0] > 0.5).long(), "multiclass": (3 * x[:, 0]).long(), "regression": x[:, :1]}[kind]
@@ -90,7 +99,7 @@ def notes(module, kind, rows=120, metric=None, **args):
     given = ModuleObjects(module=module, args=args, datamodule=loaders(kind, rows))
     tables = {"task": {"kind": kind, "direction": "maximize" if metric else None}}
     plan = prepare(make_config(tables), module=given, metric=metric).plan
-    return [note for note in plan.task.notes if "raw output" in note]
+    return [note for note in plan.task.notes if "take raw output" in note]
 
 
 @pytest.mark.parametrize(
@@ -99,6 +108,7 @@ def notes(module, kind, rows=120, metric=None, **args):
         (Net, "binary", {"end": nn.Sigmoid()}, "values from 0 to 1 alone, as after a sigmoid.*Leave end \\(Sigmoid\\) out"),
         (Net, "regression", {"end": nn.Sigmoid()}, "as after a sigmoid"),
         (Net, "multiclass", {"end": nn.Softmax(dim=-1), "width": 3}, "rows that sum to 1, as after a softmax.*end \\(Softmax\\)"),
+        (Brittle, "multiclass", {"end": nn.Softmax(dim=-1), "width": 3}, "rows that sum to 1"),
         (Net, "multiclass", {"end": nn.LogSoftmax(dim=-1), "width": 3}, "log-probabilities, as after a log_softmax"),
         (Net, "binary", {"end": nn.Tanh()}, "from -1 to 1 alone, as after a tanh.*Leave end \\(Tanh\\) out"),
         (Written, "binary", {}, "Leave it out of the line `return torch.sigmoid\\(scores\\)`"),
@@ -121,6 +131,7 @@ def test_an_activation_before_the_criterion_is_said_once(module, kind, args, wor
         (NearHalf, "regression", {}),
         (NearHalf, "multiclass", {"width": 3}),
         (Constant, "binary", {}),
+        (Brittle, "binary", {"end": nn.Sigmoid()}),
         (Unseen, "binary", {"end": nn.Sigmoid(), "metric": "val_score"}),
     ],
 )

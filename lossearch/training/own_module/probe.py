@@ -22,7 +22,14 @@ from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.own_module.applied_activation import applied_activation
 from lossearch.training.own_module.build import build, held_criterion
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
-from lossearch.training.own_module.loaders import first_of, has_part, loaded_rows, moved, seeded, step_arguments
+from lossearch.training.own_module.loaders import (
+    first_of,
+    has_part,
+    loaded_rows,
+    moved,
+    seeded,
+    step_arguments,
+)
 from lossearch.training.own_module.packages import overrides, package_of
 from lossearch.training.own_module.predicting import Given, predicting
 from lossearch.training.own_module.slots import taking
@@ -158,10 +165,15 @@ def _applied(own: OwnModule, first: _Trained, settings: TrainSettings, seed: int
     met = [rows[0] for rows in (*watcher.trained, *watcher.rows)]
 
     def validated() -> Tensor | None:
-        with TemporaryDirectory() as folder:
-            kwargs = {**own.trainer, "limit_val_batches": 1}
-            trainer = own_trainer(first.package, settings, kwargs, [watcher], folder)
-            trainer.validate(module, datamodule=seeded(own.data({}), first.package, seed=seed), verbose=False)
+        data = seeded(own.data({}), first.package, seed=seed)
+        kwargs = {**own.trainer, "limit_val_batches": 1}
+        try:
+            with TemporaryDirectory() as folder:
+                own_trainer(first.package, settings, kwargs, [watcher], folder).validate(
+                    module, datamodule=data, verbose=False
+                )
+        except Exception:  # noqa: BLE001 - a module may refuse the numbers that strange weights give
+            return None
         rows = watcher.collected()
         return None if rows is None else rows[0]
 
