@@ -59,6 +59,6 @@ class Reader(pl.LightningModule):
 
 
 if __name__ == "__main__":
-    budget = {"losses": ["mse", "mae"], "trials": 10, "seeds": 1, "confirm_seeds": 2, "epochs": 4}
+    budget = {"losses": ["mse", "mae"], "trials": 10, "seeds": 1, "confirm_seeds": 5, "epochs": 8}
     result = lossearch.search(module=Reader, datamodule=Waves, task="regression", metric="mae", **budget)
     print(*result.verdict.sentences, sep="\n")

@@ -58,6 +58,6 @@ class Reader(pl.LightningModule):
 
 
 if __name__ == "__main__":
-    trainer = pl.Trainer(max_epochs=4, accelerator="cpu", logger=False, enable_checkpointing=False)
+    trainer = pl.Trainer(max_epochs=8, accelerator="cpu", logger=False, enable_checkpointing=False)
     trainer.fit(Reader(nn.MSELoss(), learning_rate=1e-2), datamodule=Waves())
     trainer.test(datamodule=Waves())

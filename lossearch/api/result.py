@@ -79,7 +79,10 @@ class Result:
 
     @cached_property
     def verdict(self) -> Verdict | None:
-        """What may be said of the pairs; None where they were not confirmed, or may not be compared."""
+        """What may be said of the pairs; None where they were not confirmed, or may not be compared.
+
+        Its sentences are all that the terminal says of the study, and the report at its top.
+        """
         found = read_verdict(self.folder)
         return None if found is None else answer.whole(self, found)
 
