@@ -88,8 +88,8 @@ def search(
         X: inputs, one row a sample: array, tensor, sparse matrix, lists, or a table of pandas or another library that
             exports Arrow; images as (N, C, H, W).
         y: targets: classes of any type, or real numbers (N,) or (N, T).
-        data: a built-in data set, a CSV or Parquet file, or "openml:ID", instead of X and y; or, read batch
-            by batch, a Lightning data module, or torch data sets of the training, validation and test part.
+        data: a built-in data set, a CSV or Parquet file, a directory of images with one directory a class, or
+            "openml:ID", instead of X and y; or, read batch by batch, a Lightning data module, or torch data sets of the training, validation and test part.
         metric: what judges: a name of ``lossearch.metrics.registry.METRICS``, or a metric of your own: declared, a function
             ``f(y_true, y_pred)``, "module:function" or a torchmetrics object; ``(f, "maximize")`` says which way it is
             better. Of two, as in

@@ -103,7 +103,7 @@ def load_config(path: str | Path) -> StudyConfig:
     if config.records.name is None:
         values["records.name"] = name_of(path.stem.replace(":", "-"))
     data = Path(config.task.data or "")
-    if data.suffix in (".csv", ".parquet") and not data.is_absolute() and (path.parent / data).is_file():
+    if _is_path(config.task.data or "") and not data.is_absolute() and (path.parent / data).exists():
         values["task.data"] = str(path.parent / data)
     return with_values(config, _code_beside(config, path.parent) | values)
 
@@ -119,6 +119,11 @@ def _code_beside(config: StudyConfig, folder: Path) -> dict[str, Any]:
             if there != tuple(names):
                 found[key.path] = there[0] if isinstance(given, str) else there
     return found
+
+
+def _is_path(data: str) -> bool:
+    """Return whether data are named as a file or a directory is, and not as a built-in problem or a function."""
+    return ":" not in data and ("/" in data or bool(Path(data).suffix))
 
 
 def _is_data(name: str) -> bool:

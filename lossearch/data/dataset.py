@@ -46,7 +46,8 @@ class Dataset:
     memory does not hold them. ``y`` is (N,) numbers or
     names, or (N, T) numbers. ``parts`` names the rows of parts that were given. ``classes`` are class
     names in the order of the sorted values of y, where the source has them. ``readings`` say how the columns
-    of a table were read; ``categorical`` says that text in y is names, whatever it looks like. ``sample_weight`` is what
+    of a table were read; ``categorical`` says that text in y is names, whatever it looks like, and that numbers with ``classes``
+    are no amounts. ``sample_weight`` is what
     each row weighs in the loss, (N,) numbers from 0 up; None where all weigh the same.
     """
 

@@ -16,8 +16,9 @@ from sklearn.datasets import fetch_openml
 from lossearch._imports import is_reference, load_function
 from lossearch._registry import did_you_mean, unknown_name
 from lossearch.data import csv, parquet
-from lossearch.data.builtin import read_problem
+from lossearch.data.builtin import PROBLEMS, read_problem
 from lossearch.data.dataset import STREAM_BYTES, Dataset, from_arrays, from_frame
+from lossearch.data.folders import from_folder
 from lossearch.data.rows import HeldRows, RowSource
 from lossearch.data.torch_datasets import from_torch, is_torch
 from lossearch.errors import InputError, LossearchError, refuse
@@ -41,10 +42,10 @@ def read_data(
     """Return the data set that ``spec`` names.
 
     Args:
-        spec: a built-in problem ("circles"), a path ending in .csv, .tsv or .parquet, "openml:554", or
-            "module:function" giving (X, y), a DataFrame, torch data sets or a Lightning data module.
+        spec: a built-in problem ("circles"), a path ending in .csv, .tsv or .parquet, a directory of images,
+            "openml:554", or "module:function" giving (X, y), a DataFrame, torch data sets or a Lightning data module.
         target: the target's column, for tables.
-        options: arguments of a built-in problem, of OpenML or of the user's function.
+        options: arguments of a built-in problem, of a directory of images, of OpenML or of the user's function.
         groups: the column of groups, for tables.
         time: the column of time, for tables.
         sample_weight: the column of what rows weigh, for tables.
@@ -57,6 +58,9 @@ def read_data(
     roles: dict[str, Any] = {
         "target": target, "groups": groups, "time": time, "sample_weight": sample_weight,
     }  # fmt: skip
+    if _is_folder_name(spec):
+        _refuse_columns(f"Directory {spec!r}", roles)
+        return from_folder(Path(spec), options, stream=stream)
     if _is_file_name(spec):
         refuse([f"{spec}: a file takes no data_options; got {', '.join(options)}."] if options else [])
         return _streamed(_read_file(Path(spec), roles, stream), stream)
@@ -64,8 +68,7 @@ def read_data(
         return _streamed(_read_openml(spec, options, roles), stream)
     if ":" in spec or is_reference(spec):
         return _streamed(_call_function(spec, options, roles, stream), stream)
-    named = [role for role, column in roles.items() if column is not None]
-    refuse([f"Built-in data {spec!r} takes no {role}: that names a column of a table." for role in named])
+    _refuse_columns(f"Built-in data {spec!r}", roles)
     return _streamed(read_problem(spec, options), stream)
 
 
@@ -100,6 +103,15 @@ def _streamed(dataset: Dataset, stream: bool | None) -> Dataset:
     return dataset
 
 
+def _refuse_columns(what: str, roles: Mapping[str, Any]) -> None:
+    named = [role for role, column in roles.items() if column is not None]
+    refuse([f"{what} takes no {role}: that names a column of a table." for role in named])
+
+
+def _is_folder_name(spec: str) -> bool:
+    return Path(spec).is_dir() and spec not in PROBLEMS
+
+
 def _is_file_name(spec: str) -> bool:
     return spec.lower().endswith(SUFFIXES) or (":" not in spec and ("/" in spec or Path(spec).is_file()))
 
@@ -125,6 +137,9 @@ def _missing_file(path: Path) -> InputError:
     folder = path.parent
     if not folder.is_dir():
         return InputError(f"There is no file {path}: the folder {folder} does not exist.")
+    if not path.suffix:
+        found = [p.name for p in folder.iterdir() if p.is_dir()]
+        return InputError(f"There is no file or directory {path}.{did_you_mean(path.name, found)}")
     data = [p.name for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES)]
     return InputError(f"There is no file {path}.{did_you_mean(path.name, data)}")
 

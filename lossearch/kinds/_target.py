@@ -190,7 +190,7 @@ def read_target(
         y: (N,) numbers or names, or (N, T) numbers, without missing values.
         kind: the kind asked for; None infers it.
         names: class names in the order of the sorted values, where the data set has them.
-        categorical: whether text is names, whatever it looks like.
+        categorical: whether text is names, whatever it looks like, and so are numbers that have ``names``.
 
     Raises:
         UnknownNameError: there is no such kind.
@@ -198,7 +198,7 @@ def read_target(
     """
     given, note = _as_numbers(y, kind, categorical=categorical)
     if kind is None:
-        kind, reason = infer_kind(given)
+        kind, reason = infer_kind(_named(given, names) if categorical else given)
     else:
         why_not = KINDS[kind].misfit(given)
         if why_not:
@@ -209,6 +209,12 @@ def read_target(
         reason = f"{kind}: as asked"
     found = KINDS[kind].read(given, names)
     return Target(kind, given, found.y, found.classes, found.n_out, reason + found.note + note)
+
+
+def _named(y: Array, names: Sequence[str]) -> Array:
+    """Return the names that values stand for, in their order, where there is one for each."""
+    values, codes = np.unique(y, return_inverse=True)
+    return np.array(names, dtype=object)[codes] if y.ndim == 1 and len(names) == len(values) else y
 
 
 def _as_numbers(y: Array, kind: str | None, *, categorical: bool) -> tuple[Array, str]:

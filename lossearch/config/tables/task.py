@@ -58,11 +58,15 @@ class TaskTable(Table):
 
     data: Annotated[
         FilePath | None,
-        Option("CSV or Parquet file, built-in name, openml:ID or module:function.", "DATA", code=True),
+        Option(
+            "CSV or Parquet file, directory of images, built-in name, openml:ID or module:function.",
+            "DATA",
+            code=True,
+        ),
     ] = None
-    data_options: Annotated[Options, Option("Arguments of a built-in problem or of module:function.")] = (
-        Field(default_factory=dict)
-    )
+    data_options: Annotated[
+        Options, Option("Arguments of a built-in problem or of module:function; image_size of images.")
+    ] = Field(default_factory=dict)
     target: Annotated[Text | None, Option("Column to predict.", "COLUMN")] = None
     kind: Annotated[
         KindName | None,
