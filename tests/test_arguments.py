@@ -452,7 +452,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "hidden text": ({"hidden": "wide"}, "hidden"),
     "task unknown": ({"task": "binari"}, "binary"),
     # torch data
-    "data a table": ({**NONE, "data": FRAME}, "data is a DataFrame"),
+    "data a table": ({**NONE, "data": FRAME}, "say which column is the target"),
     "data arrays": ({**NONE, "data": (X, Y)}, "data is a tuple"),
     "data a number": ({**NONE, "data": 5}, "data is a int"),
     "data a loader": ({**NONE, "data": DataLoader(ROWS)}, "data is a DataLoader"),

@@ -413,7 +413,7 @@ def test_functions_give_arrays_or_tables(tmp_path: Path, monkeypatch: pytest.Mon
         (
             "shop_data:wrong",
             {},
-            "data 'shop_data:wrong' gave int; it must give (X, y), a DataFrame, torch data sets or a Lightning data module.",
+            "data 'shop_data:wrong' gave int; it must give (X, y), a DataFrame, a Hugging Face data set, torch data sets or a Lightning data module.",
         ),
         ("shop_data:broken", {}, "data 'shop_data:broken' failed: OSError: no disk"),
         ("shop_data:number", {}, "data 'shop_data:number' is a int, not a function."),
@@ -425,7 +425,7 @@ def test_functions_give_arrays_or_tables(tmp_path: Path, monkeypatch: pytest.Mon
         (
             "shop_data:arrays",
             {"target": "y"},
-            "data 'shop_data:arrays' gives no DataFrame, so it takes no target.",
+            ("data 'shop_data:arrays' gives no table, and takes no target: that names a column of a table."),
         ),
         (
             "no_such_shop:table",

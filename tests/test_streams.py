@@ -442,7 +442,10 @@ def test_streams_can_be_read_into_memory_instead(tmp_path) -> None:
     [
         (
             [1, 2],
-            "data is a list; give a name or a path, torch data sets, a Lightning data module, or arrays as X and y.",
+            (
+                "data is a list; give a name or a path, a table, a Hugging Face data set, torch data sets, a Lightning data "
+                "module, or arrays as X and y."
+            ),
         ),
         ({"train": Rows(), "dev": Rows()}, "mine gives a part 'dev'; parts are train, validation, test."),
         ({"validation": Rows()}, "mine has no training part; it gives validation."),

@@ -22,7 +22,8 @@ from lossearch.api.components import loss_name, losses_of, metrics_of
 from lossearch.api.result import Result
 from lossearch.api.run_study import run
 from lossearch.config import KEYS, SearchOptions, make_config, tables_of
-from lossearch.data.sources import as_dataset, from_arrays
+from lossearch.data.objects import as_dataset, is_data
+from lossearch.data.sources import from_arrays
 from lossearch.errors import InputError, refuse
 from lossearch.losses import Loss
 from lossearch.study.own_sampler import sampler_of
@@ -89,7 +90,8 @@ def search(
             exports Arrow; images as (N, C, H, W).
         y: targets: classes of any type, or real numbers (N,) or (N, T).
         data: a built-in data set, a CSV or Parquet file, a directory of images with one directory a class, or
-            "openml:ID", instead of X and y; or, read batch by batch, a Lightning data module, or torch data sets of the training, validation and test part.
+            "openml:ID", instead of X and y; a table or a Hugging Face data set, with the name of its ``target``; or, read
+            batch by batch, a Lightning data module, or torch data sets of the training, validation and test part.
         metric: what judges: a name of ``lossearch.metrics.registry.METRICS``, or a metric of your own: declared, a function
             ``f(y_true, y_pred)``, "module:function" or a torchmetrics object; ``(f, "maximize")`` says which way it is
             better. Of two, as in
@@ -164,6 +166,8 @@ def search(
             }
         )
     )
+    if X is not None and y is None and data is None and is_data(X):
+        data, X = X, None  # noqa: N806 - it holds the targets too
     if (X is None) != (y is None):
         raise InputError(f"Give both X and y; got {'y' if X is None else 'X'} alone.")
     if X is not None and data is not None:
@@ -172,15 +176,21 @@ def search(
         _refuse_rows({"validation": validation_rows, "test": test_rows})
         of_rows = {"groups": groups, "time": time, "sample_weight": sample_weight}
         _refuse_rows({k: v for k, v in of_rows.items() if not isinstance(v, str)})
-        if isinstance(sample_weight, str) and not (data is None or isinstance(data, str)):
-            raise InputError(
-                f"sample_weight is {sample_weight!r}, a column; this data has no columns of names. Give rows as X and y, "
-                "with one number a row, or a table."
-            )
     else:
         refuse(goes_with_data(others, ("target", "data_options")))
-    stream = config.task.stream
-    dataset = None if data is None or isinstance(data, str) else as_dataset(data, config.name, stream=stream)
+    task, stream = config.task, config.task.stream
+    dataset = None
+    if not (data is None or isinstance(data, str)):
+        dataset = as_dataset(
+            data,
+            config.name,
+            target=task.target,
+            groups=task.groups,
+            time=task.time,
+            sample_weight=task.sample_weight,
+            options=task.data_options,
+            stream=stream,
+        )
     if X is not None:
         dataset = from_arrays(
             X,

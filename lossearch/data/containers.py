@@ -40,6 +40,8 @@ def plain(values: Any, name: str = "X") -> Any:
     Raises:
         InputError: it cannot be read as rows; the message says what to give.
     """
+    if _is_lazy(values):
+        return plain(readable(values.collect, name, values), name)
     if hasattr(values, "__arrow_c_stream__"):
         return _of_arrow(values, name)
     if hasattr(values, "__dataframe__"):
@@ -50,6 +52,19 @@ def plain(values: Any, name: str = "X") -> Any:
     return (
         readable(lambda: np.asarray(values, dtype=object), name, values) if array.dtype.kind == "U" else array
     )
+
+
+def is_table(values: Any) -> bool:
+    """Return whether this is a table, with columns by name, of any library."""
+    exported = hasattr(values, "__arrow_c_stream__") or hasattr(values, "__dataframe__") or _is_lazy(values)
+    return isinstance(values, pd.DataFrame) or (
+        exported and (hasattr(values, "columns") or hasattr(values, "schema"))
+    )
+
+
+def _is_lazy(values: Any) -> bool:
+    """Return whether this is a query of polars, or of a library like it, that gives a table once it is collected."""
+    return callable(getattr(values, "collect", None)) and callable(getattr(values, "collect_schema", None))
 
 
 def readable(read: Callable[[], T], name: str, values: Any) -> T:

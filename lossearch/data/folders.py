@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from lossearch._text import listed
-from lossearch.data.dataset import Dataset, digest
-from lossearch.data.images import Picture, held_or_streamed, image_rows
+from lossearch.data.dataset import Dataset
+from lossearch.data.images import Picture, image_rows, with_images
 from lossearch.data.splits import ROLES
 from lossearch.errors import InputError, refuse
 
@@ -139,6 +139,8 @@ def from_folder(root: Path, options: Mapping[str, Any], *, stream: bool | None =
     rows, notes = image_rows(FolderAlbum(root, files), options)
     place = {path: i for i, path in enumerate(files)}
     parts = {part: np.sort([place[path] for path, _ in own]) for part, own in named.items()}
+    left_out = [*_empty(root, named), *found.left_out()]
+    on_files = (f"left out: {listed(left_out)}",) if left_out else ()
     dataset = Dataset(
         name=root.name or str(root),
         x=rows,
@@ -147,11 +149,9 @@ def from_folder(root: Path, options: Mapping[str, Any], *, stream: bool | None =
         classes=tuple(map(str, classes)),
         parts=parts if len(parts) > 1 else None,
         categorical=True,
+        notes=(*notes, *on_files),
     )
-    x, on_memory = held_or_streamed(rows, stream)
-    left_out = [*_empty(root, named), *found.left_out()]
-    on_files = (f"left out: {listed(left_out)}",) if left_out else ()
-    return replace(dataset, x=x, digest=digest(dataset), notes=(*notes, *on_memory, *on_files))
+    return with_images(dataset, rows, stream)
 
 
 def _parts(root: Path, found: _Found) -> dict[str, list[tuple[str, str]]]:

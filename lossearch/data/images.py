@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lossearch._registry import unknown_name
 from lossearch._text import listed, size
-from lossearch.data.dataset import STREAM_BYTES
+from lossearch.data.dataset import STREAM_BYTES, Dataset, digest
 from lossearch.data.rows import PIECE_BYTES, Array, Draw, Features, Ids, Piece, in_pieces
 from lossearch.errors import InputError, refuse
 
@@ -265,27 +265,34 @@ def _asked_size(asked: Any) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
 
 
-def held_or_streamed(rows: ImageRows, stream: bool | None) -> tuple[ImageRows | Array, tuple[str, ...]]:
-    """Return images as one array where they are to be held, and else as a source; and a note on how many bytes they take.
+def with_images(dataset: Dataset, rows: ImageRows, stream: bool | None) -> Dataset:
+    """Return a data set with images as one array where they are to be held, and else as a source; each is decoded once.
 
     Args:
-        rows: the images, each of which is decoded here once.
+        dataset: all else.
+        rows: the images.
         stream: whether they are read batch by batch; None does so where network inputs would take more than
             ``STREAM_BYTES``.
 
     Raises:
         InputError: images cannot be read, or memory does not hold what is to be held.
     """
+    hashed = digest(replace(dataset, x=rows))
+    x, note = _held_or_streamed(rows, stream)
+    return replace(dataset, x=x, digest=hashed, notes=(*dataset.notes, note))
+
+
+def _held_or_streamed(rows: ImageRows, stream: bool | None) -> tuple[ImageRows | Array, str]:
     held = len(rows) * rows.form.nbytes
     inputs = held * _INPUT_BYTES
     if inputs > STREAM_BYTES if stream is None else stream:
         note = f"images are decoded batch by batch: held, they would take {size(inputs)} as network inputs"
-        return rows.checked(), (note,)
+        return rows.checked(), note
     needed, free = held + inputs, psutil.virtual_memory().available
     if needed > free:
         raise InputError(
             f"{len(rows)} images of {rows.form.words()} take {size(needed)}, as they are and as network inputs, and "
             f"{size(free)} of memory are free: ask for a smaller image_size in data_options, or leave out stream = false."
         )
-    found = rows.read(np.arange(len(rows)))
-    return np.asarray(found), (f"images are held in {size(held)}, and in {size(inputs)} as network inputs",)
+    found = np.asarray(rows.read(np.arange(len(rows))))
+    return found, f"images are held in {size(held)}, and in {size(inputs)} as network inputs"

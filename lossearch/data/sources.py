@@ -5,11 +5,9 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.datasets import fetch_openml
 
@@ -19,8 +17,7 @@ from lossearch.data import csv, parquet
 from lossearch.data.builtin import PROBLEMS, read_problem
 from lossearch.data.dataset import STREAM_BYTES, Dataset, from_arrays, from_frame
 from lossearch.data.folders import from_folder
-from lossearch.data.rows import HeldRows, RowSource
-from lossearch.data.torch_datasets import from_torch, is_torch
+from lossearch.data.objects import as_dataset, from_object, streamed
 from lossearch.errors import InputError, LossearchError, refuse
 
 __all__ = ["Dataset", "as_dataset", "from_arrays", "from_frame", "read_data"]
@@ -63,44 +60,13 @@ def read_data(
         return from_folder(Path(spec), options, stream=stream)
     if _is_file_name(spec):
         refuse([f"{spec}: a file takes no data_options; got {', '.join(options)}."] if options else [])
-        return _streamed(_read_file(Path(spec), roles, stream), stream)
+        return streamed(_read_file(Path(spec), roles, stream), stream)
     if spec.startswith(OPENML):
-        return _streamed(_read_openml(spec, options, roles), stream)
+        return streamed(_read_openml(spec, options, roles), stream)
     if ":" in spec or is_reference(spec):
-        return _streamed(_call_function(spec, options, roles, stream), stream)
+        return streamed(_call_function(spec, options, roles, stream), stream)
     _refuse_columns(f"Built-in data {spec!r}", roles)
-    return _streamed(read_problem(spec, options), stream)
-
-
-def as_dataset(data: Any, name: str = "data", *, stream: bool | None = None) -> Dataset:
-    """Return the data set that an object is, or that it gives.
-
-    Args:
-        data: a :class:`Dataset`; a torch data set, or those of the training, validation and test part; or a
-            Lightning data module.
-        name: what to call it.
-        stream: False reads it all into memory.
-
-    Raises:
-        InputError: it is something else.
-    """
-    if isinstance(data, Dataset):
-        return _streamed(data, stream)
-    if is_torch(data):
-        return _streamed(from_torch(data, name=name), stream)
-    raise InputError(
-        f"data is a {type(data).__name__}; give a name or a path, torch data sets, a Lightning data module, or "
-        "arrays as X and y."
-    )
-
-
-def _streamed(dataset: Dataset, stream: bool | None) -> Dataset:
-    """Return a data set whose features are read or held, as was asked."""
-    if stream and not isinstance(dataset.x, RowSource):
-        return replace(dataset, x=HeldRows(dataset.x))
-    if stream is False and isinstance(dataset.x, RowSource):
-        return replace(dataset, x=dataset.x.read(np.arange(len(dataset))))
-    return dataset
+    return streamed(read_problem(spec, options), stream)
 
 
 def _refuse_columns(what: str, roles: Mapping[str, Any]) -> None:
@@ -178,17 +144,13 @@ def _call_function(
     except (Exception, SystemExit) as error:
         raise InputError(f"data {spec!r} failed: {type(error).__name__}: {error}") from error
     name = spec.rpartition(":")[2]
-    if isinstance(found, Dataset):
-        return found
-    if isinstance(found, pd.DataFrame):
-        return from_frame(found, name=name, **roles)
-    named = [role for role, column in roles.items() if column is not None]
-    refuse([f"data {spec!r} gives no DataFrame, so it takes no {role}." for role in named])
-    if is_torch(found):
-        return from_torch(found, name=name)
+    named = from_object(found, name, **roles, stream=stream)
+    if named is not None:
+        return named
+    _refuse_columns(f"data {spec!r} gives no table, and", roles)
     if isinstance(found, tuple) and len(found) == 2:
         return from_arrays(found[0], found[1], name=name, stream=stream)
     raise InputError(
-        f"data {spec!r} gave {type(found).__name__}; it must give (X, y), a DataFrame, torch data sets or a "
-        "Lightning data module."
+        f"data {spec!r} gave {type(found).__name__}; it must give (X, y), a DataFrame, a Hugging Face data set, torch data "
+        "sets or a Lightning data module."
     )

@@ -1,0 +1,1 @@
+"""Hugging Face data sets: features by their declared types, class names, splits."""
