@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from io import BytesIO
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -265,7 +264,7 @@ def test_a_target_must_be_named() -> None:
 
 
 def test_data_that_memory_does_not_hold_are_refused(monkeypatch) -> None:
-    monkeypatch.setattr(columns.psutil, "virtual_memory", lambda: SimpleNamespace(available=600))
+    monkeypatch.setattr(columns, "free_memory", lambda: 600)
     found = message(rows())
     assert "data takes 1." in found
     assert "600 bytes are free: give fewer columns" in found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -307,7 +306,7 @@ def test_images_are_streamed_where_they_would_not_fit(tmp_path, monkeypatch) -> 
 
 def test_images_that_memory_does_not_hold_are_refused(tmp_path, monkeypatch) -> None:
     root = folder(tmp_path)
-    monkeypatch.setattr(images.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    monkeypatch.setattr(images, "free_memory", lambda: 1000)
     assert message(root) == (
         "24 images of 9 x 7, RGB take 22 KiB, as they are and as network inputs, and 1000 bytes of memory are free: ask "
         "for a smaller image_size in data_options, or leave out stream = false."

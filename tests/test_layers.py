@@ -23,6 +23,7 @@ LAYERS = (
         "_class_axis",
         "_epochs",
         "_json",
+        "_memory",
         "_text",
         "_moments",
         "_imports",

@@ -320,12 +320,12 @@ def test_a_task_whose_dry_run_fails_is_cut_as_usual():
 
 
 def test_the_share_of_free_memory_heeds_a_container(monkeypatch, tmp_path):
-    from lossearch.training.population import memory
+    from lossearch import _memory
 
     cpu = torch.device("cpu")
     free = available(cpu)
     assert 0 < free <= 0.5 * 2**50
-    monkeypatch.setattr(memory, "_GROUP", tmp_path)
+    monkeypatch.setattr(_memory, "_GROUP", tmp_path)
     (tmp_path / "memory.max").write_text("1000000\n")
     (tmp_path / "memory.current").write_text("200000\n")
     assert available(cpu) == 400000

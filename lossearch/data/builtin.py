@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 from sklearn import datasets
 from sklearn.utils import Bunch
 
+from lossearch._memory import free_memory
 from lossearch._registry import Registry, unknown_name
 from lossearch._text import size
 from lossearch.data.dataset import Dataset, from_arrays
@@ -136,7 +136,7 @@ def _refuse_too_large(problem: Problem, options: Mapping[str, Any]) -> None:
     drawn = {p.name: p.default for p in inspect.signature(problem.make).parameters.values()}
     drawn |= {**problem.defaults, **options}
     counts = sorted(v for k, v in drawn.items() if k in _COUNTS and isinstance(v, int) and v > 0)
-    needed, free = 4 * 8 * math.prod(counts[-2:]), psutil.virtual_memory().available
+    needed, free = 4 * 8 * math.prod(counts[-2:]), free_memory()
     if needed > free:
         raise InputError(
             f"Data {problem.name!r} with options {dict(options)} would take {size(needed)} or more, and {size(free)} "

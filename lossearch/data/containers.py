@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-import psutil
 import pyarrow as pa
 import pyarrow.interchange
 import torch
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch.utils.data import DataLoader, Dataset
 
+from lossearch._memory import free_memory
 from lossearch._text import size
 from lossearch.data.dates import from_arrow
 from lossearch.errors import InputError
@@ -146,7 +146,7 @@ def _(values: Any, name: str = "X") -> Array:  # noqa: ARG001
 @plain.register(sparse.dok_array)  # which is a dict too
 @plain.register(sparse.dok_matrix)
 def _(values: Any, name: str = "X") -> Array:
-    needed, free = int(np.prod(values.shape)) * values.dtype.itemsize, psutil.virtual_memory().available
+    needed, free = int(np.prod(values.shape)) * values.dtype.itemsize, free_memory()
     if needed > free:
         raise InputError(
             f"{name} is a sparse matrix of shape {values.shape}, which takes {size(needed)} when it is filled in, "

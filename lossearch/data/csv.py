@@ -14,9 +14,12 @@ from typing import Any
 
 import pandas as pd
 
+from lossearch._memory import free_memory
 from lossearch._notation import notation_of
 from lossearch._numerals import IDENTIFIER
+from lossearch._text import size
 from lossearch.data.columns import duplicates
+from lossearch.data.dataset import PEAK
 from lossearch.errors import InputError
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -45,11 +48,15 @@ def read_csv(path: Path, target: str | None = None) -> tuple[pd.DataFrame, tuple
         raise
     except pd.errors.EmptyDataError as error:
         raise InputError(f"{path.name} is empty.") from error
+    except MemoryError as error:
+        raise _too_large(path, "more memory than there is", None) from error
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path.name} is not UTF-8 text (it holds the byte {error.object[error.start]:#04x}): save it as UTF-8."
         ) from error
     except pd.errors.ParserError as error:
+        if "out of memory" in str(error):  # which pandas tells as if it were the table's fault
+            raise _too_large(path, "more memory than there is", None) from error
         raise InputError(f"{path.name} is not a regular table: {str(error).strip()}.") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path.name} cannot be read: {str(error).strip()}") from error
@@ -73,12 +80,53 @@ def _read(path: Path, target: str | None) -> tuple[pd.DataFrame, tuple[str, ...]
         raise InputError(
             f"{path.name}: rows have more cells than the {len(header)} column names of the first line."
         )
+    _refuse_too_large(path, top)
     frame = _table(path, top, low_memory=False)
     frame.columns = pd.Index(header)
     if len(frame) and all((frame[name].astype(str) == name).any() for name in header):
         raise _no_header(path, header)  # every cell of the first line also stands below it
     divided = f"{path.name}: columns are divided by {DELIMITERS.get(delimiter, repr(delimiter))}"
     return _as_written(path, top, frame), () if delimiter == "," else (divided,)
+
+
+def _refuse_too_large(path: Path, top: _Top) -> None:
+    """Refuse a file whose table memory does not hold, as the lines at its top say.
+
+    Raises:
+        InputError: it does not.
+    """
+    with _opened(path) as file:
+        file.seek(top.start)
+        lines = file.read(TOP_BYTES)
+        raw: Any = getattr(file, "fileobj", None)
+        packed = 1.0 if raw is None else raw.tell() / max(1, file.tell())
+    if len(lines) < TOP_BYTES:
+        return
+    known = lines[: lines.rindex(b"\n") + 1] if b"\n" in lines else lines
+    try:
+        held = (
+            pd.read_csv(io.BytesIO(known), sep=top.delimiter, skipinitialspace=True)
+            .memory_usage(deep=True)
+            .sum()
+        )
+    except (ValueError, UnicodeDecodeError):  # reading it all tells what is wrong
+        return
+    needed = PEAK * path.stat().st_size / packed * held / len(known)
+    if needed > (free := free_memory()):
+        raise _too_large(path, f"about {size(needed)} of memory, and {size(free)} are free", top.delimiter)
+
+
+def _too_large(path: Path, takes: str, delimiter: str | None) -> InputError:
+    """Return what to do with a file that memory does not hold."""
+    stem = path.name.lower().removesuffix(".gz").removesuffix(".csv").removesuffix(".tsv")
+    parquet = path.with_name(f"{path.name[: len(stem)]}.parquet")
+    divided = "" if delimiter in {",", None} else f", c.ParseOptions(delimiter={delimiter!r})"
+    options = f"c.ReadOptions(block_size=2**26){divided}"
+    return InputError(
+        f"{path.name} takes {takes}: give some of its rows, or write it as Parquet, which is read batch by batch:\n"
+        f'python -c "import pyarrow.csv as c, pyarrow.parquet as p; r = c.open_csv({str(path)!r}, {options}); '
+        f'w = p.ParquetWriter({str(parquet)!r}, r.schema); [w.write_batch(b) for b in r]; w.close()"'
+    )
 
 
 def _table(path: Path, top: _Top, **options: Any) -> pd.DataFrame:

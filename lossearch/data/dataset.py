@@ -36,6 +36,8 @@ from lossearch.errors import InputError
 
 STREAM_BYTES = 2**30
 """Bytes of features above which a file is read in pieces without being asked."""
+PEAK = 5
+"""Times the bytes of a table that its cleaned columns, and the inputs made of them, take at most (measured)."""
 
 
 @dataclass(frozen=True, eq=False)

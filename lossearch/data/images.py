@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import psutil
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from lossearch._memory import free_memory
 from lossearch._registry import unknown_name
 from lossearch._text import listed, size
 from lossearch.data.dataset import STREAM_BYTES, Dataset, digest
@@ -288,7 +288,7 @@ def _held_or_streamed(rows: ImageRows, stream: bool | None) -> tuple[ImageRows |
     if inputs > STREAM_BYTES if stream is None else stream:
         note = f"images are decoded batch by batch: held, they would take {size(inputs)} as network inputs"
         return rows.checked(), note
-    needed, free = held + inputs, psutil.virtual_memory().available
+    needed, free = held + inputs, free_memory()
     if needed > free:
         raise InputError(
             f"{len(rows)} images of {rows.form.words()} take {size(needed)}, as they are and as network inputs, and "

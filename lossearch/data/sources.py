@@ -12,10 +12,12 @@ import pandas as pd
 from sklearn.datasets import fetch_openml
 
 from lossearch._imports import is_reference, load_function
+from lossearch._memory import free_memory
 from lossearch._registry import did_you_mean, unknown_name
+from lossearch._text import size
 from lossearch.data import csv, parquet
 from lossearch.data.builtin import PROBLEMS, read_problem
-from lossearch.data.dataset import STREAM_BYTES, Dataset, from_arrays, from_frame
+from lossearch.data.dataset import PEAK, STREAM_BYTES, Dataset, from_arrays, from_frame
 from lossearch.data.folders import from_folder
 from lossearch.data.objects import as_dataset, from_object, streamed
 from lossearch.errors import InputError, LossearchError, refuse
@@ -87,8 +89,14 @@ def _read_file(path: Path, roles: Mapping[str, Any], stream: bool | None) -> Dat
         raise _missing_file(path)
     notes: tuple[str, ...] = ()
     if path.name.lower().endswith(parquet.SUFFIXES):
-        if parquet.data_bytes(path) > STREAM_BYTES if stream is None else stream:
+        held, free = parquet.data_bytes(path), free_memory()
+        if stream or (stream is None and (held > STREAM_BYTES or PEAK * held > free)):
             return parquet.from_parquet(path, **roles)
+        if PEAK * held > free:
+            raise InputError(
+                f"{path.name} takes about {size(PEAK * held)} of memory where it is held, and {size(free)} are free: leave "
+                "out stream = false, and it is read batch by batch."
+            )
         frame = parquet.read_table(path)
     elif path.name.lower().endswith(csv.SUFFIXES):
         frame, notes = csv.read_csv(path, roles["target"])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import psutil
 import torch
 from torch import Tensor, nn
 
+from lossearch._memory import free_memory
 from lossearch._random import isolated
 from lossearch._text import size
 from lossearch.errors import InputError, LossearchError
@@ -34,7 +34,7 @@ def _refuse_too_large(build: Network, n_out: int) -> None:
     """Refuse a built-in network whose weights are more than the memory that is free."""
     with torch.device("meta"):
         weights = build(n_out).parameters() if isinstance(build.factory, BuiltIn) else ()
-    needed, free = sum(p.numel() * p.element_size() for p in weights), psutil.virtual_memory().available
+    needed, free = sum(p.numel() * p.element_size() for p in weights), free_memory()
     if needed > free:
         raise InputError(
             f"Model {build.name} has weights of {size(needed)}, and {size(free)} of memory are free. "

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lossearch._memory import free_memory
 from lossearch._text import listed, size
 from lossearch.data.arrays import features
 from lossearch.data.columns import Cleaned
@@ -61,7 +61,7 @@ def refuse_too_large(sets: Sequence[Any], name: str) -> None:
     """
     # a data set of chosen rows has the table of all
     needed = sum(d.data.nbytes * len(d) / max(1, d.data.num_rows) for d in sets)
-    free = psutil.virtual_memory().available
+    free = free_memory()
     if needed > free:
         rows = int(sum(map(len, sets)) * free / needed / 2)
         raise InputError(

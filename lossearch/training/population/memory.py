@@ -9,15 +9,14 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from lossearch._memory import free_memory
 from lossearch._random import stream
 from lossearch.pairs.behaviour import MEASURES
 from lossearch.space import Point
@@ -39,7 +38,6 @@ BLOCKS = 4
 """Blocks kept at once: the usual and the last one of each part."""
 ROWS = 32
 """Rows by which scoring is measured."""
-_GROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -231,13 +229,4 @@ def available(device: torch.device) -> int:
     """Return the bytes a study may take unless said otherwise: a share of what is free on a device."""
     if device.type == "cuda":
         return int(CUDA_SHARE * torch.cuda.mem_get_info(device)[0])
-    return int(SHARE * min(psutil.virtual_memory().available, _left_to_group()))
-
-
-def _left_to_group() -> float:
-    """Return the bytes that a container's limit leaves, where there is one."""
-    try:
-        most, used = (int((_GROUP / name).read_text()) for name in ("memory.max", "memory.current"))
-    except (OSError, ValueError):
-        return float("inf")
-    return max(0, most - used)
+    return int(SHARE * free_memory())
