@@ -20,7 +20,7 @@ from contracts.problems import NETWORKS, replicate, space_of
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset, WeightedRandomSampler
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from torch.utils.data import Dataset as TorchDataset
 
 from lossearch._random import seeded_build, stream
@@ -409,13 +409,6 @@ def test_the_collate_function_of_a_loader_is_used() -> None:
 
     (part, *_) = epoch(plainly(as_dataset(Module(collate_fn=doubled))))
     np.testing.assert_array_equal(part.x.numpy(), 2 * X[part.rows])
-
-
-def test_a_sampler_that_is_not_used_is_told() -> None:
-    sampler = WeightedRandomSampler([1.0] * 200, 200)
-    notes = as_dataset(Module(shuffle=False, sampler=sampler), "mine").notes
-    assert "mine (train): the loader's own sampler is not used; every row is read once an epoch" in notes
-    assert not any("sampler" in n for n in as_dataset(Module()).notes)
 
 
 def test_batches_of_an_iterable_are_taken_as_they_are() -> None:
