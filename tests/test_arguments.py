@@ -25,7 +25,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import lossearch
-from lossearch.data.dataset import from_arrays
+from lossearch.data.in_memory import from_arrays
 from lossearch.errors import InputError
 from lossearch.records.store import Store
 from lossearch.study.progress import Listener

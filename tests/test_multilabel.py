@@ -9,7 +9,7 @@ import torch
 from sklearn.datasets import make_multilabel_classification
 
 import lossearch
-from lossearch.data.dataset import from_frame
+from lossearch.data.in_memory import from_frame
 from lossearch.errors import InputError
 from lossearch.kinds import TargetFacts, infer_kind, read_target
 from lossearch.losses import ACTIVATIONS, losses_for

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from torch.utils.data import Dataset as TorchDataset
 
 from lossearch._random import seeded_build, stream
-from lossearch.data import dataset as datasets
+from lossearch.data import in_memory as datasets
 from lossearch.data.parquet import from_parquet
 from lossearch.data.rows import ConcatRows, HeldRows
 from lossearch.data.sources import Dataset, as_dataset, from_arrays, read_data

@@ -32,7 +32,13 @@ def rows_of(values: Any, name: str) -> tuple[Any, Any] | None:
     if isinstance(values, (tuple, list)) and len(values) == 2:
         return values[0], values[1]
     found = f"{len(values)} things" if isinstance(values, (tuple, list)) else f"a {type(values).__name__}"
-    raise InputError(f"{name} is {found}: give its rows as (X, y), or its share of the rows, as 0.2.")
+    also = "or say which part each row is in, split=['train', 'validation', ...]"
+    if callable(getattr(values, "get_n_splits", None)):
+        raise InputError(
+            f"{name} is {found}, which divides rows in several ways: give one share of the rows, as 0.2 (rows of one group "
+            f"stay together by groups=), {also}."
+        )
+    raise InputError(f"{name} is {found}: give its rows as (X, y), or its share of the rows, as 0.2, {also}.")
 
 
 def share_of(value: Any) -> Any:

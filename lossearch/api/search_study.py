@@ -76,6 +76,7 @@ def search(
     groups: Any = None,
     time: Any = None,
     sample_weight: Any = None,
+    split: Any = None,
     listener: Listener | None = None,
     **others: Unpack[SearchOptions],
 ) -> Result:
@@ -116,6 +117,7 @@ def search(
         time: one value a row, or their column in ``data``, by which parts follow each other.
         sample_weight: one number a row from 0 up, or their column in ``data``: what a row weighs in the loss. Metrics
             count every row once.
+        split: the part each row is in, "train", "validation" or "test", or the column of ``data`` that says so.
         listener: hears of the progress; by default it is printed.
         **others: these keys of a study file.
 
@@ -163,6 +165,7 @@ def search(
                 "groups": _if(str, groups),
                 "time": _if(str, time),
                 "sample_weight": _if(str, sample_weight),
+                "split": _if(str, split),
             }
         )
     )
@@ -174,7 +177,7 @@ def search(
         raise InputError("Give either X and y, or data; got both.")
     if X is None:
         _refuse_rows({"validation": validation_rows, "test": test_rows})
-        of_rows = {"groups": groups, "time": time, "sample_weight": sample_weight}
+        of_rows = {"groups": groups, "time": time, "sample_weight": sample_weight, "split": split}
         _refuse_rows({k: v for k, v in of_rows.items() if not isinstance(v, str)})
     else:
         refuse(goes_with_data(others, ("target", "data_options")))
@@ -188,6 +191,7 @@ def search(
             groups=task.groups,
             time=task.time,
             sample_weight=task.sample_weight,
+            split=task.split,
             options=task.data_options,
             stream=stream,
         )
@@ -201,6 +205,7 @@ def search(
             groups=groups,
             time=time,
             sample_weight=sample_weight,
+            split=split,
             stream=stream,
         )
     with ExitStack() as stack:

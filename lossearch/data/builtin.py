@@ -16,7 +16,8 @@ from sklearn.utils import Bunch
 from lossearch._memory import free_memory
 from lossearch._registry import Registry, unknown_name
 from lossearch._text import size
-from lossearch.data.dataset import Dataset, from_arrays
+from lossearch.data.dataset import Dataset
+from lossearch.data.in_memory import from_arrays
 from lossearch.errors import InputError, UnknownNameError, refuse
 
 _COUNTS = frozenset({"n_samples", "n_features", "n_targets", "centers"})

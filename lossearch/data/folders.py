@@ -16,18 +16,13 @@ from PIL import Image
 from lossearch._text import listed
 from lossearch.data.dataset import Dataset
 from lossearch.data.images import Picture, image_rows, with_images
+from lossearch.data.part_names import PART_NAMES
 from lossearch.data.splits import ROLES
 from lossearch.errors import InputError, refuse
 
 SUFFIXES = (
     ".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
 )  # fmt: skip
-PART_NAMES: Mapping[str, str] = {
-    "train": "train", "training": "train",
-    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-"""What the directories, or splits, of given parts are called."""
 _JUNK = ("__MACOSX",)
 _SHOWN = 5
 

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from lossearch.data.containers import is_table, plain
-from lossearch.data.dataset import Dataset, from_frame
+from lossearch.data.dataset import Dataset
 from lossearch.data.huggingface.library import is_huggingface
 from lossearch.data.huggingface.read import from_huggingface
+from lossearch.data.in_memory import from_frame
 from lossearch.data.rows import HeldRows, RowSource
 from lossearch.data.torch_datasets import from_torch, is_torch
 from lossearch.errors import InputError, refuse
@@ -31,6 +32,7 @@ def from_object(
     groups: str | None = None,
     time: str | None = None,
     sample_weight: str | None = None,
+    split: str | None = None,
     options: Mapping[str, Any] | None = None,
     stream: bool | None = None,
 ) -> Dataset | None:
@@ -44,6 +46,7 @@ def from_object(
         groups: the column of groups.
         time: the column of time.
         sample_weight: the column of what rows weigh.
+        split: the column that says which part a row is in.
         options: ``image_size``, of images in a Hugging Face data set.
         stream: False reads it all into memory.
 
@@ -51,7 +54,7 @@ def from_object(
         InputError: a column is missing, or the data are not fit for use.
     """
     roles: dict[str, Any] = {
-        "target": target, "groups": groups, "time": time, "sample_weight": sample_weight,
+        "target": target, "groups": groups, "time": time, "sample_weight": sample_weight, "split": split,
     }  # fmt: skip
     if is_huggingface(found):
         return streamed(

@@ -19,6 +19,7 @@ from lossearch._text import size
 from lossearch.data import columns
 from lossearch.data.arrays import is_categorical, sample_weights, side, targets
 from lossearch.data.dataset import Dataset
+from lossearch.data.part_names import parts_by_names
 from lossearch.data.readings import Reading
 from lossearch.data.roles import column_of, column_roles
 from lossearch.data.rows import SHUFFLE_BYTES, Draw, Features, Ids, Piece, join, loaded, shuffled, take
@@ -160,6 +161,7 @@ def from_parquet(
     groups: str | None = None,
     time: str | None = None,
     sample_weight: str | None = None,
+    split: str | None = None,
 ) -> Dataset:
     """Return the data set of a Parquet file, of which targets, groups, time and weights are held.
 
@@ -169,6 +171,7 @@ def from_parquet(
         groups: the column of groups.
         time: the column of time.
         sample_weight: the column of what rows weigh.
+        split: the column that says which part a row is in.
 
     Raises:
         InputError: a column is missing or named twice, or the data are not fit for use.
@@ -176,7 +179,7 @@ def from_parquet(
     schema: Any = opened(path).schema_arrow
     index = [c for c in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(c, str)]
     names = [n for n in schema.names if n not in index]
-    roles = column_roles(names, path.name, target, groups, time, sample_weight)
+    roles = column_roles(names, path.name, target, groups, time, sample_weight, split)
     rows = ParquetRows.of(path, roles.features)
     table = opened(path).read(columns=[*roles.target, *roles.sides.values()]).to_pandas()
     held = table.reset_index(drop=True)
@@ -193,4 +196,5 @@ def from_parquet(
         groups=side(column_of(held, roles.groups), len(rows), "groups"),
         time=side(column_of(held, roles.time), len(rows), "time"),
         sample_weight=sample_weights(column_of(held, roles.sample_weight), len(rows)),
+        parts=parts_by_names(column_of(held, roles.split), len(rows)),
     )

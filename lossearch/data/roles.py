@@ -1,4 +1,4 @@
-"""What each column of a table is for: target, groups, time, weight or feature."""
+"""What each column of a table is for: target, groups, time, weight, part or feature."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from lossearch.errors import InputError
 
 @dataclass(frozen=True)
 class Roles:
-    """Which columns of a table are the target, the groups, the time and the weights; all others are features."""
+    """Which columns of a table are the target, the groups, the time, the weights and the parts; all others are features."""
 
     target: list[str]
     groups: str | None
     time: str | None
     sample_weight: str | None
+    split: str | None
     features: list[str]
 
     @property
     def sides(self) -> dict[str, str]:
-        """The columns of groups, time and weights that there are."""
-        every = (("groups", self.groups), ("time", self.time), ("sample_weight", self.sample_weight))
+        """The columns of groups, time, weights and parts that there are."""
+        every = (
+            ("groups", self.groups), ("time", self.time), ("sample_weight", self.sample_weight), ("split", self.split),
+        )  # fmt: skip
         return {k: c for k, c in every if c is not None}
 
     def y(self, table: pd.DataFrame) -> pd.DataFrame | pd.Series[Any]:
@@ -46,6 +49,7 @@ def column_roles(
     groups: str | None = None,
     time: str | None = None,
     sample_weight: str | None = None,
+    split: str | None = None,
 ) -> Roles:
     """Return what each column of a table is for.
 
@@ -56,6 +60,7 @@ def column_roles(
         groups: the column that says which rows belong together; not a feature.
         time: the column that orders the rows; not a feature.
         sample_weight: the column of what rows weigh in the loss; not a feature.
+        split: the column that says which part a row is in; not a feature.
 
     Raises:
         InputError: a column is missing or named twice, or no feature is left.
@@ -67,7 +72,7 @@ def column_roles(
         raise InputError(f"{table}: say which column is the target (target = '...'). Columns: {shown}.")
     whole = target in names or "," not in target
     targets = [target] if whole else [part.strip() for part in target.split(",")]
-    beside = [name for name in (groups, time, sample_weight) if name is not None]
+    beside = [name for name in (groups, time, sample_weight, split) if name is not None]
     for name in (*targets, *beside):
         if name not in names:
             raise InputError(f"{table} has no column {name!r}.{did_you_mean(name, names)} Columns: {shown}.")
@@ -76,4 +81,4 @@ def column_roles(
         raise InputError(
             f"{table} has no column beside the target {', '.join(targets)!r}: there is nothing to learn from."
         )
-    return Roles(targets, groups, time, sample_weight, features)
+    return Roles(targets, groups, time, sample_weight, split, features)

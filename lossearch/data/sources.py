@@ -17,8 +17,9 @@ from lossearch._registry import did_you_mean, unknown_name
 from lossearch._text import size
 from lossearch.data import csv, parquet
 from lossearch.data.builtin import PROBLEMS, read_problem
-from lossearch.data.dataset import PEAK, STREAM_BYTES, Dataset, from_arrays, from_frame
+from lossearch.data.dataset import PEAK, STREAM_BYTES, Dataset
 from lossearch.data.folders import from_folder
+from lossearch.data.in_memory import from_arrays, from_frame
 from lossearch.data.objects import as_dataset, from_object, streamed
 from lossearch.errors import InputError, LossearchError, refuse
 
@@ -36,6 +37,7 @@ def read_data(
     groups: str | None = None,
     time: str | None = None,
     sample_weight: str | None = None,
+    split: str | None = None,
     stream: bool | None = None,
 ) -> Dataset:
     """Return the data set that ``spec`` names.
@@ -48,6 +50,7 @@ def read_data(
         groups: the column of groups, for tables.
         time: the column of time, for tables.
         sample_weight: the column of what rows weigh, for tables.
+        split: the column that says which part a row is in, for tables.
         stream: whether training rows are read batch by batch rather than held; None decides by size.
 
     Raises:
@@ -55,7 +58,7 @@ def read_data(
     """
     options = dict(options or {})
     roles: dict[str, Any] = {
-        "target": target, "groups": groups, "time": time, "sample_weight": sample_weight,
+        "target": target, "groups": groups, "time": time, "sample_weight": sample_weight, "split": split,
     }  # fmt: skip
     if _is_folder_name(spec):
         _refuse_columns(f"Directory {spec!r}", roles)

@@ -47,7 +47,7 @@ def read_dataset(config: StudyConfig) -> Dataset:
         raise InputError(
             'No data. Give arrays X and y, or data = "..." in [task] (on the command line: --data FILE).'
         )
-    sides = {"groups": t.groups, "time": t.time, "sample_weight": t.sample_weight}
+    sides = {"groups": t.groups, "time": t.time, "sample_weight": t.sample_weight, "split": t.split}
     return read_data(t.data, target=t.target, options=t.data_options, stream=t.stream, **sides)
 
 

@@ -140,6 +140,12 @@ class TaskTable(Table):
     sample_weight: Annotated[
         Text | None, Option("Column of what each row weighs in the loss; not a feature.", "COLUMN")
     ] = None
+    split: Annotated[
+        Text | None,
+        Option(
+            "Column that says which part a row is in: train, validation or test; not a feature.", "COLUMN"
+        ),
+    ] = None
     stream: Annotated[
         Switch | None, Option("Read training rows batch by batch; by default where they are too many.")
     ] = None
@@ -156,6 +162,10 @@ class TaskTable(Table):
             raise ValueError("gives both rows.test and test: the rows already say which part tests")
         if self.groups is not None and self.time is not None:
             raise ValueError("gives both groups and time: split by one of them")
+        if self.split is not None and (self.rows is not None or self.time is not None):
+            raise ValueError(
+                "gives both split and another division of the rows (rows or time): give one of them"
+            )
         return self
 
     @model_validator(mode="after")
@@ -175,6 +185,7 @@ class TaskTable(Table):
             "groups",
             "time",
             "sample_weight",
+            "split",
             "stream",
             "held_rows",
         )

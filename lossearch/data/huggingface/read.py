@@ -12,7 +12,6 @@ import numpy as np
 from lossearch._text import listed
 from lossearch.data.arrays import sample_weights, side
 from lossearch.data.dataset import Dataset, digest
-from lossearch.data.folders import PART_NAMES
 from lossearch.data.huggingface.columns import (
     held_columns,
     read_columns,
@@ -24,6 +23,7 @@ from lossearch.data.huggingface.images import read_images
 from lossearch.data.huggingface.library import is_a
 from lossearch.data.huggingface.targets import read_targets
 from lossearch.data.images import with_images
+from lossearch.data.part_names import PART_NAMES, parts_by_names
 from lossearch.data.roles import column_of, column_roles
 from lossearch.data.splits import ROLES
 from lossearch.errors import InputError, refuse
@@ -70,6 +70,10 @@ def from_huggingface(
     n = len(y)
     starts = np.cumsum([0, *map(len, sets.values())]).tolist()
     parts = {role: np.arange(*ends) for role, ends in zip(sets, pairwise(starts), strict=True)}
+    if columns.split is not None and len(parts) > 1:
+        raise InputError(
+            f"{name} has splits, and split = {columns.split!r} names others: leave it out, or give one split."
+        )
     dataset = Dataset(
         name=name,
         x=np.empty((0, 0)),
@@ -79,7 +83,7 @@ def from_huggingface(
         groups=side(column_of(sides, columns.groups), n, "groups"),
         time=side(column_of(sides, columns.time), n, "time"),
         sample_weight=sample_weights(column_of(sides, columns.sample_weight), n),
-        parts=parts if len(parts) > 1 else None,
+        parts=parts if len(parts) > 1 else parts_by_names(column_of(sides, columns.split), n),
         notes=(*notes, *left_out),
         categorical=bool(classes),
     )
