@@ -455,7 +455,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "data a table": ({**NONE, "data": FRAME}, "say which column is the target"),
     "data arrays": ({**NONE, "data": (X, Y)}, "data is a tuple"),
     "data a number": ({**NONE, "data": 5}, "data is a int"),
-    "data a loader": ({**NONE, "data": DataLoader(ROWS)}, "data is a DataLoader"),
+    "data an object": ({**NONE, "data": object()}, "data is a object"),
     "data four sets": ({**NONE, "data": [ROWS] * 4}, "data is a list"),
     "data no file": ({**NONE, "data": Path("nowhere.csv")}, "nowhere.csv"),
     "data empty text": ({**NONE, "data": ""}, "data"),
