@@ -355,6 +355,16 @@ def test_a_study_of_a_directory(tmp_path) -> None:
     assert set(result.model.classes) == {"dark", "light"}
     assert list(result.model.predict(np.full((1, 3, 8, 8), 220, np.uint8))) == ["light"]
     assert result.leaderboard["score"].max() > 0.9
+    paths = [tmp_path / "photos" / name / "3.png" for name in ("dark", "light")]
+    for model in (result.model, lossearch.load("photos", store=str(tmp_path / "runs")).model):
+        assert list(model.predict(paths)) == ["dark", "light"]
+        assert list(model.predict(np.array(list(map(str, paths))))) == ["dark", "light"]
+        assert list(model.predict(str(paths[1]))) == ["light"]
+        with Image.open(paths[0]) as opened:
+            assert list(model.predict([opened, opened])) == ["dark", "dark"]
+            assert opened.size == (12, 10)  # and open still
+        with pytest.raises(InputError, match=r"X: 1 of 2 images cannot be read: .*none\.png \("):
+            model.predict([paths[0], tmp_path / "none.png"])
 
 
 def test_a_directory_is_looked_for_beside_the_study_file(tmp_path, monkeypatch) -> None:

@@ -279,7 +279,7 @@ def with_images(dataset: Dataset, rows: ImageRows, stream: bool | None) -> Datas
     """
     hashed = digest(replace(dataset, x=rows))
     x, note = _held_or_streamed(rows, stream)
-    return replace(dataset, x=x, digest=hashed, notes=(*dataset.notes, note))
+    return replace(dataset, x=x, digest=hashed, notes=(*dataset.notes, note), images=True)
 
 
 def _held_or_streamed(rows: ImageRows, stream: bool | None) -> tuple[ImageRows | Array, str]:

@@ -17,6 +17,7 @@ import pandas as pd
 from lossearch._moments import standardised
 from lossearch.data.arrays import features, table_or_numbers
 from lossearch.data.columns import as_given, conform
+from lossearch.data.new_images import pixels_of
 from lossearch.data.readings import Reading, from_json
 from lossearch.data.rows import Array, Features
 from lossearch.errors import InputError
@@ -99,6 +100,10 @@ class Inputs(ABC):
         """Return the same inputs, of columns that are read as these say."""
         return self
 
+    def of_images(self) -> Inputs:
+        """Return the same inputs, of rows that are images."""
+        return self
+
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Inputs:
         """Return the inputs that :meth:`as_json` described, in this release or in the one before."""
@@ -106,7 +111,7 @@ class Inputs(ABC):
         if values["form"] == ArrayInputs.form:
             mean, scale = (tuple(np.atleast_1d(values[name]).tolist()) for name in ("mean", "scale"))
             shape, moved = tuple(values["shape"]), values.get("channels_first", False)
-            return ArrayInputs(shape, mean, scale, values.get("axis"), moved)
+            return ArrayInputs(shape, mean, scale, values.get("axis"), moved, values.get("images", False))
         columns = TableInputs if values["form"] == TableInputs.form else MatrixInputs
         found = columns(
             numbers=tuple(Number(**n) for n in values["numbers"]),
@@ -125,7 +130,7 @@ class ArrayInputs(Inputs):
     """Arrays (N, ...) of more than two axes, a row of the given ``shape``.
 
     They are scaled channel by channel along ``axis``, or as a whole where it is None; ``channels_first`` moves
-    the channels behind the rows.
+    the channels behind the rows. ``images`` says that a row is an image, and may be given as a file or as one of Pillow.
     """
 
     form: ClassVar[str] = "array"
@@ -134,10 +139,15 @@ class ArrayInputs(Inputs):
     scale: tuple[float, ...] = (1.0,)
     axis: int | None = None
     channels_first: bool = False
+    images: bool = False
+
+    def of_images(self) -> ArrayInputs:
+        """Return the same inputs, of images that may be given as files too."""
+        return replace(self, images=True)
 
     def cleaned(self, x: Any) -> Features:
         """Return rows as an array."""
-        return _array(x, self.shape)
+        return _array(pixels_of(x, self.shape) if self.images else x, self.shape)
 
     def of_cleaned(self, x: Features) -> Array:
         """Return the scaled array."""

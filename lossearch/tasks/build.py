@@ -216,7 +216,7 @@ def make_task(
         target=dataset.target,
         notes=tuple(notes),
         describe=_describe(dataset, target, plan, splits, network, shape),
-        blueprint=Blueprint(network, _labels(dataset, target), partial(_inputs, folds, dataset.readings), folds.whole),
+        blueprint=Blueprint(network, _labels(dataset, target), partial(_inputs, folds, dataset.readings, dataset.images), folds.whole),
         second=judges.second,
         weighted=dataset.sample_weight is not None,
     )  # fmt: skip
@@ -245,9 +245,12 @@ def _weight_notes(dataset: Dataset) -> tuple[str, ...]:
     return (words,)
 
 
-def _inputs(folds: Folds | StreamedFolds, readings: Sequence[Reading], seed: int, whole: bool) -> Inputs:
+def _inputs(
+    folds: Folds | StreamedFolds, readings: Sequence[Reading], images: bool, seed: int, whole: bool
+) -> Inputs:
     """Return how rows become network inputs, columns of a table as they were read here."""
-    return folds.inputs(seed, whole).read_by(readings)
+    found = folds.inputs(seed, whole).read_by(readings)
+    return found.of_images() if images else found
 
 
 def _labels(dataset: Dataset, target: Target) -> tuple[Any, ...]:

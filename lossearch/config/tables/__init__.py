@@ -68,7 +68,8 @@ def name_of(data: str | None) -> str:
     if data is None:
         return "study"
     source = data if data.startswith("openml:") else data.rpartition(":")[2]
-    stem = Path(source).stem if Path(source).suffix in (".csv", ".parquet") else source
+    path = Path(source)
+    stem = path.stem if path.suffix in (".csv", ".parquet") else path.name or source
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-")[:100].rstrip(".") or "study"
 
 
