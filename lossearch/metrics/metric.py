@@ -27,7 +27,7 @@ class Metric:
     ``fn(predictions, target)`` has leading axis K and gives (K,) float64. ``needs`` names the field of
     Predictions it reads; where a pair has none (no probabilities), the metric is not given.
     ``constant`` says which constant predictor stands for a diverged replicate: "prior" (class shares),
-    "majority", "mean" or "median". ``by_row`` says that the score is the mean of what single rows score.
+    "majority", "mean" or "median". ``by_row`` says whether the score is the mean of what single rows score; None where that is not known.
     ``low`` and ``high`` are the ends of its range, and ``leverage(target)`` says how much of it each row
     alone may change, (N,) float64: by these, intervals stay in the range and few rows are known for few.
     ``undefined(target)`` says what rows lack to be scored, '' where they can be: it judges on no others.
@@ -42,7 +42,7 @@ class Metric:
     words: str = ""
     on_request: bool = False
     aliases: tuple[str, ...] = ()
-    by_row: bool = False
+    by_row: bool | None = False
     low: float = -math.inf
     high: float = math.inf
     leverage: Callable[[Tensor], Tensor] = every_row

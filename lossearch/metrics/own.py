@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lossearch._imports import load_object
@@ -17,6 +19,8 @@ from lossearch.errors import InputError
 from lossearch.kinds import KINDS, Predictions, TargetForm
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, SIGN, Metric
 from lossearch.metrics.scoring import read
+
+Array = NDArray[Any]
 
 _BY_ARGUMENT = {"y_score": "score", "y_prob": "probability", "y_proba": "probability"}
 """scikit-learn's names of a second argument that is not the prediction itself, and what is meant."""
@@ -32,40 +36,63 @@ _CONSTANT = {"probability": "prior", "score": "prior", "label": "majority", "val
 
 
 @dataclass(frozen=True)
-class OfFunction:
-    """The scores (K,) of a function ``(y_true, y_pred) -> number`` of arrays, called once a model."""
+class ModelByModel:
+    """The scores (K,) of K models, of which those that predict the same are scored once.
 
-    function: Callable[..., Any]
+    ``one`` gives the score of one model, of arrays of its targets and predictions.
+    """
+
+    one: Callable[[Array, Array], float]
     field: str
 
     def __call__(self, predictions: Predictions, target: Tensor) -> Tensor:
         """Return one score a model; a value that is not a number scores NaN."""
-        truth = _flat(target).numpy(force=True)
-        every = [_flat(p).numpy(force=True) for p in read(predictions, self.field)]
-        return torch.tensor([float(self.function(truth, p)) for p in every], dtype=torch.float64)
+        truth = _flat(target.numpy(force=True))
+        found: dict[bytes, float] = {}
+        keys = []
+        for said in read(predictions, self.field).numpy(force=True):
+            keys.append(said.tobytes())
+            if keys[-1] not in found:
+                found[keys[-1]] = self.one(truth, _flat(said))
+        return torch.tensor([found[key] for key in keys], dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class OfFunction:
+    """The score of a function ``(y_true, y_pred)`` that gives one number, or one a row, whose mean is the score."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, truth: Array, predicted: Array) -> float:
+        """Return the score."""
+        found = np.asarray(self.function(truth, predicted))
+        if found.size == 1:
+            return float(found.reshape(()))
+        if found.shape == (len(truth),):
+            return float(found.mean(dtype=np.float64))
+        raise InputError(
+            f"metric {self.function.__name__} gave an array of shape {found.shape} for {len(truth)} rows. "
+            "Return one number, as by taking the mean, or one number a row."
+        )
 
 
 @dataclass(frozen=True)
 class OfTorchmetrics:
-    """The scores (K,) of a torchmetrics object, of which every model has a copy of its own."""
+    """The score of a torchmetrics object, of which every model has a copy of its own."""
 
     metric: Any
-    field: str
+    real: bool
 
-    def __call__(self, predictions: Predictions, target: Tensor) -> Tensor:
-        """Return one score a model."""
-        truth = _flat(target)
-        truth = truth if self.field == "value" else truth.long()
-        return torch.stack([self._one(_flat(p), truth) for p in read(predictions, self.field)])
-
-    def _one(self, predicted: Tensor, truth: Tensor) -> Tensor:
-        own = copy.deepcopy(self.metric).to(predicted.device)
+    def __call__(self, truth: Array, predicted: Array) -> float:
+        """Return the score."""
+        said, true = torch.from_numpy(predicted.copy()), torch.from_numpy(truth.copy())
+        own = copy.deepcopy(self.metric).to(said.device)
         own.reset()
-        own.update(predicted, truth.to(predicted.device))
-        return torch.as_tensor(own.compute()).double().reshape(())
+        own.update(said, true if self.real else true.long())
+        return float(torch.as_tensor(own.compute()).double().reshape(()))
 
 
-def _flat(values: Tensor) -> Tensor:
+def _flat(values: Array) -> Array:
     """Return one output a row as (N,)."""
     return values.squeeze(-1) if values.ndim == 2 and values.shape[-1] == 1 else values
 
@@ -109,11 +136,12 @@ def as_metric(given: Any, kind: str, direction: str | None = None) -> Metric:
         name=name,
         kinds=(kind,),
         direction=_direction(given, name, direction),
-        fn=OfTorchmetrics(given, field) if stateful else OfFunction(given, field),
+        fn=ModelByModel(OfTorchmetrics(given, field == "value") if stateful else OfFunction(given), field),
         needs=field,
         constant=_CONSTANT[field],
         words=f"of your own, of each model's {field}s",
         on_request=True,
+        by_row=None,
     )
 
 

@@ -263,19 +263,18 @@ class PopulationModule(pl.LightningModule):
             return
         pruned = np.isin(self.remaining, list(self.pruned))
         usable = population.monitor.alive & self.kept[self.remaining] & ~pruned
-        dense = {"val_loss", *(f"val_{m.name}" for m in population.task.objectives)}
-        parts = [("val", population.validation, population.task.metrics)]
+        # objectives are scored at every epoch
+        rest = [m for m in population.task.metrics if m not in population.task.objectives]
+        parts = [("val", population.validation, rest)]
         if population.task.train_metrics:
-            parts.append(("train", population.train, population.task.train_metrics))
+            parts.append(("train", population.train, list(population.task.train_metrics)))
         for part, data, metrics in parts:
             raw = population.outputs(data, self.best)
             looked = population.behaviour(raw) if part == "val" else {}
             for name, values in {**population.scores(raw, data, metrics), **looked}.items():
-                full = f"{part}_{name}"
-                if full not in dense:
-                    at = self.best_epoch[self.remaining]
-                    before = self.curves[full][:, self.remaining, at]
-                    self._put(full, at, np.where(usable, values, before))
+                at = self.best_epoch[self.remaining]
+                before = self.curves[f"{part}_{name}"][:, self.remaining, at]
+                self._put(f"{part}_{name}", at, np.where(usable, values, before))
 
 
 def _mean(rows: Floats) -> Floats:
