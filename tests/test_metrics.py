@@ -97,6 +97,9 @@ def sklearn_classes(name: str, p: Predictions, y: Tensor, k: int, c: int) -> flo
         "precision_macro": lambda: sk.precision_score(true, label, **macro),
         "recall_macro": lambda: sk.recall_score(true, label, **macro),
         "f1_macro": lambda: sk.f1_score(true, label, **macro),
+        "precision": lambda: sk.precision_score(true, label, zero_division=0),
+        "recall": lambda: sk.recall_score(true, label),
+        "f1": lambda: sk.f1_score(true, label),
         "mcc": lambda: sk.matthews_corrcoef(true, label),
         "log_loss": lambda: sk.log_loss(true, probability, labels=known),
         "brier": lambda: sk.brier_score_loss(true, probability, labels=known),
@@ -296,6 +299,11 @@ def test_declaration(metric: Metric) -> None:
     [
         ("acc", "binary", "accuracy"),
         ("f1", "multiclass", "f1_macro"),
+        ("f1", "binary", "f1"),
+        ("f1_score", "binary", "f1"),
+        ("macro_f1", "binary", "f1_macro"),
+        ("precision_score", "binary", "precision"),
+        ("recall", "multiclass", "recall_macro"),
         ("roc_auc", "binary", "auroc"),
         ("neg_root_mean_squared_error", "regression", "rmse"),
         ("neg_log_loss", "binary", "log_loss"),
@@ -309,7 +317,7 @@ def test_names_are_found_by_alias(name: str, kind: str, expected: str) -> None:
 
 BINARY = (
     "accuracy, balanced_accuracy, precision_macro, recall_macro, f1_macro, mcc, auroc, average_precision, "
-    "log_loss, brier, ece, keras2_accuracy"
+    "log_loss, brier, ece, keras2_accuracy, precision, recall, f1"
 )
 REAL = "rmse, mse, mae, medae, r2, max_error"
 

@@ -195,7 +195,7 @@ def test_a_killed_process_loses_the_running_trial_only(tmp_path: Path) -> None:
         ({"lr": (1e-4, 1.0)}, "space.lr: [0.001, 1.0] -> [0.0001, 1.0]"),
         ({"losses": ["bce", "focal"]}, "- space.pairs.mse/sigmoid"),
         ({"epochs": 4}, "train.epochs: 3 -> 4"),
-        ({"metric": "f1"}, 'task.metric: "accuracy" -> "f1_macro"'),
+        ({"metric": "f1"}, 'task.metric: "accuracy" -> "f1"'),
         ({"seeds": 3}, "search.seeds: 2 -> 3"),
         ({"seed": 1}, "search.seed: 0 -> 1"),
     ],

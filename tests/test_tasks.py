@@ -301,7 +301,7 @@ def test_metrics_of_a_task(kind: str) -> None:
     assert set(task.metrics) == set(metrics_for(kind))
     assert task.metric in task.metrics
     asked = make_task(read_data("circles"), metric="f1", metrics=["keras2_accuracy"])
-    assert asked.metric is METRICS["f1_macro"]
+    assert asked.metric is METRICS["f1"]
     assert METRICS["keras2_accuracy"] in asked.metrics
 
 

@@ -219,6 +219,22 @@ _AVERAGE_PRECISION = Metric(
     "average precision, one class vs rest", aliases=("ap", "pr_auc", "auprc", "average_precision_score"),
     low=0, high=1, leverage=any_class, undefined=of_class_one,
 )  # fmt: skip
+_MACRO = {
+    Metric(
+        "precision_macro", ("binary",), MAXIMIZE, precision_macro, "label", "majority", "precision, mean over classes",
+        aliases=("macro_precision",), low=0, high=1, leverage=any_class, undefined=of_two_classes,
+    ): ("precision", "precision_score"),
+    Metric(
+        "recall_macro", ("binary",), MAXIMIZE, recall_macro, "label", "majority",
+        "recall, mean over classes that occur in target or predictions", aliases=("macro_recall",),
+        low=0, high=1, leverage=own_class, undefined=of_two_classes,
+    ): ("recall", "recall_score"),
+    Metric(
+        "f1_macro", ("binary",), MAXIMIZE, f1_macro, "label", "majority", "F1, mean over classes",
+        aliases=("macro_f1",), low=0, high=1, leverage=any_class, undefined=of_two_classes,
+    ): ("f1", "f1_score"),
+}  # fmt: skip
+"""Means over classes, and what they are called besides where there is no class that counts alone."""
 _BRIER = Metric(
     "brier", ("binary",), MINIMIZE, brier, "probability", "prior", "squared error of the probabilities",
     aliases=("brier_score", "brier_score_loss", "neg_brier_score"), by_row=True, low=0, high=1,
@@ -236,20 +252,8 @@ METRICS = (
         "recall, mean over classes", aliases=("balanced_acc", "bacc", "balanced_accuracy_score"),
         low=0, high=1, leverage=own_class, undefined=of_two_classes,
     ),
-    Metric(
-        "precision_macro", _CLASSES, MAXIMIZE, precision_macro, "label", "majority",
-        "precision, mean over classes", aliases=("precision", "macro_precision", "precision_score"),
-        low=0, high=1, leverage=any_class, undefined=of_two_classes,
-    ),
-    Metric(
-        "recall_macro", _CLASSES, MAXIMIZE, recall_macro, "label", "majority",
-        "recall, mean over classes that occur in target or predictions",
-        aliases=("recall", "macro_recall", "recall_score"), low=0, high=1, leverage=own_class, undefined=of_two_classes,
-    ),
-    Metric(
-        "f1_macro", _CLASSES, MAXIMIZE, f1_macro, "label", "majority", "F1, mean over classes",
-        aliases=("f1", "macro_f1", "f1_score"), low=0, high=1, leverage=any_class, undefined=of_two_classes,
-    ),
+    *_MACRO,
+    *(replace(m, kinds=("multiclass",), aliases=(*m.aliases, *names)) for m, names in _MACRO.items()),
     Metric(
         "mcc", _CLASSES, MAXIMIZE, mcc, "label", "majority", "Matthews correlation",
         aliases=("matthews_corrcoef", "matthews"), low=-1, high=1, leverage=any_class, undefined=of_two_classes,

@@ -45,6 +45,11 @@ def any_class(target: Tensor) -> Tensor:
     return ((1 / count[place] + 1 / count.min()) / len(count)).clamp(max=1)
 
 
+def rarest_row(target: Tensor) -> Tensor:
+    """Return the share of a row of class 1, for which any row may be taken, as in its precision and F1."""
+    return (1 / _positives(target)).reshape(-1)[:1].expand(len(target)).clone()
+
+
 def own_label(target: Tensor) -> Tensor:
     """Return the share of each row in a mean over labels of what their rows say, targets (N, L)."""
     return (1 / _positives(target)).mean().expand(len(target)).clone()

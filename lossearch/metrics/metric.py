@@ -30,6 +30,7 @@ class Metric:
     "majority", "mean" or "median". ``by_row`` says whether the score is the mean of what single rows score; None where that is not known.
     ``low`` and ``high`` are the ends of its range, and ``leverage(target)`` says how much of it each row
     alone may change, (N,) float64: by these, intervals stay in the range and few rows are known for few.
+    ``of_class`` is the one class whose predictions it judges, None where all of them count.
     ``undefined(target)`` says what rows lack to be scored, '' where they can be: it judges on no others.
     """
 
@@ -47,6 +48,7 @@ class Metric:
     high: float = math.inf
     leverage: Callable[[Tensor], Tensor] = every_row
     undefined: Callable[[Tensor], str] = everywhere
+    of_class: int | None = None
 
     @property
     def sign(self) -> int:

@@ -49,21 +49,22 @@ def find_judges(
     Raises:
         InputError: there is no such metric, or there are more than two objectives.
     """
-    objectives = tuple(judge(m, target.kind, direction) for m in as_metrics(metric))
+    asked_for = as_metrics(metric)
+    objectives = tuple(judge(m, target.kind, direction) for m in asked_for)
     refuse(_idle(direction, objectives))
     refuse(_more_than_one(objectives))
     if objectives:
-        first, reason = objectives[0], f"{objectives[0].name}: as asked"
+        first, reason = objectives[0], f"{objectives[0].name}: {_as_asked(asked_for[0], objectives[0])}"
     else:
         name, reason = KINDS[target.kind].default_metric(target.y[splits.not_test])
         first = find_metric(name, target.kind)
     second = objectives[1] if len(objectives) == 2 else None
     asked = [judge(m, target.kind, direction) for m in more]
     every = {m.name: m for m in (first, *metrics_for(target.kind), *asked, *objectives[1:])}
-    notes = [f"metric {reason} ({_in_words(first)})"]
+    notes = [f"metric {reason} ({_in_words(first, target)})"]
     if second is not None:
         notes.append(
-            f"second objective {second.name} ({_in_words(second)}); {first.name} alone chooses epochs and judges"
+            f"second objective {second.name} ({_in_words(second, target)}); {first.name} alone chooses epochs and judges"
         )
     return Judges(first, second, tuple(every.values()), tuple(notes))
 
@@ -111,5 +112,13 @@ def _more_than_one(metrics: Sequence[Metric]) -> list[str]:
     return []
 
 
-def _in_words(metric: Metric) -> str:
-    return f"{metric.words}; {'more' if metric.sign > 0 else 'less'} is better"
+def _as_asked(given: Judge, found: Metric) -> str:
+    """Return that a metric was asked for, and by which other name."""
+    return f"{given!r}, as asked" if given in found.aliases else "as asked"
+
+
+def _in_words(metric: Metric, target: Target) -> str:
+    """Return what a metric is, with the class that it judges by the name it has in the data."""
+    classes, place = target.classes, metric.of_class
+    named = "" if place is None or place >= len(classes) else f", which is {classes[place]!r}"
+    return f"{metric.words}{named}; {'more' if metric.sign > 0 else 'less'} is better"
