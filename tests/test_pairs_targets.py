@@ -73,7 +73,8 @@ def test_one_output_for_classes_and_classes_for_one_output():
     )
     assert said(criterion("bce/sigmoid"), torch.zeros(3, 2), torch.zeros(3, 2)) == (
         "bce/sigmoid needs one output; the network gives 2. "
-        "One output a class is for multiclass pairs, such as cross_entropy/softmax; one a label for task='multilabel'."
+        "One output a class is for task='multiclass', such as cross_entropy/softmax; one a label for task='multilabel'. "
+        "This is bce for binary tasks; there is task='multilabel' too."
     )
 
 

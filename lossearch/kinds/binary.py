@@ -51,12 +51,12 @@ class Binary(ClassKind):
 
     def checked(self, target: Tensor, rows: int, n_out: int, who: str) -> Tensor:
         """Return a target (N, 1) of 0/1; -1/+1 is taken too."""
-        found = agreeing(target, rows, n_out, who)
         if n_out != 1:
             raise InputError(
-                f"{who} needs one output; the network gives {n_out}. One output a class is for multiclass pairs, "
+                f"{who} needs one output; the network gives {n_out}. One output a class is for task='multiclass', "
                 "such as cross_entropy/softmax; one a label for task='multilabel'."
             )
+        found = agreeing(target, rows, n_out, who)
         values = set(torch.unique(found.detach()).tolist())
         if not (values <= {0, 1} or values <= {-1, 1}):
             raise InputError(f"{who} takes binary targets 0/1 or -1/+1; got {some_values(found)}.")

@@ -23,7 +23,7 @@ from lossearch.kinds import (
     weights_of_rows,
     with_long_label,
 )
-from lossearch.losses import Loss
+from lossearch.losses import CATALOGUE, Loss
 from lossearch.pairs.pair import Pair, located, named_pair
 from lossearch.pairs.shapes import canonical, lifted
 from lossearch.pairs.weights import (
@@ -38,10 +38,22 @@ def _checked(loss: Loss, given: Mapping[str, float]) -> dict[str, float]:
     unknown = [p for p in given if p not in known]
     if unknown and not known:
         raise UnknownNameError(f"{loss.name} has no parameters; got {', '.join(unknown)}.")
-    refuse([unknown_name(f"parameter of {loss.name}", p, known) for p in unknown], UnknownNameError)
+    refuse([_unknown(loss, p) for p in unknown], UnknownNameError)
     problems = [known[name].problem(value) for name, value in given.items()]
     refuse([f"{loss.name}: {p}" for p in problems if p is not None])
     return {**loss.defaults, **{name: _plain(value) for name, value in given.items()}}
+
+
+def _unknown(loss: Loss, name: str) -> str:
+    """Return that a loss has no such parameter, and for which tasks a loss of its name has it."""
+    known = loss.defaults
+    having = [k for k, table in CATALOGUE.items() if loss.name in table and name in table[loss.name].defaults]
+    if not having:
+        return unknown_name(f"parameter of {loss.name}", name, known)
+    return (
+        f"{loss.name} for {' and '.join(loss.kinds)} tasks has no parameter {name!r}, that for {' and '.join(having)} "
+        f"tasks has. It has: {', '.join(known)}."
+    )
 
 
 def _plain(value: float) -> float:

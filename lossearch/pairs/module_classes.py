@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from inspect import Parameter as Argument
 from typing import Any, SupportsIndex, get_type_hints
@@ -11,7 +11,7 @@ from typing import Any, SupportsIndex, get_type_hints
 import torch
 from torch.serialization import add_safe_globals
 
-from lossearch._registry import unknown_name
+from lossearch._registry import did_you_mean, unknown_name
 from lossearch.errors import IllegalPairError, InputError
 from lossearch.kinds import KINDS, TargetFacts, TargetForm
 from lossearch.losses import ACTIVATIONS, CATALOGUE, ENCODINGS, Loss
@@ -75,6 +75,9 @@ def _initialiser(by_kind: Mapping[str, Loss], signature: inspect.Signature) -> C
     own = _defaults(by_kind)
 
     def __init__(self: Criterion, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - a class is made of it
+        problem = _misfit(signature, [*own], args, kwargs)
+        if problem:
+            raise TypeError(f"{type(self).__name__}() {problem}")
         given = signature.bind(self, *args, **kwargs).arguments
         pair = _pair(by_kind, given.pop("activation", None), given.pop("task", None))
         given.pop("self")
@@ -89,6 +92,22 @@ def _initialiser(by_kind: Mapping[str, Loss], signature: inspect.Signature) -> C
         a.name: a.annotation for a in signature.parameters.values() if a.name != "self"
     }
     return __init__
+
+
+def _misfit(
+    signature: inspect.Signature, own: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> str:
+    """Return why arguments cannot be those of a class whose loss has its ``own`` parameters, '' where they can."""
+    known = [name for name in signature.parameters if name != "self"]
+    unknown = next((name for name in kwargs if name not in known), None)
+    if unknown is not None:
+        hint = did_you_mean(unknown, known)
+        return f"got an unexpected keyword argument {unknown!r}.{hint} Known: {', '.join(known)}."
+    if len(args) > len(own):
+        by_place = f"{', '.join(own)} by position" if own else "nothing by position"
+        return f"takes {by_place}, {', '.join(known[len(own) :])} by name; got {len(args)} by position."
+    twice = [name for name in own[: len(args)] if name in kwargs]
+    return f"got {', '.join(twice)} twice, by position and by name." if twice else ""
 
 
 def _pair(by_kind: Mapping[str, Loss], activation: str | None, task: str | None) -> Pair:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
+from lossearch.losses import CATALOGUE
 from lossearch.pairs.pair import Pair
 
 
@@ -27,7 +28,18 @@ def canonical(pair: Pair, raw_output: Tensor, raw_target: Tensor) -> tuple[Tenso
     n_out = pair.n_out(raw.shape[-1])
     if n_out is None:
         raise InputError(f"{pair.name} takes no output of {raw.shape[-1]} numbers a row: see its head.")
-    return raw, KINDS[pair.kind].checked(raw_target, len(raw), n_out, pair.name)
+    try:
+        return raw, KINDS[pair.kind].checked(raw_target, len(raw), n_out, pair.name)
+    except InputError as error:
+        meant_otherwise = raw.shape[-1] > 1 and raw_target.shape[:1] == raw.shape[:1]
+        raise InputError(f"{error}{_for_other_tasks(pair) if meant_otherwise else ''}") from None
+
+
+def _for_other_tasks(pair: Pair) -> str:
+    """Return for which other kinds of task there is a loss of this name, as the end of a message."""
+    others = [kind for kind, table in CATALOGUE.items() if kind != pair.kind and pair.loss.name in table]
+    said = ", ".join(f"task={kind!r}" for kind in others)
+    return f" This is {pair.loss.name} for {pair.kind} tasks; there is {said} too." if others else ""
 
 
 def _shape(tensor: Tensor) -> str:
