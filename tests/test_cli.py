@@ -505,8 +505,8 @@ def test_a_loss_is_checked_and_a_bad_one_fails(tmp_path):
     assert process("check", "mine:good", cwd=tmp_path).returncode == 0
     assert process("check", "mine:bad", cwd=tmp_path).returncode == 1
     undeclared = process("check", "mine:plain", cwd=tmp_path)
-    assert undeclared.returncode == 2
-    assert "mine:plain is a function, not a declared loss." in undeclared.stderr
+    assert undeclared.returncode == 1
+    assert "mine:plain is not declared: checked as a loss for" in undeclared.stdout
     assert process("check", "mine:godo", cwd=tmp_path).returncode == 2
 
 

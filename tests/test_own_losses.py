@@ -165,7 +165,7 @@ def test_code_beside_the_study_file_is_found_from_elsewhere(folder, monkeypatch)
         ("no_such_module:f", "module 'no_such_module' cannot be imported"),
         ("my_losses:half", "my_losses:half is a float, not a declared loss"),
         ("my_losses:for_numbers", "'for_numbers' is declared for regression tasks; this task is binary"),
-        ("my_losses:reduced", "return one value a row and leave the mean to the criterion"),
+        ("my_losses:reduced", "leave out the mean or the sum"),
     ],
 )
 def test_what_is_no_loss_is_refused_before_anything_is_trained(folder, name, said):
@@ -291,12 +291,12 @@ def with_more(output, target, weight):
 @pytest.mark.parametrize(
     ("loss", "said"),
     [
-        (mean_of_rows, "return one value a row and leave the mean to the criterion"),
+        (mean_of_rows, "leave out the mean or the sum"),
         (Pinball(reduction="mean"), "reduction='none'"),
         (torch.nn.SmoothL1Loss(), "reduction='none'"),
         (torch.nn.BCEWithLogitsLoss(), "losses=['bce']"),
         (torch.nn.functional.binary_cross_entropy_with_logits, "losses=['bce']"),
-        (Pinball, "which is neither a name nor a lossearch.Loss"),
+        (Pinball, "give an object of it, as Pinball()."),
         (lambda o, t: o - t, "it has no name of its own"),
         (with_more, "it is called with output and target alone"),
         (torch.nn.PReLU(), "it is called with output and target alone|it has learnable numbers"),

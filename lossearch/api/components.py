@@ -14,6 +14,7 @@ from lossearch.errors import refuse
 from lossearch.losses import CATALOGUE, Loss, reference_of
 from lossearch.metrics.metric import SIGN, Metric
 from lossearch.metrics.registry import EVERY_METRIC
+from lossearch.pairs import Criterion
 from lossearch.tasks.judges import Judging
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -57,11 +58,11 @@ def loss_name(given: str | Loss | Callable[..., Any]) -> str:
     return reference_of(given) or str(named)
 
 
-def _is_own(given: Any, our_name: Callable[[Any], str | None]) -> bool:
+def _is_own(given: Any, our: Callable[[Any], object]) -> bool:
     """Return whether a function or object may be a loss or metric though it is not declared: not where ours has its name."""
-    if isinstance(given, type) or not callable(given):
+    if isinstance(given, (type, Criterion)) or not callable(given):
         return False
-    return _home(given) not in _LIBRARIES or our_name(given) is None
+    return _home(given) not in _LIBRARIES or our(given) is None
 
 
 def _several(values: Any) -> tuple[Any, ...]:
@@ -75,18 +76,42 @@ def _several(values: Any) -> tuple[Any, ...]:
 
 
 def _no_loss(given: Any) -> str:
+    if isinstance(given, Criterion):
+        return _no_criterion(given)
     ours = _our_loss(given)
+    if (
+        ours is None
+        and isinstance(given, type)
+        and any("__call__" in made.__dict__ for made in given.__mro__)
+    ):
+        return f"losses holds {shown(given)}: give an object of it, as {given.__name__}()."
     cure = (
-        f"search trains the one named {ours!r}: losses=[{ours!r}]"
+        f"search trains the one named {ours.name!r}: losses=[{ours.name!r}]{_fixed(ours, getattr(given, '__dict__', {}))}"
         if ours
         else "name one (lossearch losses lists them), or declare a function of your own with @lossearch.loss"
     )
     return f"losses holds {shown(given)}, which is neither a name nor a lossearch.Loss: {cure}."
 
 
-def _our_loss(given: Any) -> str | None:
+def _fixed(loss: Loss, given: Mapping[str, Any]) -> str:
+    """Return how a search is told the parameters that something has beside the defaults, '' where it has none."""
+    values = {f"{loss.name}.{k}": given[k] for k, v in loss.defaults.items() if k in given and given[k] != v}
+    return f", params={values}" if values else ""
+
+
+def _no_criterion(given: Criterion) -> str:
+    """Return how a search is told what a criterion says: by names, so that every process can make it."""
+    loss, pair = given.pair.loss, given.pair.name
+    return (
+        f"losses holds the criterion {pair}, which search makes itself: losses=[{loss.name!r}]"
+        f"{_fixed(loss, given.params)}; pairs=[{pair!r}] for this activation alone."
+    )
+
+
+def _our_loss(given: Any) -> Loss | None:
     every = [x for table in CATALOGUE.values() for x in table.values()]
-    return _our_name(given, every, "with_logits_loss", "loss")
+    name = _our_name(given, every, "with_logits_loss", "loss")
+    return next((x for x in every if x.name == name), None)
 
 
 def metrics_of(metric: Any) -> tuple[Judging, str | None]:

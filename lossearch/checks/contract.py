@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from lossearch.checks import behaviour as _behaviour
 from lossearch.checks import form as _form
 from lossearch.checks import minimum as _minimum
-from lossearch.losses import Loss
+from lossearch.losses import Loss, as_loss
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,24 @@ def check_loss(loss: Loss) -> list[Finding]:
     Needs no data: rows are drawn from fixed streams, and the caller's random state is left alone.
     """
     return [check(loss) for check in CHECKS]
+
+
+def checks_of(loss: Loss) -> tuple[Check, ...]:
+    """Return every check that a loss can be put to: one that is not declared has no example."""
+    return CHECKS if loss.example is not None else tuple(check for check in CHECKS if check is not EXAMPLE)
+
+
+def check_undeclared(given: Callable[..., Any], kinds: Iterable[str]) -> tuple[Loss, list[Finding]]:
+    """Return a function or module that is not declared as a loss for one kind of task, and what every check finds.
+
+    Of the kinds it is that for which most checks hold, the first of equals.
+
+    Raises:
+        InputError: it cannot be called as a loss, or takes the mean by what it says itself.
+    """
+    losses = [as_loss(given, kind) for kind in kinds]
+    tried = [(loss, [check(loss) for check in checks_of(loss)]) for loss in losses]
+    return min(tried, key=lambda found: sum(not finding.ok for finding in found[1]))
 
 
 EXAMPLE = Check("the declared example has the declared value", _behaviour.example)

@@ -64,6 +64,8 @@ def shape_problem(loss: Loss, raw: Tensor, found: Tensor, outs: int) -> list[str
     wanted = (*raw.shape[:-1], outs) if loss.elementwise else raw.shape[:-1]
     if found.shape == wanted:
         return []
+    if found.ndim == 0:
+        return ["it gives one number for all rows: leave out the mean or the sum, which the criterion takes"]
     shapes = f"output {tuple(raw.shape)} gives {tuple(found.shape)}, not {tuple(wanted)}"
     return [f"{shapes}: return one value a row and leave the mean to the criterion"]
 

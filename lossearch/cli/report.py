@@ -127,14 +127,26 @@ def list_studies(store: str, form: str) -> None:
 
 @click.command()
 @click.argument("function", metavar="MODULE:FUNCTION")
+@click.option(
+    "--task", metavar="KIND", help="Of a function that is not declared; by default what suits it best."
+)
 @debug_option
-def check(function: str) -> None:
+def check(function: str, task: str | None) -> None:
     """Say whether a loss of yours is safe to search over; exit code 1 where it is not."""
-    from lossearch.checks.contract import check_loss
-    from lossearch.losses import own_loss
+    from lossearch._imports import load_object
+    from lossearch.checks.contract import check_loss, check_undeclared
+    from lossearch.kinds import KINDS
+    from lossearch.losses import Loss, own_loss
 
-    loss = own_loss(function)
-    findings = check_loss(loss)
+    found = load_object(function, "loss")
+    if isinstance(found, Loss) or not callable(found):
+        findings = check_loss(own_loss(function))
+    else:
+        loss, findings = check_undeclared(found, KINDS if task is None else [KINDS[task].name])
+        show(
+            f"{function} is not declared: checked as a loss for {loss.kinds[0]} tasks"
+            + (" (--task says another)." if task is None else ".")
+        )
     show(*map(str, findings))
     if not all(finding.ok for finding in findings):
         raise click.exceptions.Exit(1)

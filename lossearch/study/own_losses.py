@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from lossearch._imports import is_reference
-from lossearch.checks.contract import CHECKS, EXAMPLE, NEEDED, Check, Finding
+from lossearch.checks.contract import NEEDED, Check, Finding, checks_of
 from lossearch.config import SpaceTable, TrainTable
 from lossearch.errors import InputError, refuse
 from lossearch.losses import Loss, as_loss, assumptions, losses_for, own_loss
@@ -18,7 +18,6 @@ from lossearch.study.resolve import resolve_space
 from lossearch.tasks.task import Task
 
 T = TypeVar("T")
-_WITHOUT_EXAMPLE = tuple(check for check in CHECKS if check is not EXAMPLE)
 
 
 def named_losses(table: SpaceTable, kind: str) -> tuple[SpaceTable, tuple[Loss, ...]]:
@@ -99,11 +98,7 @@ def checked_losses(losses: Sequence[Loss]) -> tuple[str, ...]:
     """
     needed = [(x, finding) for x in losses for finding in _failures(x, NEEDED)]
     refuse([f"Loss {x.name!r} cannot be searched: {_said(finding)}." for x, finding in needed])
-    failed = [
-        (x, finding)
-        for x in losses
-        for finding in _failures(x, CHECKS if x.example is not None else _WITHOUT_EXAMPLE)
-    ]
+    failed = [(x, finding) for x in losses for finding in _failures(x, checks_of(x))]
     return tuple(f"Loss {x.name!r} of yours fails a check: {_said(finding)}." for x, finding in failed)
 
 
