@@ -289,7 +289,7 @@ AB = {"a/x": 0.9, "b/x": 0.8}
             {},
             (
                 "Some of the binary studies are judged by a score and some by an error (s: accuracy, t: log_loss); these "
-                "have no common unit. Name one metric for all with --metric."
+                "have no common unit. Name one metric for all with metric=."
             ),
         ),
         ([study("s", AB), study("t", AB)], {"level": 1.0}, "level must lie between 0 and 1; got 1."),
@@ -526,7 +526,7 @@ def test_every_unknown_study_is_named(written, store):
         (
             {"min_trials": 5, "confirmed": None},
             {},
-            "Study 'odd' has no pair with enough finished trials. Give it more --trials.",
+            "Study 'odd' has no pair with enough finished trials. Give it more trials (trials=).",
         ),
     ],
 )

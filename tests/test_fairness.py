@@ -260,7 +260,7 @@ def test_a_verdict_says_where_a_family_loses_to_its_member(seen, by):
 def test_the_sentence_says_what_to_do():
     assert str(Shortfall(FOCAL, 0.02, confirmed=True)) == (
         "focal/sigmoid becomes bce/sigmoid at gamma = 0, yet is 0.02 worse on fresh seeds: its search was too "
-        "small. Give more --trials, or narrow the range of focal.gamma."
+        "small. Give more trials, or narrow the range of focal.gamma."
     )
 
 

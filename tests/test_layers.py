@@ -24,6 +24,7 @@ LAYERS = (
         "_epochs",
         "_json",
         "_memory",
+        "_options",
         "_text",
         "_moments",
         "_imports",

@@ -313,8 +313,8 @@ def test_a_server_that_is_not_there_is_said_at_once(store: Store) -> None:
         view.open(STUDY_RECORD)
     assert time.monotonic() - began < 5
     assert str(error.value) == (
-        "No server answers at http://127.0.0.1:9, the MLflow tracking URI. Start it, correct --set records.tracking_uri=…, "
-        "or run without it (--no-mlflow)."
+        "No server answers at http://127.0.0.1:9, the MLflow tracking URI. Start it, correct tracking_uri=, "
+        "or run without it (mlflow=False)."
     )
 
 
@@ -327,7 +327,7 @@ def test_a_deleted_experiment_is_said_with_the_cure(store: Store, view: MlflowVi
     assert str(error.value) == (
         f"The MLflow experiment 'example' at {view.uri} was deleted and keeps its name. Restore it: "
         f"MLFLOW_TRACKING_URI={view.uri} mlflow experiments restore --experiment-id {view.experiment_id}; "
-        "or take another name (--set records.name=…)."
+        "or take another name (name=)."
     )
     client.restore_experiment(view.experiment_id)
     assert MlflowView(store, "example").open(STUDY_RECORD) == view.run_id
@@ -344,7 +344,7 @@ def test_an_experiment_of_something_else_is_left_alone(store: Store, view: Mlflo
             MlflowView(store, name).open(study)
         assert str(error.value) == (
             f"The MLflow experiment {name!r} at {view.uri} holds something else than this study. "
-            "Take another name (--set records.name=…), or another tracking URI."
+            "Take another name (name=), or another tracking URI (tracking_uri=)."
         )
     with pytest.raises(
         InputError, match=r"^The MLflow experiment 'mine' is not of a study and was left alone\.$"

@@ -325,7 +325,7 @@ def test_a_damaged_journal_is_one_sentence(tmp_path: Path) -> None:
         open_storage(store, "a")
     assert str(error.value) == (
         f"The Optuna journal {journal} cannot be opened: Expecting value: line 1 column 1 (char 0). Restore it "
-        "from a copy, use another --store, or remove the study with `lossearch rm`."
+        "from a copy, use another store=, or remove the study with `lossearch rm`."
     )
 
 

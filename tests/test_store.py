@@ -78,7 +78,7 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as error:
         Store.open(tmp_path / "none", create=False)
     assert str(error.value) == (
-        f"No store at {tmp_path}/none: nothing was recorded there. Say where it is with --store DIR."
+        f"No store at {tmp_path}/none: nothing was recorded there. Say where it is with store='DIR'."
     )
     assert not (tmp_path / "none").exists()
 
@@ -89,7 +89,7 @@ def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
         Store.open(tmp_path / "file" / "store")
     assert str(error.value) == (
         f"The store at {tmp_path}/file/store cannot be written: Not a directory. "
-        "Name a directory you may write to with --store DIR."
+        "Name a directory you may write to with store='DIR'."
     )
 
 
@@ -99,7 +99,7 @@ def test_a_path_that_no_database_address_carries_is_refused(tmp_path: Path, sign
         Store.open(tmp_path / f"a{sign}20b")
     assert str(error.value) == (
         f"The store's path {tmp_path}/a{sign}20b contains {sign!r}, which the address of a database cannot carry. "
-        "Name another directory with --store DIR."
+        "Name another directory with store='DIR'."
     )
     assert not list(tmp_path.iterdir())
 
@@ -110,7 +110,7 @@ def test_a_later_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as error:
         Store.open(tmp_path)
     assert str(error.value) == (
-        f"The store at {root} has format 2; this lossearch reads up to 1. Upgrade lossearch, or use another --store."
+        f"The store at {root} has format 2; this lossearch reads up to 1. Upgrade lossearch, or use another store=."
     )
 
 

@@ -208,7 +208,7 @@ def test_a_changed_declaration_is_refused_with_the_difference(
     with pytest.raises(StudyMismatchError) as error:
         quick(tmp_path, **changed)
     assert line in str(error.value)
-    assert "--fresh" in str(error.value)
+    assert "Use another name (name=), or remove it (lossearch rm" in str(error.value)
     assert len(lossearch.load("quick", tmp_path).records) == 10
 
 
@@ -383,7 +383,7 @@ def test_the_conventional_pair_is_always_in(tmp_path: Path) -> None:
         ({"optimizer": "sgdd"}, InputError, "No optimiser named 'sgdd'. Did you mean 'sgd'?"),
         ({"options": {"momentun": 0.9}}, InputError, "Did you mean 'momentum'?"),
         ({"metric": "val_loss"}, InputError, "loss"),
-        ({"trials": 4}, InputError, "Give at least 10 (--trials 10)"),
+        ({"trials": 4}, InputError, "Give at least 10 (trials=10)"),
         ({"lr": -1.0}, InputError, "lr"),
         ({"seeds": 0}, InputError, "seeds"),
         ({"params": {"focal.gamma": 1.0}}, InputError, "No loss parameter in this space named 'focal.gamma'"),

@@ -190,7 +190,7 @@ def test_a_record_of_a_later_version_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "study.json", replace(example_study_record(), version=VERSION + 1))
     assert str(error.value) == (
         f"{tmp_path / 'study.json'} has version {VERSION + 1}; this lossearch reads up to {VERSION}. Upgrade "
-        "lossearch, or use another --store."
+        "lossearch, or use another store=."
     )
 
 

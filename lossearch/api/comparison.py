@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lossearch._options import option
 from lossearch.api.result import Result, load_result
 from lossearch.errors import UnknownNameError, refuse
 from lossearch.metrics.metric import Metric
@@ -140,7 +141,9 @@ def _problems(result: Result, found: StudyScores, asked: Metric | None) -> list[
     if any(map(math.isfinite, found.scores.values())):
         return []
     if asked is None or not found.scores:
-        return [f"Study {result.name!r} has no pair with enough finished trials. Give it more --trials."]
+        return [
+            f"Study {result.name!r} has no pair with enough finished trials. Give it more trials ({option('trials')})."
+        ]
     of_own = (
         " A metric of your own is computed of what confirmed pairs predict: run the study with confirm_seeds above 0."
         if asked.name not in METRICS and result.confirmed is None

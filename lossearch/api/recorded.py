@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lossearch._options import either, option
 from lossearch.api.result import Result, load_result
 from lossearch.api.run_study import attach, open_view, stored_curves
 from lossearch.confirm.run import write_confirmation
@@ -96,8 +97,8 @@ def register(
     result = load(name, store)
     if result.run_id is None:
         raise InputError(
-            f"Study {name!r} has no MLflow records to register a model under. Run it without --no-mlflow, or write "
-            f"them now: lossearch sync {name}"
+            f"Study {name!r} has no MLflow records to register a model under. Run it without {option('mlflow', False)}, or "
+            f"write them now: {either(f'lossearch.sync({name!r})', f'lossearch sync {name}')}"
         )
     fitted = load_model(directory)
     if fitted.origin.study != name:

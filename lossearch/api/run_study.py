@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from lossearch._options import option
 from lossearch.api.result import Result, load_result
 from lossearch.config import StudyConfig
 from lossearch.confirm.run import confirm_and_judge
@@ -53,7 +54,7 @@ def _declare(store: Store, prepared: Prepared) -> StudyRecord:
         if stored.storage != asked:
             raise InputError(
                 f"Study {name!r} is recorded in {stored.storage or 'its own journal'}; it cannot go on elsewhere. "
-                "Give the same storage, or another --name."
+                f"Give the same storage, or another {option('name')}."
             )
     study = prepared.record(
         created=stored.created if stored else clock.time(), mlflow=stored.mlflow if stored else None

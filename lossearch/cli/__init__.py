@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from lossearch._options import on_the_command_line
 from lossearch.cli.compare import compare
 from lossearch.cli.export import export
 from lossearch.cli.records import remove, sync, ui
@@ -105,7 +106,7 @@ def invoke(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     verbose = debug or bool({"-v", "--verbose"} & set(arguments))
     try:
-        with _quiet_process(verbose=verbose), ended_by_signals():
+        with _quiet_process(verbose=verbose), ended_by_signals(), on_the_command_line():
             code: Any = commands.main(list(arguments), prog_name="lossearch", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:

@@ -44,7 +44,7 @@ class Shortfall:
         names = ", ".join(f"{c.general.partition('/')[0]}.{name}" for name in c.params)
         return (
             f"{c.general} becomes {c.special} at {c.where}, yet is {self.by:.3g} worse {seen}: its search was too "
-            f"small. Give more --trials, or narrow the range of {names}."
+            f"small. Give more trials, or narrow the range of {names}."
         )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from lossearch._options import option
 from lossearch.errors import LossearchError, StoreError, StudyRunningError
 from lossearch.records.store import LOCK, Store
 
@@ -33,7 +34,7 @@ def claim(store: Store, name: str) -> Iterator[None]:
             lock.acquire()
         except Timeout as error:
             raise StudyRunningError(
-                f"Study {name!r} is being run by another process. Wait for it, or run under another --name."
+                f"Study {name!r} is being run by another process. Wait for it, or run under another {option('name')}."
             ) from error
     try:
         yield

@@ -15,6 +15,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import StudyDirection
 
+from lossearch._options import option
 from lossearch.errors import StoreError
 from lossearch.records.store import Store, hide_password
 
@@ -99,7 +100,7 @@ def _open_journal(path: Path) -> BaseStorage:
         return JournalStorage(backend)
     except (OSError, ValueError, KeyError) as error:
         raise StoreError(
-            f"The Optuna journal {path} cannot be opened: {error}. Restore it from a copy, use another --store, "
+            f"The Optuna journal {path} cannot be opened: {error}. Restore it from a copy, use another {option('store')}, "
             "or remove the study with `lossearch rm`."
         ) from error
 

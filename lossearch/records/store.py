@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from lossearch._json import read_json, write_json
+from lossearch._options import option
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, StoreError, UnknownNameError
 from lossearch.records.mlflow.database import relocate
@@ -59,17 +60,17 @@ class Store:
         except (OSError, ValueError, RuntimeError) as error:
             why = getattr(error, "strerror", None) or error
             raise StoreError(
-                f"No store can be at {str(path)[:80]!r}: {why}. Name another with --store DIR."
+                f"No store can be at {str(path)[:80]!r}: {why}. Name another with {option('store', 'DIR')}."
             ) from error
         if unfit := sorted(set("%?") & set(str(root))):
             raise StoreError(
                 f"The store's path {root} contains {unfit[0]!r}, which the address of a database cannot carry. "
-                "Name another directory with --store DIR."
+                f"Name another directory with {option('store', 'DIR')}."
             )
         store = cls(root)
         if not create and not store._marker.is_file():
             raise StoreError(
-                f"No store at {root}: nothing was recorded there. Say where it is with --store DIR."
+                f"No store at {root}: nothing was recorded there. Say where it is with {option('store', 'DIR')}."
             )
         if not store._settled() and (create or os.access(root, os.W_OK)):
             with _plain_errors(root, "written"):
@@ -162,7 +163,7 @@ class Store:
         if marked.get("format", 0) > FORMAT:
             raise StoreError(
                 f"The store at {self.root} has format {marked['format']}; this lossearch reads up to {FORMAT}. "
-                "Upgrade lossearch, or use another --store."
+                f"Upgrade lossearch, or use another {option('store')}."
             )
         root: str | None = marked.get("root")
         return root
@@ -206,5 +207,5 @@ def _plain_errors(root: Path, verb: str) -> Iterator[None]:
     except OSError as error:
         raise StoreError(
             f"The store at {root} cannot be {verb}: {error.strerror or error}. "
-            "Name a directory you may write to with --store DIR."
+            f"Name a directory you may write to with {option('store', 'DIR')}."
         ) from error

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from lossearch._json import read_json, to_jsonable
+from lossearch._options import option
 from lossearch.errors import StoreError
 from lossearch.pairs import Rejection
 from lossearch.training.contract import TrainingRecipe
@@ -144,7 +145,7 @@ def read_study_record(path: Path) -> StudyRecord:
     if isinstance(version, int) and version > VERSION:
         raise StoreError(
             f"{path} has version {version}; this lossearch reads up to {VERSION}. Upgrade lossearch, or use "
-            "another --store."
+            f"another {option('store')}."
         )
     try:
         return _READER.validate_python(from_version_1(plain) if version == 1 else plain)

@@ -6,6 +6,7 @@ import warnings
 
 import optuna
 
+from lossearch._options import option
 from lossearch.errors import StoreError
 from lossearch.records.optuna import directions_of, open_storage, quiet_optuna
 from lossearch.records.store import Store
@@ -34,7 +35,7 @@ def open_study(store: Store, plan: Plan, url: str | None) -> optuna.Study:
         raise StoreError(
             f"The Optuna storage holds a study named {plan.name!r} of direction {there}, and "
             f"{', '.join(m.name for m in plan.task.objectives)} is to be optimised by {wanted}. Delete it "
-            "(optuna.delete_study), or use another --name or --storage."
+            f"(optuna.delete_study), or use another {option('name')} or {option('storage')}."
         )
     if stored is None and not study.get_trials(deepcopy=False):
         study.set_user_attr("lossearch.digest", digest)
@@ -46,7 +47,7 @@ def open_study(store: Store, plan: Plan, url: str | None) -> optuna.Study:
                 study.set_metric_names([m.name for m in plan.task.objectives])
     elif stored != digest:
         raise StoreError(
-            f"The Optuna storage holds another study named {plan.name!r}. Use another --name or --storage."
+            f"The Optuna storage holds another study named {plan.name!r}. Use another {option('name')} or {option('storage')}."
         )
     return study
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from lossearch._options import either, option
 from lossearch.errors import StudyMismatchError
 from lossearch.kinds import KINDS
 from lossearch.records.study import SearchRecord, SpaceRecord, StudyDefinition, TaskRecord, TrainRecord
@@ -108,5 +109,6 @@ def require_same(name: str, stored: Mapping[str, Any], asked: Mapping[str, Any])
         listed = "\n".join(f"  {line}" for line in lines[:12]) + ("\n  ..." if len(lines) > 12 else "")
         raise StudyMismatchError(
             f"Study {name!r} exists and was declared differently (stored -> asked):\n{listed}\n"
-            f"Use another name (--name), start a new study beside it (--fresh), or remove it (lossearch rm {name})."
+            f"Use another name ({option('name')}), {either('', 'start a new study beside it (--fresh), ')}"
+            f"or remove it (lossearch rm {name})."
         )

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lossearch._imports import own_class
+from lossearch._options import either
 from lossearch.config import StudyConfig
 from lossearch.data.sources import Dataset, read_data
 from lossearch.errors import InputError, refuse
@@ -45,7 +46,7 @@ def read_dataset(config: StudyConfig) -> Dataset:
     t = config.task
     if t.data is None:
         raise InputError(
-            'No data. Give arrays X and y, or data = "..." in [task] (on the command line: --data FILE).'
+            f'No data. Give {either("arrays X and y, or data=", "--data FILE")}, or data = "..." in [task] of a study file.'
         )
     sides = {"groups": t.groups, "time": t.time, "sample_weight": t.sample_weight, "split": t.split}
     return read_data(t.data, target=t.target, options=t.data_options, stream=t.stream, **sides)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from lossearch._options import either
 from lossearch._registry import unknown_name
 from lossearch.config import StudyConfig
 from lossearch.errors import InputError, StudyMismatchError, UnknownNameError
@@ -151,10 +152,11 @@ class Reopened:
         """Return the weights kept of a trial's replicates, by seed; see :meth:`Result.weights`."""
         found = read_weights(self.store.study_dir(self.declared.name), record)
         if found is None:
+            command = f"lossearch rerun {self.declared.name} {record.number} --keep-weights"
             raise InputError(
                 f"The weights of trial {record.number} of study {self.declared.name!r} are not kept "
                 f"([records] weights = {self.config.records.weights!r}). Training it again gives them: "
-                f"lossearch rerun {self.declared.name} {record.number} --keep-weights"
+                f"{either(f'lossearch.rerun({self.declared.name!r}, {record.number}, keep_weights=True)', command)}"
             )
         return dict(found.states)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from lossearch._options import option
 from lossearch._registry import unknown_name
 from lossearch.config import BudgetTable, SpaceTable, StudyConfig, TrainTable
 from lossearch.config.tables import SEARCHABLE, SearchRange
@@ -237,7 +238,7 @@ def resolve_budget(
         drop = ", ".join(searched[max(keep, 1) :])
         raise InputError(
             f"{given} trials over {len(space.pairs)} pairs are {per_pair} a pair; fewer than {MINIMUM} rank luck. "
-            f"Give at least {enough} (--trials {enough}), or search fewer pairs, without {drop}."
+            f"Give at least {enough} ({option('trials', enough)}), or search fewer pairs, without {drop}."
         )
     left = f"{given} trials over {len(searched)} pairs: {per_pair} each; {rest} are not spent, so that every pair gets the same."
     return replace(least, per_pair=per_pair, extend=extend), (left,) if rest else ()

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from lossearch._options import option
 from lossearch.errors import InputError, StoreError
 from lossearch.records.mlflow.database import ensure_database
 from lossearch.records.store import Store, hide_password
@@ -120,8 +121,8 @@ def reach(uri: str | None) -> None:
 def _client(uri: str) -> MlflowClient:
     if not answers(uri):
         raise StoreError(
-            f"No server answers at {hide_password(uri)}, the MLflow tracking URI. Start it, correct --set records.tracking_uri=…, "
-            "or run without it (--no-mlflow)."
+            f"No server answers at {hide_password(uri)}, the MLflow tracking URI. Start it, correct "
+            f"{option('tracking_uri')}, or run without it ({option('mlflow', False)})."
         )
     client_class = _client_class()
     with quiet():
@@ -245,7 +246,7 @@ def _client_class() -> type[MlflowClient]:
             from mlflow.tracking import MlflowClient
         except ImportError as error:
             raise StoreError(
-                f"MLflow cannot be imported: {error}. `pip install mlflow`, or run without it (--no-mlflow)."
+                f"MLflow cannot be imported: {error}. `pip install mlflow`, or run without it ({option('mlflow', False)})."
             ) from error
     return MlflowClient
 
@@ -275,7 +276,7 @@ def _cannot_open(uri: str, error: BaseException) -> StoreError:
         )
     return StoreError(
         f"The MLflow tracking store {shown} cannot be opened: {first_line(error)} "
-        "Correct --set records.tracking_uri=…, or run without it (--no-mlflow)."
+        f"Correct {option('tracking_uri')}, or run without it ({option('mlflow', False)})."
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lossearch._options import option
 from lossearch.errors import StoreError, StudyMismatchError
 from lossearch.records.curves import MeanCurves
 from lossearch.records.mlflow.client import (
@@ -214,12 +215,12 @@ class MlflowView:
             raise StoreError(
                 f"The MLflow experiment {self.name!r} at {hide_password(self.uri)} was deleted and keeps its name. "
                 f"Restore it: MLFLOW_TRACKING_URI={hide_password(self.uri)} mlflow experiments restore "
-                f"--experiment-id {found.experiment_id}; or take another name (--set records.name=…)."
+                f"--experiment-id {found.experiment_id}; or take another name ({option('name')})."
             )
         if found.tags.get(STUDY) != self.name or found.tags.get("lossearch.digest") != self.study.digest:
             raise StudyMismatchError(
                 f"The MLflow experiment {self.name!r} at {hide_password(self.uri)} holds something else than this "
-                "study. Take another name (--set records.name=…), or another tracking URI."
+                f"study. Take another name ({option('name')}), or another tracking URI ({option('tracking_uri')})."
             )
         experiment_id: str = found.experiment_id
         return experiment_id

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from lossearch._options import option
 from lossearch._text import listed
 from lossearch.errors import InputError, refuse
 from lossearch.verdict.across_tasks.comparison import (
@@ -119,7 +120,7 @@ def _incomparable(group: Sequence[StudyScores]) -> list[str]:
         each = ", ".join(f"{s.name}: {s.metric}" for s in group)
         problems.append(
             f"Some of the {group[0].kind} studies are judged by a score and some by an error ({each}); these "
-            "have no common unit. Name one metric for all with --metric."
+            f"have no common unit. Name one metric for all with {option('metric')}."
         )
     return problems
 
