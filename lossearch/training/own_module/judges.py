@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from lossearch._imports import is_reference
-from lossearch._registry import unknown_name
+from lossearch._registry import did_you_mean
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
 from lossearch.metrics.metric import LOGGED, MAXIMIZE, MINIMIZE, SIGN, Metric
@@ -37,10 +37,15 @@ class Choice:
     kind: str
     found: Probe
 
-    @property
-    def known(self) -> list[str]:
-        """The names that may be given."""
-        return [*self.found.logged, *(m.name for m in metrics_for(self.kind))]
+    def unknown(self, name: str) -> str:
+        """Return the sentences for a name that is no metric: what the module logs goes before what is ours."""
+        logged, title = [*self.found.logged], self.own.title
+        ours = [m.name for m in metrics_for(self.kind) if m.name not in logged]
+        ours, bare = [] if self.found.validation is None else ours, PREFIX.sub("", name)
+        meant = f" Did you mean {find_metric(bare, self.kind).name!r}?" if _is_ours(bare, self.kind) else ""
+        hint = did_you_mean(name, logged) or (ours and (meant or did_you_mean(bare, ours))) or ""
+        computed = f" lossearch computes {', '.join(ours)}." if ours else ""
+        return f"No metric named {name!r}.{hint} {title} logs {', '.join(logged) or 'nothing'} in validation.{computed}"
 
 
 def choose_judge(
@@ -75,9 +80,12 @@ def choose_judge(
         )
         return judging, [f"metric {judging.name} ({judging.words}), of what {shown}"]
     if name is None or name not in found.logged:
-        silent = f"its validation_step never calls the {own.criterion.name}, so say which of these judges."
-        said = f"metric is missing: {silent}" if name is None else unknown_name("metric", name, choice.known)
-        raise InputError(f"{said} {own.title} logs {', '.join(found.logged) or 'nothing'} in validation.")
+        if name is not None:
+            raise InputError(choice.unknown(str(name)))
+        raise InputError(
+            f"metric is missing: its validation_step never calls the {own.criterion.name}, so say which of these "
+            f"judges. {own.title} logs {', '.join(found.logged) or 'nothing'} in validation."
+        )
     return _logged_judge(choice, str(name), direction)
 
 
