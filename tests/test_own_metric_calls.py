@@ -152,6 +152,12 @@ def test_a_mean_over_rows_is_called_a_few_times_whatever_the_draws(function, mos
     assert called.calls <= most
 
 
+def test_many_rows_of_few_kinds_are_few_calls():
+    found, called = of_labels(cost, 2, 2000)
+    resample(replace(found, target=found.target[:, None]), DRAWS, 0)
+    assert called.calls <= 4 + 2 * 5 + 7 * 2 * 5
+
+
 def test_models_that_predict_the_same_are_scored_once():
     called = Counted(f2)
     label = torch.tensor([[0, 1, 1, 0], [0, 1, 1, 0], [1, 1, 1, 0]])
