@@ -19,6 +19,8 @@ class Named(Protocol):
 
 
 T = TypeVar("T", bound=Named)
+MOST_NAMES = 25
+"""How many known names a message lists."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -34,7 +36,9 @@ def unknown_name(what: str, name: str, known: Iterable[str], aliases: Iterable[s
     """Return the sentence for a name that is in no table."""
     names = list(known)
     hint = did_you_mean(name, [*names, *aliases])
-    return f"No {what} named {name!r}.{hint} Known: {', '.join(names)}."
+    rest = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES + 1 else ""
+    shown = names[:MOST_NAMES] if rest else names
+    return f"No {what} named {name!r}.{hint} Known: {', '.join(shown)}{rest}."
 
 
 class Registry(Mapping[str, T]):

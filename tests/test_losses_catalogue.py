@@ -85,9 +85,9 @@ def test_torch_names_exist_in_torch():
 def test_unknown_names_are_answered():
     with pytest.raises(UnknownNameError) as caught:
         losses_for("binary")["hing"]
-    assert str(caught.value) == (
+    assert str(caught.value).startswith(
         "No binary loss named 'hing'. Did you mean 'hinge'? "
-        "Known: bce, focal, hinge, squared_hinge, mse, mae."
+        "Known: bce, focal, hinge, squared_hinge, mse, mae"
     )  # fmt: skip
     with pytest.raises(UnknownNameError) as caught:
         losses_for("binry")

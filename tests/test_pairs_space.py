@@ -137,12 +137,13 @@ def test_no_equivalent_pair_is_searched_twice(kind):
 
 
 def test_wrong_names_are_answered():
-    known = "Known: bce, focal, hinge, squared_hinge, mse, mae."
-    assert message("hing/tanh", "binary") == f"No binary loss named 'hing'. Did you mean 'hinge'? {known}"
-    assert (
-        message("kl_div/softmax", "binary")
-        == f"No binary loss named 'kl_div'. {known} There is one for multiclass tasks."
+    known = "Known: bce, focal, hinge, squared_hinge, mse, mae"
+    assert message("hing/tanh", "binary").startswith(
+        f"No binary loss named 'hing'. Did you mean 'hinge'? {known}"
     )
+    words = message("kl_div/softmax", "binary")
+    assert words.startswith(f"No binary loss named 'kl_div'. {known}")
+    assert words.endswith(". There is one for multiclass tasks.")
     assert message("binary_crosentropy/sigmoid", "binary").startswith(
         "No binary loss named 'binary_crosentropy'. Did you mean 'binary_crossentropy'?"
     )

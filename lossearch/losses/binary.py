@@ -89,7 +89,7 @@ def _hinge_derivative(output: Tensor, target: Tensor, *, margin: float | Tensor)
     params=(_MARGIN,),
     equivalent={
         "tanh": Equivalent(
-            "mae/sigmoid", "at margin 1, max(0, 1 - s tanh z) = 1 - s tanh z = 2 |sigmoid(2z) - y|"
+            "mae/sigmoid", "at margin 1, max(0, 1 - s tanh z) = 1 - s tanh z = 2 |sigmoid(2z) - y|", 2, 2
         )
     },
     caution={"tanh": _OUT_OF_REACH},
@@ -124,7 +124,7 @@ def _squared_hinge_derivative(output: Tensor, target: Tensor, *, margin: float |
     probability={"identity": _squared_hinge_probability, "tanh": _squared_hinge_tanh_probability},
     equivalent={
         "tanh": Equivalent(
-            "mse/sigmoid", "at margin 1, (1 - s tanh z)^2 = (tanh z - s)^2 = 4 (sigmoid(2z) - y)^2"
+            "mse/sigmoid", "at margin 1, (1 - s tanh z)^2 = (tanh z - s)^2 = 4 (sigmoid(2z) - y)^2", 4, 2
         )
     },
     caution={"tanh": _OUT_OF_REACH},
@@ -187,7 +187,7 @@ def _from_tanh(raw: Tensor) -> Tensor:
     derivative=_mse_derivative,
     fused_derivative={"sigmoid": _mse_sigmoid_derivative, "tanh": _mse_tanh_derivative},
     probability={"sigmoid": _sigmoid, "identity": _from_score, "tanh": _from_tanh},
-    equivalent={"tanh": Equivalent("mse/sigmoid", "(tanh z - s)^2 = 4 (sigmoid(2z) - y)^2")},
+    equivalent={"tanh": Equivalent("mse/sigmoid", "(tanh z - s)^2 = 4 (sigmoid(2z) - y)^2", 4, 2)},
     example=(0.3, 1.0, 0.49),
 )
 def mse(output: Tensor, target: Tensor) -> Tensor:
@@ -236,7 +236,7 @@ def _mae_tanh_derivative(raw: Tensor, target: Tensor) -> Tensor:
     fused={"sigmoid": _mae_from_raw, "tanh": _mae_tanh_from_raw},
     derivative=_mae_derivative,
     fused_derivative={"sigmoid": _mae_sigmoid_derivative, "tanh": _mae_tanh_derivative},
-    equivalent={"tanh": Equivalent("mae/sigmoid", "|tanh z - s| = 2 |sigmoid(2z) - y|")},
+    equivalent={"tanh": Equivalent("mae/sigmoid", "|tanh z - s| = 2 |sigmoid(2z) - y|", 2, 2)},
     kinks=(0.0,),
     example=(0.3, 1.0, 0.7),
 )

@@ -62,10 +62,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Equivalent:
-    """A pair with the same gradient up to a constant factor or a rescaled output, and why."""
+    """A pair with the same gradient up to a constant factor or a rescaled output, and why.
+
+    The loss of raw output z is ``factor`` times the pair's of ``scale`` z, plus what no output changes.
+    """
 
     pair: str
     why: str
+    factor: float = 1.0
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -231,6 +231,45 @@ def mae(output: Tensor, target: Tensor) -> Tensor:
     return (output - target).abs().sum(dim=-1)
 
 
+def _rescaled(target: Tensor, k: float | Tensor, m: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Return what each class's square weighs, and where it is least."""
+    return 1 + (over_classes(k) - 1) * target, over_classes(m) * target
+
+
+def _rescaled_derivative(output: Tensor, target: Tensor, *, k: float | Tensor, m: float | Tensor) -> Tensor:
+    weight, aim = _rescaled(target, k, m)
+    return 2 * weight * (output - aim)
+
+
+def _rescaled_probability(raw: Tensor, *, k: float | Tensor, m: float | Tensor) -> Tensor:
+    k, m = over_classes(k), over_classes(m)
+    z = torch.minimum(raw.clamp(min=0), torch.as_tensor(m, dtype=raw.dtype, device=raw.device))
+    return _clipped(z / (k * m - (k - 1) * z))
+
+
+@loss(
+    task="multiclass",
+    encoding="one_hot",
+    domain="margins",
+    source="Hui & Belkin 2021",
+    formula="k (f_y - m)^2 + sum over the other classes of f_j^2",
+    aliases=("rescaled_square", "square_loss_rescaled"),
+    params=(
+        Parameter("k", 1.0, 1.0, 30.0, log=True, words="weight of the true class", valid=(1e-6, 1e6)),
+        Parameter("m", 1.0, 1.0, 60.0, log=True, words="score wanted of the true class", valid=(1e-6, 1e6)),
+    ),
+    contains=(Contained("mse", {"k": 1.0, "m": 1.0}),),
+    probability={"identity": _rescaled_probability},
+    derivative=_rescaled_derivative,
+    on_request=True,
+    example=([[0.2, 0.8, 0.0]], [[0.0, 1.0, 0.0]], 0.08),
+)
+def square_rescaled(output: Tensor, target: Tensor, *, k: float | Tensor, m: float | Tensor) -> Tensor:
+    """Return the squared distance from a one-hot target of height m, in which the true class weighs k."""
+    weight, aim = _rescaled(target, k, m)
+    return (weight * (output - aim).square()).sum(dim=-1)
+
+
 LOSSES = (
     cross_entropy,
     cross_entropy_one_hot,
@@ -239,4 +278,5 @@ LOSSES = (
     label_smoothing_ce,
     mse,
     mae,
+    square_rescaled,
 )

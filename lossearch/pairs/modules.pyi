@@ -6,29 +6,84 @@ from lossearch.pairs.weights import ClassWeight, PosWeight
 
 __all__ = [
     "BCE",
+    "GCE",
     "MAE",
     "MSE",
     "MSLE",
+    "NCERCE",
     "RMSE",
+    "Barron",
+    "BootstrapHard",
+    "BootstrapSoft",
+    "Cauchy",
+    "CauchySchwarzDivergence",
+    "Chebyshev",
+    "ConfidencePenalty",
     "CrammerSinger",
     "CrossEntropy",
     "CrossEntropyOneHot",
+    "CubedHinge",
+    "Entmax15Loss",
+    "EpsilonInsensitive",
+    "Exponential",
     "Focal",
+    "GemanMcclure",
+    "HalfMSE",
     "Hinge",
     "Huber",
+    "JSDivergence",
     "KLDiv",
     "LabelSmoothingCE",
     "LogCosh",
+    "Lp",
     "MSLEClamped",
+    "ModifiedHuber",
+    "NLLSquared",
+    "OvRCubedHinge",
     "OvRHinge",
+    "OvRLogistic",
     "OvRSquaredHinge",
+    "PHuberCE",
+    "Perceptron",
     "PoissonNLL",
+    "Poly1",
+    "PseudoHuber",
+    "Ramp",
+    "Savage",
+    "SigmoidLoss",
+    "SmoothL1",
+    "SmoothedHinge",
+    "SparsemaxBinary",
+    "SparsemaxLoss",
+    "SquareRescaled",
+    "SquaredEpsilonInsensitive",
     "SquaredHinge",
+    "SymmetricCE",
+    "Tangent",
+    "Tanimoto",
+    "TaylorCE",
+    "TukeyBiweight",
+    "Unhinged",
+    "Welsch",
+    "WestonWatkins",
+    "Wing",
 ]
 
 class BCE(Criterion):
     def __init__(
         self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class GCE(Criterion):
+    def __init__(
+        self,
+        q: float = 0.7,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -70,9 +125,105 @@ class MSLE(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class NCERCE(Criterion):
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class RMSE(Criterion):
     def __init__(
         self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Barron(Criterion):
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        c: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class BootstrapHard(Criterion):
+    def __init__(
+        self,
+        beta: float = 0.8,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class BootstrapSoft(Criterion):
+    def __init__(
+        self,
+        beta: float = 0.95,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Cauchy(Criterion):
+    def __init__(
+        self,
+        c: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class CauchySchwarzDivergence(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Chebyshev(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class ConfidencePenalty(Criterion):
+    def __init__(
+        self,
+        beta: float = 0.1,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -115,11 +266,80 @@ class CrossEntropyOneHot(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class CubedHinge(Criterion):
+    def __init__(
+        self,
+        margin: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Entmax15Loss(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class EpsilonInsensitive(Criterion):
+    def __init__(
+        self,
+        epsilon: float = 0.1,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Exponential(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class Focal(Criterion):
     def __init__(
         self,
         gamma: float = 2.0,
         alpha: float = -1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class GemanMcclure(Criterion):
+    def __init__(
+        self,
+        c: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class HalfMSE(Criterion):
+    def __init__(
+        self,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -144,6 +364,17 @@ class Huber(Criterion):
     def __init__(
         self,
         delta: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class JSDivergence(Criterion):
+    def __init__(
+        self,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -186,9 +417,55 @@ class LogCosh(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class Lp(Criterion):
+    def __init__(
+        self,
+        p: float = 1.5,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class MSLEClamped(Criterion):
     def __init__(
         self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class ModifiedHuber(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class NLLSquared(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class OvRCubedHinge(Criterion):
+    def __init__(
+        self,
+        margin: float = 1.0,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -209,10 +486,44 @@ class OvRHinge(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class OvRLogistic(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class OvRSquaredHinge(Criterion):
     def __init__(
         self,
         margin: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class PHuberCE(Criterion):
+    def __init__(
+        self,
+        tau: float = 10.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Perceptron(Criterion):
+    def __init__(
+        self,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -232,10 +543,245 @@ class PoissonNLL(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class Poly1(Criterion):
+    def __init__(
+        self,
+        epsilon: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class PseudoHuber(Criterion):
+    def __init__(
+        self,
+        delta: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Ramp(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Savage(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class SigmoidLoss(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class SmoothL1(Criterion):
+    def __init__(
+        self,
+        beta: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class SmoothedHinge(Criterion):
+    def __init__(
+        self,
+        gamma: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class SparsemaxBinary(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class SparsemaxLoss(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class SquareRescaled(Criterion):
+    def __init__(
+        self,
+        k: float = 1.0,
+        m: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class SquaredEpsilonInsensitive(Criterion):
+    def __init__(
+        self,
+        epsilon: float = 0.1,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class SquaredHinge(Criterion):
     def __init__(
         self,
         margin: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class SymmetricCE(Criterion):
+    def __init__(
+        self,
+        alpha: float = 0.1,
+        beta: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Tangent(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Tanimoto(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class TaylorCE(Criterion):
+    def __init__(
+        self,
+        order: float = 2,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class TukeyBiweight(Criterion):
+    def __init__(
+        self,
+        c: float = 4.685,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Unhinged(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Welsch(Criterion):
+    def __init__(
+        self,
+        c: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class WestonWatkins(Criterion):
+    def __init__(
+        self,
+        margin: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Wing(Criterion):
+    def __init__(
+        self,
+        width: float = 1.0,
+        epsilon: float = 0.2,
         *,
         activation: str | None = None,
         task: str | None = None,

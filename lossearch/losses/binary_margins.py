@@ -1,0 +1,299 @@
+"""Losses of the margin u = s f for two classes, or for labels, with s the class as -1 or +1 and f the score."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lossearch.losses.declaration import Equivalent, Parameter, loss
+
+_LABELS = ("binary", "multilabel")
+_FARTHEST = 50.0
+"""How far on the wrong side the exponential loss goes on as a line; nothing learns from e^50 anyway."""
+
+
+def _cubed_hinge_probability(raw: Tensor, *, margin: float | Tensor) -> Tensor:
+    z = (raw / margin).clamp(-1, 1)
+    right, wrong = (1 + z).square(), (1 - z).square()
+    return right / (right + wrong)
+
+
+def _cubed_hinge_derivative(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+    return -3 * target * (margin - target * output).clamp(min=0).square()
+
+
+@loss(
+    task=_LABELS,
+    encoding="plus_minus_one",
+    domain="margins",
+    source="Janocha & Czarnecki 2017",
+    formula="max(0, margin - s f)^3",
+    params=(Parameter("margin", 1.0, 0.1, 10.0, log=True, search=False, words="score wanted"),),
+    probability={"identity": _cubed_hinge_probability},
+    derivative=_cubed_hinge_derivative,
+    on_request=True,
+    example=(0.5, 1.0, 0.125),
+)
+def cubed_hinge(output: Tensor, target: Tensor, *, margin: float | Tensor) -> Tensor:
+    """Return the cube of how far the score falls short of the margin."""
+    return (margin - target * output).clamp(min=0) ** 3
+
+
+def _smoothed_hinge_probability(raw: Tensor, *, gamma: float | Tensor) -> Tensor:
+    size = raw.abs().clamp(max=1)
+    likelier = torch.where(size <= gamma - 1, (1 + size) / 2, gamma / (gamma + 1 - size)).clamp(0.5, 1)
+    return torch.where(raw >= 0, likelier, 1 - likelier)
+
+
+def _smoothed_hinge_derivative(output: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
+    return -target * ((1 - target * output).clamp(min=0) / gamma).clamp(max=1)
+
+
+@loss(
+    task=_LABELS,
+    encoding="plus_minus_one",
+    domain="margins",
+    source="Zhang 2004; Rennie & Srebro 2005",
+    formula="h^2 / (2 gamma) where h <= gamma, else h - gamma / 2, with h = max(0, 1 - s f)",
+    aliases=("smooth_hinge", "quadratically_smoothed_hinge", "huberised_hinge"),
+    params=(
+        Parameter("gamma", 1.0, 0.05, 2.0, log=True, words="width of the rounded corner", valid=(1e-6, 2.0)),
+    ),
+    probability={"identity": _smoothed_hinge_probability},
+    derivative=_smoothed_hinge_derivative,
+    on_request=True,
+    example=(0.5, 1.0, 0.125),
+)
+def smoothed_hinge(output: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
+    """Return the hinge with a rounded corner."""
+    short = (1 - target * output).clamp(min=0)
+    near = torch.minimum(short, torch.as_tensor(gamma, dtype=short.dtype, device=short.device))
+    return near.square() / (2 * gamma) + short - near
+
+
+def _from_score(raw: Tensor) -> Tensor:
+    return (raw.clamp(-1, 1) + 1) / 2
+
+
+def _modified_huber_derivative(output: Tensor, target: Tensor) -> Tensor:
+    return -2 * target * (1 - target * output).clamp(0, 2)
+
+
+@loss(
+    task=_LABELS,
+    encoding="plus_minus_one",
+    domain="margins",
+    source="Zhang 2004",
+    formula="max(0, 1 - s f)^2 where s f >= -1, else -4 s f",
+    probability={"identity": _from_score},
+    derivative=_modified_huber_derivative,
+    on_request=True,
+    example=(-2.0, 1.0, 8.0),
+)
+def modified_huber(output: Tensor, target: Tensor) -> Tensor:
+    """Return the squared hinge, which beyond a score of 1 on the wrong side goes on as a line."""
+    short = (1 - target * output).clamp(min=0)
+    near = short.clamp(max=2)
+    return near.square() + 4 * (short - near)
+
+
+def _sparsemax_derivative(output: Tensor, target: Tensor) -> Tensor:
+    return _modified_huber_derivative(output, target) / 4
+
+
+@loss(
+    task=_LABELS,
+    encoding="plus_minus_one",
+    domain="margins",
+    source="Martins & Astudillo 2016; Blondel et al. 2020",
+    formula="0 where s f >= 1, (1 - s f)^2 / 4 where |s f| < 1, else -s f",
+    aliases=("sparsemax_loss", "sparsemax"),
+    probability={"identity": _from_score},
+    equivalent={"identity": Equivalent("modified_huber/identity", "a quarter of it", factor=0.25)},
+    derivative=_sparsemax_derivative,
+    on_request=True,
+    example=(0.5, 1.0, 0.0625),
+)
+def sparsemax_binary(output: Tensor, target: Tensor) -> Tensor:
+    """Return the Fenchel-Young loss of sparsemax for two classes."""
+    return modified_huber(output, target) / 4
+
+
+def _margin(output: Tensor, target: Tensor) -> Tensor:
+    return target * output
+
+
+def _exponential_derivative(output: Tensor, target: Tensor) -> Tensor:
+    return -target * torch.exp(-_margin(output, target).clamp(min=-_FARTHEST))
+
+
+def _from_half_log_odds(raw: Tensor) -> Tensor:
+    return torch.sigmoid(2 * raw)
+
+
+@loss(
+    task=_LABELS,
+    encoding="plus_minus_one",
+    domain="margins",
+    source="Freund & Schapire 1997",
+    formula="exp(-s f)",
+    aliases=("exponential_loss", "adaboost"),
+    probability={"identity": _from_half_log_odds},
+    derivative=_exponential_derivative,
+    caution={"identity": "one row far on the wrong side outweighs all others, a mislabelled one too."},
+    on_request=True,
+    example=(0.5, 1.0, 0.6065306597126334),
+)
+def exponential(output: Tensor, target: Tensor) -> Tensor:
+    """Return the exponential of minus the margin, beyond 50 on the wrong side its tangent."""
+    margin = _margin(output, target)
+    near = margin.clamp(min=-_FARTHEST)
+    return torch.exp(-near) * (1 + near - margin)
+
+
+def _savage_derivative(output: Tensor, target: Tensor) -> Tensor:
+    wrong = torch.sigmoid(-2 * _margin(output, target))
+    return -4 * target * wrong.square() * (1 - wrong)
+
+
+@loss(
+    task=_LABELS,
+    encoding="plus_minus_one",
+    domain="margins",
+    source="Masnadi-Shirazi & Vasconcelos 2008",
+    formula="1 / (1 + exp(2 s f))^2",
+    aliases=("savage_loss",),
+    probability={"identity": _from_half_log_odds},
+    equivalent={
+        "identity": Equivalent("mse/sigmoid", "1 / (1 + exp(2 s z))^2 = (sigmoid(2z) - y)^2", scale=2)
+    },
+    derivative=_savage_derivative,
+    on_request=True,
+    example=(0.5, 1.0, 0.07232948812851325),
+)
+def savage(output: Tensor, target: Tensor) -> Tensor:
+    """Return a loss that is bounded, so that rows far on the wrong side are given up."""
+    return torch.sigmoid(-2 * _margin(output, target)).square()
+
+
+def _tangent_probability(raw: Tensor) -> Tensor:
+    return (raw.arctan() + 0.5).clamp(0, 1)
+
+
+def _tangent_derivative(output: Tensor, target: Tensor) -> Tensor:
+    margin = _margin(output, target)
+    return 4 * target * (2 * margin.arctan() - 1) / (1 + margin.square())
+
+
+@loss(
+    task=_LABELS,
+    encoding="plus_minus_one",
+    domain="margins",
+    source="Masnadi-Shirazi, Mahadevan & Vasconcelos 2010",
+    formula="(2 arctan(s f) - 1)^2",
+    aliases=("tangent_loss",),
+    probability={"identity": _tangent_probability},
+    derivative=_tangent_derivative,
+    caution={"identity": "what is right by more than 0.55 is penalised again."},
+    on_request=True,
+    example=(0.5, 1.0, 0.005285985325433097),
+)
+def tangent(output: Tensor, target: Tensor) -> Tensor:
+    """Return a bounded loss that also penalises scores that are right by far."""
+    return (2 * _margin(output, target).arctan() - 1).square()
+
+
+def _perceptron_derivative(output: Tensor, target: Tensor) -> Tensor:
+    # at the kink itself as torch's clamp has it
+    return -target * (_margin(output, target) <= 0)
+
+
+@loss(
+    task=_LABELS,
+    encoding="plus_minus_one",
+    domain="margins",
+    source="Rosenblatt 1958",
+    formula="max(0, -s f)",
+    aliases=("perceptron_loss",),
+    derivative=_perceptron_derivative,
+    kinks=(0.0,),
+    caution={"identity": "scores of 0 cost nothing, so that without a margin they may end there."},
+    on_request=True,
+    example=(-0.5, 1.0, 0.5),
+)
+def perceptron(output: Tensor, target: Tensor) -> Tensor:
+    """Return how far the score is on the wrong side."""
+    return (-_margin(output, target)).clamp(min=0)
+
+
+def _ramp_derivative(output: Tensor, target: Tensor) -> Tensor:
+    margin = _margin(output, target)
+    return -target * ((margin >= -1) & (margin <= 1)) / 2
+
+
+@loss(
+    task=_LABELS,
+    encoding="plus_minus_one",
+    domain="margins",
+    source="Collobert et al. 2006",
+    formula="min(1, max(0, (1 - s f) / 2))",
+    aliases=("ramp_loss",),
+    derivative=_ramp_derivative,
+    kinks=(-1.0, 1.0),
+    caution={
+        "identity": "its gradient is 0 beyond a score of 1 on the wrong side: such rows never come back."
+    },
+    on_request=True,
+    example=(0.5, 1.0, 0.25),
+)
+def ramp(output: Tensor, target: Tensor) -> Tensor:
+    """Return the hinge cut off at 1: rows on the wrong side by far are given up."""
+    return ((1 - _margin(output, target)) / 2).clamp(0, 1)
+
+
+def _sigmoid_loss_derivative(output: Tensor, target: Tensor) -> Tensor:
+    wrong = torch.sigmoid(-_margin(output, target))
+    return target * (wrong.square() - wrong)
+
+
+@loss(
+    task=_LABELS,
+    encoding="plus_minus_one",
+    domain="margins",
+    source="Mason et al. 1999",
+    formula="sigmoid(-s f)",
+    equivalent={"identity": Equivalent("mae/sigmoid", "sigmoid(-s z) = |sigmoid(z) - y|")},
+    derivative=_sigmoid_loss_derivative,
+    on_request=True,
+    example=(0.5, 1.0, 0.3775406687981454),
+)
+def sigmoid_loss(output: Tensor, target: Tensor) -> Tensor:
+    """Return the sigmoid of minus the margin, which is bounded and smooth."""
+    return torch.sigmoid(-_margin(output, target))
+
+
+def _unhinged_derivative(output: Tensor, target: Tensor) -> Tensor:
+    return -target.expand_as(output)
+
+
+@loss(
+    task=_LABELS,
+    encoding="plus_minus_one",
+    domain="tanh",
+    source="van Rooyen, Menon & Williamson 2015",
+    formula="1 - s f, of scores that are bounded",
+    aliases=("unhinged_loss", "linear"),
+    equivalent={"tanh": Equivalent("mae/sigmoid", "1 - s tanh z = 2 |sigmoid(2z) - y|", factor=2, scale=2)},
+    derivative=_unhinged_derivative,
+    on_request=True,
+    example=(0.5, 1.0, 0.5),
+)
+def unhinged(output: Tensor, target: Tensor) -> Tensor:
+    """Return 1 minus the margin, which has no least value where scores are not bounded."""
+    return 1 - _margin(output, target)
+
+
+LOSSES = (
+    cubed_hinge, smoothed_hinge, modified_huber, sparsemax_binary, exponential, savage, tangent, perceptron, ramp,
+    sigmoid_loss, unhinged,
+)  # fmt: skip

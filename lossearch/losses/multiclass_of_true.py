@@ -1,0 +1,327 @@
+"""Losses of several classes that read the probability of the true class alone, robust to wrong labels or bolder.
+
+Each is a function phi of p, the probability of the true class. Its derivative in raw output is
+push (softmax - one-hot) with push = -p phi'(p), and the probability behind a minimiser is in proportion to
+1 / |phi'(p_k)|, since eta_k phi'(p_k) is the same for every class there.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from lossearch._class_axis import is_true, log_softmax, over_classes, plus_true_class, softmax, true_class
+from lossearch.losses.declaration import Contained, Equivalent, Parameter, loss
+from lossearch.losses.multiclass_focal import log_rivals
+
+MAX_ORDER = 10
+"""The most terms of the Taylor series that are searched."""
+LOG_OF_ZERO = 4.0
+"""What Wang et al. 2019 take for minus the logarithm of 0."""
+
+
+def _pushed(raw: Tensor, target: Tensor, push: Tensor) -> Tensor:
+    return plus_true_class(softmax(raw), target, -1.0) * push.unsqueeze(-1)
+
+
+def _log_true(raw: Tensor, target: Tensor) -> Tensor:
+    return true_class(log_softmax(raw), target)
+
+
+def _wrong(raw: Tensor, target: Tensor) -> Tensor:
+    """Return 1 - p of the true class, exact too where it is small."""
+    return log_rivals(log_softmax(raw), is_true(raw, target)).exp()
+
+
+def _normalised(weights: Tensor) -> Tensor:
+    return weights / weights.sum(dim=-1, keepdim=True)
+
+
+def _gce_from_raw(raw: Tensor, target: Tensor, *, q: float | Tensor) -> Tensor:
+    return -torch.expm1(q * _log_true(raw, target)) / q
+
+
+def _gce_derivative(raw: Tensor, target: Tensor, *, q: float | Tensor) -> Tensor:
+    return _pushed(raw, target, torch.exp(q * _log_true(raw, target)))
+
+
+def _gce_probability(raw: Tensor, *, q: float | Tensor) -> Tensor:
+    return softmax((1 - over_classes(q)) * log_softmax(raw))
+
+
+@loss(
+    task="multiclass",
+    encoding="index",
+    domain="simplex",
+    source="Zhang & Sabuncu 2018",
+    class_name="GCE",
+    formula="(1 - p_y^q) / q",
+    aliases=("generalized_cross_entropy", "CategoricalGeneralizedCrossEntropy", "lq"),
+    params=(
+        Parameter("q", 0.7, 0.05, 0.9, words="towards 0 it is cross_entropy, at 1 mae", valid=(1e-6, 1.0)),
+    ),
+    fused={"softmax": _gce_from_raw},
+    fused_derivative={"softmax": _gce_derivative},
+    probability={"softmax": _gce_probability},
+    on_request=True,
+    example=([[0.25, 0.5, 0.25]], [1], 0.5491825618964884),
+)
+def gce(output: Tensor, target: Tensor, *, q: float | Tensor) -> Tensor:
+    """Return the Box-Cox transform of the true class's probability, between cross-entropy and absolute error."""
+    return -torch.expm1(q * true_class(output, target).log()) / q
+
+
+def _powers(wrong: Tensor, order: float | Tensor) -> Tensor:
+    """Return the sum of wrong^k / k for k from 1 to the order, as a tensor of orders may have it."""
+    total = torch.zeros_like(wrong)
+    power = torch.ones_like(wrong)
+    for k in range(1, MAX_ORDER + 1):
+        power = power * wrong
+        total = total + power / k * (torch.as_tensor(order, device=wrong.device) >= k)
+    return total
+
+
+def _taylor_from_raw(raw: Tensor, target: Tensor, *, order: float | Tensor) -> Tensor:
+    return _powers(_wrong(raw, target), order)
+
+
+def _taylor_derivative(raw: Tensor, target: Tensor, *, order: float | Tensor) -> Tensor:
+    wrong = log_rivals(log_softmax(raw), is_true(raw, target))
+    whole = torch.as_tensor(order, device=raw.device).floor()
+    return _pushed(raw, target, -torch.expm1(whole * wrong))
+
+
+@loss(
+    task="multiclass",
+    encoding="index",
+    domain="simplex",
+    source="Feng et al. 2020",
+    class_name="TaylorCE",
+    formula="sum_{k=1..order} (1 - p_y)^k / k",
+    aliases=("taylor_cross_entropy",),
+    params=(
+        Parameter(
+            "order",
+            2,
+            1,
+            MAX_ORDER,
+            integer=True,
+            words="1 is half of mae, more nears cross_entropy",
+            valid=(1, MAX_ORDER),
+        ),
+    ),
+    contains=(Contained("chebyshev", {"order": 1}),),
+    fused={"softmax": _taylor_from_raw},
+    fused_derivative={"softmax": _taylor_derivative},
+    on_request=True,
+    example=([[0.25, 0.5, 0.25]], [1], 0.625),
+)
+def taylor_ce(output: Tensor, target: Tensor, *, order: float | Tensor) -> Tensor:
+    """Return the first terms of the Taylor series of the cross-entropy at p = 1."""
+    return _powers(1 - true_class(output, target), order)
+
+
+def _poly1_from_raw(raw: Tensor, target: Tensor, *, epsilon: float | Tensor) -> Tensor:
+    return epsilon * _wrong(raw, target) - _log_true(raw, target)
+
+
+def _poly1_derivative(raw: Tensor, target: Tensor, *, epsilon: float | Tensor) -> Tensor:
+    return _pushed(raw, target, 1 + epsilon * _log_true(raw, target).exp())
+
+
+def _poly1_probability(raw: Tensor, *, epsilon: float | Tensor) -> Tensor:
+    p = softmax(raw)
+    return _normalised(p / (1 + over_classes(epsilon) * p))
+
+
+@loss(
+    task="multiclass",
+    encoding="index",
+    domain="simplex",
+    source="Leng et al. 2022",
+    formula="-log p_y + epsilon (1 - p_y)",
+    aliases=("poly_loss", "poly_loss_cross_entropy", "poly1_cross_entropy"),
+    params=(
+        Parameter(
+            "epsilon",
+            1.0,
+            -0.9,
+            6.0,
+            words="0 is cross_entropy; more looks more at what is nearly right",
+            valid=(-1.0, 100.0),
+        ),
+    ),
+    contains=(Contained("cross_entropy", {"epsilon": 0.0}),),
+    fused={"softmax": _poly1_from_raw},
+    fused_derivative={"softmax": _poly1_derivative},
+    probability={"softmax": _poly1_probability},
+    on_request=True,
+    example=([[0.25, 0.5, 0.25]], [1], 1.1931471805599454),
+)
+def poly1(output: Tensor, target: Tensor, *, epsilon: float | Tensor) -> Tensor:
+    """Return the cross-entropy with another weight of its first polynomial term."""
+    right = true_class(output, target)
+    return epsilon * (1 - right) - right.log()
+
+
+def _symmetric_from_raw(
+    raw: Tensor, target: Tensor, *, alpha: float | Tensor, beta: float | Tensor
+) -> Tensor:
+    return LOG_OF_ZERO * beta * _wrong(raw, target) - alpha * _log_true(raw, target)
+
+
+def _symmetric_derivative(
+    raw: Tensor, target: Tensor, *, alpha: float | Tensor, beta: float | Tensor
+) -> Tensor:
+    return _pushed(raw, target, alpha + LOG_OF_ZERO * beta * _log_true(raw, target).exp())
+
+
+def _symmetric_probability(raw: Tensor, *, alpha: float | Tensor, beta: float | Tensor) -> Tensor:
+    p = softmax(raw)
+    return _normalised(p / (over_classes(alpha) + LOG_OF_ZERO * over_classes(beta) * p))
+
+
+@loss(
+    task="multiclass",
+    encoding="index",
+    domain="simplex",
+    source="Wang et al. 2019",
+    class_name="SymmetricCE",
+    formula="-alpha log p_y + 4 beta (1 - p_y)",
+    aliases=("symmetric_cross_entropy", "sce", "SCE"),
+    params=(
+        Parameter("alpha", 0.1, 0.1, 10.0, log=True, words="weight of the cross-entropy", valid=(1e-6, 1e6)),
+        Parameter(
+            "beta", 1.0, 0.1, 10.0, log=True, words="weight of the reverse cross-entropy", valid=(1e-6, 1e6)
+        ),
+    ),
+    fused={"softmax": _symmetric_from_raw},
+    fused_derivative={"softmax": _symmetric_derivative},
+    probability={"softmax": _symmetric_probability},
+    on_request=True,
+    example=([[0.25, 0.5, 0.25]], [1], 2.0693147180559945),
+)
+def symmetric_ce(output: Tensor, target: Tensor, *, alpha: float | Tensor, beta: float | Tensor) -> Tensor:
+    """Return the cross-entropy of both directions, in which the logarithm of 0 counts as -4."""
+    right = true_class(output, target)
+    return LOG_OF_ZERO * beta * (1 - right) - alpha * right.log()
+
+
+def _squared_from_raw(raw: Tensor, target: Tensor) -> Tensor:
+    return _log_true(raw, target).square()
+
+
+def _squared_derivative(raw: Tensor, target: Tensor) -> Tensor:
+    return _pushed(raw, target, -2 * _log_true(raw, target))
+
+
+def _squared_probability(raw: Tensor) -> Tensor:
+    logs = log_softmax(raw)
+    # p / -log p is without bound where p is 1
+    return softmax(logs - (-logs).clamp(min=torch.finfo(raw.dtype).tiny).log())
+
+
+@loss(
+    task="multiclass",
+    encoding="index",
+    domain="simplex",
+    source="Janocha & Czarnecki 2017",
+    class_name="NLLSquared",
+    formula="(log p_y)^2",
+    aliases=("log_squared", "squared_log_loss"),
+    fused={"softmax": _squared_from_raw},
+    fused_derivative={"softmax": _squared_derivative},
+    probability={"softmax": _squared_probability},
+    on_request=True,
+    example=([[0.25, 0.5, 0.25]], [1], 0.4804530139182014),
+)
+def nll_squared(output: Tensor, target: Tensor) -> Tensor:
+    """Return the square of the cross-entropy."""
+    return true_class(output, target).log().square()
+
+
+def _phuber_from_raw(raw: Tensor, target: Tensor, *, tau: float | Tensor) -> Tensor:
+    return _phuber(_log_true(raw, target), tau)
+
+
+def _phuber(log_right: Tensor, tau: float | Tensor) -> Tensor:
+    log_tau = torch.as_tensor(tau, dtype=log_right.dtype, device=log_right.device).log()
+    return torch.where(log_right > -log_tau, -log_right, 1 + log_tau - tau * log_right.exp())
+
+
+def _phuber_derivative(raw: Tensor, target: Tensor, *, tau: float | Tensor) -> Tensor:
+    return _pushed(raw, target, (tau * _log_true(raw, target).exp()).clamp(max=1))
+
+
+@loss(
+    task="multiclass",
+    encoding="index",
+    domain="simplex",
+    source="Menon et al. 2020",
+    class_name="PHuberCE",
+    formula="-log p_y where p_y > 1 / tau, else 1 + log tau - tau p_y",
+    aliases=("partially_huberised_cross_entropy", "phuber"),
+    params=(Parameter("tau", 10.0, 1.5, 100.0, log=True, words="steepest slope in p_y", valid=(1.0, 1e9)),),
+    fused={"softmax": _phuber_from_raw},
+    fused_derivative={"softmax": _phuber_derivative},
+    on_request=True,
+    example=([[0.9, 0.05, 0.05]], [1], 2.8025850929940455),
+)
+def phuber_ce(output: Tensor, target: Tensor, *, tau: float | Tensor) -> Tensor:
+    """Return the cross-entropy, which for what is least likely goes on as a line."""
+    return _phuber(true_class(output, target).log(), tau)
+
+
+def _js(log_right: Tensor) -> Tensor:
+    right = log_right.exp()
+    return math.log(2) + (right * log_right - (1 + right) * torch.log1p(right)) / 2
+
+
+def _js_from_raw(raw: Tensor, target: Tensor) -> Tensor:
+    return _js(_log_true(raw, target))
+
+
+def _js_derivative(raw: Tensor, target: Tensor) -> Tensor:
+    log_right = _log_true(raw, target)
+    right = log_right.exp()
+    return _pushed(raw, target, right * (torch.log1p(right) - log_right) / 2)
+
+
+@loss(
+    task="multiclass",
+    encoding="index",
+    domain="simplex",
+    source="Lin 1991; Englesson & Azizpour 2021",
+    class_name="JSDivergence",
+    formula="(KL(y, m) + KL(p, m)) / 2 with m = (y + p) / 2",
+    aliases=("jensen_shannon_divergence", "jsd", "JensenShannonDivergence"),
+    fused={"softmax": _js_from_raw},
+    fused_derivative={"softmax": _js_derivative},
+    on_request=True,
+    example=([[0.25, 0.5, 0.25]], [1], 0.21576155433883565),
+)
+def js_divergence(output: Tensor, target: Tensor) -> Tensor:
+    """Return the Jensen-Shannon divergence of prediction and one-hot target, which is bounded by log 2."""
+    return _js(true_class(output, target).log())
+
+
+@loss(
+    task="multiclass",
+    encoding="index",
+    domain="simplex",
+    source="Janocha & Czarnecki 2017",
+    formula="max_k |p_k - y_k| = 1 - p_y",
+    aliases=("l_infinity",),
+    fused={"softmax": _wrong},
+    equivalent={"softmax": Equivalent("mae/softmax", "both are 1 - p_y but for a factor of 2", factor=0.5)},
+    on_request=True,
+    example=([[0.25, 0.5, 0.25]], [1], 0.5),
+)
+def chebyshev(output: Tensor, target: Tensor) -> Tensor:
+    """Return the largest distance of any class's probability from the one-hot target."""
+    return 1 - true_class(output, target)
+
+
+LOSSES = (gce, taylor_ce, poly1, symmetric_ce, nll_squared, phuber_ce, js_divergence, chebyshev)
