@@ -20,14 +20,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--task", type=click.Choice(list(KINDS)), help="Only the losses of this kind of task.")
+@click.option("--family", help="Only the losses of this family, as margin, robust or noisy_labels.")
 @format_option
 @debug_option
-def losses(task: str | None, form: str) -> None:
+def losses(task: str | None, family: str | None, form: str) -> None:
     """List the losses: formula, domain, encoding, activations, parameters, source."""
     from lossearch.pairs import catalogue
 
     kinds = list(KINDS) if task is None else (task,)
-    by_kind = {kind: list(catalogue.rows(kind)) for kind in kinds}
+    listed = {kind: list(catalogue.rows(kind, family)) for kind in kinds}
+    by_kind = {kind: rows for kind, rows in listed.items() if rows}
+    if not by_kind:
+        raise InputError(f"No {task} loss is of the family {family}.")
     if form == "json":
         write_json([row for rows in by_kind.values() for row in rows])
         return

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from lossearch._registry import Registry
 from lossearch.kinds import KINDS
 from lossearch.losses.activations import ACTIVATIONS, Activation
-from lossearch.losses.declaration import Contained, Equivalent, Loss, Parameter, loss
+from lossearch.losses.declaration import Loss, loss
 from lossearch.losses.encodings import ENCODINGS, Encoding
+from lossearch.losses.families import ALL, FAMILIES, members
 from lossearch.losses.heads import Head
 from lossearch.losses.own import as_loss, assumptions, own_loss, reference_of
+from lossearch.losses.parameter import Parameter
 from lossearch.losses.plugins import load, merged
 from lossearch.losses.ranges import RANGES, Range
+from lossearch.losses.relations import Contained, Equivalent
 
 if TYPE_CHECKING:
     from lossearch.pairs.modules import *  # noqa: F403 - every class that __getattr__ gives
@@ -77,9 +80,11 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "ACTIVATIONS",
+    "ALL",
     "BUILT_IN",
     "CATALOGUE",
     "ENCODINGS",
+    "FAMILIES",
     "RANGES",
     "Activation",
     "Contained",
@@ -93,6 +98,7 @@ __all__ = [
     "assumptions",
     "loss",
     "losses_for",
+    "members",
     "own_loss",
     "reference_of",
 ]

@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from lossearch.losses.binary_focal import focal
-from lossearch.losses.declaration import Equivalent, Parameter, loss
+from lossearch.losses.declaration import loss
+from lossearch.losses.parameter import Parameter
+from lossearch.losses.relations import Equivalent
 
 _LABELS = ("binary", "multilabel")
 
@@ -45,6 +47,7 @@ def _bce_derivative(raw: Tensor, target: Tensor) -> Tensor:
     task=_LABELS,
     encoding="zero_one",
     domain="unit",
+    families=("likelihood",),
     source="Good 1952",
     formula="-y log p - (1 - y) log(1 - p)",
     aliases=(
@@ -83,6 +86,7 @@ def _hinge_derivative(output: Tensor, target: Tensor, *, margin: float | Tensor)
 @loss(
     task=_LABELS,
     encoding="plus_minus_one",
+    families=("margin",),
     source="Cortes & Vapnik 1995",
     formula="max(0, margin - s f)",
     aliases=("Hinge", "hinge_loss", "HingeLoss"),
@@ -117,6 +121,7 @@ def _squared_hinge_derivative(output: Tensor, target: Tensor, *, margin: float |
 @loss(
     task=_LABELS,
     encoding="plus_minus_one",
+    families=("margin",),
     source="Tang 2013",
     formula="max(0, margin - s f)^2",
     aliases=("SquaredHinge", "squared_hinge_loss", "l2_svm"),
@@ -221,6 +226,7 @@ def _mae_tanh_derivative(raw: Tensor, target: Tensor) -> Tensor:
 @loss(
     task=_LABELS,
     encoding=("plus_minus_one", "zero_one"),
+    families=("noisy_labels",),
     source="Ghosh, Kumar & Sastry 2017; Janocha & Czarnecki 2017",
     formula="|f - y|, y as 0/1 for sigmoid and -1/+1 otherwise",
     aliases=(

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
-from lossearch.losses.declaration import Contained, Parameter, loss
+from lossearch.losses.declaration import loss
+from lossearch.losses.parameter import Parameter
+from lossearch.losses.relations import Contained
 
 
 def _margin_of_zero_one(raw: Tensor, target: Tensor) -> Tensor:
@@ -51,6 +53,7 @@ def _focal_probability(raw: Tensor, *, gamma: float | Tensor, alpha: float | Ten
     task=("binary", "multilabel"),
     encoding="zero_one",
     domain="unit",
+    families=("imbalance",),
     source="Lin et al. 2017",
     formula="-a (1 - p_y)^gamma log p_y, a = alpha for class 1 and 1 - alpha for class 0",
     aliases=(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lossearch.losses.declaration import Equivalent, Parameter, loss
+from lossearch.losses.declaration import loss
+from lossearch.losses.parameter import Parameter
+from lossearch.losses.relations import Equivalent
 
 _LABELS = ("binary", "multilabel")
 _FARTHEST = 50.0
@@ -26,6 +28,7 @@ def _cubed_hinge_derivative(output: Tensor, target: Tensor, *, margin: float | T
     task=_LABELS,
     encoding="plus_minus_one",
     domain="margins",
+    families=("margin",),
     source="Janocha & Czarnecki 2017",
     formula="max(0, margin - s f)^3",
     params=(Parameter("margin", 1.0, 0.1, 10.0, log=True, search=False, words="score wanted"),),
@@ -53,6 +56,7 @@ def _smoothed_hinge_derivative(output: Tensor, target: Tensor, *, gamma: float |
     task=_LABELS,
     encoding="plus_minus_one",
     domain="margins",
+    families=("margin",),
     source="Zhang 2004; Rennie & Srebro 2005",
     formula="h^2 / (2 gamma) where h <= gamma, else h - gamma / 2, with h = max(0, 1 - s f)",
     aliases=("smooth_hinge", "quadratically_smoothed_hinge", "huberised_hinge"),
@@ -83,6 +87,7 @@ def _modified_huber_derivative(output: Tensor, target: Tensor) -> Tensor:
     task=_LABELS,
     encoding="plus_minus_one",
     domain="margins",
+    families=("margin",),
     source="Zhang 2004",
     formula="max(0, 1 - s f)^2 where s f >= -1, else -4 s f",
     probability={"identity": _from_score},
@@ -105,6 +110,7 @@ def _sparsemax_derivative(output: Tensor, target: Tensor) -> Tensor:
     task=_LABELS,
     encoding="plus_minus_one",
     domain="margins",
+    families=("margin",),
     source="Martins & Astudillo 2016; Blondel et al. 2020",
     formula="0 where s f >= 1, (1 - s f)^2 / 4 where |s f| < 1, else -s f",
     aliases=("sparsemax_loss", "sparsemax"),
@@ -119,15 +125,17 @@ def sparsemax_binary(output: Tensor, target: Tensor) -> Tensor:
     return modified_huber(output, target) / 4
 
 
-def _margin(output: Tensor, target: Tensor) -> Tensor:
+def margin_of(output: Tensor, target: Tensor) -> Tensor:
+    """Return how far scores are on the right side."""
     return target * output
 
 
 def _exponential_derivative(output: Tensor, target: Tensor) -> Tensor:
-    return -target * torch.exp(-_margin(output, target).clamp(min=-_FARTHEST))
+    return -target * torch.exp(-margin_of(output, target).clamp(min=-_FARTHEST))
 
 
-def _from_half_log_odds(raw: Tensor) -> Tensor:
+def from_half_log_odds(raw: Tensor) -> Tensor:
+    """Return the probability of 1 where the score is half of its log odds."""
     return torch.sigmoid(2 * raw)
 
 
@@ -135,10 +143,11 @@ def _from_half_log_odds(raw: Tensor) -> Tensor:
     task=_LABELS,
     encoding="plus_minus_one",
     domain="margins",
+    families=("margin",),
     source="Freund & Schapire 1997",
     formula="exp(-s f)",
     aliases=("exponential_loss", "adaboost"),
-    probability={"identity": _from_half_log_odds},
+    probability={"identity": from_half_log_odds},
     derivative=_exponential_derivative,
     caution={"identity": "one row far on the wrong side outweighs all others, a mislabelled one too."},
     on_request=True,
@@ -146,72 +155,21 @@ def _from_half_log_odds(raw: Tensor) -> Tensor:
 )
 def exponential(output: Tensor, target: Tensor) -> Tensor:
     """Return the exponential of minus the margin, beyond 50 on the wrong side its tangent."""
-    margin = _margin(output, target)
+    margin = margin_of(output, target)
     near = margin.clamp(min=-_FARTHEST)
     return torch.exp(-near) * (1 + near - margin)
 
 
-def _savage_derivative(output: Tensor, target: Tensor) -> Tensor:
-    wrong = torch.sigmoid(-2 * _margin(output, target))
-    return -4 * target * wrong.square() * (1 - wrong)
-
-
-@loss(
-    task=_LABELS,
-    encoding="plus_minus_one",
-    domain="margins",
-    source="Masnadi-Shirazi & Vasconcelos 2008",
-    formula="1 / (1 + exp(2 s f))^2",
-    aliases=("savage_loss",),
-    probability={"identity": _from_half_log_odds},
-    equivalent={
-        "identity": Equivalent("mse/sigmoid", "1 / (1 + exp(2 s z))^2 = (sigmoid(2z) - y)^2", scale=2)
-    },
-    derivative=_savage_derivative,
-    on_request=True,
-    example=(0.5, 1.0, 0.07232948812851325),
-)
-def savage(output: Tensor, target: Tensor) -> Tensor:
-    """Return a loss that is bounded, so that rows far on the wrong side are given up."""
-    return torch.sigmoid(-2 * _margin(output, target)).square()
-
-
-def _tangent_probability(raw: Tensor) -> Tensor:
-    return (raw.arctan() + 0.5).clamp(0, 1)
-
-
-def _tangent_derivative(output: Tensor, target: Tensor) -> Tensor:
-    margin = _margin(output, target)
-    return 4 * target * (2 * margin.arctan() - 1) / (1 + margin.square())
-
-
-@loss(
-    task=_LABELS,
-    encoding="plus_minus_one",
-    domain="margins",
-    source="Masnadi-Shirazi, Mahadevan & Vasconcelos 2010",
-    formula="(2 arctan(s f) - 1)^2",
-    aliases=("tangent_loss",),
-    probability={"identity": _tangent_probability},
-    derivative=_tangent_derivative,
-    caution={"identity": "what is right by more than 0.55 is penalised again."},
-    on_request=True,
-    example=(0.5, 1.0, 0.005285985325433097),
-)
-def tangent(output: Tensor, target: Tensor) -> Tensor:
-    """Return a bounded loss that also penalises scores that are right by far."""
-    return (2 * _margin(output, target).arctan() - 1).square()
-
-
 def _perceptron_derivative(output: Tensor, target: Tensor) -> Tensor:
     # at the kink itself as torch's clamp has it
-    return -target * (_margin(output, target) <= 0)
+    return -target * (margin_of(output, target) <= 0)
 
 
 @loss(
     task=_LABELS,
     encoding="plus_minus_one",
     domain="margins",
+    families=("margin",),
     source="Rosenblatt 1958",
     formula="max(0, -s f)",
     aliases=("perceptron_loss",),
@@ -223,77 +181,7 @@ def _perceptron_derivative(output: Tensor, target: Tensor) -> Tensor:
 )
 def perceptron(output: Tensor, target: Tensor) -> Tensor:
     """Return how far the score is on the wrong side."""
-    return (-_margin(output, target)).clamp(min=0)
+    return (-margin_of(output, target)).clamp(min=0)
 
 
-def _ramp_derivative(output: Tensor, target: Tensor) -> Tensor:
-    margin = _margin(output, target)
-    return -target * ((margin >= -1) & (margin <= 1)) / 2
-
-
-@loss(
-    task=_LABELS,
-    encoding="plus_minus_one",
-    domain="margins",
-    source="Collobert et al. 2006",
-    formula="min(1, max(0, (1 - s f) / 2))",
-    aliases=("ramp_loss",),
-    derivative=_ramp_derivative,
-    kinks=(-1.0, 1.0),
-    caution={
-        "identity": "its gradient is 0 beyond a score of 1 on the wrong side: such rows never come back."
-    },
-    on_request=True,
-    example=(0.5, 1.0, 0.25),
-)
-def ramp(output: Tensor, target: Tensor) -> Tensor:
-    """Return the hinge cut off at 1: rows on the wrong side by far are given up."""
-    return ((1 - _margin(output, target)) / 2).clamp(0, 1)
-
-
-def _sigmoid_loss_derivative(output: Tensor, target: Tensor) -> Tensor:
-    wrong = torch.sigmoid(-_margin(output, target))
-    return target * (wrong.square() - wrong)
-
-
-@loss(
-    task=_LABELS,
-    encoding="plus_minus_one",
-    domain="margins",
-    source="Mason et al. 1999",
-    formula="sigmoid(-s f)",
-    equivalent={"identity": Equivalent("mae/sigmoid", "sigmoid(-s z) = |sigmoid(z) - y|")},
-    derivative=_sigmoid_loss_derivative,
-    on_request=True,
-    example=(0.5, 1.0, 0.3775406687981454),
-)
-def sigmoid_loss(output: Tensor, target: Tensor) -> Tensor:
-    """Return the sigmoid of minus the margin, which is bounded and smooth."""
-    return torch.sigmoid(-_margin(output, target))
-
-
-def _unhinged_derivative(output: Tensor, target: Tensor) -> Tensor:
-    return -target.expand_as(output)
-
-
-@loss(
-    task=_LABELS,
-    encoding="plus_minus_one",
-    domain="tanh",
-    source="van Rooyen, Menon & Williamson 2015",
-    formula="1 - s f, of scores that are bounded",
-    aliases=("unhinged_loss", "linear"),
-    equivalent={"tanh": Equivalent("mae/sigmoid", "1 - s tanh z = 2 |sigmoid(2z) - y|", factor=2, scale=2)},
-    derivative=_unhinged_derivative,
-    on_request=True,
-    example=(0.5, 1.0, 0.5),
-)
-def unhinged(output: Tensor, target: Tensor) -> Tensor:
-    """Return 1 minus the margin, which has no least value where scores are not bounded."""
-    return 1 - _margin(output, target)
-
-
-LOSSES = (
-    cubed_hinge, smoothed_hinge, modified_huber, sparsemax_binary, exponential, savage, tangent, perceptron, ramp,
-    sigmoid_loss, unhinged,
-)  # fmt: skip
+LOSSES = (cubed_hinge, smoothed_hinge, modified_huber, sparsemax_binary, exponential, perceptron)

@@ -39,6 +39,7 @@ def _derivative_of_softplus(raw: Tensor, target: Tensor) -> Tensor:
     domain="nonnegative",
     targets="nonnegative",
     cure="Use mse or mae, which take any number, or kind = 'regression'.",
+    families=("likelihood",),
     source="Nelder & Wedderburn 1972; McCullagh & Nelder 1989",
     formula="f - y log f",
     aliases=("poisson", "poisson_loss", "poisson_nll_loss", "Poisson", "PoissonNLLLoss", "poisson_deviance"),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
@@ -17,8 +15,11 @@ from lossearch.errors import refuse
 from lossearch.kinds import KINDS, TargetForm, TargetStatistics
 from lossearch.losses.activations import ACTIVATIONS
 from lossearch.losses.encodings import ENCODINGS
+from lossearch.losses.families import FAMILIES
 from lossearch.losses.heads import Head
+from lossearch.losses.parameter import Parameter
 from lossearch.losses.ranges import RANGES, Range
+from lossearch.losses.relations import Contained, Equivalent
 
 LossFunction = Callable[..., Tensor]
 Example = tuple[Any, Any, float]
@@ -26,66 +27,6 @@ Example = tuple[Any, Any, float]
 
 def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(mapping))
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A loss's own hyper-parameter and the range it is searched over.
-
-    ``search=False`` keeps it at its default unless a study names a range for it. ``valid`` are the ends
-    of what it may be at all; where ``log``, it must be above 0 besides.
-    """
-
-    name: str
-    default: float
-    low: float
-    high: float
-    log: bool = False
-    integer: bool = False
-    search: bool = True
-    words: str = ""
-    valid: tuple[float, float] = (-math.inf, math.inf)
-
-    def problem(self, value: float) -> str | None:
-        """Return why ``value`` cannot be used, or None."""
-        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-            return f"{self.name} takes a finite number; got {value!r}."
-        if self.log and value <= 0:
-            return f"{self.name} must be above 0; got {value:g}."
-        low, high = self.valid
-        return (
-            None
-            if low <= value <= high
-            else f"{self.name} must lie between {low:g} and {high:g}; got {value:g}."
-        )
-
-
-@dataclass(frozen=True)
-class Equivalent:
-    """A pair with the same gradient up to a constant factor or a rescaled output, and why.
-
-    The loss of raw output z is ``factor`` times the pair's of ``scale`` z, plus what no output changes.
-    """
-
-    pair: str
-    why: str
-    factor: float = 1.0
-    scale: float = 1.0
-
-
-@dataclass(frozen=True)
-class Contained:
-    """A loss of the same kind that another one becomes where its own parameters have these values.
-
-    The family's values are then ``factor`` times the member's, after every activation both may meet.
-    ``near`` is how far they may be apart, as a share of the member's mean, where the limit is only
-    approached within the searched range. A search of the family that ends worse than the member was too small.
-    """
-
-    loss: str
-    params: Mapping[str, float]
-    factor: float = 1.0
-    near: float = 1e-9
 
 
 def _class_name(name: str, aliases: tuple[str, ...]) -> str:
@@ -156,8 +97,10 @@ class Loss:
     after_mean: Callable[[Tensor], Tensor] | None = None
     """Applied to the batch mean, weighted or not, for losses that are not a mean over samples (RMSE)."""
     weightable: bool = True  # not where a row's value depends on the others of its batch
+    families: tuple[str, ...] = ()
+    """What it is for, by which it is named with others; see ``families.FAMILIES``."""
     on_request: bool = False
-    """Never searched unless named."""
+    """Never searched unless it, its family or "all" is named."""
     kinks: tuple[float, ...] = ()
     """Element-wise margins or errors at which it is not differentiable."""
     example: Example | None = None
@@ -227,6 +170,11 @@ def _unknown_in(declared: Mapping[str, Any]) -> list[str]:
         problems += [
             f"In {where}: {unknown_name('activation', a, ACTIVATIONS)}" for a in named if a not in ACTIVATIONS
         ]
+    problems += [
+        unknown_name("family of losses", f, FAMILIES)
+        for f in declared.get("families", ())
+        if f not in FAMILIES
+    ]
     known = [f.name for f in fields(TargetStatistics)]
     problems += [
         unknown_name("training statistic", n, known) for n in declared.get("statistics", ()) if n not in known

@@ -16,8 +16,10 @@ from lossearch._class_axis import (
     softmax,
     true_class,
 )
-from lossearch.losses.declaration import Contained, Equivalent, Parameter, loss
+from lossearch.losses.declaration import loss
 from lossearch.losses.multiclass_focal import focal, log_rivals
+from lossearch.losses.parameter import Parameter
+from lossearch.losses.relations import Contained, Equivalent
 
 
 def _cross_entropy_from_raw(raw: Tensor, target: Tensor) -> Tensor:
@@ -32,6 +34,7 @@ def _cross_entropy_derivative(raw: Tensor, target: Tensor) -> Tensor:
     task="multiclass",
     encoding="index",
     domain="simplex",
+    families=("likelihood",),
     source="Good 1952; Bridle 1990",
     formula="-log p_y",
     aliases=(
@@ -134,6 +137,7 @@ def _label_smoothing_derivative(raw: Tensor, target: Tensor, *, smoothing: float
     task="multiclass",
     encoding="index",
     domain="simplex",
+    families=("noisy_labels",),
     source="Szegedy et al. 2016; Müller et al. 2019",
     class_name="LabelSmoothingCE",
     formula="-(1 - smoothing) log p_y - smoothing / C sum_k log p_k",
@@ -209,6 +213,7 @@ def _mae_derivative(raw: Tensor, target: Tensor) -> Tensor:
 @loss(
     task="multiclass",
     encoding="one_hot",
+    families=("noisy_labels",),
     source="Ghosh, Kumar & Sastry 2017; Janocha & Czarnecki 2017",
     formula="sum_k |f_k - y_k|",
     aliases=(

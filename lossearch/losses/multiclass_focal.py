@@ -16,7 +16,9 @@ from lossearch._class_axis import (
     softmax,
     true_class,
 )
-from lossearch.losses.declaration import Contained, Parameter, loss
+from lossearch.losses.declaration import loss
+from lossearch.losses.parameter import Parameter
+from lossearch.losses.relations import Contained
 
 _NEAR_ONE = -15.0
 """log(1 - p) below which -log p is 1 - p to the last digit of float32, and nearly so of float64."""
@@ -67,6 +69,7 @@ def _focal_probability(raw: Tensor, *, gamma: float | Tensor) -> Tensor:
     task="multiclass",
     encoding="index",
     domain="simplex",
+    families=("imbalance",),
     source="Lin et al. 2017",
     formula="-(1 - p_y)^gamma log p_y",
     aliases=(

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
 from lossearch._class_axis import is_true, over_classes, plus_true_class, softmax, true_class
-from lossearch.losses.declaration import Parameter, loss
+from lossearch.losses.declaration import loss
+from lossearch.losses.parameter import Parameter
 
 _MARGIN = Parameter(
     "margin",
@@ -36,6 +37,7 @@ def _crammer_singer_derivative(output: Tensor, target: Tensor, *, margin: float 
     task="multiclass",
     encoding="index",
     domain="margins",
+    families=("margin",),
     source="Crammer & Singer 2001",
     formula="max(0, margin + max over the other classes of f - f_y)",
     aliases=("categorical_hinge", "CategoricalHinge", "multiclass_hinge", "multiclass_hinge_loss"),
@@ -65,6 +67,7 @@ def _hinge_derivative(output: Tensor, target: Tensor, *, margin: float | Tensor)
     task="multiclass",
     encoding="plus_minus_one_hot",
     domain="margins",
+    families=("margin",),
     source="Rifkin & Klautau 2004; Janocha & Czarnecki 2017",
     class_name="OvRHinge",
     formula="sum_k max(0, margin - s_k f_k)",
@@ -87,6 +90,7 @@ def _squared_hinge_derivative(output: Tensor, target: Tensor, *, margin: float |
     task="multiclass",
     encoding="plus_minus_one_hot",
     domain="margins",
+    families=("margin",),
     source="Tang 2013; Janocha & Czarnecki 2017",
     class_name="OvRSquaredHinge",
     formula="sum_k max(0, margin - s_k f_k)^2",
@@ -111,6 +115,7 @@ def _weston_watkins_derivative(output: Tensor, target: Tensor, *, margin: float 
     task="multiclass",
     encoding="index",
     domain="margins",
+    families=("margin",),
     source="Weston & Watkins 1999",
     formula="sum over the other classes of max(0, margin + f_k - f_y)",
     aliases=("multi_margin", "multi_margin_loss", "MultiMarginLoss"),
@@ -138,6 +143,7 @@ def _perceptron_derivative(output: Tensor, target: Tensor) -> Tensor:
     task="multiclass",
     encoding="index",
     domain="margins",
+    families=("margin",),
     source="Collins 2002",
     formula="max_k f_k - f_y",
     aliases=("multiclass_perceptron", "multiclass_perceptron_loss"),
@@ -171,6 +177,7 @@ def _cubed_hinge_probability(raw: Tensor, *, margin: float | Tensor) -> Tensor:
     task="multiclass",
     encoding="plus_minus_one_hot",
     domain="margins",
+    families=("margin",),
     source="Janocha & Czarnecki 2017",
     class_name="OvRCubedHinge",
     formula="sum_k max(0, margin - s_k f_k)^3",
@@ -198,6 +205,7 @@ def _logistic_probability(raw: Tensor) -> Tensor:
     task="multiclass",
     encoding="plus_minus_one_hot",
     domain="margins",
+    families=("margin",),
     source="Rifkin & Klautau 2004; Beyer et al. 2020",
     class_name="OvRLogistic",
     formula="sum_k log(1 + exp(-s_k f_k))",

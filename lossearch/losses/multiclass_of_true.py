@@ -7,14 +7,14 @@ push (softmax - one-hot) with push = -p phi'(p), and the probability behind a mi
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from lossearch._class_axis import is_true, log_softmax, over_classes, plus_true_class, softmax, true_class
-from lossearch.losses.declaration import Contained, Equivalent, Parameter, loss
+from lossearch.losses.declaration import loss
 from lossearch.losses.multiclass_focal import log_rivals
+from lossearch.losses.parameter import Parameter
+from lossearch.losses.relations import Contained
 
 MAX_ORDER = 10
 """The most terms of the Taylor series that are searched."""
@@ -22,15 +22,17 @@ LOG_OF_ZERO = 4.0
 """What Wang et al. 2019 take for minus the logarithm of 0."""
 
 
-def _pushed(raw: Tensor, target: Tensor, push: Tensor) -> Tensor:
+def pushed(raw: Tensor, target: Tensor, push: Tensor) -> Tensor:
+    """Return the derivative in raw output of a loss with this push."""
     return plus_true_class(softmax(raw), target, -1.0) * push.unsqueeze(-1)
 
 
-def _log_true(raw: Tensor, target: Tensor) -> Tensor:
+def log_true(raw: Tensor, target: Tensor) -> Tensor:
+    """Return the log-probability of the true class."""
     return true_class(log_softmax(raw), target)
 
 
-def _wrong(raw: Tensor, target: Tensor) -> Tensor:
+def share_wrong(raw: Tensor, target: Tensor) -> Tensor:
     """Return 1 - p of the true class, exact too where it is small."""
     return log_rivals(log_softmax(raw), is_true(raw, target)).exp()
 
@@ -40,11 +42,11 @@ def _normalised(weights: Tensor) -> Tensor:
 
 
 def _gce_from_raw(raw: Tensor, target: Tensor, *, q: float | Tensor) -> Tensor:
-    return -torch.expm1(q * _log_true(raw, target)) / q
+    return -torch.expm1(q * log_true(raw, target)) / q
 
 
 def _gce_derivative(raw: Tensor, target: Tensor, *, q: float | Tensor) -> Tensor:
-    return _pushed(raw, target, torch.exp(q * _log_true(raw, target)))
+    return pushed(raw, target, torch.exp(q * log_true(raw, target)))
 
 
 def _gce_probability(raw: Tensor, *, q: float | Tensor) -> Tensor:
@@ -55,6 +57,7 @@ def _gce_probability(raw: Tensor, *, q: float | Tensor) -> Tensor:
     task="multiclass",
     encoding="index",
     domain="simplex",
+    families=("noisy_labels",),
     source="Zhang & Sabuncu 2018",
     class_name="GCE",
     formula="(1 - p_y^q) / q",
@@ -84,19 +87,20 @@ def _powers(wrong: Tensor, order: float | Tensor) -> Tensor:
 
 
 def _taylor_from_raw(raw: Tensor, target: Tensor, *, order: float | Tensor) -> Tensor:
-    return _powers(_wrong(raw, target), order)
+    return _powers(share_wrong(raw, target), order)
 
 
 def _taylor_derivative(raw: Tensor, target: Tensor, *, order: float | Tensor) -> Tensor:
     wrong = log_rivals(log_softmax(raw), is_true(raw, target))
     whole = torch.as_tensor(order, device=raw.device).floor()
-    return _pushed(raw, target, -torch.expm1(whole * wrong))
+    return pushed(raw, target, -torch.expm1(whole * wrong))
 
 
 @loss(
     task="multiclass",
     encoding="index",
     domain="simplex",
+    families=("noisy_labels",),
     source="Feng et al. 2020",
     class_name="TaylorCE",
     formula="sum_{k=1..order} (1 - p_y)^k / k",
@@ -124,11 +128,11 @@ def taylor_ce(output: Tensor, target: Tensor, *, order: float | Tensor) -> Tenso
 
 
 def _poly1_from_raw(raw: Tensor, target: Tensor, *, epsilon: float | Tensor) -> Tensor:
-    return epsilon * _wrong(raw, target) - _log_true(raw, target)
+    return epsilon * share_wrong(raw, target) - log_true(raw, target)
 
 
 def _poly1_derivative(raw: Tensor, target: Tensor, *, epsilon: float | Tensor) -> Tensor:
-    return _pushed(raw, target, 1 + epsilon * _log_true(raw, target).exp())
+    return pushed(raw, target, 1 + epsilon * log_true(raw, target).exp())
 
 
 def _poly1_probability(raw: Tensor, *, epsilon: float | Tensor) -> Tensor:
@@ -169,13 +173,13 @@ def poly1(output: Tensor, target: Tensor, *, epsilon: float | Tensor) -> Tensor:
 def _symmetric_from_raw(
     raw: Tensor, target: Tensor, *, alpha: float | Tensor, beta: float | Tensor
 ) -> Tensor:
-    return LOG_OF_ZERO * beta * _wrong(raw, target) - alpha * _log_true(raw, target)
+    return LOG_OF_ZERO * beta * share_wrong(raw, target) - alpha * log_true(raw, target)
 
 
 def _symmetric_derivative(
     raw: Tensor, target: Tensor, *, alpha: float | Tensor, beta: float | Tensor
 ) -> Tensor:
-    return _pushed(raw, target, alpha + LOG_OF_ZERO * beta * _log_true(raw, target).exp())
+    return pushed(raw, target, alpha + LOG_OF_ZERO * beta * log_true(raw, target).exp())
 
 
 def _symmetric_probability(raw: Tensor, *, alpha: float | Tensor, beta: float | Tensor) -> Tensor:
@@ -187,6 +191,7 @@ def _symmetric_probability(raw: Tensor, *, alpha: float | Tensor, beta: float | 
     task="multiclass",
     encoding="index",
     domain="simplex",
+    families=("noisy_labels",),
     source="Wang et al. 2019",
     class_name="SymmetricCE",
     formula="-alpha log p_y + 4 beta (1 - p_y)",
@@ -210,11 +215,11 @@ def symmetric_ce(output: Tensor, target: Tensor, *, alpha: float | Tensor, beta:
 
 
 def _squared_from_raw(raw: Tensor, target: Tensor) -> Tensor:
-    return _log_true(raw, target).square()
+    return log_true(raw, target).square()
 
 
 def _squared_derivative(raw: Tensor, target: Tensor) -> Tensor:
-    return _pushed(raw, target, -2 * _log_true(raw, target))
+    return pushed(raw, target, -2 * log_true(raw, target))
 
 
 def _squared_probability(raw: Tensor) -> Tensor:
@@ -243,7 +248,7 @@ def nll_squared(output: Tensor, target: Tensor) -> Tensor:
 
 
 def _phuber_from_raw(raw: Tensor, target: Tensor, *, tau: float | Tensor) -> Tensor:
-    return _phuber(_log_true(raw, target), tau)
+    return _phuber(log_true(raw, target), tau)
 
 
 def _phuber(log_right: Tensor, tau: float | Tensor) -> Tensor:
@@ -252,13 +257,14 @@ def _phuber(log_right: Tensor, tau: float | Tensor) -> Tensor:
 
 
 def _phuber_derivative(raw: Tensor, target: Tensor, *, tau: float | Tensor) -> Tensor:
-    return _pushed(raw, target, (tau * _log_true(raw, target).exp()).clamp(max=1))
+    return pushed(raw, target, (tau * log_true(raw, target).exp()).clamp(max=1))
 
 
 @loss(
     task="multiclass",
     encoding="index",
     domain="simplex",
+    families=("noisy_labels",),
     source="Menon et al. 2020",
     class_name="PHuberCE",
     formula="-log p_y where p_y > 1 / tau, else 1 + log tau - tau p_y",
@@ -274,54 +280,4 @@ def phuber_ce(output: Tensor, target: Tensor, *, tau: float | Tensor) -> Tensor:
     return _phuber(true_class(output, target).log(), tau)
 
 
-def _js(log_right: Tensor) -> Tensor:
-    right = log_right.exp()
-    return math.log(2) + (right * log_right - (1 + right) * torch.log1p(right)) / 2
-
-
-def _js_from_raw(raw: Tensor, target: Tensor) -> Tensor:
-    return _js(_log_true(raw, target))
-
-
-def _js_derivative(raw: Tensor, target: Tensor) -> Tensor:
-    log_right = _log_true(raw, target)
-    right = log_right.exp()
-    return _pushed(raw, target, right * (torch.log1p(right) - log_right) / 2)
-
-
-@loss(
-    task="multiclass",
-    encoding="index",
-    domain="simplex",
-    source="Lin 1991; Englesson & Azizpour 2021",
-    class_name="JSDivergence",
-    formula="(KL(y, m) + KL(p, m)) / 2 with m = (y + p) / 2",
-    aliases=("jensen_shannon_divergence", "jsd", "JensenShannonDivergence"),
-    fused={"softmax": _js_from_raw},
-    fused_derivative={"softmax": _js_derivative},
-    on_request=True,
-    example=([[0.25, 0.5, 0.25]], [1], 0.21576155433883565),
-)
-def js_divergence(output: Tensor, target: Tensor) -> Tensor:
-    """Return the Jensen-Shannon divergence of prediction and one-hot target, which is bounded by log 2."""
-    return _js(true_class(output, target).log())
-
-
-@loss(
-    task="multiclass",
-    encoding="index",
-    domain="simplex",
-    source="Janocha & Czarnecki 2017",
-    formula="max_k |p_k - y_k| = 1 - p_y",
-    aliases=("l_infinity",),
-    fused={"softmax": _wrong},
-    equivalent={"softmax": Equivalent("mae/softmax", "both are 1 - p_y but for a factor of 2", factor=0.5)},
-    on_request=True,
-    example=([[0.25, 0.5, 0.25]], [1], 0.5),
-)
-def chebyshev(output: Tensor, target: Tensor) -> Tensor:
-    """Return the largest distance of any class's probability from the one-hot target."""
-    return 1 - true_class(output, target)
-
-
-LOSSES = (gce, taylor_ce, poly1, symmetric_ce, nll_squared, phuber_ce, js_divergence, chebyshev)
+LOSSES = (gce, taylor_ce, poly1, symmetric_ce, nll_squared, phuber_ce)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from lossearch._class_axis import is_true, log_softmax, plus_true_class, softmax, true_class
-from lossearch.losses.declaration import Equivalent, Parameter, loss
+from lossearch.losses.declaration import loss
 from lossearch.losses.multiclass_focal import log_rivals
-from lossearch.losses.multiclass_of_true import LOG_OF_ZERO
+from lossearch.losses.multiclass_of_true import LOG_OF_ZERO, log_true, pushed, share_wrong
+from lossearch.losses.parameter import Parameter
+from lossearch.losses.relations import Equivalent
 
 
 def _divergence_from_raw(raw: Tensor, target: Tensor) -> Tensor:
@@ -106,6 +110,7 @@ def _bootstrap_from_raw(raw: Tensor, target: Tensor, *, beta: float | Tensor) ->
     task="multiclass",
     encoding="index",
     domain="simplex",
+    families=("noisy_labels",),
     source="Reed et al. 2015",
     formula="-beta log p_y - (1 - beta) sum_k p_k log p_k",
     aliases=("soft_bootstrapping",),
@@ -130,6 +135,7 @@ def _bootstrap_hard_from_raw(raw: Tensor, target: Tensor, *, beta: float | Tenso
     task="multiclass",
     encoding="index",
     domain="simplex",
+    families=("noisy_labels",),
     source="Reed et al. 2015",
     formula="-beta log p_y - (1 - beta) max_k log p_k",
     aliases=("hard_bootstrapping",),
@@ -171,6 +177,7 @@ def _nce_rce_from_raw(raw: Tensor, target: Tensor, *, alpha: float | Tensor, bet
     task="multiclass",
     encoding="index",
     domain="simplex",
+    families=("noisy_labels",),
     source="Ma et al. 2020",
     class_name="NCERCE",
     formula="alpha log p_y / sum_k log p_k + 4 beta (1 - p_y)",
@@ -187,6 +194,58 @@ def nce_rce(output: Tensor, target: Tensor, *, alpha: float | Tensor, beta: floa
     )
 
 
+def _js(log_right: Tensor) -> Tensor:
+    right = log_right.exp()
+    return math.log(2) + (right * log_right - (1 + right) * torch.log1p(right)) / 2
+
+
+def _js_from_raw(raw: Tensor, target: Tensor) -> Tensor:
+    return _js(log_true(raw, target))
+
+
+def _js_derivative(raw: Tensor, target: Tensor) -> Tensor:
+    log_right = log_true(raw, target)
+    right = log_right.exp()
+    return pushed(raw, target, right * (torch.log1p(right) - log_right) / 2)
+
+
+@loss(
+    task="multiclass",
+    encoding="index",
+    domain="simplex",
+    families=("noisy_labels",),
+    source="Lin 1991; Englesson & Azizpour 2021",
+    class_name="JSDivergence",
+    formula="(KL(y, m) + KL(p, m)) / 2 with m = (y + p) / 2",
+    aliases=("jensen_shannon_divergence", "jsd", "JensenShannonDivergence"),
+    fused={"softmax": _js_from_raw},
+    fused_derivative={"softmax": _js_derivative},
+    on_request=True,
+    example=([[0.25, 0.5, 0.25]], [1], 0.21576155433883565),
+)
+def js_divergence(output: Tensor, target: Tensor) -> Tensor:
+    """Return the Jensen-Shannon divergence of prediction and one-hot target, which is bounded by log 2."""
+    return _js(true_class(output, target).log())
+
+
+@loss(
+    task="multiclass",
+    encoding="index",
+    domain="simplex",
+    source="Janocha & Czarnecki 2017",
+    formula="max_k |p_k - y_k| = 1 - p_y",
+    aliases=("l_infinity",),
+    fused={"softmax": share_wrong},
+    equivalent={"softmax": Equivalent("mae/softmax", "both are 1 - p_y but for a factor of 2", factor=0.5)},
+    on_request=True,
+    example=([[0.25, 0.5, 0.25]], [1], 0.5),
+)
+def chebyshev(output: Tensor, target: Tensor) -> Tensor:
+    """Return the largest distance of any class's probability from the one-hot target."""
+    return 1 - true_class(output, target)
+
+
 LOSSES = (
     cauchy_schwarz_divergence, tanimoto, confidence_penalty, bootstrap_soft, bootstrap_hard, nce_rce,
+    js_divergence, chebyshev,
 )  # fmt: skip

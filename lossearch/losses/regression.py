@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from lossearch.losses.declaration import Contained, Parameter, loss
+from lossearch.losses.declaration import loss
+from lossearch.losses.parameter import Parameter
+from lossearch.losses.relations import Contained, Equivalent
 
 _REAL = ("standardised", "nonnegative", "symmetric_unit", "unit")
 _EXP = {
@@ -56,6 +58,7 @@ def _absolute_derivative(output: Tensor, target: Tensor) -> Tensor:
 @loss(
     task=("regression", "count"),
     encoding=_REAL,
+    families=("robust",),
     source="Boscovich 1757; Laplace 1793",
     formula="|f - y|",
     aliases=(
@@ -109,6 +112,7 @@ def _huber_derivative(output: Tensor, target: Tensor, *, delta: float | Tensor) 
 @loss(
     task="regression",
     encoding=_REAL,
+    families=("robust",),
     source="Huber 1964",
     formula="e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), with e = f - y",
     aliases=("huber_loss", "Huber", "HuberLoss"),
@@ -146,6 +150,7 @@ def _log_cosh_derivative(output: Tensor, target: Tensor) -> Tensor:
 @loss(
     task="regression",
     encoding=_REAL,
+    families=("robust",),
     source="Chen et al. 2019",
     formula="log cosh(f - y)",
     aliases=("logcosh", "LogCosh", "log_cosh_loss", "LogCoshLoss"),
@@ -215,4 +220,79 @@ def msle_clamped(output: Tensor, target: Tensor) -> Tensor:
     return (torch.log1p(output.clamp(min=_CLAMP)) - torch.log1p(target.clamp(min=_CLAMP))).square()
 
 
-LOSSES = (mse, mae, rmse, huber, log_cosh, msle, msle_clamped)
+def _half_derivative(output: Tensor, target: Tensor) -> Tensor:
+    return output - target
+
+
+@loss(
+    task=("regression", "count"),
+    encoding="standardised",
+    source="optax, optax.losses.l2_loss",
+    class_name="HalfMSE",
+    formula="e^2 / 2",
+    equivalent={"identity": Equivalent("mse/identity", "half of it", factor=0.5)},
+    derivative=_half_derivative,
+    on_request=True,
+    example=(0.5, 2.0, 1.125),
+)
+def half_mse(output: Tensor, target: Tensor) -> Tensor:
+    """Return half of the squared error."""
+    return (output - target).square() / 2
+
+
+def _lp_derivative(output: Tensor, target: Tensor, *, p: float | Tensor) -> Tensor:
+    error = output - target
+    return p * error.abs() ** (p - 1) * error.sign()
+
+
+@loss(
+    task="regression",
+    encoding="standardised",
+    source="Gonin & Money 1989",
+    class_name="Lp",
+    formula="|e|^p",
+    params=(Parameter("p", 1.5, 1.0, 4.0, words="1 is mae, 2 is mse", valid=(1.0, 20.0)),),
+    contains=(Contained("mae", {"p": 1.0}), Contained("mse", {"p": 2.0})),
+    derivative=_lp_derivative,
+    on_request=True,
+    example=(0.5, 2.0, 1.8371173070873836),
+)
+def lp(output: Tensor, target: Tensor, *, p: float | Tensor) -> Tensor:
+    """Return a power of the absolute error."""
+    return (output - target).abs() ** p
+
+
+def _smooth_l1_derivative(output: Tensor, target: Tensor, *, beta: float | Tensor) -> Tensor:
+    return ((output - target) / beta).clamp(-1, 1)
+
+
+@loss(
+    task="regression",
+    encoding="standardised",
+    families=("robust",),
+    source="Girshick 2015",
+    formula="e^2 / (2 beta) where |e| < beta, else |e| - beta / 2",
+    aliases=("smooth_l1_loss", "SmoothL1Loss"),
+    params=(
+        Parameter(
+            "beta",
+            1.0,
+            0.01,
+            10.0,
+            log=True,
+            words="error, in units of the encoded target, where it turns linear",
+        ),
+    ),
+    equivalent={"identity": Equivalent("huber/identity", "huber at delta = beta, divided by beta")},
+    derivative=_smooth_l1_derivative,
+    on_request=True,
+    example=(0.5, 2.0, 1.0),
+)
+def smooth_l1(output: Tensor, target: Tensor, *, beta: float | Tensor) -> Tensor:
+    """Return Huber's loss with a slope of 1 for large errors."""
+    error = (output - target).abs()
+    near = torch.minimum(error, torch.as_tensor(beta, dtype=error.dtype, device=error.device))
+    return near.square() / (2 * beta) + error - near
+
+
+LOSSES = (mse, mae, rmse, huber, log_cosh, msle, msle_clamped, half_mse, lp, smooth_l1)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lossearch.losses.declaration import Contained, Equivalent, Parameter, loss
+from lossearch.losses.declaration import loss
+from lossearch.losses.parameter import Parameter
+from lossearch.losses.relations import Contained
 
 _EPS = 1e-6
 """What keeps Barron's loss from dividing by 0 where it is a limit, as in its author's code."""
@@ -18,71 +20,6 @@ def _scale(low: float, high: float, default: float = 1.0, name: str = "c") -> Pa
     )  # fmt: skip
 
 
-def _half_derivative(output: Tensor, target: Tensor) -> Tensor:
-    return output - target
-
-
-@loss(
-    task=("regression", "count"),
-    encoding="standardised",
-    source="optax, optax.losses.l2_loss",
-    class_name="HalfMSE",
-    formula="e^2 / 2",
-    equivalent={"identity": Equivalent("mse/identity", "half of it", factor=0.5)},
-    derivative=_half_derivative,
-    on_request=True,
-    example=(0.5, 2.0, 1.125),
-)
-def half_mse(output: Tensor, target: Tensor) -> Tensor:
-    """Return half of the squared error."""
-    return (output - target).square() / 2
-
-
-def _lp_derivative(output: Tensor, target: Tensor, *, p: float | Tensor) -> Tensor:
-    error = output - target
-    return p * error.abs() ** (p - 1) * error.sign()
-
-
-@loss(
-    task="regression",
-    encoding="standardised",
-    source="Gonin & Money 1989",
-    class_name="Lp",
-    formula="|e|^p",
-    params=(Parameter("p", 1.5, 1.0, 4.0, words="1 is mae, 2 is mse", valid=(1.0, 20.0)),),
-    contains=(Contained("mae", {"p": 1.0}), Contained("mse", {"p": 2.0})),
-    derivative=_lp_derivative,
-    on_request=True,
-    example=(0.5, 2.0, 1.8371173070873836),
-)
-def lp(output: Tensor, target: Tensor, *, p: float | Tensor) -> Tensor:
-    """Return a power of the absolute error."""
-    return (output - target).abs() ** p
-
-
-def _smooth_l1_derivative(output: Tensor, target: Tensor, *, beta: float | Tensor) -> Tensor:
-    return ((output - target) / beta).clamp(-1, 1)
-
-
-@loss(
-    task="regression",
-    encoding="standardised",
-    source="Girshick 2015",
-    formula="e^2 / (2 beta) where |e| < beta, else |e| - beta / 2",
-    aliases=("smooth_l1_loss", "SmoothL1Loss"),
-    params=(_scale(0.01, 10.0, name="beta"),),
-    equivalent={"identity": Equivalent("huber/identity", "huber at delta = beta, divided by beta")},
-    derivative=_smooth_l1_derivative,
-    on_request=True,
-    example=(0.5, 2.0, 1.0),
-)
-def smooth_l1(output: Tensor, target: Tensor, *, beta: float | Tensor) -> Tensor:
-    """Return Huber's loss with a slope of 1 for large errors."""
-    error = (output - target).abs()
-    near = torch.minimum(error, torch.as_tensor(beta, dtype=error.dtype, device=error.device))
-    return near.square() / (2 * beta) + error - near
-
-
 def _pseudo_huber_derivative(output: Tensor, target: Tensor, *, delta: float | Tensor) -> Tensor:
     error = output - target
     return error / torch.sqrt(1 + (error / delta).square())
@@ -91,6 +28,7 @@ def _pseudo_huber_derivative(output: Tensor, target: Tensor, *, delta: float | T
 @loss(
     task="regression",
     encoding="standardised",
+    families=("robust",),
     source="Charbonnier et al. 1997; Hartley & Zisserman 2003",
     formula="delta^2 (sqrt(1 + (e / delta)^2) - 1)",
     aliases=("charbonnier", "PseudoHuber", "pseudo_huber_loss"),
@@ -125,6 +63,7 @@ def _barron_derivative(output: Tensor, target: Tensor, *, alpha: float | Tensor,
 @loss(
     task="regression",
     encoding="standardised",
+    families=("robust",),
     source="Barron 2019",
     formula="|alpha - 2| / alpha (((e / c)^2 / |alpha - 2| + 1)^(alpha / 2) - 1), and its limits",
     aliases=("general_robust", "adaptive_robust"),
@@ -165,6 +104,7 @@ _REDESCENDING = {"identity": "its gradient fades for large errors: rows that sta
 @loss(
     task="regression",
     encoding="standardised",
+    families=("robust",),
     source="Black & Anandan 1996",
     formula="log(1 + (e / c)^2 / 2)",
     aliases=("lorentzian",),
@@ -187,6 +127,7 @@ def _geman_derivative(output: Tensor, target: Tensor, *, c: float | Tensor) -> T
 @loss(
     task="regression",
     encoding="standardised",
+    families=("robust",),
     source="Geman & McClure 1985",
     formula="2 (e / c)^2 / ((e / c)^2 + 4)",
     params=(_scale(0.3, 10.0),),
@@ -209,6 +150,7 @@ def _welsch_derivative(output: Tensor, target: Tensor, *, c: float | Tensor) -> 
 @loss(
     task="regression",
     encoding="standardised",
+    families=("robust",),
     source="Dennis & Welsch 1978",
     formula="1 - exp(-(e / c)^2 / 2)",
     aliases=("leclerc", "correntropy"),
@@ -231,6 +173,7 @@ def _tukey_derivative(output: Tensor, target: Tensor, *, c: float | Tensor) -> T
 @loss(
     task="regression",
     encoding="standardised",
+    families=("robust",),
     source="Beaton & Tukey 1974",
     formula="c^2 / 6 (1 - (1 - (e / c)^2)^3) where |e| <= c, else c^2 / 6",
     aliases=("tukey", "biweight", "bisquare"),
@@ -259,6 +202,7 @@ def _tube_derivative(output: Tensor, target: Tensor, *, epsilon: float | Tensor)
 @loss(
     task="regression",
     encoding="standardised",
+    families=("robust",),
     source="Vapnik 1995",
     formula="max(0, |e| - epsilon)",
     aliases=("svr",),
@@ -304,6 +248,7 @@ def _wing_derivative(
 @loss(
     task="regression",
     encoding="standardised",
+    families=("robust",),
     source="Feng et al. 2018",
     formula="w log(1 + |e| / epsilon) where |e| < w, else |e| - w + w log(1 + w / epsilon)",
     aliases=("wing_loss", "WingLoss"),
@@ -333,6 +278,6 @@ def wing(output: Tensor, target: Tensor, *, width: float | Tensor, epsilon: floa
 
 
 LOSSES = (
-    half_mse, lp, smooth_l1, pseudo_huber, barron, cauchy, geman_mcclure, welsch, tukey_biweight, epsilon_insensitive,
+    pseudo_huber, barron, cauchy, geman_mcclure, welsch, tukey_biweight, epsilon_insensitive,
     squared_epsilon_insensitive, wing,
 )  # fmt: skip

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from lossearch._registry import unknown_name
+from lossearch.errors import UnknownNameError
 from lossearch.kinds import KINDS, TargetFacts
-from lossearch.losses import ACTIVATIONS, Loss, Parameter, losses_for
+from lossearch.losses import ACTIVATIONS, ALL, FAMILIES, Loss, Parameter, losses_for, members
 from lossearch.pairs import Pair, pair_up
 
 
-def rows(kind: str | None = None) -> list[dict[str, Any]]:
-    """Return one row a loss, of one kind of task or of all, as plain values ready for JSON.
+def rows(kind: str | None = None, family: str | None = None) -> list[dict[str, Any]]:
+    """Return one row a loss, of one kind of task or family or of all, as plain values ready for JSON.
 
     Keys: name, kind, aliases, formula, domain, encodings (of the legal pairs), activations (the legal ones:
     name, usual, encoding, caution), params (name, default, low, high, log, integer, search, words),
     probability (activations after which it gives one), equivalent (activation -> the pair it repeats and
-    why), weightable, on_request, source.
+    why), families, weightable, on_request, source.
 
     Raises:
-        UnknownNameError: there is no such kind.
+        UnknownNameError: there is no such kind, or family.
     """
+    if family is not None and family not in (ALL, *FAMILIES):
+        raise UnknownNameError(unknown_name("family of losses", family, FAMILIES))
     kinds = KINDS if kind is None else (kind,)
-    return [_row(loss, k) for k in kinds for loss in losses_for(k).values()]
+    return [_row(loss, k) for k in kinds for loss in members(family or ALL, losses_for(k))]
 
 
 def _row(loss: Loss, kind: str) -> dict[str, Any]:
@@ -38,6 +42,7 @@ def _row(loss: Loss, kind: str) -> dict[str, Any]:
         "params": [_param(p) for p in loss.params],
         "probability": [p.activation.name for p in pairs if p.activation.name in loss.probability],
         "equivalent": {a: {"pair": e.pair, "why": e.why} for a, e in loss.equivalent.items()},
+        "families": list(loss.families),
         "weightable": loss.weightable,
         "on_request": loss.on_request,
         "source": loss.source,

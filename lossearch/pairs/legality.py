@@ -13,6 +13,7 @@ from lossearch.kinds import KINDS, TargetFacts
 from lossearch.losses import (
     ACTIVATIONS,
     ENCODINGS,
+    FAMILIES,
     Activation,
     Encoding,
     Loss,
@@ -213,6 +214,8 @@ def _halves(name: str, kind: str) -> tuple[str, str]:
 
 
 def _unknown_loss(name: str, kind: str, table: Mapping[str, Loss]) -> str:
+    if name in FAMILIES:
+        return f"No {kind} loss is of the family {name}."
     elsewhere = [k for k in KINDS if k != kind and name in losses_for(k)]
     where = f" There is one for {' and '.join(elsewhere)} tasks." if elsewhere else ""
     aliases = [a for loss in table.values() for a in loss.aliases]

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from lossearch._registry import unknown_name
 from lossearch.config import SpaceTable
 from lossearch.errors import IllegalPairError, InputError, refuse
 from lossearch.kinds import KINDS
-from lossearch.losses import ACTIVATIONS, Activation, Loss, losses_for
+from lossearch.losses import ACTIVATIONS, Activation, Loss, losses_for, members
 from lossearch.metrics.metric import LOGGED, Metric
-from lossearch.pairs import Pair, Rejection, find_pair, for_other_tasks, legal_pairs, pair_up
+from lossearch.pairs import Pair, Rejection, find_loss, find_pair, for_other_tasks, legal_pairs, pair_up
 from lossearch.tasks.task import Task
 
 T = TypeVar("T")
@@ -54,7 +53,7 @@ def _find_loss(name: str, kind: str, own: Mapping[str, Loss]) -> Loss:
     table = losses_for(kind)
     if name in table:
         return table[name]
-    raise InputError(unknown_name(f"{kind} loss", name, [*own, *table]))
+    return find_loss(name, kind, {**own, **table})
 
 
 def _repeats(pairs: Sequence[Pair]) -> list[str]:
@@ -71,6 +70,13 @@ def _repeats(pairs: Sequence[Pair]) -> list[str]:
                 f"{pair.name} has the same gradient as {other.name} ({why}); trained because it was asked for by name."
             )
     return notes
+
+
+def _legal(losses: Sequence[Loss], activations: Sequence[Activation] | None, task: Task) -> Chosen:
+    """Return the pairs that losses have on a task, of which none was asked for by its own name."""
+    pairs, rejections = legal_pairs(losses, activations, task.facts)
+    kept, unjudged = _judgeable(pairs, task)
+    return Chosen(tuple(kept), (*rejections, *unjudged))
 
 
 def _asked_losses(losses: Sequence[Loss], activations: Sequence[Activation] | None, task: Task) -> Chosen:
@@ -159,15 +165,17 @@ def choose_pairs(
     )
     names = _asked_names(table, mine)
     if names is not None:
-        losses = _each(names, lambda name: _find_loss(name, task.kind, known), problems)
+        catalogue = losses_for(task.kind)
+        groups = [group for name in names if (group := members(name, catalogue))]
+        single = [name for name in names if not members(name, catalogue)]
+        losses = _each(single, lambda name: _find_loss(name, task.kind, known), problems)
         refuse(problems, IllegalPairError)
         found.append(_asked_losses(losses, activations, task))
+        found += [_legal(group, activations, task) for group in groups]
     elif table.pairs is None:
         usual = [x for x in losses_for(task.kind).values() if not x.on_request]
         refuse(problems, IllegalPairError)
-        pairs, rejections = legal_pairs([*usual, *mine.values()], activations, task.facts)
-        kept, unjudged = _judgeable(pairs, task)
-        found.append(Chosen(tuple(kept), (*rejections, *unjudged)))
+        found.append(_legal([*usual, *mine.values()], activations, task))
     found += _each(table.pairs or (), lambda name: _asked_pair(name, task, known), problems)
     refuse(problems, IllegalPairError)
     found = [_weightable(c, table, task) for c in found] if weighted else found

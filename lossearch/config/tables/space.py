@@ -79,7 +79,12 @@ class SpaceTable(Table):
     """What is searched; by default every usual loss and activation of the task."""
 
     losses: Annotated[
-        SomeNames, Option("Losses to search; one of your own as module:function.", "A,B", code=True)
+        SomeNames,
+        Option(
+            "Losses to search, families of losses, or all; one of your own as module:function.",
+            "A,B",
+            code=True,
+        ),
     ] = None
     activations: Annotated[
         SomeNames, Option("Output activations that the losses meet, where legal.", "A,B")
