@@ -28,7 +28,7 @@ def test_population_runs_and_prints_its_table(item, tmp_path):
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=280,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr
     for title in TITLES[item]:

@@ -135,8 +135,8 @@ def test_every_problem_of_a_declaration_is_named():
     assert str(caught.value).splitlines()[1:] == [
         (
             "  - No field of a loss named 'alias'. Did you mean 'aliases'? Known: domain, formula, source, aliases, class_name, params, head, "
-            "fused, probability, derivative, fused_derivative, usual, equivalent, contains, caution, targets, cure, statistics, after_mean, weightable, on_request, "
-            "kinks, example."
+            "fused, probability, derivative, fused_derivative, usual, equivalent, contains, caution, targets, cure, statistics, after_mean, weightable, families, "
+            "on_request, kinks, example."
         ),
         (
             "  - In fused: No activation named 'sigmod'. Did you mean 'sigmoid'? "

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -90,6 +91,15 @@ BINARY = {
     ("ramp/identity", ()): [np.minimum(1, skl_hinge(Z1, Y01) / 2)],
     ("sigmoid_loss/identity", ()): [1 / (1 + np.exp(U))],
     ("unhinged/tanh", ()): [1 - S * np.tanh(Z1)],
+    ("label_smoothing_bce/sigmoid", (("smoothing", 0.2),)): [
+        torch_rows(F.binary_cross_entropy_with_logits, Z1, 0.8 * Y01 + 0.1)
+    ],
+    ("asymmetric/sigmoid", (("gamma_neg", 4.0), ("gamma_pos", 1.0), ("clip", 0.05))): [
+        np.where(Y01 == 1, -(1 - P1) * np.log(P1), -(PM := np.maximum(P1 - 0.05, 0)) ** 4 * np.log(1 - PM))
+    ],
+    ("asymmetric/sigmoid", (("gamma_neg", 2.0), ("gamma_pos", 2.0), ("clip", 0.0))): [
+        sigmoid_focal_of_torchvision(Z1, Y01, -1, 2.0)
+    ],
 }  # fmt: skip
 
 
@@ -181,6 +191,12 @@ def skl_rows(fn, y, f):
     return [fn([a], [b]) for a, b in zip(y, f, strict=True)]
 
 
+def tweedie(y, mean, power):
+    """Half of the deviance, less what only the target has a part in."""
+    saturated = y ** (2 - power) / ((1 - power) * (2 - power))
+    return np.array(skl_rows(partial(sk.mean_tweedie_deviance, power=power), y, mean)) / 2 - saturated
+
+
 SOFTPLUS = np.logaddexp(0, Z1)
 E = Z1 - REAL
 CLAMPED = np.log1p(np.maximum(Z1, 1e-7)) - np.log1p(np.maximum(REAL, 1e-7))
@@ -208,6 +224,14 @@ REGRESSION = {
     ("tukey_biweight/identity", (("c", 3.0),), "REAL"): [norms.TukeyBiweight(3.0).rho(E)],
     ("epsilon_insensitive/identity", (("epsilon", 0.2),), "REAL"): [np.maximum(0, np.abs(E) - 0.2)],
     ("squared_epsilon_insensitive/identity", (("epsilon", 0.2),), "REAL"): [np.maximum(0, np.abs(E) - 0.2) ** 2],
+    ("tweedie_nll/exp", (("power", 1.5),), "POSITIVE"): [tweedie(POSITIVE, np.exp(Z1), 1.5)],
+    ("tweedie_nll/softplus", (("power", 1.5),), "POSITIVE"): [tweedie(POSITIVE, SOFTPLUS, 1.5)],
+    ("gamma_nll/exp", (), "POSITIVE"): [-stats.gamma(1, scale=np.exp(Z1)).logpdf(POSITIVE)],
+    ("gamma_nll/softplus", (), "POSITIVE"): [-stats.gamma(1, scale=SOFTPLUS).logpdf(POSITIVE)],
+    ("inverse_gaussian_nll/exp", (), "POSITIVE"): [skl_rows(partial(sk.mean_tweedie_deviance, power=3), POSITIVE, np.exp(Z1))],
+    ("inverse_gaussian_nll/softplus", (), "POSITIVE"): [
+        skl_rows(partial(sk.mean_tweedie_deviance, power=3), POSITIVE, SOFTPLUS)
+    ],
     ("wing/identity", (("width", 1.0), ("epsilon", 0.2)), "REAL"): [
         np.where(np.abs(E) < 1, np.log(1 + np.abs(E) / 0.2), np.abs(E) - 1 + np.log(6))
     ],
@@ -234,6 +258,17 @@ COUNT = {
     ("poisson_nll/softplus", ()): [torch_rows(F.poisson_nll_loss, SOFTPLUS, COUNTS, log_input=False, eps=0.0)],
     ("mse/identity", ()): [(Z1 - COUNTS) ** 2],
     ("mae/identity", ()): [np.abs(Z1 - COUNTS)],
+    ("half_mse/identity", ()): [(Z1 - COUNTS) ** 2 / 2],
+    ("neg_binomial_nll/exp", (("alpha", 0.5),)): [
+        -stats.nbinom.logpmf(COUNTS, 2, 2 / (2 + np.exp(Z1))) + stats.nbinom.logpmf(COUNTS, 2, 2 / 3)
+        + (COUNTS + 2) * np.log(1.5)
+    ],
+    ("neg_binomial_nll/softplus", (("alpha", 0.5),)): [
+        -stats.nbinom.logpmf(COUNTS, 2, 2 / (2 + SOFTPLUS)) + stats.nbinom.logpmf(COUNTS, 2, 2 / 3)
+        + (COUNTS + 2) * np.log(1.5)
+    ],
+    ("tweedie_nll/exp", (("power", 1.5),)): [tweedie(COUNTS, np.exp(Z1), 1.5)],
+    ("tweedie_nll/softplus", (("power", 1.2),)): [tweedie(COUNTS, SOFTPLUS, 1.2)],
 }  # fmt: skip
 
 

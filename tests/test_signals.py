@@ -254,9 +254,11 @@ def started(place: Path, *more: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("sign", ["metric accuracy", "[", "Confirming"])
-def test_a_process_killed_at_several_moments_ends_with_its_code_and_resumes(sign, number, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "sign"),
+    [(signal.SIGTERM, "metric accuracy"), (signal.SIGHUP, "["), (signal.SIGTERM, "Confirming")],
+)
+def test_a_process_killed_at_several_moments_ends_with_its_code_and_resumes(number, sign, tmp_path):
     process = started(tmp_path, "--no-mlflow")
     code, rest = ended_by(process, number, sign, after=0.05)
     assert code == SIGNALS[number], rest

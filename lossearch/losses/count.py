@@ -12,7 +12,8 @@ _SMALL = -18.0
 """Raw output below which softplus is exp but for what no float64 holds."""
 
 
-def _log_softplus(raw: Tensor) -> Tensor:
+def log_softplus(raw: Tensor) -> Tensor:
+    """Return the logarithm of softplus, exact too where that is small."""
     near = softplus(raw.clamp(min=_SMALL)).log()
     return torch.where(raw < _SMALL, raw - raw.clamp(max=0).exp() / 2, near)
 
@@ -22,7 +23,7 @@ def _of_exp(raw: Tensor, target: Tensor) -> Tensor:
 
 
 def _of_softplus(raw: Tensor, target: Tensor) -> Tensor:
-    return softplus(raw) - target * _log_softplus(raw)
+    return softplus(raw) - target * log_softplus(raw)
 
 
 def _derivative_of_exp(raw: Tensor, target: Tensor) -> Tensor:
@@ -30,7 +31,7 @@ def _derivative_of_exp(raw: Tensor, target: Tensor) -> Tensor:
 
 
 def _derivative_of_softplus(raw: Tensor, target: Tensor) -> Tensor:
-    return torch.sigmoid(raw) - target * torch.exp(logsigmoid(raw) - _log_softplus(raw))
+    return torch.sigmoid(raw) - target * torch.exp(logsigmoid(raw) - log_softplus(raw))
 
 
 @loss(

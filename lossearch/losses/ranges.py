@@ -50,6 +50,7 @@ RANGES = Registry(
         Range("simplex", 0.0, 1.0, "probabilities that sum to 1", simplex=True),
         Range("tanh", -1.0, 1.0, "a number between -1 and 1"),
         Range("nonnegative", 0.0, math.inf, "a number from 0 up"),
+        Range("positive", 0.0, math.inf, "a number above 0", low_open=True),
         Range("above_minus_one", -1.0, math.inf, "a number above -1", low_open=True),
     ],
 )

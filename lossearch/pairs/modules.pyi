@@ -12,6 +12,7 @@ __all__ = [
     "MSLE",
     "NCERCE",
     "RMSE",
+    "Asymmetric",
     "Barron",
     "BootstrapHard",
     "BootstrapSoft",
@@ -27,18 +28,22 @@ __all__ = [
     "EpsilonInsensitive",
     "Exponential",
     "Focal",
+    "GammaNLL",
     "GemanMcclure",
     "HalfMSE",
     "Hinge",
     "Huber",
+    "InverseGaussianNLL",
     "JSDivergence",
     "KLDiv",
+    "LabelSmoothingBCE",
     "LabelSmoothingCE",
     "LogCosh",
     "Lp",
     "MSLEClamped",
     "ModifiedHuber",
     "NLLSquared",
+    "NegBinomialNLL",
     "OvRCubedHinge",
     "OvRHinge",
     "OvRLogistic",
@@ -63,6 +68,7 @@ __all__ = [
     "Tanimoto",
     "TaylorCE",
     "TukeyBiweight",
+    "TweedieNLL",
     "Unhinged",
     "Welsch",
     "WestonWatkins",
@@ -141,6 +147,20 @@ class NCERCE(Criterion):
 class RMSE(Criterion):
     def __init__(
         self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Asymmetric(Criterion):
+    def __init__(
+        self,
+        gamma_neg: float = 4.0,
+        gamma_pos: float = 1.0,
+        clip: float = 0.05,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -325,6 +345,17 @@ class Focal(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class GammaNLL(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class GemanMcclure(Criterion):
     def __init__(
         self,
@@ -372,6 +403,17 @@ class Huber(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class InverseGaussianNLL(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class JSDivergence(Criterion):
     def __init__(
         self,
@@ -386,6 +428,18 @@ class JSDivergence(Criterion):
 class KLDiv(Criterion):
     def __init__(
         self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class LabelSmoothingBCE(Criterion):
+    def __init__(
+        self,
+        smoothing: float = 0.1,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -454,6 +508,18 @@ class ModifiedHuber(Criterion):
 class NLLSquared(Criterion):
     def __init__(
         self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class NegBinomialNLL(Criterion):
+    def __init__(
+        self,
+        alpha: float = 0.1,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -734,6 +800,18 @@ class TukeyBiweight(Criterion):
     def __init__(
         self,
         c: float = 4.685,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class TweedieNLL(Criterion):
+    def __init__(
+        self,
+        power: float = 1.5,
         *,
         activation: str | None = None,
         task: str | None = None,
