@@ -32,8 +32,9 @@ def generator():
 def rows(kind, loss):
     """Return raw output and raw targets that fit."""
     n = 1 if loss.elementwise else 3
+    width = n if loss.head is None else loss.head.width(n)
     score = torch.randn(12, n, generator=generator())
-    return torch.randn(12, n, generator=generator()) / 2, KINDS[kind].sample(score)
+    return torch.randn(12, width, generator=generator()) / 2, KINDS[kind].sample(score)
 
 
 @pytest.mark.parametrize(("kind", "loss"), EVERY, ids=str)

@@ -96,7 +96,8 @@ def test_msle_clamped_does_not_learn_below_zero():
     st.integers(0, 1),
 )
 def test_finite_everywhere(pair, z, y):
-    raw = torch.tensor([z] if pair.kind == "multiclass" else [z[:1]], requires_grad=True)
+    width = 3 if pair.kind == "multiclass" else pair.width(1)
+    raw = torch.tensor([(z * width)[:width]], requires_grad=True)
     target = torch.tensor([y]) if pair.loss.form is not TargetForm.REAL else torch.tensor([[0.5]])
     crit = criterion(pair.name, task=pair.kind)
     value = crit(raw, target)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from scipy import optimize, special, stats
+from scipy import integrate, optimize, special, stats
 from scipy.spatial import distance
 from sklearn import metrics as sk
 from statsmodels.robust import norms
@@ -224,6 +224,11 @@ REGRESSION = {
     ("tukey_biweight/identity", (("c", 3.0),), "REAL"): [norms.TukeyBiweight(3.0).rho(E)],
     ("epsilon_insensitive/identity", (("epsilon", 0.2),), "REAL"): [np.maximum(0, np.abs(E) - 0.2)],
     ("squared_epsilon_insensitive/identity", (("epsilon", 0.2),), "REAL"): [np.maximum(0, np.abs(E) - 0.2) ** 2],
+    ("quantile/identity", (("tau", 0.8),), "REAL"): [skl_rows(partial(sk.mean_pinball_loss, alpha=0.8), REAL, Z1)],
+    ("expectile/identity", (("tau", 0.8),), "REAL"): [np.abs(0.8 - (REAL < Z1)) * E**2],
+    ("huber_quantile/identity", (("tau", 0.8), ("delta", 0.3)), "REAL"): [
+        np.abs(0.8 - (REAL < Z1)) * torch_rows(F.huber_loss, Z1, REAL, delta=0.3) / 0.3
+    ],
     ("tweedie_nll/exp", (("power", 1.5),), "POSITIVE"): [tweedie(POSITIVE, np.exp(Z1), 1.5)],
     ("tweedie_nll/softplus", (("power", 1.5),), "POSITIVE"): [tweedie(POSITIVE, SOFTPLUS, 1.5)],
     ("gamma_nll/exp", (), "POSITIVE"): [-stats.gamma(1, scale=np.exp(Z1)).logpdf(POSITIVE)],
@@ -309,8 +314,58 @@ def test_count_oracles(key, oracles):
         np.testing.assert_allclose(crit.per_sample(t(Z1), t(COUNTS)), expected, rtol=1e-9, atol=1e-12)
 
 
+LS = np.random.default_rng(2).normal(size=(40, 2))
+SCALE = np.logaddexp(0, LS[:, 1]) + 1e-3
+MIXED = np.random.default_rng(3).normal(size=(40, 9))
+BARS = np.random.default_rng(4).normal(size=(40, 51))
+
+
+def crps(cdf, y):
+    """The integral of the squared distance of two distribution functions."""
+    left = integrate.quad(lambda u: cdf(u) ** 2, -60, y, limit=400, points=[0.0] if y > 0 else None)[0]
+    return (
+        left
+        + integrate.quad(lambda u: (cdf(u) - 1) ** 2, y, 60, limit=400, points=[0.0] if y < 0 else None)[0]
+    )
+
+
+def mixture(raw, y):
+    spread = np.logaddexp(0, raw[6:]) + 1e-3
+    return -np.log((special.softmax(raw[:3]) * stats.norm.pdf(y, raw[3:6], spread)).sum())
+
+
+def histogram(logits, y, sigma):
+    edges, centre = np.linspace(-4, 4, 52), np.clip(y, -4 + 4 / 51, 4 - 4 / 51)
+    shares = np.diff(stats.norm.cdf(edges, centre, sigma * 8 / 51))
+    return F.cross_entropy(t(logits), t(shares / shares.sum())).item()
+
+
+DISTRIBUTIONS = {
+    ("gaussian_nll/identity", ()): (LS, -stats.norm.logpdf(REAL, LS[:, 0], SCALE)),
+    ("laplace_nll/identity", ()): (LS, -stats.laplace.logpdf(REAL, LS[:, 0], SCALE)),
+    ("logistic_nll/identity", ()): (LS, -stats.logistic.logpdf(REAL, LS[:, 0], SCALE)),
+    ("student_t_nll/identity", (("df", 3.0),)): (LS, -stats.t.logpdf(REAL, 3.0, LS[:, 0], SCALE)),
+    ("crps_gaussian/identity", ()): (
+        LS, [crps(stats.norm(m, s).cdf, y) for m, s, y in zip(LS[:, 0], SCALE, REAL, strict=True)]
+    ),
+    ("crps_laplace/identity", ()): (
+        LS, [crps(stats.laplace(m, s).cdf, y) for m, s, y in zip(LS[:, 0], SCALE, REAL, strict=True)]
+    ),
+    ("mixture_density_nll/identity", ()): (MIXED, [mixture(r, y) for r, y in zip(MIXED, REAL, strict=True)]),
+    ("hl_gauss/identity", (("sigma", 0.5),)): (BARS, [histogram(r, y, 0.5) for r, y in zip(BARS, REAL, strict=True)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", DISTRIBUTIONS, ids=key_id)
+def test_distribution_oracles(key):
+    raw, expected = DISTRIBUTIONS[key]
+    crit = criterion(key[0], task="regression", **dict(key[1]))
+    np.testing.assert_allclose(crit.per_sample(t(raw), t(REAL)), expected, rtol=1e-6, atol=1e-8)
+
+
 def test_every_usual_pair_has_an_oracle():
     having = {
+        *(f"regression-{k[0]}" for k in DISTRIBUTIONS),
         *(f"binary-{k[0]}" for k in BINARY),
         *(f"multiclass-{k[0]}" for k in MULTICLASS),
         *(f"regression-{k[0]}" for k in REGRESSION),

@@ -21,6 +21,8 @@ FAMILIES: Mapping[str, str] = {
     "noisy_labels": "bear labels that are wrong",
     "imbalance": "look more at classes, or rows, that others drown",
     "sparse": "predictions may give a class exactly nothing",
+    "quantiles": "are least where a chosen share of the targets lies below",
+    "probabilistic": "predict a distribution, and with it how sure a value is",
     "likelihood": "minus the logarithm of a distribution's likelihood",
 }
 """Name of a family -> what its losses do."""

@@ -16,6 +16,8 @@ __all__ = [
     "Barron",
     "BootstrapHard",
     "BootstrapSoft",
+    "CRPSGaussian",
+    "CRPSLaplace",
     "Cauchy",
     "CauchySchwarzDivergence",
     "Chebyshev",
@@ -26,21 +28,28 @@ __all__ = [
     "CubedHinge",
     "Entmax15Loss",
     "EpsilonInsensitive",
+    "Expectile",
     "Exponential",
     "Focal",
     "GammaNLL",
+    "GaussianNLL",
     "GemanMcclure",
+    "HLGauss",
     "HalfMSE",
     "Hinge",
     "Huber",
+    "HuberQuantile",
     "InverseGaussianNLL",
     "JSDivergence",
     "KLDiv",
     "LabelSmoothingBCE",
     "LabelSmoothingCE",
+    "LaplaceNLL",
     "LogCosh",
+    "LogisticNLL",
     "Lp",
     "MSLEClamped",
+    "MixtureDensityNLL",
     "ModifiedHuber",
     "NLLSquared",
     "NegBinomialNLL",
@@ -53,6 +62,7 @@ __all__ = [
     "PoissonNLL",
     "Poly1",
     "PseudoHuber",
+    "Quantile",
     "Ramp",
     "Savage",
     "SigmoidLoss",
@@ -63,6 +73,7 @@ __all__ = [
     "SquareRescaled",
     "SquaredEpsilonInsensitive",
     "SquaredHinge",
+    "StudentTNLL",
     "SymmetricCE",
     "Tangent",
     "Tanimoto",
@@ -206,6 +217,28 @@ class BootstrapSoft(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class CRPSGaussian(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class CRPSLaplace(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class Cauchy(Criterion):
     def __init__(
         self,
@@ -321,6 +354,18 @@ class EpsilonInsensitive(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class Expectile(Criterion):
+    def __init__(
+        self,
+        tau: float = 0.5,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class Exponential(Criterion):
     def __init__(
         self,
@@ -356,10 +401,33 @@ class GammaNLL(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class GaussianNLL(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class GemanMcclure(Criterion):
     def __init__(
         self,
         c: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class HLGauss(Criterion):
+    def __init__(
+        self,
+        sigma: float = 0.75,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -394,6 +462,19 @@ class Hinge(Criterion):
 class Huber(Criterion):
     def __init__(
         self,
+        delta: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class HuberQuantile(Criterion):
+    def __init__(
+        self,
+        tau: float = 0.5,
         delta: float = 1.0,
         *,
         activation: str | None = None,
@@ -460,7 +541,29 @@ class LabelSmoothingCE(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class LaplaceNLL(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class LogCosh(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class LogisticNLL(Criterion):
     def __init__(
         self,
         *,
@@ -484,6 +587,17 @@ class Lp(Criterion):
     ) -> None: ...
 
 class MSLEClamped(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class MixtureDensityNLL(Criterion):
     def __init__(
         self,
         *,
@@ -633,6 +747,18 @@ class PseudoHuber(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class Quantile(Criterion):
+    def __init__(
+        self,
+        tau: float = 0.5,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class Ramp(Criterion):
     def __init__(
         self,
@@ -741,6 +867,18 @@ class SquaredHinge(Criterion):
     def __init__(
         self,
         margin: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class StudentTNLL(Criterion):
+    def __init__(
+        self,
+        df: float = 4.0,
         *,
         activation: str | None = None,
         task: str | None = None,
