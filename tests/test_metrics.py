@@ -117,6 +117,8 @@ def sklearn_labels(name: str, p: Predictions, y: Tensor, k: int) -> float:
         "f1_samples": lambda: sk.f1_score(true, label, average="samples", zero_division=0),
         "subset_accuracy": lambda: sk.accuracy_score(true, label),
         "hamming_loss": lambda: sk.hamming_loss(true, label),
+        "lrap": lambda: sk.label_ranking_average_precision_score(true, score),
+        "ranking_loss": lambda: sk.label_ranking_loss(true, score),
         "auroc": lambda: sk.roc_auc_score(true, score, average="macro"),
         "average_precision": lambda: sk.average_precision_score(true, score, average="macro"),
         "log_loss": lambda: np.mean(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 from sklearn.datasets import make_multilabel_classification
 
 import lossearch
@@ -70,6 +71,7 @@ def test_the_name_of_a_pair_alone_is_still_binary() -> None:
     [
         p
         for x in losses_for("multilabel").values()
+        if not x.joint
         for a in ACTIVATIONS.values()
         if isinstance(p := pair_up(x, a, TargetFacts("multilabel")), Pair)
     ],
@@ -89,7 +91,8 @@ def test_each_label_is_as_one_of_two_classes(pair: Pair) -> None:
 
 def test_every_binary_loss_is_a_loss_of_labels() -> None:
     def names(kind: str, n_out: int) -> list[str]:
-        return [p.name for p in legal_pairs(losses_for(kind).values(), None, TargetFacts(kind, n_out))[0]]
+        losses = [x for x in losses_for(kind).values() if not x.joint]
+        return [p.name for p in legal_pairs(losses, None, TargetFacts(kind, n_out))[0]]
 
     assert names("multilabel", 4) == names("binary", 1)
 
@@ -114,3 +117,46 @@ def test_a_study_of_labels(tmp_path) -> None:
     again = lossearch.load("tags", tmp_path)
     assert again.leaderboard.equals(result.leaderboard)
     assert np.array_equal(again.model.predict(X), labels)
+
+
+def test_losses_of_all_labels_together_against_torch_and_sums() -> None:
+    rng = np.random.default_rng(0)
+    z, y = 2 * rng.normal(size=(20, 5)), (rng.random((20, 5)) < 0.4).astype(int)
+    y[0], y[1] = 0, 1  # rows without one of the two sides
+    pairs = [np.array([n - p for p in a[b == 1] for n in a[b == 0]]) for a, b in zip(z, y, strict=True)]
+    padded = np.full((20, 5), -1)
+    for row, labels in zip(padded, y, strict=True):
+        there = np.flatnonzero(labels)
+        row[: len(there)] = there
+    expected = {
+        "lsep": [np.log1p(np.exp(d).sum()) for d in pairs],
+        "bp_mll": [np.exp(d).mean() if len(d) else 0.0 for d in pairs],
+        "zlpr": [
+            np.log1p(np.exp(a[b == 0]).sum()) + np.log1p(np.exp(-a[b == 1]).sum())
+            for a, b in zip(z, y, strict=True)
+        ],
+        "multilabel_margin": F.multilabel_margin_loss(
+            torch.tensor(z), torch.tensor(padded), reduction="none"
+        ),
+    }
+    assert expected.keys() == {x.name for x in losses_for("multilabel").values() if x.joint}
+    for name, values in expected.items():
+        found = lossearch.criterion(f"{name}/identity").per_sample(torch.tensor(z), torch.tensor(y))
+        np.testing.assert_allclose(found, values, rtol=1e-9, atol=1e-12)
+
+
+def test_losses_of_all_labels_together_are_searched_but_not_where_labels_are_weighted(tmp_path) -> None:
+    given = {
+        "losses": ["ranking", "bce"],
+        "seeds": 1,
+        "confirm_seeds": 2,
+        "epochs": 4,
+        "workers": 1,
+        "mlflow": False,
+    }
+    result = lossearch.search(X, Y, metric="lrap", store=tmp_path, name="ranked", **given)
+    assert len(result.leaderboard) == 5
+    weighted = lossearch.search(X, Y, pos_weight="balanced", store=tmp_path, name="weighted", **given)
+    assert list(weighted.leaderboard["pair"]) == ["bce/sigmoid"]
+    with pytest.raises(InputError, match="labels are weighted one by one"):
+        lossearch.search(X, Y, pos_weight="balanced", store=tmp_path, **{**given, "losses": ["lsep"]})

@@ -96,7 +96,9 @@ def _extremes(pair: Pair, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         corners = torch.cat([z[:, None, None] * torch.eye(CLASSES, dtype=dtype) * s for s in (1, -1)])
         spread = z[:, None] * torch.tensor([1.0, -1.0, 0.0], dtype=dtype)
         raw = torch.cat([corners.reshape(-1, CLASSES), spread]).repeat_interleave(CLASSES, dim=0)
-        return raw, encoded(pair, torch.arange(len(raw)) % CLASSES, dtype)
+        index = torch.arange(len(raw)) % CLASSES
+        labels = (index[:, None] >= torch.arange(CLASSES)).long()
+        return raw, encoded(pair, labels if pair.loss.joint else index, dtype)
     if pair.loss.form is TargetForm.ZERO_ONE:
         raw = z.repeat_interleave(2)[:, None]
         return raw, encoded(pair, torch.arange(len(raw))[:, None] % 2, dtype)

@@ -165,6 +165,7 @@ def edges(loss: Loss) -> list[str]:
             if loss.form is TargetForm.REAL
             else torch.tensor([0, 1, 1, 0])
         )
+        target = target[:, None].repeat(1, outputs(loss)) if loss.joint else target
         raw = torch.linspace(-1, 1, 4 * pair.width(outputs(loss))).reshape(4, -1)
         value = criterion.per_sample(raw, target)
         if value.shape != (4,):
@@ -173,7 +174,7 @@ def edges(loss: Loss) -> list[str]:
             problems.append(f"{pair.name}: (N,) against (N, 1) gives another value than (N, 1) against (N,)")
         problems += [
             f"{pair.name}: the criterion accepts output {tuple(raw.shape)} with target {tuple(wrong.shape)}"
-            for wrong in (target[:3], target[:, None].repeat(1, 4), target[None])
+            for wrong in (target[:3], target.reshape(4, -1).repeat(1, 4), target[None])
             if not _refuses(criterion, raw, wrong)
         ]
     return problems

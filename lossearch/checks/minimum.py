@@ -21,7 +21,8 @@ from lossearch.pairs.pair import Pair
 
 def right_side(loss: Loss) -> list[str]:
     """Say where the minimum is elsewhere than at the target."""
-    least = _LEAST[loss.form] if loss.head is None else _least_at_what_is_read
+    least = _less_for_labels if loss.joint else _LEAST[loss.form]
+    least = least if loss.head is None else _least_at_what_is_read
     return [s for pair in pairs_of(loss) for s in least(pair)]
 
 
@@ -81,6 +82,18 @@ def _less_for_true(pair: Pair) -> list[str]:
     if bool((values.argmin(dim=1) == torch.arange(CLASSES)).all()):
         return []
     return [f"{pair.name}: it is less where another class scores highest than where the true one does"]
+
+
+def _less_for_labels(pair: Pair) -> list[str]:
+    every = torch.cartesian_prod(*[torch.arange(2)] * CLASSES)
+    mixed = every[(every.sum(dim=1) % CLASSES) > 0]
+    raw = 3.0 * (2 * mixed.double() - 1)
+    cost = torch.stack(
+        [pair.values(raw, encoded(pair, t.expand(len(raw), -1)), **keywords(pair.loss)) for t in mixed]
+    )
+    if bool((cost.argmin(dim=1) == torch.arange(len(mixed))).all()):
+        return []
+    return [f"{pair.name}: it is less where other labels score highest than where the true ones do"]
 
 
 _LEAST = {

@@ -78,10 +78,10 @@ def draw(pair: Pair, rows: int, *lead: int, outs: int | None = None) -> Sample:
     n_out, head = outs or outputs(pair.loss), pair.loss.head
     width = n_out if head is None else head.width(n_out)
     raw = 1.5 * torch.randn((*lead, rows, width), generator=stream, dtype=torch.float64)
-    shape = (*lead, rows, n_out) if pair.loss.elementwise else (*lead, rows)
+    shape = (*lead, rows) if pair.loss.form is TargetForm.INDEX else (*lead, rows, n_out)
     if pair.loss.form is TargetForm.REAL:
         return Sample(raw, reals(pair, shape, stream))
-    classes = 2 if pair.loss.elementwise else CLASSES
+    classes = CLASSES if pair.loss.form is TargetForm.INDEX else 2
     return Sample(raw, encoded(pair, torch.randint(classes, shape, generator=stream)))
 
 

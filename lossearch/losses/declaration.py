@@ -72,6 +72,8 @@ class Loss:
     class_name: str = ""
     """Of its ``nn.Module`` in ``lossearch.losses``; by default the name in CamelCase, spelt as an alias spells it."""
     params: tuple[Parameter, ...] = ()
+    joint: bool = False
+    """Whether it reads all targets of a row together, so that values are one a row."""
     head: Head | None = None
     """What the network gives; None for one number for each that is predicted."""
     fused: Mapping[str, LossFunction] = field(default_factory=dict)
@@ -126,7 +128,7 @@ class Loss:
     @property
     def elementwise(self) -> bool:
         """Whether values have the shape of the output, rather than one a row."""
-        return self.form is not TargetForm.INDEX
+        return self.form is not TargetForm.INDEX and not self.joint
 
     @property
     def defaults(self) -> dict[str, float]:

@@ -105,6 +105,29 @@ def brier(predictions: Predictions, target: Tensor) -> Tensor:
     return (1 - _own(predictions, target)).square().mean(dim=(-2, -1))
 
 
+@finite_only("score")
+def lrap(predictions: Predictions, target: Tensor) -> Tensor:
+    """Share, for each label of a row, of those scored as high that are its labels too, averaged; 1 where all or none are."""
+    score, true = read(predictions, "score"), target == 1
+    total = torch.zeros(score.shape[:-1], dtype=torch.float64, device=score.device)
+    for j in range(score.shape[-1]):
+        above = score >= score[..., j : j + 1]
+        total += true[:, j] * (above & true).sum(dim=-1) / above.sum(dim=-1)
+    mixed = true.any(dim=-1) & ~true.all(dim=-1)
+    return torch.where(mixed, total / true.sum(dim=-1).clamp(min=1), 1.0).mean(dim=-1)
+
+
+@finite_only("score")
+def ranking_loss(predictions: Predictions, target: Tensor) -> Tensor:
+    """Share of the pairs of a label and one that is none which are not in order, averaged over rows; 0 where there are none."""
+    score, true = read(predictions, "score"), target == 1
+    wrong = torch.zeros(score.shape[:-1], dtype=torch.float64, device=score.device)
+    for j in range(score.shape[-1]):
+        wrong += true[:, j] * ((score >= score[..., j : j + 1]) & ~true).sum(dim=-1)
+    there = true.sum(dim=-1)
+    return (wrong / (there * (true.shape[-1] - there)).clamp(min=1)).mean(dim=-1)
+
+
 _LABELS = ("multilabel",)
 
 METRICS = (
@@ -146,5 +169,14 @@ METRICS = (
     Metric(
         "brier", _LABELS, MINIMIZE, brier, "probability", "prior", "squared error of the probabilities, averaged",
         aliases=("brier_score", "brier_score_loss"), by_row=True, low=0, high=1,
+    ),
+    Metric(
+        "lrap", _LABELS, MAXIMIZE, lrap, "score", "prior", "label ranking average precision", on_request=True,
+        aliases=("label_ranking_average_precision", "label_ranking_average_precision_score"), by_row=True, low=0, high=1,
+    ),
+    Metric(
+        "ranking_loss", _LABELS, MINIMIZE, ranking_loss, "score", "prior",
+        "share of a row's pairs of labels that are in the wrong order", on_request=True,
+        aliases=("label_ranking_loss",), by_row=True, low=0, high=1,
     ),
 )  # fmt: skip

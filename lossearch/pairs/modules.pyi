@@ -6,12 +6,15 @@ from lossearch.pairs.weights import ClassWeight, PosWeight
 
 __all__ = [
     "BCE",
+    "BPMLL",
     "GCE",
+    "LSEP",
     "MAE",
     "MSE",
     "MSLE",
     "NCERCE",
     "RMSE",
+    "ZLPR",
     "Asymmetric",
     "Barron",
     "BootstrapHard",
@@ -51,6 +54,7 @@ __all__ = [
     "MSLEClamped",
     "MixtureDensityNLL",
     "ModifiedHuber",
+    "MultiLabelMargin",
     "NLLSquared",
     "NegBinomialNLL",
     "OvRCubedHinge",
@@ -97,10 +101,32 @@ class BCE(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class BPMLL(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class GCE(Criterion):
     def __init__(
         self,
         q: float = 0.7,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class LSEP(Criterion):
+    def __init__(
+        self,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -156,6 +182,17 @@ class NCERCE(Criterion):
     ) -> None: ...
 
 class RMSE(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class ZLPR(Criterion):
     def __init__(
         self,
         *,
@@ -609,6 +646,17 @@ class MixtureDensityNLL(Criterion):
     ) -> None: ...
 
 class ModifiedHuber(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class MultiLabelMargin(Criterion):
     def __init__(
         self,
         *,

@@ -199,12 +199,13 @@ def _weightable(chosen: Chosen, table: SpaceTable, task: Task) -> Chosen:
     """Return the pairs whose rows, or labels, can be weighted.
 
     Raises:
-        IllegalPairError: one that cannot was asked for by name.
+        IllegalPairError: one that cannot was asked for by its own name.
     """
     reasons = {p.name: why for p in chosen.pairs if (why := _unweightable(p, task))}
     cure = "Leave the weights out to search it."
     left_out = tuple(Rejection(name, why, cure) for name, why in reasons.items())
-    refuse([str(r) for r in left_out] if table.losses or table.pairs else [], IllegalPairError)
+    named = {*(table.pairs or ()), *(table.losses or ())}
+    refuse([str(r) for r in left_out if {r.name, r.name.partition("/")[0]} & named], IllegalPairError)
     kept = tuple(p for p in chosen.pairs if p.name not in reasons)
     return replace(chosen, pairs=kept, rejections=(*chosen.rejections, *left_out))
 
@@ -213,7 +214,7 @@ def _unweightable(pair: Pair, task: Task) -> str:
     """Return why rows, or labels, of a pair cannot be weighted, or ''."""
     if not pair.loss.weightable:
         return "rows are weighted, and in this loss a row's value depends on the other rows of its batch."
-    if pair.loss.head is not None and KINDS[task.kind].class_shape(task.n_out)[0] > 1:
+    if (pair.loss.head is not None or pair.loss.joint) and KINDS[task.kind].class_shape(task.n_out)[0] > 1:
         return "labels are weighted one by one, and what this loss reads is not one number a label."
     return ""
 
