@@ -31,10 +31,11 @@ def generator():
 
 def rows(kind, loss):
     """Return raw output and raw targets that fit."""
-    n = 1 if loss.elementwise else 3
+    score = torch.randn(12, 1 if loss.elementwise else 3, generator=generator())
+    target = KINDS[kind].sample(score)
+    n = target.shape[1] if loss.joint else score.shape[1]
     width = n if loss.head is None else loss.head.width(n)
-    score = torch.randn(12, n, generator=generator())
-    return torch.randn(12, width, generator=generator()) / 2, KINDS[kind].sample(score)
+    return torch.randn(12, width, generator=generator()) / 2, target
 
 
 @pytest.mark.parametrize(("kind", "loss"), EVERY, ids=str)

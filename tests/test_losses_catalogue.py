@@ -134,8 +134,8 @@ def test_every_problem_of_a_declaration_is_named():
         )  # fmt: skip
     assert str(caught.value).splitlines()[1:] == [
         (
-            "  - No field of a loss named 'alias'. Did you mean 'aliases'? Known: domain, formula, source, aliases, class_name, params, head, "
-            "fused, probability, derivative, fused_derivative, usual, equivalent, contains, caution, targets, cure, statistics, after_mean, weightable, families, "
+            "  - No field of a loss named 'alias'. Did you mean 'aliases'? Known: domain, formula, source, aliases, class_name, params, joint, head, "
+            "fused, probability, derivative, fused_derivative, usual, equivalent, contains, caution, targets, cure, statistics, after_mean, gathers, weightable, families, "
             "on_request, kinks, example."
         ),
         (

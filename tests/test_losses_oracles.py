@@ -367,6 +367,8 @@ def test_every_usual_pair_has_an_oracle():
     having = {
         # those of labels that are compared with one another: see test_multilabel.py
         *(f"multilabel-{p.name}" for p in PAIRS if p.loss.joint),
+        # those of the whole batch: see test_overlap.py
+        *(f"{p.kind}-{p.name}" for p in PAIRS if p.loss.gathers),
         *(f"regression-{k[0]}" for k in DISTRIBUTIONS),
         *(f"binary-{k[0]}" for k in BINARY),
         *(f"multiclass-{k[0]}" for k in MULTICLASS),

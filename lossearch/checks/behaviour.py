@@ -38,6 +38,7 @@ def example(loss: Loss) -> list[str]:
     given = given if not loss.elementwise and not given.is_floating_point() else given.double()
     with_units = {name: float(name != "mean") for name in loss.statistics}
     found = loss(torch.tensor(output, dtype=torch.float64), given, **with_units)
+    found = loss.reduce(found.unsqueeze(-2)) if loss.gathers else found
     if found.numel() != 1:
         return [f"its value has shape {tuple(found.shape)}, not one number"]
     close = math.isclose(float(found), value, rel_tol=1e-7, abs_tol=1e-9)
@@ -74,7 +75,7 @@ def derivatives(loss: Loss) -> list[str]:
                 for name, v in stacks(loss.params, k).items()
             }
             raw = sample.raw.clone().requires_grad_()
-            means = pair.reduce(pair.values(raw, sample.encoded, **keywords(loss, **wide)))
+            means = pair.reduce(pair.values(raw, sample.encoded, **keywords(loss, **wide)), **wide)
             (wanted,) = torch.autograd.grad(means.sum(), raw)
             found = pair.derivative(sample.raw, sample.encoded, **keywords(loss, **wide))
             if found.shape != wanted.shape or not torch.allclose(found, wanted, rtol=1e-9, atol=1e-12):
@@ -112,7 +113,7 @@ def finite(loss: Loss) -> list[str]:
     for pair, dtype in itertools.product(pairs_of(loss), (torch.float32, torch.float64)):
         raw, target = _extremes(pair, dtype)
         given = raw.clone().requires_grad_()
-        live = pair.values(given, target, **keywords(loss))
+        live = pair.of_rows(given, target, **keywords(loss))
         (derivative,) = torch.autograd.grad(live.sum(), given)
         values = live.detach()
         # exp leaves the numbers a float can hold, or their squares; infinity is then right, NaN never
@@ -134,7 +135,7 @@ def _finite_at_zero_error(loss: Loss) -> list[str]:
         if pair.activation.name == "identity":
             sample = draw(pair, 6)
             raw = sample.encoded.clone().requires_grad_()
-            mean = pair.reduce(pair.values(raw, sample.encoded, **keywords(loss)))
+            mean = pair.reduce(pair.values(raw, sample.encoded, **keywords(loss)), **keywords(loss))
             (derivative,) = torch.autograd.grad(mean, raw)
             if not bool(derivative.isfinite().all()):
                 problems.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lossearch.checks.samples import draw, keywords, outputs, pairs_of, stacks, widths
 from lossearch.errors import InputError
-from lossearch.kinds import TargetForm
+from lossearch.kinds import KINDS, TargetForm
 from lossearch.losses import Loss
 from lossearch.pairs.criterion import Criterion
 from lossearch.pairs.pair import Pair
@@ -62,7 +62,7 @@ def shape_problem(loss: Loss, raw: Tensor, found: Tensor, outs: int) -> list[str
     ``outs`` are the outputs of the task.
     """
     wanted = (*raw.shape[:-1], outs) if loss.elementwise else raw.shape[:-1]
-    if found.shape == wanted:
+    if found.shape == wanted or (loss.gathers and found.shape[:-1] == wanted):
         return []
     if found.ndim == 0:
         return ["it gives one number for all rows: leave out the mean or the sum, which the criterion takes"]
@@ -115,19 +115,21 @@ def _broadcast(loss: Loss, values: Tensor) -> Tensor:
     return values[:, None, None] if loss.elementwise else values[:, None]
 
 
+def _loss_of(pair: Pair, raw: Tensor, target: Tensor, params: Mapping[str, Any]) -> Tensor:
+    """Return what rows have, or where a loss gathers that of the batch."""
+    values = pair.values(raw, target, **keywords(pair.loss, **params))
+    return pair.reduce(values, **params) if pair.loss.gathers else values
+
+
 def stacked(loss: Loss) -> list[str]:
     """Say where a stack of models does not give what each gives alone."""
     k, problems = 3, []
     for pair in pairs_of(loss):
         sample, params = draw(pair, 7, k), stacks(loss.params, k)
         wide = {name: _broadcast(loss, v) for name, v in params.items()}
-        together = pair.values(sample.raw, sample.encoded, **keywords(loss, **wide))
+        together = _loss_of(pair, sample.raw, sample.encoded, wide)
         alone = [
-            pair.values(
-                sample.raw[i],
-                sample.encoded[i],
-                **keywords(loss, **{n: float(v[i]) for n, v in params.items()}),
-            )
+            _loss_of(pair, sample.raw[i], sample.encoded[i], {n: float(v[i]) for n, v in params.items()})
             for i in range(k)
         ]
         if not torch.allclose(together, torch.stack(alone), rtol=1e-10, atol=1e-12):
@@ -142,7 +144,7 @@ def vmapped(loss: Loss) -> list[str]:
         sample, params = draw(pair, 7, k), stacks(loss.params, k)
 
         def mean(raw: Tensor, target: Tensor, params: dict[str, Any], pair: Pair = pair) -> Tensor:
-            return pair.reduce(pair.values(raw, target, **keywords(loss, **params)))
+            return pair.reduce(pair.values(raw, target, **keywords(loss, **params)), **params)
 
         derivative = torch.func.grad(mean)
         together = torch.func.vmap(derivative)(sample.raw, sample.encoded, params)
@@ -165,12 +167,18 @@ def edges(loss: Loss) -> list[str]:
             if loss.form is TargetForm.REAL
             else torch.tensor([0, 1, 1, 0])
         )
-        target = target[:, None].repeat(1, outputs(loss)) if loss.joint else target
-        raw = torch.linspace(-1, 1, 4 * pair.width(outputs(loss))).reshape(4, -1)
+        outs = outputs(loss)
+        if loss.joint:
+            # one label or several, as the kind of task has it
+            target = KINDS[pair.kind].sample(torch.linspace(-1, 1, 4 * outs).reshape(4, -1))
+            outs = target.shape[1]
+        raw = torch.linspace(-1, 1, 4 * pair.width(outs)).reshape(4, -1)
         value = criterion.per_sample(raw, target)
         if value.shape != (4,):
             problems.append(f"{pair.name}: the criterion gives {tuple(value.shape)} for four rows")
-        if raw.shape[1] == 1 and not torch.equal(value, criterion.per_sample(raw[:, 0], target[:, None])):
+        if raw.shape[1] == 1 and not torch.equal(
+            value, criterion.per_sample(raw[:, 0], target.reshape(4, 1))
+        ):
             problems.append(f"{pair.name}: (N,) against (N, 1) gives another value than (N, 1) against (N,)")
         problems += [
             f"{pair.name}: the criterion accepts output {tuple(raw.shape)} with target {tuple(wrong.shape)}"

@@ -96,8 +96,13 @@ class Loss:
     """What to do where the targets are outside that range."""
     statistics: tuple[str, ...] = ()
     """Fields of the training statistics passed to ``fn`` by keyword: "mean", "std", "scale"."""
-    after_mean: Callable[[Tensor], Tensor] | None = None
+    after_mean: Callable[..., Tensor] | None = None
     """Applied to the batch mean, weighted or not, for losses that are not a mean over samples (RMSE)."""
+    gathers: bool = False
+    """Whether ``fn`` gives several numbers a row, (..., N, k), of whose batch means ``after_mean`` makes the loss (dice).
+
+    That is given means (..., 1, k) and the loss's own parameters, which ``fn`` is not, and gives (..., 1).
+    """
     weightable: bool = True  # not where a row's value depends on the others of its batch
     families: tuple[str, ...] = ()
     """What it is for, by which it is named with others; see ``families.FAMILIES``."""
@@ -137,7 +142,19 @@ class Loss:
 
     def __call__(self, output: Tensor, target: Tensor, **params: Any) -> Tensor:
         """Return unreduced values of activated output and encoded target; what is not given is at its default."""
+        if self.gathers:
+            return self.fn(output, target)
         return self.fn(output, target, **{**self.defaults, **params})
+
+    def reduce(self, values: Tensor, **params: Any) -> Tensor:
+        """Return the batch's loss, (...), from what rows have, (..., N) or where it gathers (..., N, k)."""
+        if not self.gathers:
+            mean = values.mean(dim=-1)
+            return mean if self.after_mean is None else self.after_mean(mean)
+        assert self.after_mean is not None  # noqa: S101 - declared together
+        means = values.mean(dim=-2, keepdim=True)
+        own = {p.name: params.get(p.name, p.default) for p in self.params}
+        return self.after_mean(means, **own).squeeze(-1)
 
     def __hash__(self) -> int:
         return hash((self.name, self.kinds))

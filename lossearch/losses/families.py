@@ -23,6 +23,7 @@ FAMILIES: Mapping[str, str] = {
     "sparse": "predictions may give a class exactly nothing",
     "quantiles": "are least where a chosen share of the targets lies below",
     "probabilistic": "predict a distribution, and with it how sure a value is",
+    "overlap": "measure how far what is predicted and what is there overlap, over a batch",
     "ranking": "put labels that are there above those that are not",
     "likelihood": "minus the logarithm of a distribution's likelihood",
 }

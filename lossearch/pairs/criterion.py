@@ -115,9 +115,13 @@ class Criterion(nn.Module):
         """Return what classes weigh, (K, C); None where all weigh the same."""
         if self.class_weights is None:
             return None
-        return whole_table(
-            self.class_weights, KINDS[self.pair.kind].class_shape(n_out), device, self.pair.name
-        )
+        shape = KINDS[self.pair.kind].class_shape(n_out)
+        if self.pair.loss.joint and shape[0] > 1:
+            raise InputError(
+                f"{self.pair.name} takes no weights of labels: it reads a row's labels together, not one by one. Weight "
+                "rows, or use another loss."
+            )
+        return whole_table(self.class_weights, shape, device, self.pair.name)
 
     def row_weights(
         self, target: Tensor, n_out: int, sample_weight: Tensor | None, dtype: torch.dtype
@@ -140,7 +144,7 @@ class Criterion(nn.Module):
         """
         if raw_output.shape[0] == 0:
             return raw_output.sum() * 0
-        return self.pair.reduce(self.values(raw_output, encoded, weight))
+        return self.pair.reduce(self.values(raw_output, encoded, weight), **self.keywords())
 
     def _canonical(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
         """Return output and target in the shape that pairs read, checked."""
@@ -155,13 +159,14 @@ class Criterion(nn.Module):
         return self.pair.n_out(raw.shape[-1]) or 0
 
     def per_sample(self, raw_output: Tensor, raw_target: Tensor) -> Tensor:
-        """Return one value a row, (N,), not weighted.
+        """Return one value a row, (N,), not weighted: of a loss of the whole batch, such as dice, of each row alone.
 
         Raises:
             InputError: shapes, sizes or target values do not fit the pair.
         """
         raw, target = self._canonical(raw_output, raw_target)
-        return self.values(raw, self.encode(target, self._n_out(raw), raw.dtype))
+        encoded = self.encode(target, self._n_out(raw), raw.dtype)
+        return self.pair.of_rows(raw, encoded, **self.keywords())
 
     def forward(self, raw_output: Tensor, raw_target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Return the mean over the batch, a scalar: of weight times value where rows are weighted.

@@ -228,6 +228,7 @@ def _example(name: str, by_kind: Mapping[str, Loss]) -> Iterator[str]:
     kind, loss = next(iter(by_kind.items()))
     width = 1 if loss.elementwise else 3
     score = torch.linspace(-1.0, 1.0, 3 * width).reshape(3, width).roll(1, 0)
+    width = KINDS[kind].sample(score).shape[1] if loss.joint else width
     output = torch.linspace(-1.0, 2.0, 3 * _pair({kind: loss}, None, None).width(width)).reshape(3, -1)
     yield "import torch, lossearch"
     yield f"loss = lossearch.losses.{name}()"

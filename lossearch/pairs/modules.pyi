@@ -29,11 +29,13 @@ __all__ = [
     "CrossEntropy",
     "CrossEntropyOneHot",
     "CubedHinge",
+    "Dice",
     "Entmax15Loss",
     "EpsilonInsensitive",
     "Expectile",
     "Exponential",
     "Focal",
+    "FocalTversky",
     "GammaNLL",
     "GaussianNLL",
     "GemanMcclure",
@@ -44,13 +46,16 @@ __all__ = [
     "HuberQuantile",
     "InverseGaussianNLL",
     "JSDivergence",
+    "Jaccard",
     "KLDiv",
     "LabelSmoothingBCE",
     "LabelSmoothingCE",
     "LaplaceNLL",
     "LogCosh",
+    "LogCoshDice",
     "LogisticNLL",
     "Lp",
+    "MCCLoss",
     "MSLEClamped",
     "MixtureDensityNLL",
     "ModifiedHuber",
@@ -75,6 +80,7 @@ __all__ = [
     "SparsemaxBinary",
     "SparsemaxLoss",
     "SquareRescaled",
+    "SquaredDice",
     "SquaredEpsilonInsensitive",
     "SquaredHinge",
     "StudentTNLL",
@@ -83,6 +89,7 @@ __all__ = [
     "Tanimoto",
     "TaylorCE",
     "TukeyBiweight",
+    "Tversky",
     "TweedieNLL",
     "Unhinged",
     "Welsch",
@@ -368,6 +375,17 @@ class CubedHinge(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class Dice(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class Entmax15Loss(Criterion):
     def __init__(
         self,
@@ -419,6 +437,19 @@ class Focal(Criterion):
         self,
         gamma: float = 2.0,
         alpha: float = -1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class FocalTversky(Criterion):
+    def __init__(
+        self,
+        alpha: float = 0.3,
+        exponent: float = 0.75,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -543,6 +574,17 @@ class JSDivergence(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class Jaccard(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class KLDiv(Criterion):
     def __init__(
         self,
@@ -600,6 +642,17 @@ class LogCosh(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class LogCoshDice(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class LogisticNLL(Criterion):
     def __init__(
         self,
@@ -615,6 +668,17 @@ class Lp(Criterion):
     def __init__(
         self,
         p: float = 1.5,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class MCCLoss(Criterion):
+    def __init__(
+        self,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -899,6 +963,17 @@ class SquareRescaled(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class SquaredDice(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class SquaredEpsilonInsensitive(Criterion):
     def __init__(
         self,
@@ -986,6 +1061,18 @@ class TukeyBiweight(Criterion):
     def __init__(
         self,
         c: float = 4.685,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Tversky(Criterion):
+    def __init__(
+        self,
+        alpha: float = 0.3,
         *,
         activation: str | None = None,
         task: str | None = None,

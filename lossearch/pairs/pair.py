@@ -96,8 +96,12 @@ class Pair:
     def values(self, raw: Tensor, encoded: Tensor, weight: Tensor | None = None, /, **params: Any) -> Tensor:
         """Return one value a row, (..., N), from raw output (..., N, width) and encoded target.
 
-        Values are times ``weight`` where there is one, (..., N, 1) of rows or (..., N, L) of labels.
+        Values are times ``weight`` where there is one, (..., N, 1) of rows or (..., N, L) of labels. A loss that gathers
+        has several a row, (..., N, k).
         """
+        if self.loss.gathers:
+            found = self.loss.fn(self.activation(raw), encoded)
+            return found if weight is None else found * weight
         fused = self.loss.fused.get(self.activation.name)
         if fused is not None:
             values = fused(raw, encoded, **params)
@@ -139,10 +143,14 @@ class Pair:
         found = found if weight is None else found * weight
         return found / (raw.shape[-2] * encoded.shape[-1] if loss.elementwise else raw.shape[-2])
 
-    def reduce(self, values: Tensor) -> Tensor:
-        """Return the batch's loss, (...), from one value a row (..., N)."""
-        mean = values.mean(dim=-1)
-        return self.loss.after_mean(mean) if self.loss.after_mean else mean
+    def of_rows(self, raw: Tensor, encoded: Tensor, /, **params: Any) -> Tensor:
+        """Return the loss of each row, (..., N): of one that gathers, as if the row were alone."""
+        values = self.values(raw, encoded, **params)
+        return self.reduce(values.unsqueeze(-2), **params) if self.loss.gathers else values
+
+    def reduce(self, values: Tensor, **params: Any) -> Tensor:
+        """Return the batch's loss, (...), from what :meth:`values` gives, and the loss's own parameters."""
+        return self.loss.reduce(values, **params)
 
     def predictions(
         self,

@@ -77,6 +77,6 @@ def _gradient(pair: Pair, raw: Tensor, target: Tensor, keywords: Mapping[str, An
             return pair.derivative(raw, target, **keywords)
     with torch.enable_grad():
         own = raw.clone().requires_grad_()
-        losses = pair.reduce(pair.values(own, target, **keywords))
+        losses = pair.reduce(pair.values(own, target, **keywords), **keywords)
         (gradient,) = torch.autograd.grad(losses, own, torch.ones_like(losses))
     return gradient

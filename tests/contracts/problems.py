@@ -286,12 +286,17 @@ def loss_by_hand(criterion: Criterion, raw: Tensor, y: Tensor, weight: Tensor | 
     """Return a batch's loss, of values that the criterion does not weigh."""
     if weight is None:
         return criterion(raw, y)  # type: ignore[no-any-return]  # a module's output is Any
+    loss = criterion.pair.loss
+    if loss.gathers:
+        encoded = criterion.encode(y, raw.shape[1], raw.dtype)
+        rows = loss.fn(criterion.pair.activation(raw), encoded) * weight.to(raw.dtype)
+        return loss.after_mean(rows.mean(dim=0, keepdim=True), **criterion.params).squeeze()  # type: ignore[no-any-return, misc]
     if weight.shape[1] == 1:
         values = criterion.per_sample(raw, y) * weight[:, 0].to(raw.dtype)
     else:
         labels = [criterion.per_sample(raw[:, [i]], y[:, [i]]) for i in range(y.shape[1])]
         values = (torch.stack(labels, dim=1) * weight.to(raw.dtype)).mean(dim=1)
-    after = criterion.pair.loss.after_mean
+    after = loss.after_mean
     return after(values.mean()) if after else values.mean()
 
 

@@ -66,7 +66,8 @@ class PairSlice:
         """
         wide = encoded.expand(-1, raw.shape[1], *encoded.shape[2:])
         values = self.pair.values(raw, wide, weight, **self.params, **self.fitted)
-        return self.pair.reduce(values.unflatten(2, (batches, -1))).movedim(2, 0)
+        by_batch = values.unflatten(2, (batches, -1)).movedim(2, 0)
+        return self.pair.reduce(by_batch, **self.params)
 
     def derivative(
         self, raw: Tensor, encoded: Tensor, weight: Tensor | None = None
