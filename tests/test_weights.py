@@ -226,7 +226,7 @@ def test_weights_that_are_not_kept_are_made_again(study: Result) -> None:
         result.weights(number)
     assert str(told.value) == (
         f"The weights of trial {number} of study 'quick' are not kept ([records] weights = 'best'). Training it "
-        f"again gives them: lossearch rerun quick {number} --keep-weights"
+        f"again gives them: lossearch.rerun('quick', {number}, keep_weights=True)"
     )
     assert result.rerun(number, keep_weights=True).exactly
     assert set(result.weights(number)) == set(result.records[0].seeds)
