@@ -108,6 +108,17 @@ def test_a_search_names_the_family_and_says_what_the_batch_is(tmp_path):
     assert any("its gradient depends on the batch size" in n for n in result.declared.notes)
 
 
+def test_a_searched_batch_size_is_told(tmp_path):
+    result = lossearch.search(
+        Z, Y[:, 0], pairs=["dice/sigmoid"], settings={"batch_size": [8, 16]}, lr=0.05, seeds=1, confirm_seeds=0, epochs=1,
+        store=tmp_path, mlflow=False, workers=1, trials=10,
+    )  # fmt: skip
+    said = (
+        "batch_size is searched, and dice/sigmoid is a loss of the whole batch: another size is another loss."
+    )
+    assert said in result.declared.notes
+
+
 def test_a_row_alone_is_a_batch():
     crit = criterion("dice/sigmoid", task="binary")
     alone = crit.per_sample(t(Z[:, 0]), t(Y[:, 0]))

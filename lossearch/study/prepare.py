@@ -15,6 +15,7 @@ from lossearch.errors import InputError, refuse
 from lossearch.kinds import KINDS
 from lossearch.losses import ACTIVATIONS, Loss, losses_for
 from lossearch.pairs import Rejection, pair_up
+from lossearch.space import Space
 from lossearch.study.own_losses import space_with_own
 from lossearch.study.own_sampler import OwnSampler
 from lossearch.study.plan import Plan
@@ -97,6 +98,17 @@ def _refused_as_published(config: StudyConfig, task: Task) -> list[str]:
             found = pair_up(known[row.label], ACTIVATIONS[activation], task.facts)
             notes += [f"Not trained as published: {found}"] if isinstance(found, Rejection) else []
     return notes
+
+
+def _searched_batches(space: Space) -> list[str]:
+    """Return a sentence on losses of a whole batch where its size is searched too."""
+    of_batch = [p.name for p in space.pairs if p.loss.after_mean is not None]
+    if not of_batch or all(d.name != "batch_size" for d in space.settings):
+        return []
+    are = "is a loss" if len(of_batch) == 1 else "are losses"
+    return [
+        f"batch_size is searched, and {', '.join(of_batch)} {are} of the whole batch: another size is another loss."
+    ]
 
 
 @dataclass(frozen=True)
@@ -188,6 +200,6 @@ def prepare(
         notes.append(f"{settings.epochs} epochs.")
     elif config.train.epochs is None or config.train.batch_size is None:
         notes.append(f"{settings.epochs} epochs in batches of {settings.batch_size}.")
-    notes += check_judged(task, budget.seeds)
+    notes += [*check_judged(task, budget.seeds), *_searched_batches(space)]
     plan = Plan(config.name, task, space, settings, budget, tuple(notes))
     return Prepared(plan, make, config, preflight_study(task, space, budget.seeds, settings))
