@@ -148,7 +148,8 @@ def test_means_over_rows_are_what_the_metric_says_of_drawn_rows(metric):
     anew = replace(found, metric=replace(metric, by_row=False))
     fast, slow = resample(found, 100, 3), resample(anew, 100, 3)
     assert np.allclose(fast.by_rows, slow.by_rows)
-    assert fast.by_rows.std(axis=0).min() > 0
+    # a replicate may be right of every row
+    assert (fast.by_rows.std(axis=0) > 0).mean() > 0.9
 
 
 def test_a_row_counts_under_each_seed_as_often_as_it_is_drawn():
