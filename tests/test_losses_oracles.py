@@ -94,10 +94,10 @@ BINARY = {
     ("label_smoothing_bce/sigmoid", (("smoothing", 0.2),)): [
         torch_rows(F.binary_cross_entropy_with_logits, Z1, 0.8 * Y01 + 0.1)
     ],
-    ("asymmetric/sigmoid", (("gamma_neg", 4.0), ("gamma_pos", 1.0), ("clip", 0.05))): [
+    ("asl/sigmoid", (("gamma_neg", 4.0), ("gamma_pos", 1.0), ("clip", 0.05))): [
         np.where(Y01 == 1, -(1 - P1) * np.log(P1), -(PM := np.maximum(P1 - 0.05, 0)) ** 4 * np.log(1 - PM))
     ],
-    ("asymmetric/sigmoid", (("gamma_neg", 2.0), ("gamma_pos", 2.0), ("clip", 0.0))): [
+    ("asl/sigmoid", (("gamma_neg", 2.0), ("gamma_pos", 2.0), ("clip", 0.0))): [
         sigmoid_focal_of_torchvision(Z1, Y01, -1, 2.0)
     ],
 }  # fmt: skip

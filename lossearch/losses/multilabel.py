@@ -48,7 +48,8 @@ def _power(base: Tensor, exponent: float | Tensor) -> Tensor:
     families=("imbalance",),
     source="Ridnik et al. 2021",
     formula="-y (1 - p)^gamma_pos log p - (1 - y) q^gamma_neg log(1 - q), q = max(p - clip, 0)",
-    aliases=("asl", "ASL", "asymmetric_loss"),
+    class_name="ASL",
+    aliases=("asymmetric_loss", "AsymmetricLoss"),
     params=(
         Parameter(
             "gamma_neg", 4.0, 0.0, 6.0, words="how far easy absent labels are passed over", valid=(0.0, 100.0)
@@ -68,7 +69,7 @@ def _power(base: Tensor, exponent: float | Tensor) -> Tensor:
     on_request=True,
     example=(0.5, 1.0, 0.34657359027997264),
 )
-def asymmetric(
+def asl(
     output: Tensor,
     target: Tensor,
     *,
@@ -82,4 +83,4 @@ def asymmetric(
     return target * there - (1 - target) * _power(shifted, gamma_neg) * torch.log1p(-shifted)
 
 
-LOSSES = (asymmetric,)
+LOSSES = (asl,)

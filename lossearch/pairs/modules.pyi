@@ -5,6 +5,7 @@ from lossearch.pairs.criterion import Criterion
 from lossearch.pairs.weights import ClassWeight, PosWeight
 
 __all__ = [
+    "ASL",
     "BCE",
     "BPMLL",
     "GCE",
@@ -15,7 +16,6 @@ __all__ = [
     "NCERCE",
     "RMSE",
     "ZLPR",
-    "Asymmetric",
     "Barron",
     "BootstrapHard",
     "BootstrapSoft",
@@ -96,6 +96,20 @@ __all__ = [
     "WestonWatkins",
     "Wing",
 ]
+
+class ASL(Criterion):
+    def __init__(
+        self,
+        gamma_neg: float = 4.0,
+        gamma_pos: float = 1.0,
+        clip: float = 0.05,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
 
 class BCE(Criterion):
     def __init__(
@@ -202,20 +216,6 @@ class RMSE(Criterion):
 class ZLPR(Criterion):
     def __init__(
         self,
-        *,
-        activation: str | None = None,
-        task: str | None = None,
-        statistics: TargetStatistics | None = None,
-        class_weight: ClassWeight = None,
-        pos_weight: PosWeight = None,
-    ) -> None: ...
-
-class Asymmetric(Criterion):
-    def __init__(
-        self,
-        gamma_neg: float = 4.0,
-        gamma_pos: float = 1.0,
-        clip: float = 0.05,
         *,
         activation: str | None = None,
         task: str | None = None,
