@@ -300,7 +300,7 @@ def with_more(output, target, weight):
         (Sloping(), "reduction='none'"),
         (torch.nn.BCEWithLogitsLoss(), "losses=['bce']"),
         (torch.nn.functional.binary_cross_entropy_with_logits, "losses=['bce']"),
-        (Pinball, "give an object of it, as Pinball()."),
+        (Sloping, "give an object of it, as Sloping()."),
         (lambda o, t: o - t, "it has no name of its own"),
         (with_more, "it is called with output and target alone"),
         (torch.nn.PReLU(), "it is called with output and target alone|it has learnable numbers"),
