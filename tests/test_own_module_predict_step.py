@@ -6,8 +6,17 @@ import own_modules as own
 import pytest
 import torch
 from test_own_module import BINARY, search  # noqa: F401 - a fixture
+from torch.utils.data import DataLoader
 
 from lossearch import InputError
+
+
+class HeldInBatches(own.Circles):
+    """Validation rows in four batches."""
+
+    def val_dataloader(self):
+        return DataLoader(self.val, batch_size=20)
+
 
 SHOWING = [own.PredictsRaw, own.PredictsInputs, own.PredictsLabels]
 
@@ -41,3 +50,11 @@ def test_probabilities_of_its_own_are_no_raw_output(search):  # noqa: F811
     result = search(module=own.PredictsProbabilities, metric="val_margin", direction="maximize", **BINARY)
     assert result.verdict.rows == 0
     assert any("return raw output from predict_step, and it goes by rows too" in n for n in search.notes)
+
+
+def test_limits_of_validation_hold_for_predictions_too(search):  # noqa: F811
+    options = {**BINARY, "datamodule": HeldInBatches, "trainer_kwargs": {"limit_val_batches": 1}}
+    usual = search(module=own.Classifier, metric="accuracy", name="usual", **options)
+    result = search(module=own.PredictsRaw, metric="accuracy", name="by_prediction", **options)
+    assert not any("one by one" in n for n in search.notes)
+    assert [t.value for t in result.trials] == [t.value for t in usual.trials]

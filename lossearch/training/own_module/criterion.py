@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +13,15 @@ from torch import Tensor
 from lossearch.errors import InputError
 from lossearch.pairs import Criterion, Pair
 from lossearch.pairs.shapes import canonical, lifted
+
+Rows = tuple[Tensor, Tensor]
+"""Raw output and canonical targets of rows."""
+
+
+def all_rows(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of several batches, on the CPU."""
+    raw, target = zip(*parts, strict=True)
+    return torch.cat(raw).cpu(), torch.cat(target).cpu()
 
 
 @dataclass
@@ -26,7 +37,7 @@ class Calls:
         """Note raw output of which targets are not known."""
         self.read.append(lifted(output.unsqueeze(-1) if output.ndim == 1 else output).detach())
 
-    def rows(self, batch: Any, pair: Pair) -> tuple[Tensor, Tensor] | None:
+    def rows(self, batch: Any, pair: Pair) -> Rows | None:
         """Return raw output and canonical targets of the batch's rows; None where it does not show them.
 
         Targets of a batch whose output the criterion only read are its second part, as in (inputs, targets).
@@ -50,6 +61,15 @@ class RecordingCriterion(Criterion):
     """A criterion like any other, that notes what it meets while ``calls`` is set."""
 
     calls: Calls | None = None
+
+    @contextmanager
+    def recording(self) -> Iterator[Calls]:
+        """Give what it meets inside."""
+        calls = self.calls = Calls()
+        try:
+            yield calls
+        finally:
+            self.calls = None
 
     def _canonical(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
         raw, target = super()._canonical(raw_output, raw_target)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lossearch.training.own_module.criterion import Calls, RecordingCriterion
+from lossearch.training.own_module.criterion import Calls, RecordingCriterion, Rows
 from lossearch.training.own_module.loaders import step_arguments
 
 Given = Callable[[Any], Any]
@@ -27,57 +27,53 @@ def inputs(batch: Any) -> Any:
 
 def predicted(module: Any, criterion: RecordingCriterion, batch: Any, given: Given) -> Calls:
     """Return what the criterion reads in ``predict_step``, else what that returns, as raw output."""
-    calls = criterion.calls = Calls()
-    try:
+    with criterion.recording() as calls:
         found = module.predict_step(*step_arguments(module.predict_step, given(batch), 0))
-    finally:
-        criterion.calls = None
     calls.by_criterion = bool(calls.met or calls.read)
     if not calls.by_criterion and isinstance(found, Tensor):
         calls.note(found)
     return calls
 
 
+def shown(
+    calls: Calls, module: Any, criterion: RecordingCriterion, batch: Any, predicts: Given | None
+) -> Rows | None:
+    """Return a batch's rows as a step's calls show them, else as ``predict_step`` does; None where neither does."""
+    rows = calls.rows(batch, criterion.pair)
+    if rows is None and predicts is not None:
+        rows = predicted(module, criterion, batch, predicts).rows(batch, criterion.pair)
+    return rows
+
+
 @torch.no_grad()
-def predicting(
-    module: Any, criterion: RecordingCriterion, batches: Iterable[Any]
-) -> tuple[Given | None, tuple[Tensor, Tensor] | None]:
-    """Return what ``predict_step`` takes of a batch, and raw output and targets of all batches; None where it shows no raw output.
+def predicting(module: Any, criterion: RecordingCriterion, batch: Any) -> Given | None:
+    """Return what ``predict_step`` takes of a batch; None where it shows no raw output.
 
     It does where the criterion reads it there, or where it returns what the criterion meets in ``training_step``.
 
     Args:
         module: one whose steps can be called without a Trainer.
         criterion: the one that it holds.
-        batches: of the part, on the module's device.
+        batch: on the module's device.
     """
     module.eval()
-    every = list(batches)
     for given in (whole, inputs):
         try:
-            if not _raw(module, criterion, every[0], given):
-                continue
-            found = [predicted(module, criterion, b, given).rows(b, criterion.pair) for b in every]
+            if _raw(module, criterion, batch, given):
+                return given
         except Exception:  # noqa: BLE001, S112 - predict_step takes something else
             continue
-        rows = [of for of in found if of is not None]
-        if len(rows) == len(every):
-            raw, target = zip(*rows, strict=True)
-            return given, (torch.cat(raw).cpu(), torch.cat(target).cpu())
-    return None, None
+    return None
 
 
 def _raw(module: Any, criterion: RecordingCriterion, batch: Any, given: Given) -> bool:
     """Return whether ``predict_step`` shows what the criterion meets."""
-    shown = predicted(module, criterion, batch, given)
-    rows = shown.rows(batch, criterion.pair)
-    if shown.by_criterion:
+    predictions = predicted(module, criterion, batch, given)
+    rows = predictions.rows(batch, criterion.pair)
+    if predictions.by_criterion:
         return rows is not None
-    calls = criterion.calls = Calls()
-    try:
+    with criterion.recording() as calls:
         module.training_step(*step_arguments(module.training_step, batch, 0))
-    finally:
-        criterion.calls = None
     met = calls.rows(batch, criterion.pair)
     if rows is None or met is None or rows[0].shape != met[0].shape:
         return False

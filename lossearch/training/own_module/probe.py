@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from lossearch._imports import joined
@@ -21,7 +20,7 @@ from lossearch.tasks.own_module import OwnModule
 from lossearch.training.contract import Replicate, TrainSettings
 from lossearch.training.own_module.applied_activation import applied_activation
 from lossearch.training.own_module.build import build, held_criterion
-from lossearch.training.own_module.criterion import Calls, RecordingCriterion
+from lossearch.training.own_module.criterion import Calls, RecordingCriterion, Rows, all_rows
 from lossearch.training.own_module.loaders import (
     first_of,
     has_part,
@@ -35,7 +34,7 @@ from lossearch.training.own_module.predicting import Given, predicting
 from lossearch.training.own_module.slots import taking
 from lossearch.training.own_module.steps import StepTrainer, template
 from lossearch.training.own_module.trainers import own_trainer
-from lossearch.training.own_module.watcher import Rows, RowsWatcher
+from lossearch.training.own_module.watcher import RowsWatcher
 from lossearch.training.trainer import contained, fit
 
 LR = 1e-3
@@ -118,19 +117,22 @@ def probe(own: OwnModule, pair: Pair, settings: TrainSettings, seed: int, thread
     with contained(stream(seed, "training"), threads), _told(own):
         first = _trained(own, pair, one, seed, LR, validate=True)
         second = _trained(own, pair, one, seed, 2 * LR, limit_train_batches=1, limit_val_batches=1)
-        validation = first.watcher.collected()
+        validation, predicts = first.watcher.collected(), None
         applied = _applied(own, first, one, seed)
-    watcher, module = first.watcher, first.module
-    refuse(_hard_wired(own, watcher) or _unreached(own, module, watcher.rates, second.watcher.rates))
-    data = seeded(own.data({}), first.package, seed=seed)
-    data.trainer = StepTrainer(1, 1, data, module)
-    alone = template(module, data.trainer)
-    random, predicts = _draws(alone, watcher.batch), None
-    if validation is None and overrides(module, "predict_step", first.package.LightningModule):
-        batches = (moved(batch, next(alone.parameters()).dtype) for batch in first_of(data.val_dataloader()))
-        predicts, validation = predicting(alone, held_criterion(alone, own), batches)
+        watcher, module = first.watcher, first.module
+        refuse(_hard_wired(own, watcher) or _unreached(own, module, watcher.rates, second.watcher.rates))
+        data = seeded(own.data({}), first.package, seed=seed)
+        # the other one, so that the first can be validated as it is
+        data.trainer = StepTrainer(1, 1, data, second.module)
+        alone = template(second.module, data.trainer)
+        random = _draws(alone, watcher.batch)
+        if validation is None and overrides(module, "predict_step", first.package.LightningModule):
+            batch = moved(next(iter(first_of(data.val_dataloader())), None), next(alone.parameters()).dtype)
+            predicts = predicting(alone, held_criterion(alone, own), batch)
+            watcher.predicts = predicts
+            validation = None if predicts is None else _validated(own, first, one, seed)
     return Probe(
-        train=_joined(watcher.trained),
+        train=all_rows(watcher.trained),
         validation=validation,
         untrained=first.untrained,
         logged={name: value for name, value in first.logged.items() if name in first.untrained},
@@ -142,7 +144,7 @@ def probe(own: OwnModule, pair: Pair, settings: TrainSettings, seed: int, thread
         tests=has_part(data, "test", first.package),
         predicts=predicts,
         applied=applied,
-        test_rows=_test_rows(own, module),
+        test_rows=_test_rows(own, alone),
     )
 
 
@@ -159,22 +161,28 @@ def _told(own: OwnModule) -> Iterator[None]:
         ) from error
 
 
+def _validated(
+    own: OwnModule, of: _Trained, settings: TrainSettings, seed: int, **limits: Any
+) -> Rows | None:
+    """Return the validation rows that a module shows as it is now, or of those what ``limits`` leave."""
+    data = seeded(own.data({}), of.package, seed=seed)
+    with TemporaryDirectory() as folder:
+        trainer = own_trainer(of.package, settings, {**own.trainer, **limits}, [of.watcher], folder)
+        trainer.validate(of.module, datamodule=data, verbose=False)
+    rows: Rows | None = of.watcher.collected()
+    return rows
+
+
 def _applied(own: OwnModule, first: _Trained, settings: TrainSettings, seed: int) -> str:
     """Return what says that the criterion met what an activation gave; a batch is validated under other weights."""
     watcher, module = first.watcher, first.module
     met = [rows[0] for rows in (*watcher.trained, *watcher.rows)]
 
     def validated() -> Tensor | None:
-        data = seeded(own.data({}), first.package, seed=seed)
-        kwargs = {**own.trainer, "limit_val_batches": 1}
         try:
-            with TemporaryDirectory() as folder:
-                own_trainer(first.package, settings, kwargs, [watcher], folder).validate(
-                    module, datamodule=data, verbose=False
-                )
+            rows = _validated(own, first, settings, seed, limit_val_batches=1)
         except Exception:  # noqa: BLE001 - a module may refuse the numbers that strange weights give
             return None
-        rows = watcher.collected()
         return None if rows is None else rows[0]
 
     same_width = len({rows.shape[-1] for rows in met}) == 1
@@ -224,11 +232,6 @@ def _unreached(own: OwnModule, module: Any, rates: Sequence[float], doubled: Seq
         f"or {2 * LR:g}. Use it in configure_optimizers, as in torch.optim.Adam(self.parameters(), lr=self.{where}{own.lr.name})."
     )
     return [words]
-
-
-def _joined(rows: Sequence[Rows]) -> Rows:
-    raw, target = zip(*rows, strict=True)
-    return torch.cat(raw).cpu(), torch.cat(target).cpu()
 
 
 @dataclass(frozen=True, eq=False)

@@ -250,9 +250,8 @@ class Steps:
 
         def one(parameters: Tensors, buffers: Tensors, own: Tensors) -> tuple[Tensor, tuple[Tensor, ...]]:
             self.criterion.params = cast("dict[str, Any]", dict(own))
-            calls = self.criterion.calls = Calls()
-            self._called(self.module.validation_step, (parameters, buffers), batch, index)
-            self.criterion.calls = None
+            with self.criterion.recording() as calls:
+                self._called(self.module.validation_step, (parameters, buffers), batch, index)
             if not calls.met and not calls.read and self.predicts is not None:
                 calls = self._called(self._predicted, (parameters, buffers), batch, index)
             if not calls.met and not calls.read:

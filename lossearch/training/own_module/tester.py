@@ -20,15 +20,15 @@ from lossearch.tasks.own_module import OwnModule
 from lossearch.tasks.task import Task
 from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
 from lossearch.training.own_module.build import settings_of
-from lossearch.training.own_module.criterion import Calls, RecordingCriterion
+from lossearch.training.own_module.criterion import RecordingCriterion, Rows, all_rows
 from lossearch.training.own_module.judges import PREFIX
 from lossearch.training.own_module.loaders import first_of, moved, seeded, step_arguments
 from lossearch.training.own_module.packages import overrides, package_of
-from lossearch.training.own_module.predicting import predicted
+from lossearch.training.own_module.predicting import shown
 from lossearch.training.own_module.steps import StepTrainer, template
 from lossearch.training.own_module.train import module_of
 from lossearch.training.own_module.trainers import own_trainer
-from lossearch.training.own_module.watcher import Rows, RowsWatcher
+from lossearch.training.own_module.watcher import RowsWatcher
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.trainer import contained, device_of
 
@@ -173,17 +173,13 @@ class Tester:
         found: list[Rows] = []
         for index, given in enumerate(batches):
             batch = moved(given, dtype)
-            calls = criterion.calls = Calls()
-            step(*step_arguments(step, batch, index))
-            criterion.calls = None
-            rows = calls.rows(batch, criterion.pair)
-            if rows is None and self.own.predicts is not None:
-                rows = predicted(module, criterion, batch, self.own.predicts).rows(batch, criterion.pair)
+            with criterion.recording() as calls:
+                step(*step_arguments(step, batch, index))
+            rows = shown(calls, module, criterion, batch, self.own.predicts)
             if rows is None:
                 return None
             found.append(rows)
-        raw, target = zip(*found, strict=True)
-        return Tested(criterion, (torch.cat(raw), torch.cat(target)), {})
+        return Tested(criterion, all_rows(found), {})
 
 
 def _same(one: Tested, other: Tested | None) -> bool:

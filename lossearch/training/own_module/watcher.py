@@ -18,11 +18,9 @@ from lossearch.metrics.registry import is_given, scores
 from lossearch.training.behaviour import measured
 from lossearch.training.contract import Divergence
 from lossearch.training.finiteness import first_non_finite
-from lossearch.training.own_module.criterion import Calls, RecordingCriterion
+from lossearch.training.own_module.criterion import Calls, RecordingCriterion, Rows, all_rows
 from lossearch.training.own_module.loaders import rows_of
-from lossearch.training.own_module.predicting import Given, predicted
-
-Rows = tuple[Tensor, Tensor]
+from lossearch.training.own_module.predicting import Given, shown
 
 
 def _n_out(criterion: RecordingCriterion, raw: Tensor) -> int:
@@ -69,10 +67,7 @@ class RowsWatcher:
         calls, self.criterion.calls = self.criterion.calls, None
         if calls is None:
             return
-        rows = calls.rows(batch, self.criterion.pair)
-        if rows is None and self.predicts is not None:
-            calls = predicted(module, self.criterion, batch, self.predicts)
-            rows = calls.rows(batch, self.criterion.pair)
+        rows = shown(calls, module, self.criterion, batch, self.predicts)
         if rows is None:
             self.complete = False
         else:
@@ -82,8 +77,7 @@ class RowsWatcher:
         """Return raw output and targets of all rows; None where the criterion did not meet every batch."""
         if not self.rows or not self.complete:
             return None
-        raw, target = zip(*self.rows, strict=True)
-        return torch.cat(raw).cpu(), torch.cat(target).cpu()
+        return all_rows(self.rows)
 
     def on_validation_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Forget the rows before."""
