@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -21,10 +23,16 @@ from lossearch.pairs.pair import Pair
 
 def right_side(loss: Loss) -> list[str]:
     """Say where the minimum is elsewhere than at the target."""
-    least = _less_for_labels if loss.joint else _LEAST[loss.form]
-    least = _less_for_batch if loss.gathers else least
-    least = least if loss.head is None else _least_at_what_is_read
-    return [s for pair in pairs_of(loss) for s in least(pair)]
+    return [s for pair in pairs_of(loss) for s in _least_of(loss)(pair)]
+
+
+def _least_of(loss: Loss) -> Callable[[Pair], list[str]]:
+    """Return the check that fits what a loss reads."""
+    if loss.head is not None:
+        return _least_at_what_is_read
+    if loss.gathers:
+        return _less_for_batch
+    return _less_for_labels if loss.joint else _LEAST[loss.form]
 
 
 def _least_at_what_is_read(pair: Pair) -> list[str]:
@@ -38,7 +46,7 @@ def _least_at_what_is_read(pair: Pair) -> list[str]:
 
         def risk(raw: Tensor, given: Tensor = given) -> Tensor:
             rows = raw.unsqueeze(-2).expand(*raw.shape[:-1], len(given), raw.shape[-1])
-            return pair.of_rows(rows, given, **keywords(pair.loss)).mean(dim=-1)
+            return pair.values(rows, given, **keywords(pair.loss)).mean(dim=-1)
 
         best = minimised(risk, pair.width(outputs(pair.loss)))
         said = pair.predictions(best[None], zero, one, **keywords(pair.loss))
@@ -54,7 +62,7 @@ def _least_at_target(pair: Pair) -> list[str]:
     problems = []
     for t in reals(pair, (5,), torch.Generator().manual_seed(0)):
         at = float(pair.loss(t.reshape(1, 1), t.reshape(1, 1), **keywords(pair.loss)))
-        values = pair.of_rows(grid, t.expand_as(grid), **keywords(pair.loss))
+        values = pair.values(grid, t.expand_as(grid), **keywords(pair.loss))
         if float(values.min()) < at - 1e-9:
             best = float(pair.activation(grid[values.argmin()]))
             problems.append(
@@ -69,7 +77,7 @@ def _least_on_own_side(pair: Pair) -> list[str]:
     problems = []
     for y in (0, 1):
         target = encoded(pair, torch.full_like(grid, y))
-        best = grid[pair.of_rows(grid, target, **keywords(pair.loss)).argmin()]
+        best = grid[pair.values(grid, target, **keywords(pair.loss)).argmin()]
         label = pair.predictions(best[:, None], zero, one, **keywords(pair.loss)).label
         if label is None or int(label.squeeze()) != y:
             problems.append(f"{pair.name}: it is least for class {y} where class {1 - y} is predicted")
@@ -79,7 +87,7 @@ def _least_on_own_side(pair: Pair) -> list[str]:
 def _less_for_true(pair: Pair) -> list[str]:
     raw = 3 * torch.eye(CLASSES, dtype=torch.float64).repeat(CLASSES, 1)
     target = torch.arange(CLASSES).repeat_interleave(CLASSES)
-    values = pair.of_rows(raw, encoded(pair, target), **keywords(pair.loss)).reshape(CLASSES, CLASSES)
+    values = pair.values(raw, encoded(pair, target), **keywords(pair.loss)).reshape(CLASSES, CLASSES)
     if bool((values.argmin(dim=1) == torch.arange(CLASSES)).all()):
         return []
     return [f"{pair.name}: it is less where another class scores highest than where the true one does"]
@@ -90,7 +98,7 @@ def _less_for_labels(pair: Pair) -> list[str]:
     mixed = every[(every.sum(dim=1) % CLASSES) > 0]
     raw = 3.0 * (2 * mixed.double() - 1)
     cost = torch.stack(
-        [pair.of_rows(raw, encoded(pair, t.expand(len(raw), -1)), **keywords(pair.loss)) for t in mixed]
+        [pair.values(raw, encoded(pair, t.expand(len(raw), -1)), **keywords(pair.loss)) for t in mixed]
     )
     if bool((cost.argmin(dim=1) == torch.arange(len(mixed))).all()):
         return []
@@ -137,7 +145,7 @@ def _recovered(pair: Pair) -> list[str]:
             shape = raw.shape if loss.elementwise else raw.shape[:-1]
             each = [encoded(pair, torch.full(shape, k)) for k in range(len(truth))]
             return sum(
-                (p * pair.of_rows(raw, y, **keywords(loss)) for p, y in zip(truth, each, strict=True)),
+                (p * pair.values(raw, y, **keywords(loss)) for p, y in zip(truth, each, strict=True)),
                 torch.zeros((), dtype=torch.float64),
             )
 

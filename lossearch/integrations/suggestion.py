@@ -14,7 +14,7 @@ from lossearch.config import make_config
 from lossearch.errors import IllegalPairError, InputError, RunFailedError, StudyMismatchError, refuse
 from lossearch.integrations.ranks import publish, taken
 from lossearch.kinds import KINDS, TargetFacts
-from lossearch.losses import ACTIVATIONS, Activation, Loss, as_loss, losses_for, members
+from lossearch.losses import ACTIVATIONS, Activation, Loss, as_loss, by_family, losses_for
 from lossearch.pairs import Pair, find_loss, find_pair, for_other_tasks, legal_pairs
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.study.resolve import ranges
@@ -119,8 +119,7 @@ def _space(
         found = _each(names, lambda name: find_pair(name, task, facts))
     elif losses is not None:
         refuse([] if losses else [f"losses is empty: name at least one of {', '.join(table)}."])
-        groups = [members(given, table) for given in losses if isinstance(given, str)]
-        single = [x for x in losses if not (isinstance(x, str) and members(x, table))]
+        groups, single = by_family(losses, table)
         found = _crossed_pairs(_each(single, lambda given: _loss(given, task)), True, activations, facts)
         found += [p for group in groups for p in _crossed_pairs(group, False, activations, facts)]
         found = list({p.name: p for p in found}.values())

@@ -11,7 +11,7 @@ from lossearch.kinds import KINDS
 from lossearch.losses.activations import ACTIVATIONS, Activation
 from lossearch.losses.declaration import Loss, loss
 from lossearch.losses.encodings import ENCODINGS, Encoding
-from lossearch.losses.families import ALL, FAMILIES, members
+from lossearch.losses.families import ALL, FAMILIES, by_family, members
 from lossearch.losses.heads import Head
 from lossearch.losses.own import as_loss, assumptions, own_loss, reference_of
 from lossearch.losses.parameter import Parameter
@@ -96,6 +96,7 @@ __all__ = [
     "Range",
     "as_loss",
     "assumptions",
+    "by_family",
     "loss",
     "losses_for",
     "members",

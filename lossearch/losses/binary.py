@@ -16,7 +16,7 @@ from lossearch.losses.relations import Equivalent
 
 _LABELS = ("binary", "multilabel")
 
-_MARGIN = Parameter(
+MARGIN = Parameter(
     "margin",
     1.0,
     0.1,
@@ -90,7 +90,7 @@ def _hinge_derivative(output: Tensor, target: Tensor, *, margin: float | Tensor)
     source="Cortes & Vapnik 1995",
     formula="max(0, margin - s f)",
     aliases=("Hinge", "hinge_loss", "HingeLoss"),
-    params=(_MARGIN,),
+    params=(MARGIN,),
     equivalent={
         "tanh": Equivalent(
             "mae/sigmoid", "at margin 1, max(0, 1 - s tanh z) = 1 - s tanh z = 2 |sigmoid(2z) - y|", 2, 2
@@ -125,7 +125,7 @@ def _squared_hinge_derivative(output: Tensor, target: Tensor, *, margin: float |
     source="Tang 2013",
     formula="max(0, margin - s f)^2",
     aliases=("SquaredHinge", "squared_hinge_loss", "l2_svm"),
-    params=(_MARGIN,),
+    params=(MARGIN,),
     probability={"identity": _squared_hinge_probability, "tanh": _squared_hinge_tanh_probability},
     equivalent={
         "tanh": Equivalent(
@@ -164,11 +164,13 @@ def _mse_tanh_derivative(raw: Tensor, target: Tensor) -> Tensor:
     return -16 * target * wrong.square() * (1 - wrong)
 
 
-def _from_score(raw: Tensor) -> Tensor:
+def from_score(raw: Tensor) -> Tensor:
+    """Return the probability of 1 where -1 and +1 stand for certainty."""
     return (raw.clamp(-1, 1) + 1) / 2
 
 
-def _from_tanh(raw: Tensor) -> Tensor:
+def from_half_log_odds(raw: Tensor) -> Tensor:
+    """Return the probability of 1 where the score is half of its log odds."""
     return torch.sigmoid(2 * raw)
 
 
@@ -191,7 +193,7 @@ def _from_tanh(raw: Tensor) -> Tensor:
     fused={"sigmoid": _mse_from_raw, "tanh": _mse_tanh_from_raw},
     derivative=_mse_derivative,
     fused_derivative={"sigmoid": _mse_sigmoid_derivative, "tanh": _mse_tanh_derivative},
-    probability={"sigmoid": _sigmoid, "identity": _from_score, "tanh": _from_tanh},
+    probability={"sigmoid": _sigmoid, "identity": from_score, "tanh": from_half_log_odds},
     equivalent={"tanh": Equivalent("mse/sigmoid", "(tanh z - s)^2 = 4 (sigmoid(2z) - y)^2", 4, 2)},
     example=(0.3, 1.0, 0.49),
 )

@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lossearch.losses.binary_margins import from_half_log_odds, margin_of
+from lossearch.losses.binary import from_half_log_odds
+from lossearch.losses.binary_margins import margin_of
 from lossearch.losses.declaration import loss
 from lossearch.losses.relations import Equivalent
 

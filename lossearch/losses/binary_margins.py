@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lossearch.losses.binary import MARGIN, from_half_log_odds, from_score
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Equivalent
@@ -31,7 +32,7 @@ def _cubed_hinge_derivative(output: Tensor, target: Tensor, *, margin: float | T
     families=("margin",),
     source="Janocha & Czarnecki 2017",
     formula="max(0, margin - s f)^3",
-    params=(Parameter("margin", 1.0, 0.1, 10.0, log=True, search=False, words="score wanted"),),
+    params=(MARGIN,),
     probability={"identity": _cubed_hinge_probability},
     derivative=_cubed_hinge_derivative,
     on_request=True,
@@ -71,12 +72,8 @@ def _smoothed_hinge_derivative(output: Tensor, target: Tensor, *, gamma: float |
 def smoothed_hinge(output: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
     """Return the hinge with a rounded corner."""
     short = (1 - target * output).clamp(min=0)
-    near = torch.minimum(short, torch.as_tensor(gamma, dtype=short.dtype, device=short.device))
+    near = short.clamp(max=gamma)
     return near.square() / (2 * gamma) + short - near
-
-
-def _from_score(raw: Tensor) -> Tensor:
-    return (raw.clamp(-1, 1) + 1) / 2
 
 
 def _modified_huber_derivative(output: Tensor, target: Tensor) -> Tensor:
@@ -90,7 +87,7 @@ def _modified_huber_derivative(output: Tensor, target: Tensor) -> Tensor:
     families=("margin",),
     source="Zhang 2004",
     formula="max(0, 1 - s f)^2 where s f >= -1, else -4 s f",
-    probability={"identity": _from_score},
+    probability={"identity": from_score},
     derivative=_modified_huber_derivative,
     on_request=True,
     example=(-2.0, 1.0, 8.0),
@@ -114,7 +111,7 @@ def _sparsemax_derivative(output: Tensor, target: Tensor) -> Tensor:
     source="Martins & Astudillo 2016; Blondel et al. 2020",
     formula="0 where s f >= 1, (1 - s f)^2 / 4 where |s f| < 1, else -s f",
     aliases=("sparsemax_loss", "sparsemax"),
-    probability={"identity": _from_score},
+    probability={"identity": from_score},
     equivalent={"identity": Equivalent("modified_huber/identity", "a quarter of it", factor=0.25)},
     derivative=_sparsemax_derivative,
     on_request=True,
@@ -132,11 +129,6 @@ def margin_of(output: Tensor, target: Tensor) -> Tensor:
 
 def _exponential_derivative(output: Tensor, target: Tensor) -> Tensor:
     return -target * torch.exp(-margin_of(output, target).clamp(min=-_FARTHEST))
-
-
-def from_half_log_odds(raw: Tensor) -> Tensor:
-    """Return the probability of 1 where the score is half of its log odds."""
-    return torch.sigmoid(2 * raw)
 
 
 @loss(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 
@@ -12,6 +12,7 @@ class _Member(Protocol):
 
 
 M = TypeVar("M", bound=_Member)
+N = TypeVar("N")
 
 ALL = "all"
 """Names every loss of a kind of task."""
@@ -28,6 +29,12 @@ FAMILIES: Mapping[str, str] = {
     "likelihood": "minus the logarithm of a distribution's likelihood",
 }
 """Name of a family -> what its losses do."""
+
+
+def by_family(named: Sequence[N], losses: Mapping[str, M]) -> tuple[list[tuple[M, ...]], list[N]]:
+    """Return the losses of each family that is named, "all" among them, and what else is named."""
+    found = {i: group for i, x in enumerate(named) if isinstance(x, str) and (group := members(x, losses))}
+    return list(found.values()), [x for i, x in enumerate(named) if i not in found]
 
 
 def members(name: str, losses: Mapping[str, M]) -> tuple[M, ...]:

@@ -248,7 +248,7 @@ def _rescaled_derivative(output: Tensor, target: Tensor, *, k: float | Tensor, m
 
 def _rescaled_probability(raw: Tensor, *, k: float | Tensor, m: float | Tensor) -> Tensor:
     k, m = over_classes(k), over_classes(m)
-    z = torch.minimum(raw.clamp(min=0), torch.as_tensor(m, dtype=raw.dtype, device=raw.device))
+    z = torch.clamp(raw.clamp(min=0), max=m)
     return _clipped(z / (k * m - (k - 1) * z))
 
 

@@ -7,6 +7,8 @@ push (softmax - one-hot) with push = -p phi'(p), and the probability behind a mi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -22,19 +24,20 @@ LOG_OF_ZERO = 4.0
 """What Wang et al. 2019 take for minus the logarithm of 0."""
 
 
-def pushed(raw: Tensor, target: Tensor, push: Tensor) -> Tensor:
-    """Return the derivative in raw output of a loss with this push."""
-    return plus_true_class(softmax(raw), target, -1.0) * push.unsqueeze(-1)
-
-
 def log_true(raw: Tensor, target: Tensor) -> Tensor:
     """Return the log-probability of the true class."""
     return true_class(log_softmax(raw), target)
 
 
-def share_wrong(raw: Tensor, target: Tensor) -> Tensor:
-    """Return 1 - p of the true class, exact too where it is small."""
-    return log_rivals(log_softmax(raw), is_true(raw, target)).exp()
+def share_wrong(logs: Tensor, target: Tensor) -> Tensor:
+    """Return 1 - p of the true class from log-probabilities, exact too where it is small."""
+    return log_rivals(logs, is_true(logs, target)).exp()
+
+
+def pushed(raw: Tensor, target: Tensor, push: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the derivative in raw output of a loss whose push is a function of log p."""
+    logs = log_softmax(raw)
+    return plus_true_class(logs.exp(), target, -1.0) * push(true_class(logs, target)).unsqueeze(-1)
 
 
 def _normalised(weights: Tensor) -> Tensor:
@@ -46,7 +49,7 @@ def _gce_from_raw(raw: Tensor, target: Tensor, *, q: float | Tensor) -> Tensor:
 
 
 def _gce_derivative(raw: Tensor, target: Tensor, *, q: float | Tensor) -> Tensor:
-    return pushed(raw, target, torch.exp(q * log_true(raw, target)))
+    return pushed(raw, target, lambda log_p: torch.exp(q * log_p))
 
 
 def _gce_probability(raw: Tensor, *, q: float | Tensor) -> Tensor:
@@ -87,13 +90,14 @@ def _powers(wrong: Tensor, order: float | Tensor) -> Tensor:
 
 
 def _taylor_from_raw(raw: Tensor, target: Tensor, *, order: float | Tensor) -> Tensor:
-    return _powers(share_wrong(raw, target), order)
+    return _powers(share_wrong(log_softmax(raw), target), order)
 
 
 def _taylor_derivative(raw: Tensor, target: Tensor, *, order: float | Tensor) -> Tensor:
-    wrong = log_rivals(log_softmax(raw), is_true(raw, target))
+    logs = log_softmax(raw)
     whole = torch.as_tensor(order, device=raw.device).floor()
-    return pushed(raw, target, -torch.expm1(whole * wrong))
+    push = -torch.expm1(whole * log_rivals(logs, is_true(logs, target)))
+    return plus_true_class(logs.exp(), target, -1.0) * push.unsqueeze(-1)
 
 
 @loss(
@@ -128,11 +132,12 @@ def taylor_ce(output: Tensor, target: Tensor, *, order: float | Tensor) -> Tenso
 
 
 def _poly1_from_raw(raw: Tensor, target: Tensor, *, epsilon: float | Tensor) -> Tensor:
-    return epsilon * share_wrong(raw, target) - log_true(raw, target)
+    logs = log_softmax(raw)
+    return epsilon * share_wrong(logs, target) - true_class(logs, target)
 
 
 def _poly1_derivative(raw: Tensor, target: Tensor, *, epsilon: float | Tensor) -> Tensor:
-    return pushed(raw, target, 1 + epsilon * log_true(raw, target).exp())
+    return pushed(raw, target, lambda log_p: 1 + epsilon * log_p.exp())
 
 
 def _poly1_probability(raw: Tensor, *, epsilon: float | Tensor) -> Tensor:
@@ -173,13 +178,14 @@ def poly1(output: Tensor, target: Tensor, *, epsilon: float | Tensor) -> Tensor:
 def _symmetric_from_raw(
     raw: Tensor, target: Tensor, *, alpha: float | Tensor, beta: float | Tensor
 ) -> Tensor:
-    return LOG_OF_ZERO * beta * share_wrong(raw, target) - alpha * log_true(raw, target)
+    logs = log_softmax(raw)
+    return LOG_OF_ZERO * beta * share_wrong(logs, target) - alpha * true_class(logs, target)
 
 
 def _symmetric_derivative(
     raw: Tensor, target: Tensor, *, alpha: float | Tensor, beta: float | Tensor
 ) -> Tensor:
-    return pushed(raw, target, alpha + LOG_OF_ZERO * beta * log_true(raw, target).exp())
+    return pushed(raw, target, lambda log_p: alpha + LOG_OF_ZERO * beta * log_p.exp())
 
 
 def _symmetric_probability(raw: Tensor, *, alpha: float | Tensor, beta: float | Tensor) -> Tensor:
@@ -219,7 +225,7 @@ def _squared_from_raw(raw: Tensor, target: Tensor) -> Tensor:
 
 
 def _squared_derivative(raw: Tensor, target: Tensor) -> Tensor:
-    return pushed(raw, target, -2 * log_true(raw, target))
+    return pushed(raw, target, lambda log_p: -2 * log_p)
 
 
 def _squared_probability(raw: Tensor) -> Tensor:
@@ -257,7 +263,7 @@ def _phuber(log_right: Tensor, tau: float | Tensor) -> Tensor:
 
 
 def _phuber_derivative(raw: Tensor, target: Tensor, *, tau: float | Tensor) -> Tensor:
-    return pushed(raw, target, (tau * log_true(raw, target).exp()).clamp(max=1))
+    return pushed(raw, target, lambda log_p: (tau * log_p.exp()).clamp(max=1))
 
 
 @loss(

@@ -7,9 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from lossearch._class_axis import is_true, log_softmax, plus_true_class, softmax, true_class
+from lossearch._class_axis import log_softmax, plus_true_class, softmax, true_class
 from lossearch.losses.declaration import loss
-from lossearch.losses.multiclass_focal import log_rivals
 from lossearch.losses.multiclass_of_true import LOG_OF_ZERO, log_true, pushed, share_wrong
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Equivalent
@@ -164,13 +163,9 @@ def _normalised_ce(logs: Tensor, target: Tensor) -> Tensor:
     return true_class(logs, target) / logs.sum(dim=-1)
 
 
-def _wrong(logs: Tensor, target: Tensor) -> Tensor:
-    return log_rivals(logs, is_true(logs, target)).exp()
-
-
 def _nce_rce_from_raw(raw: Tensor, target: Tensor, *, alpha: float | Tensor, beta: float | Tensor) -> Tensor:
     logs = log_softmax(raw)
-    return alpha * _normalised_ce(logs, target) + LOG_OF_ZERO * beta * _wrong(logs, target)
+    return alpha * _normalised_ce(logs, target) + LOG_OF_ZERO * beta * share_wrong(logs, target)
 
 
 @loss(
@@ -203,10 +198,13 @@ def _js_from_raw(raw: Tensor, target: Tensor) -> Tensor:
     return _js(log_true(raw, target))
 
 
-def _js_derivative(raw: Tensor, target: Tensor) -> Tensor:
-    log_right = log_true(raw, target)
+def _js_push(log_right: Tensor) -> Tensor:
     right = log_right.exp()
-    return pushed(raw, target, right * (torch.log1p(right) - log_right) / 2)
+    return right * (torch.log1p(right) - log_right) / 2
+
+
+def _js_derivative(raw: Tensor, target: Tensor) -> Tensor:
+    return pushed(raw, target, _js_push)
 
 
 @loss(
@@ -228,6 +226,10 @@ def js_divergence(output: Tensor, target: Tensor) -> Tensor:
     return _js(true_class(output, target).log())
 
 
+def _chebyshev_from_raw(raw: Tensor, target: Tensor) -> Tensor:
+    return share_wrong(log_softmax(raw), target)
+
+
 @loss(
     task="multiclass",
     encoding="index",
@@ -235,7 +237,7 @@ def js_divergence(output: Tensor, target: Tensor) -> Tensor:
     source="Janocha & Czarnecki 2017",
     formula="max_k |p_k - y_k| = 1 - p_y",
     aliases=("l_infinity",),
-    fused={"softmax": share_wrong},
+    fused={"softmax": _chebyshev_from_raw},
     equivalent={"softmax": Equivalent("mae/softmax", "both are 1 - p_y but for a factor of 2", factor=0.5)},
     on_request=True,
     example=([[0.25, 0.5, 0.25]], [1], 0.5),

@@ -6,11 +6,11 @@ metric that fits it should judge.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
+from lossearch.losses.regression import smooth_l1
 from lossearch.losses.relations import Equivalent
 
 _TAU = Parameter(
@@ -101,10 +101,7 @@ def _huber_quantile_derivative(
 )
 def huber_quantile(output: Tensor, target: Tensor, *, tau: float | Tensor, delta: float | Tensor) -> Tensor:
     """Return Huber's loss, weighted by the side the error is on."""
-    error = output - target
-    size = error.abs()
-    near = torch.minimum(size, torch.as_tensor(delta, dtype=size.dtype, device=size.device))
-    return _weight(error, tau) * (near.square() / (2 * delta) + size - near)
+    return _weight(output - target, tau) * smooth_l1(output, target, beta=delta)
 
 
 LOSSES = (quantile, expectile, huber_quantile)

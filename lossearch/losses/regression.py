@@ -237,7 +237,7 @@ def _half_derivative(output: Tensor, target: Tensor) -> Tensor:
 )
 def half_mse(output: Tensor, target: Tensor) -> Tensor:
     """Return half of the squared error."""
-    return (output - target).square() / 2
+    return mse(output, target) / 2
 
 
 def _lp_derivative(output: Tensor, target: Tensor, *, p: float | Tensor) -> Tensor:
@@ -290,9 +290,7 @@ def _smooth_l1_derivative(output: Tensor, target: Tensor, *, beta: float | Tenso
 )
 def smooth_l1(output: Tensor, target: Tensor, *, beta: float | Tensor) -> Tensor:
     """Return Huber's loss with a slope of 1 for large errors."""
-    error = (output - target).abs()
-    near = torch.minimum(error, torch.as_tensor(beta, dtype=error.dtype, device=error.device))
-    return near.square() / (2 * beta) + error - near
+    return huber(output, target, delta=beta) / beta
 
 
 LOSSES = (mse, mae, rmse, huber, log_cosh, msle, msle_clamped, half_mse, lp, smooth_l1)

@@ -272,9 +272,8 @@ def _wing_derivative(
 def wing(output: Tensor, target: Tensor, *, width: float | Tensor, epsilon: float | Tensor) -> Tensor:
     """Return a loss that stresses small and middling errors."""
     error = (output - target).abs()
-    edge = torch.as_tensor(width, dtype=error.dtype, device=error.device)
-    near = torch.minimum(error, edge)
-    return edge * torch.log1p(near / epsilon) + error - near
+    near = error.clamp(max=width)
+    return width * torch.log1p(near / epsilon) + error - near
 
 
 LOSSES = (

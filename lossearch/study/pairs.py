@@ -9,7 +9,7 @@ from typing import TypeVar
 from lossearch.config import SpaceTable
 from lossearch.errors import IllegalPairError, InputError, refuse
 from lossearch.kinds import KINDS
-from lossearch.losses import ACTIVATIONS, Activation, Loss, losses_for, members
+from lossearch.losses import ACTIVATIONS, Activation, Loss, by_family, losses_for
 from lossearch.metrics.metric import LOGGED, Metric
 from lossearch.pairs import Pair, Rejection, find_loss, find_pair, for_other_tasks, legal_pairs, pair_up
 from lossearch.tasks.task import Task
@@ -165,9 +165,7 @@ def choose_pairs(
     )
     names = _asked_names(table, mine)
     if names is not None:
-        catalogue = losses_for(task.kind)
-        groups = [group for name in names if (group := members(name, catalogue))]
-        single = [name for name in names if not members(name, catalogue)]
+        groups, single = by_family(names, losses_for(task.kind))
         losses = _each(single, lambda name: _find_loss(name, task.kind, known), problems)
         refuse(problems, IllegalPairError)
         found.append(_asked_losses(losses, activations, task))
