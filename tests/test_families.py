@@ -63,6 +63,13 @@ def test_a_family_that_a_kind_has_none_of_is_told():
         space("count", losses=["sparse"])
 
 
+def test_a_misspelt_family_is_answered():
+    with pytest.raises(
+        InputError, match="No regression loss named 'robst'. Did you mean 'robust'.* Known: mse, mae, rmse"
+    ):
+        space("regression", losses=["robst"])
+
+
 def test_families_are_suggested():
     study = optuna.create_study()
     found = {lossearch.suggest(study.ask(), "multiclass", losses=["sparse"], lr=0.1).pair for _ in range(20)}

@@ -219,7 +219,8 @@ def _unknown_loss(name: str, kind: str, table: Mapping[str, Loss]) -> str:
     elsewhere = [k for k in KINDS if k != kind and name in losses_for(k)]
     where = f" There is one for {' and '.join(elsewhere)} tasks." if elsewhere else ""
     aliases = [a for loss in table.values() for a in loss.aliases]
-    return unknown_name(f"{kind} loss", name, table, aliases) + where
+    usual_first = sorted(table, key=lambda known: table[known].on_request)
+    return unknown_name(f"{kind} loss", name, usual_first, [*aliases, *FAMILIES]) + where
 
 
 def infer_kind(name: str) -> str:
