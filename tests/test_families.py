@@ -65,7 +65,7 @@ def test_a_family_that_a_kind_has_none_of_is_told():
 
 def test_a_misspelt_family_is_answered():
     with pytest.raises(
-        InputError, match="No regression loss named 'robst'. Did you mean 'robust'.* Known: mse, mae, rmse"
+        InputError, match=r"No regression loss named 'robst'. Did you mean 'robust'.* Known: mse, mae, rmse"
     ):
         space("regression", losses=["robst"])
 
