@@ -108,11 +108,17 @@ def _names(y: Array) -> Array:
     raise InputError(f"y holds objects of type {found}: give numbers or names.")
 
 
-def is_categorical(y: Any) -> bool:
-    """Return whether targets are names by their type, whatever they look like."""
+def categorical_of(y: Any) -> pd.CategoricalDtype | None:
+    """Return the type of targets that are names by it, whatever they look like; None where they are not."""
     column = y.iloc[:, 0] if isinstance(y, pd.DataFrame) and y.shape[1] == 1 else y
     column = from_arrow(column) if isinstance(column, pd.Series) else column
-    return isinstance(getattr(column, "dtype", None), pd.CategoricalDtype)
+    dtype = getattr(column, "dtype", None)
+    return dtype if isinstance(dtype, pd.CategoricalDtype) else None
+
+
+def is_categorical(y: Any) -> bool:
+    """Return whether targets are names by their type, whatever they look like."""
+    return categorical_of(y) is not None
 
 
 def _joined(columns: list[Array]) -> Array:
@@ -133,7 +139,7 @@ def column_or_columns(y: Any, name: str = "y") -> Array:
 
 
 def targets(y: Any) -> Array:
-    """Return targets as (N,) numbers or names, or (N, T) numbers; numbers may still be text.
+    """Return targets as (N,) numbers or names, or (N, T) or (N, H, W) numbers; numbers may still be text.
 
     Raises:
         InputError: values are missing or infinite, or neither numbers nor names.
@@ -142,7 +148,7 @@ def targets(y: Any) -> Array:
 
 
 def _checked(y: Array) -> Array:
-    if y.ndim not in (1, 2):
+    if y.ndim == 0 or (y.ndim > 2 and y.dtype.kind not in "biufc"):
         raise InputError(f"y has shape {y.shape}; give one value a row, (N,), or one row of values, (N, T).")
     if y.dtype.kind == "c":
         raise InputError("y holds complex numbers; give real numbers or names.")

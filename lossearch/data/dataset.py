@@ -32,7 +32,7 @@ class Dataset:
     names, or (N, T) numbers. ``parts`` names the rows of parts that were given. ``classes`` are class
     names in the order of the sorted values of y, where the source has them. ``readings`` say how the columns
     of a table were read; ``categorical`` says that text in y is names, whatever it looks like, and that numbers with ``classes``
-    are no amounts. ``images`` says that
+    are no amounts. ``ordered`` says that the order of y is that of its type. ``images`` says that
     features are decoded images. ``sample_weight`` is what
     each row weighs in the loss, (N,) numbers from 0 up; None where all weigh the same.
     """
@@ -50,6 +50,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
     categorical: bool = False
+    ordered: bool = False
     images: bool = False
 
     def __len__(self) -> int:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from lossearch.data.arrays import (
-    column_or_columns,
     features,
     is_categorical,
     sample_weights,
@@ -18,6 +17,7 @@ from lossearch.data.arrays import (
     targets,
 )
 from lossearch.data.dataset import STREAM_BYTES, Dataset, digest
+from lossearch.data.levels import leveled
 from lossearch.data.part_names import on_part_names, parts_by_names
 from lossearch.data.readings import Reading
 from lossearch.data.roles import column_of, column_roles
@@ -133,6 +133,11 @@ def _weights(values: Any, n: int, total: int) -> Array | None:
     return own if own is None or total == n else np.concatenate((own, np.full(total - n, own.mean())))
 
 
+def _none(x: Any) -> Array:
+    """Return no targets, (N, 0), for rows that are to be predicted themselves."""
+    return np.empty((len(table_or_numbers(x)), 0))
+
+
 def from_arrays(
     x: Any,
     y: Any,
@@ -153,7 +158,7 @@ def from_arrays(
     Args:
         x: (N, F) numbers, (N, ...) image-like numbers, or a DataFrame with numeric, text, truth-value
             or date columns.
-        y: (N,) numbers or names, or (N, T) numbers.
+        y: (N,) numbers or names, or (N, T) or (N, H, W) numbers; None where ``x`` itself is to be predicted.
         name: what to call it.
         validation: rows given as the validation part, (X, y).
         test: rows given as the test part, (X, y).
@@ -173,13 +178,19 @@ def from_arrays(
     placed = _rows_by_place(x, y, whole)
     for part, pair in (("validation", validation), ("test", test)):
         placed += () if pair is None else _rows_by_place(pair[0], pair[1], f"The {part} part's")
+    y = _none(x) if y is None else y
+    validation, test = (
+        (pair[0], _none(pair[0])) if pair is not None and pair[1] is None else pair
+        for pair in (validation, test)
+    )
     categorical = is_categorical(y)
     named = target or str(getattr(y, "name", None) or "y")
-    x, y = table_or_numbers(x), column_or_columns(y)
+    others = {p: xy for p, xy in (("validation", validation), ("test", test)) if xy is not None}
+    of_parts = leveled([y, *(xy[1] for xy in others.values())])
+    x, y = table_or_numbers(x), of_parts.columns[0]
     given = {
-        part: (table_or_numbers(xy[0], f"{part} X"), column_or_columns(xy[1], f"{part} y"))
-        for part, xy in (("validation", validation), ("test", test))
-        if xy is not None
+        part: (table_or_numbers(xy[0], f"{part} X"), y_part)
+        for (part, xy), y_part in zip(others.items(), of_parts.columns[1:], strict=True)
     }
     _check_length(x, y, whole)
     parts: dict[str, Array] | None = None
@@ -204,7 +215,7 @@ def from_arrays(
         x=table,
         y=targets(y),
         target=named,
-        classes=tuple(map(str, classes)),
+        classes=of_parts.classes or tuple(map(str, classes)),
         groups=_pad(groups, n, total, "groups"),
         time=_pad(time, n, total, "time"),
         sample_weight=_weights(sample_weight, n, total),
@@ -212,6 +223,7 @@ def from_arrays(
         notes=(*notes, *placed),
         readings=readings,
         categorical=categorical,
+        ordered=of_parts.ordered,
     )
     return replace(dataset, digest=digest(dataset))
 

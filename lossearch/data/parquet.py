@@ -19,6 +19,7 @@ from lossearch._text import size
 from lossearch.data import columns
 from lossearch.data.arrays import is_categorical, sample_weights, side, targets
 from lossearch.data.dataset import Dataset
+from lossearch.data.levels import leveled
 from lossearch.data.part_names import parts_by_names
 from lossearch.data.readings import Reading
 from lossearch.data.roles import column_of, column_roles
@@ -183,16 +184,19 @@ def from_parquet(
     rows = ParquetRows.of(path, roles.features)
     table = opened(path).read(columns=[*roles.target, *roles.sides.values()]).to_pandas()
     held = table.reset_index(drop=True)
+    y = leveled([roles.y(held)])
     own = json.dumps([roles.target, roles.sides]).encode()
     return Dataset(
         name=path.name,
         x=rows,
-        y=targets(roles.y(held)),
+        y=targets(y.columns[0]),
+        classes=y.classes,
         target=", ".join(roles.target),
         digest=hashlib.blake2b(rows.digest().hex().encode() + own, digest_size=16).hexdigest(),
         notes=rows.notes,
         readings=rows.readings,
         categorical=is_categorical(roles.y(held)),
+        ordered=y.ordered,
         groups=side(column_of(held, roles.groups), len(rows), "groups"),
         time=side(column_of(held, roles.time), len(rows), "time"),
         sample_weight=sample_weights(column_of(held, roles.sample_weight), len(rows)),

@@ -259,19 +259,35 @@ def fit(plan: Plan, train: Features) -> Transform:
     return fit_inputs(plan, train).of_cleaned
 
 
-def target_statistics(y: Array, *, standardize: bool = True) -> TargetStatistics:
-    """Return mean, standard deviation and mean absolute value of each output over training rows.
+def target_statistics(y: Array, *, standardize: bool = True, pooled: bool = False) -> TargetStatistics:
+    """Return mean, standard deviation, mean absolute value and range of each output over training rows, and of logarithms.
 
     Args:
         y: (N, T) training targets.
-        standardize: where false, the statistics leave targets as they are.
+        standardize: where false, the statistics leave targets as they are, but for losses that need their range.
+        pooled: whether all but the mean are of all outputs together, as of a picture's pixels.
     """
+    low, high = y.min(axis=0), y.max(axis=0)
+    if pooled:
+        low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
+    ends = tuple(map(float, low)), tuple(map(float, high))
     if not standardize:
         same = (1.0,) * y.shape[1]
-        return TargetStatistics((0.0,) * y.shape[1], same, same)
+        return TargetStatistics((0.0,) * y.shape[1], same, same, *ends)
     (mean, spread), (size, _) = mean_and_std(y), mean_and_std(np.abs(y))
+    if pooled:
+        spread, size = np.full_like(spread, np.sqrt(np.mean(spread**2))), np.full_like(size, size.mean())
+    log_mean, log_spread = mean_and_std(np.log(y)) if y.min() > 0 else ((), np.empty(0))
     return TargetStatistics(
         tuple(map(float, mean)),
-        tuple(map(float, np.where(spread > 0, spread, 1.0))),
-        tuple(map(float, np.where(size > 0, size, 1.0))),
+        _or_one(spread),
+        _or_one(size),
+        *ends,
+        log_mean=tuple(map(float, log_mean)),
+        log_std=_or_one(log_spread),
     )
+
+
+def _or_one(sizes: Array) -> tuple[float, ...]:
+    """Return what to divide by: 1 where these are 0."""
+    return tuple(map(float, np.where(sizes > 0, sizes, 1.0)))

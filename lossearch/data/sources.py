@@ -68,7 +68,7 @@ def read_data(
         return streamed(_read_file(Path(spec), roles, stream), stream)
     if spec.startswith(OPENML):
         return streamed(_read_openml(spec, options, roles), stream)
-    if ":" in spec or is_reference(spec):
+    if is_code(spec):
         return streamed(_call_function(spec, options, roles, stream), stream)
     _refuse_columns(f"Built-in data {spec!r}", roles)
     return streamed(read_problem(spec, options), stream)
@@ -77,6 +77,13 @@ def read_data(
 def _refuse_columns(what: str, roles: Mapping[str, Any]) -> None:
     named = [role for role, column in roles.items() if column is not None]
     refuse([f"{what} takes no {role}: that names a column of a table." for role in named])
+
+
+def is_code(spec: str) -> bool:
+    """Return whether data are named as a user's function is: neither as files are, nor as what is downloaded."""
+    if _is_folder_name(spec) or _is_file_name(spec) or spec.startswith(OPENML):
+        return False
+    return ":" in spec or is_reference(spec)
 
 
 def _is_folder_name(spec: str) -> bool:

@@ -6,7 +6,7 @@ looked up, so that the command line can list them at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from lossearch.kinds._kind import MOST_ROUNDING, Kind, Readout, TargetFacts, TargetForm, TargetStatistics
     from lossearch.kinds._predictions import EVERY_FIELD, Predictions, with_long_label
+    from lossearch.kinds._real import quantile_constant
     from lossearch.kinds._target import (
         Target,
         class_name,
@@ -58,6 +59,7 @@ _HOMES = {
     "is_text": "_target",
     "pos_weight_text": "_class_weights",
     "pos_weights_given": "_class_weights",
+    "quantile_constant": "_real",
     "read_target": "_target",
     "refuse_constant": "_target",
     "shifts_probabilities": "_class_weights",
@@ -87,8 +89,10 @@ __all__ = [
     "is_text",
     "pos_weight_text",
     "pos_weights_given",
+    "quantile_constant",
     "read_target",
     "refuse_constant",
+    "served",
     "shifts_probabilities",
     "some_rows",
     "weights_of_rows",
@@ -120,6 +124,18 @@ class _Kinds(Mapping[str, "Kind"]):
 
 KINDS: Mapping[str, Kind] = _Kinds()
 """Every kind of task, by name."""
+
+
+def served(kinds: Iterable[str], *, by_number: bool = False) -> tuple[str, ...]:
+    """Return these kinds of task, and those that take the losses and metrics of one of them.
+
+    Args:
+        kinds: names of kinds.
+        by_number: whether what serves them is a loss that goes number by number, which some take alone.
+    """
+    named = tuple(kinds)
+    others = (n for n, kind in KINDS.items() if kind.like in named and (by_number or not kind.like_by_number))
+    return tuple(dict.fromkeys((*named, *others)))
 
 
 def __getattr__(name: str) -> Any:

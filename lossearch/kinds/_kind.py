@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -25,6 +26,17 @@ class TargetForm(Enum):
     REAL = "(N, T) real numbers in original units"
     ZERO_ONE = "(N, L) 0 or 1"
     INDEX = "(N,) class indices"
+    SHARES = "(N, C) numbers from 0 up that sum to 1"
+
+    @property
+    def numbers(self) -> bool:
+        """Whether targets are amounts rather than classes or labels."""
+        return self in (TargetForm.REAL, TargetForm.SHARES)
+
+    @property
+    def by_row(self) -> bool:
+        """Whether losses read a row's outputs together, along the last axis, and have one value a row."""
+        return self in (TargetForm.INDEX, TargetForm.SHARES)
 
 
 MOST_ROUNDING = 1e-3
@@ -50,13 +62,46 @@ class TargetFacts:
 class TargetStatistics:
     """Location and scale of each output's target in original units, fitted on training rows only.
 
-    ``scale`` is the mean absolute target, the unit of non-negative targets. The defaults leave
-    targets as they are, which is also what classification uses.
+    ``scale`` is the mean absolute target, the unit of non-negative targets; ``low`` and ``high`` are the ends of their
+    range; ``log_mean`` and ``log_std`` are of the logarithms, () where targets have none. The defaults leave targets as
+    they are, which is also what classification uses.
+
+    ``class_counts`` are how many rows each class has, (K, C), for each output that has classes of its own, see
+    ``Kind.class_shape``; those of one output may be given as (C,). Rows that have weights count what they weigh, in all
+    as many as there are rows. () where nobody counted, and for targets without classes.
+
+    Raises:
+        InputError: a count is negative or not finite, or outputs have different numbers of classes.
+
+    Example:
+        >>> from lossearch.kinds import TargetStatistics
+        >>> TargetStatistics(class_counts=((900, 100),)).class_counts
+        ((900.0, 100.0),)
     """
 
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     scale: tuple[float, ...] = (1.0,)
+    low: tuple[float, ...] = (0.0,)
+    high: tuple[float, ...] = (1.0,)
+    log_mean: tuple[float, ...] = ()
+    log_std: tuple[float, ...] = ()
+    class_counts: tuple[tuple[float, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        given = np.asarray(self.class_counts, dtype=np.float64)
+        counts = given[None] if given.ndim == 1 and given.size else given
+        if counts.size and (counts.ndim != 2 or not np.isfinite(counts).all() or (counts < 0).any()):
+            raise InputError(
+                "class_counts takes how many rows each class has, as ((900, 100),), one such tuple for each label; "
+                f"got {self.class_counts!r}."
+            )
+        object.__setattr__(self, "class_counts", tuple(map(tuple, counts.tolist())))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values, without counts of classes where there are none."""
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: list(values) for name, values in found.items() if values or name != "class_counts"}
 
 
 @dataclass(frozen=True)
@@ -64,13 +109,17 @@ class Readout:
     """How a pair turns raw output (..., N, n_out) into what is predicted.
 
     ``probability`` is None where the pair has none, or nobody asks for it; ``in_units`` gives activated
-    output in the target's own units; ``codes`` are what stands for 0 and 1.
+    output in the target's own units; ``codes`` are what stands for 0 and 1. ``believed`` gives probabilities as class
+    weights left them, which labels may be made of; None where the pair has none. ``distribution`` is the name of a family
+    and its parameters in the target's own units, None as ``probability`` is.
     """
 
     activation: Callable[[Tensor], Tensor]
     probability: Callable[[Tensor], Tensor] | None
     in_units: Callable[[Tensor], Tensor]
     codes: tuple[float, float]
+    believed: Callable[[Tensor], Tensor] | None = None
+    distribution: tuple[str, Tensor] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +130,8 @@ class ReadTargets:
     n_out: int
     classes: tuple[str, ...] = ()
     note: str = ""
+    shape: tuple[int, ...] = ()
+    """How the numbers of a row are laid out, as (H, W); () where they are not."""
 
 
 class Kind(ABC):
@@ -88,6 +139,18 @@ class Kind(ABC):
 
     name: ClassVar[str]
     form: ClassVar[TargetForm]
+    like: ClassVar[str] = ""
+    """The kind of task whose losses and metrics serve this one too, beside its own; '' for none."""
+    like_by_number: ClassVar[bool] = False
+    """Whether of that kind only losses serve that go number by number, and no metrics: a row's numbers are places of one thing."""
+    usual: ClassVar[tuple[str, ...] | None] = None
+    """Of that kind's losses those searched unless others are named; None for all that are not on request."""
+    maps: ClassVar[bool] = False
+    """Whether output and targets of a row may be laid out as a picture is, (N, H, W) or (N, C, H, W)."""
+    own_inputs: ClassVar[bool] = False
+    """Whether what is predicted is the input itself, so that no targets are given."""
+    yields: ClassVar[bool] = False
+    """Whether a pair that other kinds have too means those where the kind is not said."""
     conventional: ClassVar[str]
     """The pair every study holds, to say what another gains over it."""
     head: ClassVar[str]
@@ -104,6 +167,8 @@ class Kind(ABC):
     """The field drawn over the plane of a task with two inputs."""
     fallback: ClassVar[bool] = False
     """Whether it is for targets that no other kind is asked for by."""
+    numbers: ClassVar[bool] = False
+    """Whether targets are numbers even where they are written as text."""
     scaled: ClassVar[bool] = False
     """Whether location and scale of the targets are fitted."""
     weighted_by: ClassVar[tuple[str, ...]] = ()
@@ -115,6 +180,10 @@ class Kind(ABC):
 
         At most one kind that is no ``fallback`` is asked for by any targets.
         """
+
+    def asks_in_order(self, y: Array) -> str | None:  # noqa: ARG002 - most kinds heed no order
+        """Return why targets (N,) whose type puts them in an order ask for this kind; None if they do not."""
+        return None
 
     @abstractmethod
     def misfit(self, y: Array) -> str:
@@ -149,6 +218,21 @@ class Kind(ABC):
         """
         return (y if y.ndim == 2 else y.unsqueeze(-1)).to(dtype or y.dtype)
 
+    def flat(self, values: Tensor) -> Tensor:
+        """Return output or targets as (N, n): one number a row is a column, and what is laid out as a picture is flat."""
+        if values.ndim == 1:
+            return values.unsqueeze(-1)
+        return values.flatten(1) if self.maps and values.ndim > 2 else values
+
+    def laid_out(self, values: Array, shape: tuple[int, ...]) -> Array:
+        """Return predictions of rows as users are given them.
+
+        Args:
+            values: (N, ...).
+            shape: as :class:`ReadTargets` has it.
+        """
+        return values.reshape(len(values), *shape) if shape else values
+
     @abstractmethod
     def checked(self, target: Tensor, rows: int, n_out: int, who: str) -> Tensor:
         """Return a target that met ``rows`` rows of ``n_out`` outputs, as :meth:`tensor` gives it.
@@ -165,8 +249,15 @@ class Kind(ABC):
         """Return how many outputs have classes of their own, and how many classes those are; 1 and 1 without."""
         return 1, 1
 
+    def weighs_numbers(self, n_out: int) -> bool:
+        """Return whether what a row weighs by its class is a number for each of several outputs, not one of the row."""
+        return self.form is TargetForm.ZERO_ONE and n_out > 1
+
     def class_codes(self, target: Tensor) -> Tensor:
-        """Return the class of each row in each such output, (..., N, K), from canonical targets (..., N, T)."""
+        """Return the class of each row in each such output, (..., N, K), from canonical targets (..., N, T).
+
+        Where many outputs share one choice of classes, (..., N, T).
+        """
         return target.new_zeros((*target.shape[:-1], 1), dtype=torch.int64)
 
     def unweighted(self, probability: Tensor, table: Tensor) -> Tensor:  # noqa: ARG002 - most kinds have no classes
@@ -193,7 +284,7 @@ class Kind(ABC):
         """Return what a constant predictor fitted on training targets says of ``rows`` rows, leading axis 1.
 
         Args:
-            which: what a metric is met by: "prior", "majority", "mean" or "median".
+            which: what a metric is met by: "prior", "majority", "mean", "median", or of real targets a quantile.
             train: training targets.
             rows: how many rows are predicted.
             n_out: outputs of the task.

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields, replace
 
 from torch import Tensor
 
+from lossearch.distributions import DISTRIBUTIONS
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -14,8 +16,9 @@ class Predictions:
     ``label`` (..., N) class index or (..., N, L) 0/1, as bytes where two values are all there are, see
     :func:`with_long_label`; ``probability`` (..., N) of class 1, (..., N, C) or (..., N, L), None where the
     pair has none; ``score`` of the shape a probability has, monotone in belief; ``value`` (..., N, T) in
-    original units; ``output`` the activated output; ``codes`` the two numbers that stand for 0 and 1.
-    A kind whose predictions are of another sort (quantiles, levels, maps) adds its field here.
+    original units; ``output`` the activated output; ``codes`` the two numbers that stand for 0 and 1;
+    ``distribution`` (..., N, T, P) what each target's distribution is in original units, as the parameters of ``family``.
+    A kind whose predictions are of another sort (levels, maps) adds its field here.
     """
 
     label: Tensor | None = None
@@ -24,6 +27,13 @@ class Predictions:
     value: Tensor | None = None
     output: Tensor | None = None
     codes: tuple[float, float] | None = None
+    distribution: Tensor | None = None
+    family: str | None = None
+
+    @property
+    def density(self) -> Tensor | None:
+        """The distribution where its family has a density, else None."""
+        return self.distribution if self.family and DISTRIBUTIONS[self.family].has_density else None
 
 
 def without_class_weights(probability: Tensor, table: Tensor) -> Tensor:

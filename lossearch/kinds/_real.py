@@ -28,7 +28,7 @@ _LARGEST = 1e150
 """Squares of larger numbers overflow float64, and those of numbers as much smaller vanish."""
 
 
-def _beyond_float64(given: Array, columns: Array) -> list[str]:
+def beyond_float64(given: Array, columns: Array) -> list[str]:
     """Return what is wrong with targets that float64 cannot tell apart, or cannot square."""
     spread = mean_and_std(columns)[1]
     problems = []
@@ -52,6 +52,14 @@ def _beyond_float64(given: Array, columns: Array) -> list[str]:
     return problems
 
 
+_QUANTILE = "quantile "
+
+
+def quantile_constant(level: float) -> str:
+    """Return how a metric names the constant predictor that has a share ``level`` of the training targets below it."""
+    return f"{_QUANTILE}{level:g}"
+
+
 class RealKind(Kind):
     """A kind of task whose targets are (N, T) real numbers, each predicted by a value in its own units."""
 
@@ -62,6 +70,7 @@ class RealKind(Kind):
     kept: ClassVar[tuple[str, ...]] = ("value",)
     figures: ClassVar[tuple[str, ...]] = ("errors",)
     surface: ClassVar[str | None] = "value"
+    numbers: ClassVar[bool] = True
     scaled: ClassVar[bool] = True
 
     def misfit(self, y: Array) -> str:
@@ -80,7 +89,7 @@ class RealKind(Kind):
                 if column.min() == column.max()
             ]
         )
-        refuse(_beyond_float64(y.reshape(len(y), -1), columns))
+        refuse(beyond_float64(y.reshape(len(y), -1), columns))
         return ReadTargets(columns, columns.shape[1])
 
     def facts(self, y: Array, n_out: int, dtype: torch.dtype = torch.float32) -> TargetFacts:
@@ -99,21 +108,21 @@ class RealKind(Kind):
 
     def checked(self, target: Tensor, rows: int, n_out: int, who: str) -> Tensor:
         """Return a float target (N, T), of whole numbers float64, that has a number for every output."""
-        found = agreeing(target, rows, n_out, who)
+        found = agreeing(self.flat(target) if target.ndim > 2 else target, rows, n_out, who)
         return found if found.is_floating_point() else found.double()
 
     def predictions(self, raw: Tensor, readout: Readout, wanted: Collection[str]) -> Predictions:  # noqa: ARG002
-        """Return the value of each row."""
+        """Return the value of each row, and its distribution where the pair has one."""
         output = readout.activation(raw)
-        return Predictions(value=readout.in_units(output), output=output)
+        family, params = readout.distribution or (None, None)
+        return Predictions(value=readout.in_units(output), output=output, distribution=params, family=family)
 
     def constant(self, which: str, train: Tensor, rows: int, n_out: int) -> Predictions:  # noqa: ARG002
-        """Return the median of the training targets where that is met by the metric, else their mean."""
+        """Return the median or quantile of the training targets where that is met by the metric, else their mean."""
         known = train.double().reshape(len(train), -1)
-        if which == "median":
-            ordered = known.sort(dim=0).values
-            n = len(ordered)
-            value = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+        if which == "median" or which.startswith(_QUANTILE):
+            level = 0.5 if which == "median" else float(which.removeprefix(_QUANTILE))
+            value = _quantile(known, level)
         else:
             value = known.mean(dim=0)
         return Predictions(value=value.expand(1, rows, -1))
@@ -121,3 +130,11 @@ class RealKind(Kind):
     def sample(self, score: Tensor) -> Tensor:
         """Return numbers between 0.1 and 0.9, which as many losses as possible are defined on."""
         return 0.1 + 0.8 * torch.sigmoid(score)
+
+
+def _quantile(values: Tensor, level: float) -> Tensor:
+    """Return the quantile of each column of (N, T), between the two rows next to it; torch's own has a limit of rows."""
+    ordered = values.sort(dim=0).values
+    place = level * (len(ordered) - 1)
+    below = int(place)
+    return torch.lerp(ordered[below], ordered[min(below + 1, len(ordered) - 1)], place - below)

@@ -14,7 +14,7 @@ from lossearch._numerals import numbers
 from lossearch._text import listed
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
-from lossearch.kinds._kind import Array, TargetForm
+from lossearch.kinds._kind import Array
 
 MAX_INFERRED_CLASSES = 20
 ROWS_PER_INFERRED_CLASS = 5
@@ -37,6 +37,8 @@ class Target:
     classes: tuple[str, ...]
     n_out: int
     reason: str
+    shape: tuple[int, ...] = ()
+    """How the numbers of a row are laid out, as (H, W); () where they are not."""
 
     @property
     def strata(self) -> Array | None:
@@ -158,11 +160,33 @@ def _lone_value(y: Array) -> str:
     return f"; without row {row}, which alone holds {class_name(y[row])}, they would be classes"
 
 
-def infer_kind(y: Array) -> tuple[str, str]:
+def _refuse_laid_out(y: Array, asked: str | None = None) -> None:
+    """Raise where targets of more than two axes go with no kind of task, or not with the one asked for.
+
+    Raises:
+        InputError: they do not; it says with which kinds such targets go, and why these do not.
+    """
+    if y.ndim < 3 or (asked is not None and KINDS[asked].maps):
+        return
+    possible = [k for k in KINDS.values() if k.maps and not k.own_inputs]
+    if asked is None and any(k.asks(y) is not None for k in possible):
+        return
+    whose = "" if asked is None else f", and kind = {asked!r} was asked for"
+    why_not = [
+        f" {k.name}: {k.misfit(y)}." if k.misfit(y) else f" For these there is kind = {k.name!r}."
+        for k in possible
+    ]
+    raise InputError(
+        f"y has shape {y.shape}{whose}: give one value a row, (N,), or one row of values, (N, T).{''.join(why_not)}"
+    )
+
+
+def infer_kind(y: Array, *, ordered: bool = False) -> tuple[str, str]:
     """Return the kind of task these targets ask for, and the reason.
 
     Args:
-        y: (N,) or (N, T), without missing values.
+        y: (N,) or (N, T), or laid out as pictures (N, H, W), without missing values.
+        ordered: whether the order of the values is that of their type.
 
     Raises:
         InputError: y is constant, or one-hot, or whole numbers but for single rows.
@@ -173,7 +197,14 @@ def infer_kind(y: Array) -> tuple[str, str]:
     numeric = y.ndim == 1 and y.dtype.kind in "iuf"
     if numeric:
         _refuse_strays(y)
+    for kind in KINDS.values() if ordered else ():
+        reason = kind.asks_in_order(y)
+        if reason is not None:
+            return kind.name, f"{kind.name}: {reason}"
+    _refuse_laid_out(y)
     for kind in sorted(KINDS.values(), key=lambda k: k.fallback):
+        if y.ndim > 2 and not kind.maps:
+            continue
         reason = kind.asks(y)
         if reason is not None:
             lone = _lone_value(y) if numeric else ""
@@ -182,7 +213,12 @@ def infer_kind(y: Array) -> tuple[str, str]:
 
 
 def read_target(
-    y: Array, kind: str | None = None, names: Sequence[str] = (), *, categorical: bool = False
+    y: Array,
+    kind: str | None = None,
+    names: Sequence[str] = (),
+    *,
+    categorical: bool = False,
+    ordered: bool = False,
 ) -> Target:
     """Return targets in the form of their kind, which is inferred or checked.
 
@@ -191,6 +227,7 @@ def read_target(
         kind: the kind asked for; None infers it.
         names: class names in the order of the sorted values, where the data set has them.
         categorical: whether text is names, whatever it looks like, and so are numbers that have ``names``.
+        ordered: whether the order of the values is that of their type.
 
     Raises:
         UnknownNameError: there is no such kind.
@@ -198,17 +235,19 @@ def read_target(
     """
     given, note = _as_numbers(y, kind, categorical=categorical)
     if kind is None:
-        kind, reason = infer_kind(_named(given, names) if categorical else given)
+        kind, reason = infer_kind(_named(given, names) if categorical else given, ordered=ordered)
     else:
+        _refuse_laid_out(given, kind)
         why_not = KINDS[kind].misfit(given)
         if why_not:
             raise InputError(
                 f"kind = {kind!r} was asked for, but {why_not}. Leave kind out to have it inferred."
             )
-        refuse_constant(given)
+        if not KINDS[kind].own_inputs:
+            refuse_constant(given)
         reason = f"{kind}: as asked"
     found = KINDS[kind].read(given, names)
-    return Target(kind, given, found.y, found.classes, found.n_out, reason + found.note + note)
+    return Target(kind, given, found.y, found.classes, found.n_out, reason + found.note + note, found.shape)
 
 
 def _named(y: Array, names: Sequence[str]) -> Array:
@@ -219,12 +258,12 @@ def _named(y: Array, names: Sequence[str]) -> Array:
 
 def _as_numbers(y: Array, kind: str | None, *, categorical: bool) -> tuple[Array, str]:
     """Return targets that are numbers written as text as numbers, unless classes are asked for, and a note."""
-    real = kind is not None and KINDS[kind].form is TargetForm.REAL
-    named = categorical if kind is None else not real
+    asked = kind is not None and KINDS[kind].numbers
+    named = categorical if kind is None else not asked
     if not is_text(y) or (y.ndim == 1 and named):
         return y, ""
     if y.ndim == 1:
-        return _written(pd.Series(y), "y", asked=real)
+        return _written(pd.Series(y), "y", asked=asked)
     columns = [
         _written(pd.Series(column).infer_objects(), f"y column {i}", asked=True)
         for i, column in enumerate(y.T)

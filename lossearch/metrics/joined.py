@@ -12,12 +12,14 @@ from torch import Tensor
 from lossearch.kinds import EVERY_FIELD, Predictions
 from lossearch.metrics.metric import Metric
 
-FIELDS = ("label", "probability", "score", "value", "output")
+FIELDS = ("label", "probability", "score", "value", "output", "distribution")
 _READ = {
     "label": ("label",),
     "score": ("score", "label", "probability"),
     "probability": ("probability", "label"),
     "value": ("value",),
+    "distribution": ("distribution",),
+    "density": ("distribution",),
 }
 """What a metric that needs this field reads, all of it the same thing for every pair: one call serves
 all pairs that have the same of these. A metric that needs anything else is called by pair."""
@@ -41,7 +43,7 @@ def joined(predictions: Sequence[Predictions], axis: int, fields: Sequence[str] 
     """Return those fields of predictions, which mean the same in all of them, joined along an axis."""
     held = [name for name in fields if getattr(predictions[0], name) is not None]
     parts: dict[str, Any] = {n: torch.cat([getattr(s, n) for s in predictions], dim=axis) for n in held}
-    return Predictions(**parts)
+    return Predictions(**parts, family=predictions[0].family if "distribution" in held else None)
 
 
 def together(
@@ -59,10 +61,11 @@ def together(
         for i in having:
             yield [i], predictions[i]
         return
-    alike: dict[tuple[str, ...], list[int]] = {}
+    alike: dict[tuple[tuple[str, ...], tuple[str | None, int] | None], list[int]] = {}
     for i in having:
-        alike.setdefault(_fields_read(needs, predictions[i]), []).append(i)
-    for fields, places in alike.items():
+        fields = _fields_read(needs, predictions[i])
+        alike.setdefault((fields, _family(fields, predictions[i])), []).append(i)
+    for (fields, _), places in alike.items():
         yield places, joined([predictions[i] for i in places], axis, fields)
 
 
@@ -71,3 +74,8 @@ def _fields_read(needs: str, one: Predictions) -> tuple[str, ...]:
     wide = one.score is not None and one.label is not None and one.score.ndim > one.label.ndim
     read = dict.fromkeys((*_READ[needs], *(("score",) if wide else ())))
     return tuple(name for name in read if getattr(one, name) is not None)
+
+
+def _family(fields: Sequence[str], one: Predictions) -> tuple[str | None, int] | None:
+    known = one.distribution if "distribution" in fields else None
+    return None if known is None else (one.family, known.shape[-1])

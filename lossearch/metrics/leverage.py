@@ -69,3 +69,15 @@ def any_label(target: Tensor) -> Tensor:
 
 def _positives(target: Tensor) -> Tensor:
     return target.double().sum(dim=0).clamp(min=1)
+
+
+def far_level(target: Tensor) -> Tensor:
+    """Return the same where a row's error costs its square, over what chance would cost: levels (N,).
+
+    A row may be taken for the level furthest from its own; by chance that costs twice the variance.
+    """
+    level = target.flatten().double()
+    furthest = torch.maximum(level - level.min(), level.max() - level).square()
+    by_chance = 2 * (level - level.mean()).square().sum().clamp(min=0.5)
+    # of a range from -1 to 1
+    return (furthest / by_chance / 2).clamp(max=1)

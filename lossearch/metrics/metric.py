@@ -27,7 +27,7 @@ class Metric:
     ``fn(predictions, target)`` has leading axis K and gives (K,) float64. ``needs`` names the field of
     Predictions it reads; where a pair has none (no probabilities), the metric is not given.
     ``constant`` says which constant predictor stands for a diverged replicate: "prior" (class shares),
-    "majority", "mean" or "median". ``by_row`` says whether the score is the mean of what single rows score; None where that is not known.
+    "majority", "mean", "median", or a quantile, see ``kinds.quantile_constant``. ``by_row`` says whether the score is the mean of what single rows score; None where that is not known.
     ``low`` and ``high`` are the ends of its range, and ``leverage(target)`` says how much of it each row
     alone may change, (N,) float64: by these, intervals stay in the range and few rows are known for few.
     ``of_class`` is the one class whose predictions it judges, None where all of them count.

@@ -16,7 +16,7 @@ from torch import Tensor
 from lossearch._imports import load_object
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError
-from lossearch.kinds import KINDS, Predictions, TargetForm
+from lossearch.kinds import KINDS, Predictions
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, SIGN, Metric
 from lossearch.metrics.scoring import read
 
@@ -106,11 +106,16 @@ def own_metric(name: str, kind: str, direction: str | None = None) -> Metric:
     return as_metric(load_object(name, "metric"), kind, direction)
 
 
+def is_torchmetrics(given: Any) -> bool:
+    """Return whether something is a torchmetrics object, or one that is used as they are."""
+    return not isinstance(given, type) and all(hasattr(given, m) for m in ("update", "compute", "reset"))
+
+
 def as_metric(given: Any, kind: str, direction: str | None = None) -> Metric:
     """Return a function ``f(y_true, y_pred)`` or a torchmetrics object as a metric; a Metric as it is.
 
     ``y_pred`` are labels, 0/1 or class indices, or values in the target's units. A second argument called y_score,
-    y_prob or y_proba gets scores or probabilities, and so does a torchmetrics object that has thresholds or bins.
+    y_prob or y_proba gets scores or probabilities, and so does a torchmetrics object that has thresholds, bins or a top_k.
 
     Args:
         given: the function or object.
@@ -130,8 +135,8 @@ def as_metric(given: Any, kind: str, direction: str | None = None) -> Metric:
             "no torchmetrics object and no Metric."
         )
     kind = KINDS[kind].name
-    stateful = all(hasattr(given, method) for method in ("update", "compute", "reset"))
-    field = _field(given, KINDS[kind].form is TargetForm.REAL, stateful=stateful)
+    stateful = is_torchmetrics(given)
+    field = _field(given, KINDS[kind].form.numbers, stateful=stateful)
     return Metric(
         name=name,
         kinds=(kind,),
@@ -148,8 +153,8 @@ def as_metric(given: Any, kind: str, direction: str | None = None) -> Metric:
 def _field(given: Any, real: bool, *, stateful: bool) -> str:
     """Return what it reads of the predictions."""
     if stateful:
-        curve = hasattr(given, "thresholds") or hasattr(given, "n_bins")
-        return "value" if real else "probability" if curve else "label"
+        ranks = hasattr(given, "thresholds") or hasattr(given, "n_bins") or getattr(given, "top_k", 1) != 1
+        return "value" if real else "probability" if ranks else "label"
     try:
         parameters = list(inspect.signature(given).parameters.values())
         inspect.signature(given).bind(None, None)

@@ -6,6 +6,7 @@ Every metric works on a stack: predictions (K, N, ...) and targets (N, ...) give
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -14,8 +15,9 @@ from torch import Tensor
 
 import lossearch.metrics
 from lossearch._registry import Registry, did_you_mean, unknown_name
+from lossearch._text import listed
 from lossearch.errors import InputError, UnknownNameError
-from lossearch.kinds import KINDS, Predictions, with_long_label
+from lossearch.kinds import KINDS, Predictions, served, with_long_label
 from lossearch.losses import CATALOGUE
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.scoring import Score
@@ -25,7 +27,8 @@ def _every() -> Iterator[Metric]:
     """Give the metrics of every file here that has some."""
     for found in iter_modules(lossearch.metrics.__path__, "lossearch.metrics."):
         if found.name != __name__:
-            yield from getattr(import_module(found.name), "METRICS", ())
+            for metric in getattr(import_module(found.name), "METRICS", ()):
+                yield replace(metric, kinds=served(metric.kinds))
 
 
 EVERY_METRIC = tuple(_every())
@@ -33,10 +36,10 @@ EVERY_METRIC = tuple(_every())
 
 
 METRICS: Mapping[str, Metric] = {
-    name: next(m for m in EVERY_METRIC if m.name == name)
+    name: min((m for m in EVERY_METRIC if m.name == name), key=lambda m: bool(KINDS[m.kinds[0]].like))
     for name in dict.fromkeys(m.name for m in EVERY_METRIC)
 }
-"""Metrics by name; of those that share one between kinds of task, the first. See :func:`find_metric`."""
+"""Metrics by name; of those that share one between kinds of task, the first whose kind is like no other. See :func:`find_metric`."""
 
 _BY_KIND: Mapping[str, Registry[Metric]] = {
     kind: Registry(f"{kind} metric", [m for m in EVERY_METRIC if kind in m.kinds]) for kind in KINDS
@@ -68,7 +71,7 @@ def find_metric(name: str, kind: str) -> Metric:
     if others:
         judged = dict.fromkeys(k for m in others if m.fn == others[0].fn for k in m.kinds)
         raise InputError(
-            f"Metric {others[0].name!r} judges {' and '.join(judged)} tasks; this one is {kind}."
+            f"Metric {others[0].name!r} judges {listed(list(judged))} tasks; this one is {kind}."
             f"{did_you_mean(name, known)} Metrics for {kind}: {', '.join(known)}."
         )
     if _is_loss(name):

@@ -6,10 +6,12 @@ for each output and averaged over the T outputs with equal weight; a non-finite 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from lossearch.kinds import Predictions
+from lossearch.kinds import Predictions, quantile_constant
 from lossearch.metrics.definedness import of_varied_values
 from lossearch.metrics.leverage import whole_range
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
@@ -66,19 +68,47 @@ def max_error(predictions: Predictions, target: Tensor) -> Tensor:
     return _error(predictions, target).abs().amax(dim=-2).mean(dim=-1)
 
 
+@dataclass(frozen=True)
+class Pinball:
+    """Mean pinball loss of values that are to have a share ``level`` of the targets below them (Koenker & Bassett 1978)."""
+
+    level: float
+
+    def __call__(self, predictions: Predictions, target: Tensor) -> Tensor:
+        """Return the score."""
+        missing = -_error(predictions, target)
+        found = torch.maximum(self.level * missing, (self.level - 1) * missing).mean(dim=(-2, -1))
+        return found.masked_fill(~torch.isfinite(found), torch.nan)
+
+
 _REAL = ("regression", "count")
+_MEANS = (*_REAL, "probabilistic")
+"""Kinds of task whose value is to be the mean."""
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+"""Shares of the targets that a value may be asked to lie above."""
+
+
+def _of_level(level: float) -> Metric:
+    percent = round(100 * level)
+    return Metric(
+        f"pinball_{percent:02}", _REAL, MINIMIZE, Pinball(level), "value", quantile_constant(level),
+        f"what errors cost, least at the value with {percent} % of the targets below it: too low costs {level:g}, too high "
+        f"{1 - level:g}",
+        by_row=True, low=0, on_request=True,
+    )  # fmt: skip
+
 
 METRICS = (
     Metric(
-        "rmse", _REAL, MINIMIZE, rmse, "value", "mean", "root mean squared error",
+        "rmse", (*_MEANS, "compositional"), MINIMIZE, rmse, "value", "mean", "root mean squared error",
         aliases=("root_mean_squared_error", "neg_root_mean_squared_error"), low=0,
     ),
     Metric(
-        "mse", _REAL, MINIMIZE, mse, "value", "mean", "mean squared error",
+        "mse", _MEANS, MINIMIZE, mse, "value", "mean", "mean squared error",
         aliases=("mean_squared_error", "neg_mean_squared_error"), by_row=True, low=0,
     ),
     Metric(
-        "mae", _REAL, MINIMIZE, mae, "value", "median", "mean absolute error",
+        "mae", (*_REAL, "compositional"), MINIMIZE, mae, "value", "median", "mean absolute error",
         aliases=("mean_absolute_error", "neg_mean_absolute_error"), by_row=True, low=0,
     ),
     Metric(
@@ -86,11 +116,12 @@ METRICS = (
         aliases=("median_absolute_error", "neg_median_absolute_error"), low=0,
     ),
     Metric(
-        "r2", _REAL, MAXIMIZE, r2, "value", "mean", "share of variance explained",
+        "r2", _MEANS, MAXIMIZE, r2, "value", "mean", "share of variance explained",
         aliases=("r2_score", "r_squared"), high=1, undefined=of_varied_values,
     ),
     Metric(
         "max_error", _REAL, MINIMIZE, max_error, "value", "mean", "largest absolute error",
         aliases=("neg_max_error", "max_absolute_error"), low=0, leverage=whole_range,
     ),
+    *map(_of_level, LEVELS),
 )  # fmt: skip

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 import lossearch.networks
+from lossearch._imports import leads_somewhere
 from lossearch._random import seeded_build
 from lossearch._registry import Registry
 from lossearch.errors import InputError, refuse
@@ -54,6 +55,11 @@ def _or(names: Iterable[str]) -> str:
 def takes_channels_first(model: Any) -> bool:
     """Return whether a model is the name of a built-in network for images as (C, H, W)."""
     return isinstance(model, str) and model in NETWORKS and (NETWORKS[model].axes or ("",))[0] == "C"
+
+
+def default_model(usual: str, input_shape: tuple[int, ...]) -> str:
+    """Return the network that a kind of task usually has, or the default one where that takes no such rows."""
+    return usual if NETWORKS[usual].takes(input_shape) else DEFAULT
 
 
 def make_network(
@@ -129,31 +135,34 @@ class Architecture:
         """Whether it is a factory of the user's."""
         return self.name not in NETWORKS
 
+    @property
+    def code(self) -> str | None:
+        """The name that leads to a user's factory; None where none does, or it is a built-in network."""
+        return self.name if self.own and leads_somewhere(self.name) else None
+
     def __str__(self) -> str:
         return self.name if self.own else str(_built_in(self.name, self.arguments))
 
-    def build(self, factory: Factory | None = None) -> nn.Module:
+    def build(self, factory: Factory | str | None = None) -> nn.Module:
         """Return a fresh network in evaluation mode.
 
         Args:
-            factory: the user's function itself, where its name does not lead to it; not used for built-in ones.
+            factory: the user's function, or the name that leads to it; not used for built-in ones.
 
         Raises:
-            InputError: it cannot be found or built.
+            InputError: it is not given, or cannot be found or built.
         """
-        given = None if factory is None else own_factory(factory, NETWORKS)[0]
-        made = (given or self._imported()) if self.own else _built_in(self.name, self.arguments)
+        made = self._own(factory) if self.own else _built_in(self.name, self.arguments)
         network = Network(made, self.name, self.input_shape, DTYPES[self.dtype])
         return seeded_build(lambda: network(self.n_out), self.seed).eval()
 
-    def _imported(self) -> Factory:
-        module, _, function = self.name.partition(":")
-        if module == "__main__" or "<" in function:
+    def _own(self, factory: Factory | str | None) -> Factory:
+        if factory is None:
             raise InputError(
                 f"The network of this model was built by {self.name}, which no name leads to. "
                 "Give the function: lossearch.load_model(DIR, model=FUNCTION)."
             )
-        return own_factory(self.name, NETWORKS)[0]
+        return own_factory(factory, NETWORKS)[0]
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values, the inverse of :meth:`from_json`."""

@@ -8,7 +8,7 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
@@ -18,7 +18,7 @@ from torch import nn
 from lossearch._imports import is_reference, lightning_classes, load_function
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError
-from lossearch.networks.own_head import Ended, ended
+from lossearch.networks.own_head import Ended, ended, flat
 
 Factory = Callable[..., nn.Module]
 _ALIASES = {
@@ -147,7 +147,8 @@ class Network:
             return Ended(network)
         x = torch.zeros((2, *self.input_shape), dtype=self.dtype)
         anew = isinstance(self.factory, Template)
-        return ended(network, None if call.told else n_out, x, anew=anew)
+        found = ended(network, None if call.told else n_out, x, anew=anew)
+        return replace(found, network=flat(found.network, n_out, x))
 
 
 def has_lazy_layers(network: nn.Module) -> bool:

@@ -9,7 +9,7 @@ from lossearch._memory import free_memory
 from lossearch._random import isolated
 from lossearch._text import size
 from lossearch.errors import InputError, LossearchError
-from lossearch.kinds import KINDS, TargetForm
+from lossearch.kinds import KINDS
 from lossearch.networks.applied_activation import applied_activation, output_range
 from lossearch.networks.factory import BuiltIn, Network, Template, has_lazy_layers
 from lossearch.networks.own_head import Ended
@@ -101,7 +101,7 @@ def check_network(build: Network, x: Tensor, kind: str, n_out: int) -> tuple[nn.
     notes = _on_weights(build, first)
     with isolated(0):
         seen = output_range(another.eval(), x)
-    found = applied_activation(seen, n_out, jointly=KINDS[kind].form is TargetForm.INDEX)
+    found = applied_activation(seen, n_out, jointly=KINDS[kind].form.by_row)
     if found is not None and found.certain:
         raise InputError(f"Model {build.name}: {found.words}")
     return network, (*notes, *(() if found is None else (f"model {build.name}: {found.words}",)))

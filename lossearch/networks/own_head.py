@@ -33,6 +33,26 @@ class Logits(nn.Module):
         return raw
 
 
+class Flat(nn.Module):
+    """A network that gives its numbers laid out as a picture; gives them in a row."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the raw output, (N, n_out)."""
+        raw: Tensor = self.network(x)
+        return raw.flatten(1)
+
+
+def flat(network: nn.Module, n_out: int, x: Tensor) -> nn.Module:
+    """Return a network whose output is in a row, where it gives ``n_out`` numbers laid out as a picture; else itself."""
+    output = _output(network, x)
+    laid_out = isinstance(output, Tensor) and output.ndim > 2 and output.shape[:1] == x.shape[:1]
+    return Flat(network) if laid_out and output.shape[1:].numel() == n_out else network
+
+
 def raw_of(output: Any) -> Any:
     """Return what stands under ``logits`` in an output object or mapping; anything else as it is."""
     if isinstance(output, Mapping):
@@ -102,16 +122,22 @@ class _Seen:
 
 
 @torch.no_grad()
+def _output(network: nn.Module, x: Tensor) -> Any:
+    """Return what a network gives in evaluation mode; None where it fails."""
+    training = network.training
+    try:
+        return network.eval()(x)
+    except Exception:  # noqa: BLE001 - a user's network may fail in any way, and is checked later
+        return None
+    finally:
+        network.train(training)
+
+
+@torch.no_grad()
 def _seen(network: nn.Module, x: Tensor) -> _Seen | None:
     called: list[str] = []
-    training = network.training
     with _told_of_calls(network, called):
-        try:
-            output = network.eval()(x)
-        except Exception:  # noqa: BLE001 - a user's network may fail in any way, and is checked later
-            return None
-        finally:
-            network.train(training)
+        output = _output(network, x)
     raw = raw_of(output)
     if not isinstance(raw, Tensor) or raw.ndim not in (1, 2) or len(raw) != len(x):
         return None
