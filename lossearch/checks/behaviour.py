@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,12 +19,14 @@ from lossearch.checks.samples import (
     keywords,
     pairs_of,
     reals,
+    shares,
     stacks,
     widths,
 )
 from lossearch.kinds import TargetForm
 from lossearch.losses import Contained, Loss, losses_for
 from lossearch.pairs.pair import Pair
+from lossearch.pairs.shapes import lifted
 
 EXTREME = (-1e4, -500.0, -30.0, 0.0, 30.0, 500.0, 1e4)
 """Raw outputs at which value and gradient must be finite."""
@@ -36,8 +39,14 @@ def example(loss: Loss) -> list[str]:
     output, target, value = loss.example
     given = torch.tensor(target)
     given = given if not loss.elementwise and not given.is_floating_point() else given.double()
-    with_units = {name: float(name != "mean") for name in loss.statistics}
-    found = loss(torch.tensor(output, dtype=torch.float64), given, **with_units)
+    at = torch.tensor(output, dtype=torch.float64)
+    if loss.elementwise and at.ndim == 0:
+        # one row of one output, as losses are given it
+        at, given = at.reshape(1, 1), given.reshape(1, 1)
+    units: dict[str, Any] = {name: float(name != "mean") for name in loss.statistics}
+    if "class_counts" in units:
+        units["class_counts"] = keywords(loss)["class_counts"]
+    found = loss(at, given, **units)
     found = loss.reduce(found.unsqueeze(-2)) if loss.gathers else found
     if found.numel() != 1:
         return [f"its value has shape {tuple(found.shape)}, not one number"]
@@ -58,7 +67,13 @@ def gradient(loss: Loss) -> list[str]:
         try:
             torch.autograd.gradcheck(value, (raw,), eps=1e-6, atol=1e-5, rtol=1e-3)
         except GradcheckError as error:
-            problems.append(f"{pair.name}: {str(error).splitlines()[0]}")
+            if not loss.part_constant:
+                problems.append(f"{pair.name}: {str(error).splitlines()[0]}")
+        else:
+            if loss.part_constant:
+                problems.append(
+                    f"{pair.name}: gradients are those of its value, and part_constant says otherwise"
+                )
     return problems
 
 
@@ -97,6 +112,8 @@ def _extremes(pair: Pair, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         corners = torch.cat([z[:, None, None] * torch.eye(CLASSES, dtype=dtype) * s for s in (1, -1)])
         spread = z[:, None] * torch.tensor([1.0, -1.0, 0.0], dtype=dtype)
         raw = torch.cat([corners.reshape(-1, CLASSES), spread]).repeat_interleave(CLASSES, dim=0)
+        if pair.loss.form is TargetForm.SHARES:
+            return raw, shares(tuple(raw.shape), torch.Generator().manual_seed(0), dtype)
         index = torch.arange(len(raw)) % CLASSES
         labels = (index[:, None] >= torch.arange(CLASSES)).long()
         return raw, encoded(pair, labels if pair.loss.joint else index, dtype)
@@ -121,10 +138,34 @@ def finite(loss: Loss) -> list[str]:
         for what, found in (("value", values), ("gradient", derivative.sum(dim=-1))):
             bad = found.isnan() | (held & ~found.isfinite())
             if bool(bad.any()):
-                at = raw[bad][0].tolist()
+                nearest = raw.abs().amax(dim=-1).masked_fill(~bad, math.inf).argmin()
                 name = str(dtype).removeprefix("torch.")
-                problems.append(f"{pair.name}: {what} is {float(found[bad][0])} at raw output {at} in {name}")
+                problems.append(
+                    f"{pair.name}: {what} is {float(found[nearest])} at raw output {raw[nearest].tolist()} in {name}"
+                )
     return problems + _finite_at_zero_error(loss)
+
+
+def half(loss: Loss) -> list[str]:
+    """Say where output in half precision, under autocast as a mixed-precision Trainer has it, gives another value.
+
+    Criteria compute in float32 whatever a network gives, but for matrix products, which autocast rounds.
+    """
+    problems = []
+    for pair, dtype in itertools.product(pairs_of(loss), (torch.float16, torch.bfloat16)):
+        raw, target = _extremes(pair, torch.float32)
+        rounded = lifted(raw.to(dtype))
+        wanted = pair.of_rows(rounded, target, **keywords(loss))
+        with torch.autocast("cpu", torch.bfloat16):
+            found = pair.of_rows(rounded, target, **keywords(loss)).to(wanted.dtype)
+        if not torch.allclose(found, wanted, rtol=1e-5, atol=1e-6, equal_nan=True):
+            off = float((found - wanted).abs().nan_to_num().max())
+            name = str(dtype).removeprefix("torch.")
+            problems.append(
+                f"{pair.name}: with {name} output under autocast values are up to {off:.2g} off. Products of matrices are "
+                "rounded there: multiply element by element, or inside torch.autocast(output.device.type, enabled=False)"
+            )
+    return problems
 
 
 def _finite_at_zero_error(loss: Loss) -> list[str]:
@@ -149,9 +190,9 @@ def fused(loss: Loss) -> list[str]:
     problems = []
     for pair in pairs_of(loss):
         if pair.activation.name in loss.fused:
-            sample = draw(pair, 24)
-            found = loss.fused[pair.activation.name](sample.raw, sample.encoded, **keywords(loss))
-            plain = loss.fn(pair.activation(sample.raw), sample.encoded, **keywords(loss))
+            sample, own = draw(pair, 24), keywords(loss)
+            found = loss.fused[pair.activation.name](sample.raw, sample.encoded, **own)
+            plain = loss.fn(pair.activation(sample.raw), sample.encoded, **own)
             if not torch.allclose(found, plain, rtol=1e-8, atol=1e-10):
                 off = float((found - plain).abs().max())
                 problems.append(
@@ -167,12 +208,15 @@ def contained(loss: Loss) -> list[str]:
 
 def _not_contained(loss: Loss, inner: Contained) -> list[str]:
     known = losses_for(loss.kinds[0])
-    if inner.loss not in known:
-        return [unknown_name(f"{loss.kinds[0]} loss", inner.loss, known)]
-    own = {p.name: p for p in loss.params}
+    name = inner.loss.partition("/")[0]
+    if name not in known:
+        return [unknown_name(f"{loss.kinds[0]} loss", name, known)]
+    own, members = {p.name: p for p in loss.params}, known[name].defaults
     unknown = [
-        unknown_name(f"parameter of {loss.name}", name, own) for name in inner.params if name not in own
-    ]
+        unknown_name(f"parameter of {loss.name}", p, own)
+        for p in (*inner.params, *inner.shared)
+        if p not in own
+    ] + [unknown_name(f"parameter of {name}", p, members) for p in inner.shared.values() if p not in members]
     if unknown:
         return unknown
     problems = [
@@ -180,11 +224,17 @@ def _not_contained(loss: Loss, inner: Contained) -> list[str]:
         for name, value in inner.params.items()
         if not own[name].low <= value <= own[name].high
     ]
-    members = {p.activation.name: p for p in pairs_of(known[inner.loss])}
-    common = [(p, members[p.activation.name]) for p in pairs_of(loss) if p.activation.name in members]
+    pairs = {p.name: p for p in pairs_of(known[name])}
+    common = [(p, pairs[m]) for p in pairs_of(loss) if (m := inner.of(p.activation.name)) in pairs]
     if not common:
         problems.append(f"no activation meets both it and {inner.loss}")
     return problems + [s for family, member in common for s in _apart(family, member, inner)]
+
+
+def _inner_values(member: Loss, inner: Contained) -> dict[str, float]:
+    """Return values, other than the defaults, of the member's parameters that the family has too."""
+    shared = set(inner.shared.values())
+    return {p.name: p.low + (p.high - p.low) / 4 for p in member.params if p.name in shared}
 
 
 def _apart(family: Pair, member: Pair, inner: Contained) -> list[str]:
@@ -192,8 +242,14 @@ def _apart(family: Pair, member: Pair, inner: Contained) -> list[str]:
     if family.encoding is not member.encoding:
         return [f"{family.name} trains on {family.encoding.name}, {member.name} on {member.encoding.name}"]
     sample = draw(family, 24)
-    found = family.values(sample.raw / 2, sample.encoded, **keywords(family.loss, **inner.params))
-    wanted = inner.factor * member.values(sample.raw / 2, sample.encoded, **keywords(member.loss))
+    of_member = _inner_values(member.loss, inner)
+    of_family = {**inner.params, **{name: of_member[m] for name, m in inner.shared.items()}}
+    own, inside = keywords(family.loss, **of_family), keywords(member.loss, **of_member)
+    found = family.values(sample.raw / 2, sample.encoded, **own)
+    wanted = member.values(sample.raw / 2, sample.encoded, **inside)
+    if family.loss.gathers or member.loss.gathers:
+        found, wanted = family.reduce(found, **own), member.reduce(wanted, **inside)
+    wanted = inner.factor * wanted
     off = float((found - wanted).abs().max() / wanted.abs().mean())
     at = ", ".join(f"{name} = {value:g}" for name, value in inner.params.items())
     if off <= inner.near:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
 
+import lossearch
 from lossearch.checks import behaviour as _behaviour
 from lossearch.checks import form as _form
 from lossearch.checks import minimum as _minimum
+from lossearch.checks.scale import divisor, start
 from lossearch.losses import Loss, as_loss
+
+_NOT_THE_USERS = tuple(str(Path(str(package.__file__)).parent) for package in (lossearch, torch))
 
 
 @dataclass(frozen=True)
@@ -39,24 +46,47 @@ class Check:
             with torch.random.fork_rng(devices=[]):
                 problems = self.problems(loss)
         except Exception as error:  # noqa: BLE001  # the function under test may raise anything
-            problems = [f"raised {type(error).__name__}: {error}"]
+            problems = [_raised(error)]
         return Finding(self.what, not problems, "; ".join(problems))
 
     def __str__(self) -> str:
         return self.what
 
 
+def _raised(error: Exception) -> str:
+    """Return what was raised, and at which line of the user's own code."""
+    lines = traceback.extract_tb(error.__traceback__)
+    own = [x for x in lines if not x.filename.startswith(_NOT_THE_USERS) and Path(x.filename).is_file()]
+    where = f" at {Path(own[-1].filename).name}, line {own[-1].lineno}: {own[-1].line}" if own else ""
+    return f"raised {type(error).__name__}: {shorten(str(error), 160, placeholder=' ...')}{where}"
+
+
 def check_loss(loss: Loss) -> list[Finding]:
-    """Return what every check finds; never raises for what the loss does.
+    """Return what every check finds, up to where values have a wrong shape; never raises for what the loss does.
 
     Needs no data: rows are drawn from fixed streams, and the caller's random state is left alone.
     """
-    return [check(loss) for check in CHECKS]
+    return findings(loss, CHECKS)
+
+
+def findings(loss: Loss, checks: Sequence[Check]) -> list[Finding]:
+    """Return what each of these checks finds: where values are of a wrong shape, none of those that compute with them."""
+    if _UNREDUCED(loss).ok:
+        return [check(loss) for check in checks]
+    return [check(loss) for check in checks if check.what in _FIRST]
 
 
 def checks_of(loss: Loss) -> tuple[Check, ...]:
     """Return every check that a loss can be put to: one that is not declared has no example."""
     return CHECKS if loss.example is not None else tuple(check for check in CHECKS if check is not EXAMPLE)
+
+
+def facts(loss: Loss) -> list[str]:
+    """Return what divides a batch and where training starts, of a loss for which that can be computed."""
+    try:
+        return [divisor(loss), start(loss)]
+    except Exception:  # noqa: BLE001  # the function under test may raise anything, and checks have said so
+        return []
 
 
 def check_undeclared(given: Callable[..., Any], kinds: Iterable[str]) -> tuple[Loss, list[Finding]]:
@@ -68,10 +98,11 @@ def check_undeclared(given: Callable[..., Any], kinds: Iterable[str]) -> tuple[L
         InputError: it cannot be called as a loss, or takes the mean by what it says itself.
     """
     losses = [as_loss(given, kind) for kind in kinds]
-    tried = [(loss, [check(loss) for check in checks_of(loss)]) for loss in losses]
+    tried = [(loss, findings(loss, checks_of(loss))) for loss in losses]
     return min(tried, key=lambda found: sum(not finding.ok for finding in found[1]))
 
 
+_UNREDUCED = Check("it gives one value a row, unreduced", _form.unreduced)
 EXAMPLE = Check("the declared example has the declared value", _behaviour.example)
 CHECKS = (
     EXAMPLE,
@@ -84,6 +115,7 @@ CHECKS = (
     Check("autograd agrees with finite differences", _behaviour.gradient),
     Check("declared derivatives agree with autograd", _behaviour.derivatives),
     Check("value and gradient are finite far out", _behaviour.finite),
+    Check("half-precision output is as good as float32", _behaviour.half),
     Check("the form on raw output is the loss after the activation", _behaviour.fused),
     Check("it becomes every loss it says it contains", _behaviour.contained),
     Check("it is least at the target, or on its side of the threshold", _minimum.right_side),
@@ -96,6 +128,7 @@ CHECKS = (
 NEEDED = (
     Check("some activation may meet it", _form.legal),
     Check("its parameters can be searched", _form.parameters),
-    Check("it gives one value a row, unreduced", _form.unreduced),
+    _UNREDUCED,
 )
 """Without these a loss cannot be trained at all."""
+_FIRST = {EXAMPLE.what, *(check.what for check in NEEDED)}

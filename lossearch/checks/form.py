@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossearch.checks.samples import draw, keywords, outputs, pairs_of, stacks, widths
+from lossearch.checks.samples import draw, keywords, outputs, pairs_of, stacks, statistics, widths
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS, TargetForm
 from lossearch.losses import Loss
@@ -47,13 +47,13 @@ def unreduced(loss: Loss) -> list[str]:
 
 
 def _reduced(loss: Loss, leads: Sequence[tuple[int, ...]]) -> list[str]:
-    problems = []
-    for pair, lead in itertools.product(pairs_of(loss), leads):
-        for outs in widths(loss):
-            sample = draw(pair, 5, *lead, outs=outs)
-            found = loss(pair.activation(sample.raw), sample.encoded, **keywords(loss))
-            problems += shape_problem(loss, sample.raw, found, outs)
-    return list(dict.fromkeys(problems))
+    for pair, lead, outs in itertools.product(pairs_of(loss), leads, widths(loss)):
+        sample = draw(pair, 5, *lead, outs=outs)
+        found = loss(pair.activation(sample.raw), sample.encoded, **keywords(loss))
+        problems = shape_problem(loss, sample.raw, found, outs)
+        if problems:
+            return problems
+    return []
 
 
 def shape_problem(loss: Loss, raw: Tensor, found: Tensor, outs: int) -> list[str]:
@@ -79,8 +79,17 @@ def rows(loss: Loss) -> list[str]:
         alone = [
             pair.values(sample.raw[i : i + 1], sample.encoded[i : i + 1], **keywords(loss)) for i in range(6)
         ]
-        if not torch.allclose(whole, torch.cat(alone), rtol=1e-12, atol=1e-12):
-            problems.append(f"{pair.name}: the value of a row depends on the other rows")
+        if torch.allclose(whole, torch.cat(alone), rtol=1e-12, atol=1e-12):
+            continue
+        if torch.allclose(len(whole) * whole, torch.cat(alone), rtol=1e-12, atol=1e-12):
+            problems.append(
+                f"{pair.name}: values are divided by the number of rows, which the criterion does: leave that out"
+            )
+        else:
+            problems.append(
+                f"{pair.name}: the value of a row depends on the other rows. A loss of the whole batch declares what is "
+                "averaged over it (gathers=True), and what is made of the means (after_mean)"
+            )
     return problems
 
 
@@ -161,14 +170,14 @@ def edges(loss: Loss) -> list[str]:
     """Say where the criterion broadcasts or accepts what does not fit."""
     problems = []
     for pair in pairs_of(loss):
-        criterion = Criterion(pair)
+        criterion = Criterion(pair, None, statistics(loss))
         target = (
             torch.tensor([0.25, 0.5, 0.75, 0.5])
             if loss.form is TargetForm.REAL
             else torch.tensor([0, 1, 1, 0])
         )
         outs = outputs(loss)
-        if loss.joint:
+        if loss.joint or loss.form is TargetForm.SHARES:
             # one label or several, as the kind of task has it
             target = KINDS[pair.kind].sample(torch.linspace(-1, 1, 4 * outs).reshape(4, -1))
             outs = target.shape[1]

@@ -28,6 +28,8 @@ def right_side(loss: Loss) -> list[str]:
 
 def _least_of(loss: Loss) -> Callable[[Pair], list[str]]:
     """Return the check that fits what a loss reads."""
+    if loss.form is TargetForm.SHARES:
+        return _least_at_shares
     if loss.head is not None:
         return _least_at_what_is_read
     if loss.gathers:
@@ -46,11 +48,14 @@ def _least_at_what_is_read(pair: Pair) -> list[str]:
 
         def risk(raw: Tensor, given: Tensor = given) -> Tensor:
             rows = raw.unsqueeze(-2).expand(*raw.shape[:-1], len(given), raw.shape[-1])
-            return pair.values(rows, given, **keywords(pair.loss)).mean(dim=-1)
+            targets = given.expand(*raw.shape[:-1], *given.shape)
+            return pair.values(rows, targets, **keywords(pair.loss)).mean(dim=-1)
 
         best = minimised(risk, pair.width(outputs(pair.loss)))
         said = pair.predictions(best[None], zero, one, **keywords(pair.loss))
-        found = said.value if said.label is None else said.label
+        found = said.label
+        if said.value is not None:
+            found = pair.encoding.encode(said.value, outputs(pair.loss), zero, one)
         wanted = float(given.median())
         if found is None or abs(float(found.squeeze()) - wanted) > 0.5:
             problems.append(f"{pair.name}: where most targets are {wanted:g} it is least at {found}")
@@ -68,6 +73,30 @@ def _least_at_target(pair: Pair) -> list[str]:
             problems.append(
                 f"{pair.name}: for target {float(t):.4g} it is less at output {best:.4g} than at the target"
             )
+    return problems
+
+
+def _least_at_shares(pair: Pair) -> list[str]:
+    """Say where the shares that a loss is least at are others than the target's."""
+    problems = []
+    zero, one = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    # a density grows without bound about a single row
+    spread = 0.05 * torch.randn(32, CLASSES, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    rows = spread if pair.loss.head is not None else torch.zeros(1, CLASSES, dtype=torch.float64)
+    for logits in torch.tensor([[0.0, 0.5, -0.5], [1.0, -1.0, 0.0]], dtype=torch.float64):
+        given = torch.softmax(logits + rows, dim=-1)
+
+        def risk(raw: Tensor, given: Tensor = given) -> Tensor:
+            several = raw.unsqueeze(-2).expand(*raw.shape[:-1], len(given), raw.shape[-1])
+            return pair.values(several, given, **keywords(pair.loss)).mean(dim=-1)
+
+        best = minimised(risk, pair.width(CLASSES))
+        found = pair.predictions(best[None], zero, one, **keywords(pair.loss)).value
+        wanted = given.mean(dim=0)
+        # where there is a kink the descent ends anywhere
+        least = pair.loss.head is None and float(risk(wanted.log())) <= float(risk(best)) + 1e-9
+        if not least and (found is None or float((found - wanted).abs().max()) > 0.02):
+            problems.append(f"{pair.name}: for shares {wanted.tolist()} it is least at {found}")
     return problems
 
 
@@ -97,12 +126,13 @@ def _less_for_labels(pair: Pair) -> list[str]:
     every = torch.cartesian_prod(*[torch.arange(2)] * CLASSES)
     mixed = every[(every.sum(dim=1) % CLASSES) > 0]
     raw = 3.0 * (2 * mixed.double() - 1)
-    cost = torch.stack(
-        [pair.values(raw, encoded(pair, t.expand(len(raw), -1)), **keywords(pair.loss)) for t in mixed]
-    )
+    real = pair.loss.form is TargetForm.REAL
+    given = pair.activation(raw) if real else encoded(pair, mixed)
+    cost = torch.stack([pair.values(raw, t.expand_as(given), **keywords(pair.loss)) for t in given])
     if bool((cost.argmin(dim=1) == torch.arange(len(mixed))).all()):
         return []
-    return [f"{pair.name}: it is less where other labels score highest than where the true ones do"]
+    others = "numbers are predicted" if real else "labels score highest"
+    return [f"{pair.name}: it is less where other {others} than where the true ones are"]
 
 
 def _less_for_batch(pair: Pair) -> list[str]:
@@ -149,8 +179,9 @@ def _recovered(pair: Pair) -> list[str]:
                 torch.zeros((), dtype=torch.float64),
             )
 
-        best = minimised(risk, outputs(loss))
-        p = loss.probability[pair.activation.name](best[None, :], **keywords(loss))[0]
+        best = minimised(risk, pair.width(outputs(loss)))[None, :]
+        read = best if loss.head is None else loss.head.reads(best, outputs(loss))
+        p = loss.probability[pair.activation.name](read, **keywords(loss))[0]
         wanted = truth[1:] if loss.elementwise else truth
         if float((p - wanted).abs().max()) > 1e-3:
             problems.append(

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from lossearch._random import generator
-from lossearch.kinds import TargetFacts, TargetForm
+from lossearch.kinds import TargetFacts, TargetForm, TargetStatistics
 from lossearch.losses import ACTIVATIONS, Loss, Parameter, Range
 from lossearch.pairs.legality import pair_up
 from lossearch.pairs.pair import Pair
@@ -21,6 +21,8 @@ from lossearch.pairs.pair import Pair
 STATISTICS = {"mean": 0.3, "std": 1.7, "scale": 1.3}
 """Training statistics a loss is given where it asks for some."""
 CLASSES = 3
+COUNTS = (50.0, 30.0, 20.0)
+"""How many rows the classes have."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,22 @@ def pairs_of(loss: Loss) -> list[Pair]:
 
 def keywords(loss: Loss, **params: Any) -> dict[str, Any]:
     """Return what ``fn`` is given beside output and target: parameters and training statistics."""
-    return {**loss.defaults, **{name: STATISTICS[name] for name in loss.statistics}, **params}
+    return {**loss.defaults, **{name: _statistic(loss, name) for name in loss.statistics}, **params}
+
+
+def statistics(loss: Loss) -> TargetStatistics:
+    """Return training statistics as a criterion of one output, or of :data:`CLASSES`, takes them."""
+    counts = COUNTS if loss.form is TargetForm.INDEX else COUNTS[:2]
+    return (
+        TargetStatistics(class_counts=(counts,)) if "class_counts" in loss.statistics else TargetStatistics()
+    )
+
+
+def _statistic(loss: Loss, name: str) -> float | Tensor:
+    if name != "class_counts":
+        return STATISTICS[name]
+    counts = torch.tensor(COUNTS, dtype=torch.float64)
+    return counts if loss.form is TargetForm.INDEX else counts[None, :2]
 
 
 def outputs(loss: Loss) -> int:
@@ -72,6 +89,11 @@ def reals(
     return torch.logit(unit) if low == float("-inf") else low - 2 * torch.log(unit)
 
 
+def shares(shape: tuple[int, ...], stream: torch.Generator, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Return rows of numbers above 0 that sum to 1."""
+    return torch.softmax(1.5 * torch.randn(shape, generator=stream, dtype=dtype), dim=-1)
+
+
 def draw(pair: Pair, rows: int, *lead: int, outs: int | None = None) -> Sample:
     """Return a sample of ``rows`` rows, with leading axes ``lead``."""
     stream = generator(0, "losses", pair.name, rows)
@@ -79,6 +101,8 @@ def draw(pair: Pair, rows: int, *lead: int, outs: int | None = None) -> Sample:
     width = n_out if head is None else head.width(n_out)
     raw = 1.5 * torch.randn((*lead, rows, width), generator=stream, dtype=torch.float64)
     shape = (*lead, rows) if pair.loss.form is TargetForm.INDEX else (*lead, rows, n_out)
+    if pair.loss.form is TargetForm.SHARES:
+        return Sample(raw, shares(shape, stream))
     if pair.loss.form is TargetForm.REAL:
         return Sample(raw, reals(pair, shape, stream))
     classes = CLASSES if pair.loss.form is TargetForm.INDEX else 2

@@ -107,7 +107,11 @@ ACTIVATIONS = _Activations(
         Activation("sigmoid", torch.sigmoid, RANGES["unit"], _ELEMENTWISE, derivative=_sigmoid_derivative),
         Activation("tanh", torch.tanh, RANGES["tanh"], _ELEMENTWISE, derivative=_tanh_derivative),
         Activation(
-            "softmax", softmax, RANGES["simplex"], (TargetForm.INDEX,), derivative=_softmax_derivative
+            "softmax",
+            softmax,
+            RANGES["simplex"],
+            (TargetForm.INDEX, TargetForm.SHARES),
+            derivative=_softmax_derivative,
         ),
         Activation("softplus", softplus, RANGES["nonnegative"], (TargetForm.REAL,)),
         Activation("exp", torch.exp, RANGES["nonnegative"], (TargetForm.REAL,), derivative=_exp_derivative),

@@ -64,6 +64,8 @@ def _bce_derivative(raw: Tensor, target: Tensor) -> Tensor:
         "soft_margin",
         "soft_margin_loss",
         "SoftMarginLoss",
+        "multilabel_soft_margin_loss",
+        "MultiLabelSoftMarginLoss",
     ),
     fused={"sigmoid": _bce_from_raw},
     fused_derivative={"sigmoid": _bce_derivative},

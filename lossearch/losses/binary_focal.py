@@ -10,6 +10,9 @@ from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
 
+UNWEIGHTED = -1.0
+"""The alpha under which neither class is weighted."""
+
 
 def _margin_of_zero_one(raw: Tensor, target: Tensor) -> Tensor:
     return (2 * target - 1) * raw
@@ -21,13 +24,19 @@ def _class_weight(target: Tensor, alpha: float | Tensor) -> Tensor | float:
     return torch.where(alpha < 0, 1.0, alpha * target + (1 - alpha) * (1 - target))
 
 
-def _focal_from_raw(raw: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
+def focal_from_raw(
+    raw: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float | Tensor = UNWEIGHTED
+) -> Tensor:
+    """Return the focal loss of raw output."""
     margin = _margin_of_zero_one(raw, target)
     hard = torch.exp(gamma * logsigmoid(-margin))
     return _class_weight(target, alpha) * hard * softplus(-margin)
 
 
-def _focal_derivative(raw: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
+def focal_derivative(
+    raw: Tensor, target: Tensor, *, gamma: float | Tensor, alpha: float | Tensor = UNWEIGHTED
+) -> Tensor:
+    """Return the derivative of the focal loss in raw output."""
     side = 2 * target - 1
     wrong = torch.sigmoid(-side * raw)
     away = logsigmoid(side * raw)
@@ -41,12 +50,16 @@ def _log_derivative(raw: Tensor, gamma: Tensor) -> Tensor:
     return (gamma - 1) * logsigmoid(-raw) + torch.logaddexp(-raw, tail)
 
 
-def _focal_probability(raw: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
-    """Return the probability whose expected focal loss ``raw`` minimises: odds are those of 1 / derivative."""
+def focal_log_odds(raw: Tensor, gamma: float | Tensor) -> Tensor:
+    """Return the log odds whose expected focal loss ``raw`` minimises: they are those of 1 / derivative."""
     gamma = torch.as_tensor(gamma, dtype=raw.dtype, device=raw.device)
+    return _log_derivative(-raw, gamma) - _log_derivative(raw, gamma)
+
+
+def _focal_probability(raw: Tensor, *, gamma: float | Tensor, alpha: float | Tensor) -> Tensor:
     alpha = torch.as_tensor(alpha, dtype=raw.dtype, device=raw.device)
     weights = torch.where(alpha < 0, 0.0, torch.logit(alpha.clamp(0, 1)))
-    return torch.sigmoid(_log_derivative(-raw, gamma) - _log_derivative(raw, gamma) - weights)
+    return torch.sigmoid(focal_log_odds(raw, gamma) - weights)
 
 
 @loss(
@@ -74,7 +87,7 @@ def _focal_probability(raw: Tensor, *, gamma: float | Tensor, alpha: float | Ten
         ),
         Parameter(
             "alpha",
-            -1.0,
+            UNWEIGHTED,
             0.05,
             0.95,
             search=False,
@@ -82,9 +95,12 @@ def _focal_probability(raw: Tensor, *, gamma: float | Tensor, alpha: float | Ten
             valid=(-1.0, 1.0),
         ),
     ),
-    contains=(Contained("bce", {"gamma": 0.0}),),
-    fused={"sigmoid": _focal_from_raw},
-    fused_derivative={"sigmoid": _focal_derivative},
+    contains=(
+        Contained("bce", {"gamma": 0.0}),
+        Contained("bce", {"gamma": 0.0, "alpha": 0.5}, factor=0.5),
+    ),
+    fused={"sigmoid": focal_from_raw},
+    fused_derivative={"sigmoid": focal_derivative},
     probability={"sigmoid": _focal_probability},
     example=(0.9, 1.0, 0.0010536051565782628),
 )

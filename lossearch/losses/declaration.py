@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -12,17 +13,19 @@ from torch import Tensor
 from lossearch._imports import load_object, reference_to
 from lossearch._registry import unknown_name
 from lossearch.errors import refuse
-from lossearch.kinds import KINDS, TargetForm, TargetStatistics
+from lossearch.kinds import KINDS, TargetForm, TargetStatistics, served
 from lossearch.losses.activations import ACTIVATIONS
 from lossearch.losses.encodings import ENCODINGS
 from lossearch.losses.families import FAMILIES
-from lossearch.losses.heads import Head
+from lossearch.losses.heads import Distributed, Head
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.ranges import RANGES, Range
 from lossearch.losses.relations import Contained, Equivalent
 
 LossFunction = Callable[..., Tensor]
 Example = tuple[Any, Any, float]
+PROGRESS = "progress"
+"""What a loss that changes over the training is given by: how much of that is done."""
 
 
 def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -58,7 +61,7 @@ class Loss:
         >>> import lossearch
         >>> loss = lossearch.criterion("huber/identity").pair.loss
         >>> loss, loss.defaults, loss.source
-        (Loss('huber', kinds=('regression',)), {'delta': 1.0}, 'Huber 1964')
+        (Loss('huber', kinds=('regression', 'positive', 'reconstruction')), {'delta': 1.0}, 'Huber 1964')
     """
 
     name: str
@@ -76,6 +79,8 @@ class Loss:
     """Whether it reads all targets of a row together, so that values are one a row."""
     head: Head | None = None
     """What the network gives; None for one number for each that is predicted."""
+    distribution: Distributed | None = None
+    """What distribution raw output stands for, in units of the encoded target; None for a value alone."""
     fused: Mapping[str, LossFunction] = field(default_factory=dict)
     probability: Mapping[str, LossFunction] = field(default_factory=dict)
     derivative: LossFunction | None = None
@@ -95,19 +100,34 @@ class Loss:
     cure: str = ""
     """What to do where the targets are outside that range."""
     statistics: tuple[str, ...] = ()
-    """Fields of the training statistics passed to ``fn`` by keyword: "mean", "std", "scale"."""
+    """Fields of the training statistics passed to ``fn`` by keyword: "mean", "std", "scale", "class_counts".
+
+    Counts are (C,) of one output's classes and (L, 2) of labels, or with leading axes that broadcast with the output:
+    (S, 1, 1, C) and (S, 1, 1, L, 2).
+    """
     after_mean: Callable[..., Tensor] | None = None
     """Applied to the batch mean, weighted or not, for losses that are not a mean over samples (RMSE)."""
     gathers: bool = False
     """Whether ``fn`` gives several numbers a row, (..., N, k), of whose batch means ``after_mean`` makes the loss (dice).
 
-    That is given means (..., 1, k) and the loss's own parameters, which ``fn`` is not, and gives (..., 1).
+    That is given means (..., 1, k) and the loss's own parameters, as ``fn`` is too, and gives (..., 1).
     """
     weightable: bool = True  # not where a row's value depends on the others of its batch
     families: tuple[str, ...] = ()
     """What it is for, by which it is named with others; see ``families.FAMILIES``."""
-    on_request: bool = False
-    """Never searched unless it, its family or "all" is named."""
+    on_request: bool | tuple[str, ...] = False
+    """Never searched unless it, its family or "all" is named; of several kinds of task, those where that is so."""
+    part_constant: bool = False
+    """Whether gradients take a part of it for constant, so that they are not those of its value (beta_nll)."""
+    scheduled: bool = False
+    """Whether it changes over the training: it takes, by keyword and 1 by default, how much of that is done.
+
+    ``progress`` is 0 in the first epoch and 1 in the last, and where rows are validated or predicted: a number, or a
+    tensor without axes. ``fused`` and ``probability`` take it too.
+    """
+    weight_penalty: Callable[..., tuple[float | Tensor, float | Tensor]] | None = None
+    """What training adds for a network's weights: from the loss's own parameters, and ``progress``, what the sum of their
+    sizes costs and half the sum of their squares. Weights have two axes or more: biases are none."""
     kinks: tuple[float, ...] = ()
     """Element-wise margins or errors at which it is not differentiable."""
     example: Example | None = None
@@ -133,17 +153,19 @@ class Loss:
     @property
     def elementwise(self) -> bool:
         """Whether values have the shape of the output, rather than one a row."""
-        return self.form is not TargetForm.INDEX and not self.joint
+        return not self.form.by_row and not self.joint
 
     @property
     def defaults(self) -> dict[str, float]:
         """The parameters' default values."""
         return {p.name: p.default for p in self.params}
 
+    def waits(self, kind: str) -> bool:
+        """Return whether a search over tasks of a kind leaves it out unless it is asked for."""
+        return self.on_request if isinstance(self.on_request, bool) else kind in self.on_request
+
     def __call__(self, output: Tensor, target: Tensor, **params: Any) -> Tensor:
         """Return unreduced values of activated output and encoded target; what is not given is at its default."""
-        if self.gathers:
-            return self.fn(output, target)
         return self.fn(output, target, **{**self.defaults, **params})
 
     def reduce(self, values: Tensor, **params: Any) -> Tensor:
@@ -154,7 +176,8 @@ class Loss:
         assert self.after_mean is not None  # noqa: S101 - declared together
         means = values.mean(dim=-2, keepdim=True)
         own = {p.name: params.get(p.name, p.default) for p in self.params}
-        return self.after_mean(means, **own).squeeze(-1)
+        done = {PROGRESS: params[PROGRESS]} if self.scheduled and PROGRESS in params else {}
+        return self.after_mean(means, **own, **done).squeeze(-1)
 
     def __hash__(self) -> int:
         return hash((self.name, self.kinds))
@@ -194,11 +217,20 @@ def _unknown_in(declared: Mapping[str, Any]) -> list[str]:
         for f in declared.get("families", ())
         if f not in FAMILIES
     ]
-    known = [f.name for f in fields(TargetStatistics)]
+    # logarithms are there for some targets alone
+    known = [f.name for f in fields(TargetStatistics) if not f.name.startswith("log_")]
     problems += [
         unknown_name("training statistic", n, known) for n in declared.get("statistics", ()) if n not in known
     ]
     return problems
+
+
+def _without_progress(fn: LossFunction) -> list[str]:
+    """Say that a loss that is to change over the training does not take how much of it is done."""
+    taken = inspect.signature(fn).parameters.get(PROGRESS)
+    if taken is not None and taken.default == 1:
+        return []
+    return [f"A scheduled loss takes how much of the training is done, as {PROGRESS}=1.0 among its keywords."]
 
 
 def loss(
@@ -216,7 +248,8 @@ def loss(
     """Declare a pure function ``(output, target, **params) -> values`` as a loss.
 
     Args:
-        task: the kind of task it serves, or several whose targets have one form.
+        task: the kind of task it serves, or several whose targets have one form; kinds of task that are like one of
+            them are served too.
         encoding: how raw targets are coded for it; of several, a pair takes the first whose codes
             its activation can reach.
         domain: the range its output argument must lie in.
@@ -255,10 +288,15 @@ def loss(
         ]
     )
 
+    if isinstance(declared.get("on_request"), tuple):
+        declared["on_request"] = served(declared["on_request"])
+
     def declare(fn: LossFunction) -> Loss:
+        if declared.get("scheduled"):
+            refuse(_without_progress(fn))
         return Loss(
             name=name or fn.__name__,
-            kinds=kinds,
+            kinds=served(kinds, by_number=not declared.get("joint", False)),
             fn=fn,
             domain=RANGES[domain],
             encodings=tuple(ENCODINGS[e].name for e in encodings),

@@ -7,14 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from lossearch._class_axis import softmax
 from lossearch._registry import Registry
 from lossearch.kinds import MOST_ROUNDING, TargetFacts, TargetForm, TargetStatistics
 from lossearch.losses.ranges import RANGES, Range
 
 Codes = tuple[float, float]
+
+
+def _linear_back(output: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    return output * scale + shift
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,6 +30,7 @@ class Encoding:
     ``encode(raw, n_out, shift, scale)`` takes targets of ``form``, with free leading axes, and works in float64.
     ``location`` gives (shift, scale), each (T,), from training statistics. ``held(facts)`` gives the range of
     encoded targets, or why it cannot be used. ``codes`` are the numbers that stand for 0 and 1.
+    ``decode(output, shift, scale)`` brings values back.
     """
 
     name: str
@@ -34,6 +41,7 @@ class Encoding:
     location: Callable[[TargetStatistics], tuple[tuple[float, ...], tuple[float, ...]]]
     codes: Codes | None = None
     aliases: tuple[str, ...] = ()
+    decode: Callable[[Tensor, Tensor, Tensor], Tensor] = _linear_back
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         if ENCODINGS.get(self.name) is self:
@@ -83,6 +91,37 @@ def _linear(raw: Tensor, _: int, shift: Tensor, scale: Tensor) -> Tensor:
     return (raw - shift) / scale
 
 
+def _within_range(raw: Tensor, _: int, shift: Tensor, scale: Tensor) -> Tensor:
+    return ((raw - shift) / scale).clamp(0.0, 1.0)
+
+
+def _range(statistics: TargetStatistics) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    ends = zip(statistics.low, statistics.high, strict=True)
+    return statistics.low, tuple(high - low if high > low else 1.0 for low, high in ends)
+
+
+def _logarithm(raw: Tensor, _: int, shift: Tensor, scale: Tensor) -> Tensor:
+    return (raw.to(scale.dtype).log() - shift) / scale
+
+
+def _exponential(output: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    return torch.exp(output * scale + shift)
+
+
+def _of_logarithms(statistics: TargetStatistics) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return (statistics.log_mean, statistics.log_std) if statistics.log_mean else _unmoved(statistics)
+
+
+def _above_zero(facts: TargetFacts) -> Range | str:
+    if facts.low > 0 or math.isinf(facts.low):
+        return RANGES["real"]
+    return f"targets go from {facts.low:.4g}, and numbers at or below 0 have no logarithm"
+
+
+def _softmax(output: Tensor, _shift: Tensor, scale: Tensor) -> Tensor:
+    return softmax(output.to(scale.dtype))
+
+
 def _zero_one(raw: Tensor, _: int, _shift: Tensor, scale: Tensor) -> Tensor:
     return raw.to(scale.dtype)
 
@@ -123,6 +162,15 @@ ENCODINGS = Registry(
             _unshifted("nonnegative", 0.0),
             lambda s: ((0.0,) * len(s.scale), s.scale),
         ),
+        Encoding(
+            "log",
+            TargetForm.REAL,
+            "logarithm, mean 0 and sd 1 over training rows",
+            _logarithm,
+            _above_zero,
+            _of_logarithms,
+            decode=_exponential,
+        ),
         Encoding("raw", TargetForm.REAL, "real, as it comes", _linear, _unshifted("real"), _unmoved),
         Encoding(
             "unit", TargetForm.REAL, "as it comes, 0 to 1", _linear, _unshifted("unit", 0.0, 1.0), _unmoved
@@ -134,6 +182,26 @@ ENCODINGS = Registry(
             _linear,
             _unshifted("tanh", -1.0, 1.0),
             _unmoved,
+        ),
+        Encoding(
+            "training_range",
+            TargetForm.REAL,
+            "0 to 1 over the range of training rows, what lies outside at its end",
+            _within_range,
+            _always("unit"),
+            _range,
+        ),
+        Encoding(
+            "shares", TargetForm.SHARES, "shares that sum to 1", _zero_one, _always("simplex"), _unmoved
+        ),
+        Encoding(
+            "shares_from_raw",
+            TargetForm.SHARES,
+            "shares that sum to 1, those of the softmax of raw output",
+            _zero_one,
+            _always("simplex"),
+            _unmoved,
+            decode=_softmax,
         ),
         Encoding("zero_one", TargetForm.ZERO_ONE, "0 or 1", _zero_one, _always("unit"), _unmoved, (0.0, 1.0)),
         Encoding(

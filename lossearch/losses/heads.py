@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from lossearch.distributions import Family
+
 
 @dataclass(frozen=True)
 class Head:
@@ -39,3 +41,12 @@ class Head:
     def n_out(self, width: int) -> int | None:
         """Return how many numbers a row are predicted from so many outputs, None where that cannot be."""
         return next((n for n in range(1, width + 2) if self.width(n) == width), None)
+
+
+@dataclass(frozen=True)
+class Distributed:
+    """The distribution that raw output stands for, one a target."""
+
+    family: Family
+    params: Callable[..., Tensor]
+    """(raw output (..., N, width), n_out, the loss's own parameters by keyword) -> (..., N, n_out, P)."""

@@ -29,13 +29,15 @@ def log_rivals(logs: Tensor, top: Tensor) -> Tensor:
     return logs.masked_fill(top, -math.inf).logsumexp(dim=-1)
 
 
-def _focal_from_raw(raw: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
+def focal_from_raw(raw: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
+    """Return the focal loss of raw output."""
     logs = log_softmax(raw)
     hard = torch.exp(gamma * log_rivals(logs, is_true(raw, target)))
     return hard * -true_class(logs, target)
 
 
-def _focal_derivative(raw: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
+def focal_derivative(raw: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:
+    """Return the derivative of the focal loss in raw output."""
     logs = log_softmax(raw)
     own = true_class(logs, target)
     rivals = log_rivals(logs, is_true(raw, target))
@@ -49,18 +51,18 @@ def _focal_derivative(raw: Tensor, target: Tensor, *, gamma: float | Tensor) -> 
     return plus_true_class(logs.exp(), target, -1.0) * push.unsqueeze(-1)
 
 
-def _log_complements(logs: Tensor) -> Tensor:
+def log_complements(logs: Tensor) -> Tensor:
     """Return log(1 - p_k) of every class; exact too where one class has nearly all."""
     top = is_true(logs, likeliest(logs))
     rivals = log_rivals(logs, top).unsqueeze(-1)
     return torch.where(top, rivals, torch.log1p(-logs.masked_fill(top, -math.inf).exp()))
 
 
-def _focal_probability(raw: Tensor, *, gamma: float | Tensor) -> Tensor:
+def focal_probability(raw: Tensor, *, gamma: float | Tensor) -> Tensor:
     """Return the probabilities whose expected focal loss ``raw`` minimises: p_k as 1 / |d loss / dp_k|."""
     gamma = torch.as_tensor(over_classes(gamma), dtype=raw.dtype, device=raw.device)
     logs = log_softmax(raw)
-    others = _log_complements(logs)
+    others = log_complements(logs)
     derivative = (gamma - 1) * others + torch.logaddexp(others - logs, gamma.log() + (-logs).log())
     return softmax(-derivative)
 
@@ -89,9 +91,9 @@ def _focal_probability(raw: Tensor, *, gamma: float | Tensor) -> Tensor:
         ),
     ),
     contains=(Contained("cross_entropy", {"gamma": 0.0}),),
-    fused={"softmax": _focal_from_raw},
-    fused_derivative={"softmax": _focal_derivative},
-    probability={"softmax": _focal_probability},
+    fused={"softmax": focal_from_raw},
+    fused_derivative={"softmax": focal_derivative},
+    probability={"softmax": focal_probability},
     example=([[0.05, 0.95, 0.0]], [1], 0.00012823323596887645),
 )
 def focal(output: Tensor, target: Tensor, *, gamma: float | Tensor) -> Tensor:

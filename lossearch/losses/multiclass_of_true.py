@@ -64,7 +64,12 @@ def _gce_probability(raw: Tensor, *, q: float | Tensor) -> Tensor:
     source="Zhang & Sabuncu 2018",
     class_name="GCE",
     formula="(1 - p_y^q) / q",
-    aliases=("generalized_cross_entropy", "CategoricalGeneralizedCrossEntropy", "lq"),
+    aliases=(
+        "generalized_cross_entropy",
+        "categorical_generalized_cross_entropy",
+        "CategoricalGeneralizedCrossEntropy",
+        "lq",
+    ),
     params=(
         Parameter("q", 0.7, 0.05, 0.9, words="towards 0 it is cross_entropy, at 1 mae", valid=(1e-6, 1.0)),
     ),

@@ -1,12 +1,15 @@
-"""Losses of several classes whose predictions may give a class exactly nothing: sparsemax and entmax."""
+"""Losses whose predictions may give a class, or a part of a whole, exactly nothing: sparsemax and entmax."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lossearch._class_axis import plus_true_class, true_class
 from lossearch.losses.declaration import loss
+from lossearch.losses.heads import Head
 
 
 def _ranked(raw: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,4 +93,49 @@ def entmax15_loss(output: Tensor, target: Tensor) -> Tensor:
     return (p * scores + (p - p**1.5) * 4 / 3).sum(dim=-1) - true_class(scores, target)
 
 
-LOSSES = (sparsemax_loss, entmax15_loss)
+_SHARES: dict[str, Any] = {
+    "task": "compositional",
+    "encoding": "shares",
+    "domain": "margins",
+    "families": ("sparse",),
+    "usual": ("identity",),
+    "on_request": True,
+}
+
+
+@loss(
+    name="sparsemax_loss",
+    head=Head("point of the simplex nearest to it", lambda n: n, lambda raw, _: sparsemax(raw)),
+    source="Martins & Astudillo 2016",
+    formula="p . f - |p|^2 / 2 - y . f + |y|^2 / 2, with p the point of the simplex nearest to f",
+    aliases=("sparsemax",),
+    derivative=lambda output, target: sparsemax(output) - target,
+    example=([[0.5, 1.0, -2.0]], [[0.5, 0.5, 0.0]], 0.0625),
+    **_SHARES,
+)
+def sparsemax_of_shares(output: Tensor, target: Tensor) -> Tensor:
+    """Return the Fenchel-Young loss of sparsemax for shares of a whole, of which some may be 0."""
+    scores = _centred(output)
+    p = sparsemax(scores.detach())
+    return ((p - target) * scores + (target.square() - p.square()) / 2).sum(dim=-1)
+
+
+@loss(
+    name="entmax15_loss",
+    head=Head("1.5-entmax of it", lambda n: n, lambda raw, _: entmax15(raw)),
+    source="Peters, Niculae & Martins 2019",
+    class_name="Entmax15Loss",
+    formula="p . f + 4 / 3 sum_k (p_k - p_k^1.5 - y_k + y_k^1.5) - y . f, with p = 1.5-entmax(f)",
+    aliases=("entmax15", "entmax"),
+    derivative=lambda output, target: entmax15(output) - target,
+    example=([[0.0, 3.0, 0.0]], [[0.0, 1.0, 0.0]], 0.0),
+    **_SHARES,
+)
+def entmax15_of_shares(output: Tensor, target: Tensor) -> Tensor:
+    """Return the Fenchel-Young loss of 1.5-entmax for shares of a whole."""
+    scores = _centred(output)
+    p = entmax15(scores.detach())
+    return ((p - target) * scores + (p - p**1.5 - target + target**1.5) * 4 / 3).sum(dim=-1)
+
+
+LOSSES = (sparsemax_loss, entmax15_loss, sparsemax_of_shares, entmax15_of_shares)

@@ -11,7 +11,7 @@ from lossearch._class_axis import log_softmax, plus_true_class, softmax, true_cl
 from lossearch.losses.declaration import loss
 from lossearch.losses.multiclass_of_true import LOG_OF_ZERO, log_true, pushed, share_wrong
 from lossearch.losses.parameter import Parameter
-from lossearch.losses.relations import Equivalent
+from lossearch.losses.relations import Contained, Equivalent
 
 
 def _divergence_from_raw(raw: Tensor, target: Tensor) -> Tensor:
@@ -116,6 +116,7 @@ def _bootstrap_from_raw(raw: Tensor, target: Tensor, *, beta: float | Tensor) ->
     params=(
         Parameter("beta", 0.95, 0.5, 1.0, words="trust in the labels; 1 is cross_entropy", valid=(0.0, 1.0)),
     ),
+    contains=(Contained("cross_entropy", {"beta": 1.0}),),
     fused={"softmax": _bootstrap_from_raw},
     on_request=True,
     example=([[0.25, 0.5, 0.25]], [1], 0.7104758600739439),
@@ -141,6 +142,7 @@ def _bootstrap_hard_from_raw(raw: Tensor, target: Tensor, *, beta: float | Tenso
     params=(
         Parameter("beta", 0.8, 0.5, 1.0, words="trust in the labels; 1 is cross_entropy", valid=(0.0, 1.0)),
     ),
+    contains=(Contained("cross_entropy", {"beta": 1.0}),),
     fused={"softmax": _bootstrap_hard_from_raw},
     on_request=True,
     example=([[0.25, 0.5, 0.25]], [0], 1.2476649250079015),

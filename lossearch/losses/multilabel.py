@@ -8,6 +8,7 @@ from torch.nn.functional import logsigmoid
 
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
+from lossearch.losses.relations import Contained
 
 
 def _clipped_log_odds(raw: Tensor, clip: float | Tensor) -> tuple[Tensor, Tensor]:
@@ -63,6 +64,10 @@ def _power(base: Tensor, exponent: float | Tensor) -> Tensor:
             words="probability below which an absent label costs nothing",
             valid=(0.0, 0.9),
         ),
+    ),
+    contains=(
+        Contained("bce", {"gamma_neg": 0.0, "gamma_pos": 0.0, "clip": 0.0}),
+        Contained("focal", {"clip": 0.0}, shared={"gamma_neg": "gamma", "gamma_pos": "gamma"}),
     ),
     fused={"sigmoid": _asymmetric_from_raw},
     caution={"sigmoid": "it only ranks: set a threshold of its own where labels are to be told from scores."},

@@ -18,7 +18,7 @@ from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
 
-_SMOOTH = 1e-3
+SMOOTH = 1e-3
 """Added above and below, as a share of the batch's rows."""
 _BATCH = "it is one number of a whole batch: its gradient depends on the batch size, so keep that fixed; it pushes probabilities to 0 and 1."
 _LABELS: dict[str, Any] = {
@@ -61,7 +61,7 @@ def _squares(output: Tensor, target: Tensor) -> Tensor:
     return torch.cat([output * target, output.square(), target.expand_as(output).square()], dim=-1)
 
 
-def _averaged(of_label: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def averaged(of_label: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Return what makes the loss of means: of each label, averaged over labels."""
 
     def after_mean(means: Tensor, **params: float | Tensor) -> Tensor:
@@ -72,40 +72,47 @@ def _averaged(of_label: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return after_mean
 
 
-def _dice(of: Means) -> Tensor:
-    return 1 - (2 * of.both + _SMOOTH) / (of.predicted + of.true + _SMOOTH)
+def dice_of(of: Means, *, smooth: float = SMOOTH) -> Tensor:
+    """Return 1 less twice what both have, as a share of what either has."""
+    return 1 - (2 * of.both + smooth) / (of.predicted + of.true + smooth)
 
 
-def _jaccard(of: Means) -> Tensor:
-    return 1 - (of.both + _SMOOTH) / (of.predicted + of.true - of.both + _SMOOTH)
+def jaccard_of(of: Means, *, smooth: float = SMOOTH) -> Tensor:
+    """Return 1 less what both have, as a share of the union."""
+    return 1 - (of.both + smooth) / (of.predicted + of.true - of.both + smooth)
 
 
-def _tversky(of: Means, *, alpha: float | Tensor) -> Tensor:
+def tversky_of(of: Means, *, alpha: float | Tensor, smooth: float = SMOOTH) -> Tensor:
+    """Return 1 less what both have, as a share of that and of the weighted mistakes."""
     extra, missed = of.predicted - of.both, of.true - of.both
-    return 1 - (of.both + _SMOOTH) / (of.both + alpha * extra + (1 - alpha) * missed + _SMOOTH)
+    return 1 - (of.both + smooth) / (of.both + alpha * extra + (1 - alpha) * missed + smooth)
 
 
-def _focal_tversky(of: Means, *, alpha: float | Tensor, exponent: float | Tensor) -> Tensor:
+def focal_tversky_of(
+    of: Means, *, alpha: float | Tensor, exponent: float | Tensor, smooth: float = SMOOTH
+) -> Tensor:
+    """Return a power of Tversky's loss."""
     # a root has no slope at 0
-    return (_tversky(of, alpha=alpha).clamp(min=0) + 1e-6) ** exponent
+    return (tversky_of(of, alpha=alpha, smooth=smooth).clamp(min=0) + 1e-6) ** exponent
 
 
-def _log_cosh_dice(of: Means) -> Tensor:
-    dice = _dice(of)
+def log_cosh_dice_of(of: Means, *, smooth: float = SMOOTH) -> Tensor:
+    """Return the log cosh of dice."""
+    dice = dice_of(of, smooth=smooth)
     return dice + softplus(-2 * dice) - math.log(2)
 
 
-def _mcc(of: Means) -> Tensor:
-    """1 less Matthews' correlation, from shares of the batch."""
+def mcc_of(of: Means) -> Tensor:
+    """Return 1 less Matthews' correlation, from shares of the batch."""
     covariance = of.both - of.predicted * of.true
     spread = (of.predicted * (1 - of.predicted) * of.true * (1 - of.true)).clamp(min=0)
     return 1 - covariance / (spread + 1e-6).sqrt()
 
 
-_ALPHA = Parameter(
+ALPHA = Parameter(
     "alpha", 0.3, 0.1, 0.9, words="weight of what is predicted and not there; 0.5 is dice", valid=(0.0, 1.0)
 )  # fmt: skip
-_EXPONENT = Parameter(
+EXPONENT = Parameter(
     "exponent",
     0.75,
     0.5,
@@ -121,11 +128,11 @@ _EXAMPLE = ([0.5], [1.0])
     source="Milletari et al. 2016; Sudre et al. 2017",
     formula=_DICE,
     aliases=("dice_loss", "DiceLoss", "soft_f1", "binary_dice_loss"),
-    after_mean=_averaged(_dice),
+    after_mean=averaged(dice_of),
     example=(*_EXAMPLE, 1 - 1.001 / 1.501),
     **_LABELS,
 )
-def dice(output: Tensor, target: Tensor) -> Tensor:
+def dice(output: Tensor, target: Tensor, **_: float | Tensor) -> Tensor:
     """Return what dice is made of: it is 1 less the F1 of probabilities taken for shares."""
     return gathered(output, target)
 
@@ -134,11 +141,11 @@ def dice(output: Tensor, target: Tensor) -> Tensor:
     source="Milletari et al. 2016",
     formula="1 - 2 sum p y / (sum p^2 + sum y^2) over the batch",
     aliases=("v_net_dice",),
-    after_mean=_averaged(_dice),
+    after_mean=averaged(dice_of),
     example=(*_EXAMPLE, 1 - 1.001 / 1.251),
     **_LABELS,
 )
-def squared_dice(output: Tensor, target: Tensor) -> Tensor:
+def squared_dice(output: Tensor, target: Tensor, **_: float | Tensor) -> Tensor:
     """Return what dice with squares in its denominator is made of."""
     return _squares(output, target)
 
@@ -146,11 +153,11 @@ def squared_dice(output: Tensor, target: Tensor) -> Tensor:
 @loss(
     source="Jadon 2020",
     formula=f"log cosh of {_DICE}",
-    after_mean=_averaged(_log_cosh_dice),
+    after_mean=averaged(log_cosh_dice_of),
     example=(*_EXAMPLE, math.log(math.cosh(1 - 1.001 / 1.501))),
     **_LABELS,
 )
-def log_cosh_dice(output: Tensor, target: Tensor) -> Tensor:
+def log_cosh_dice(output: Tensor, target: Tensor, **_: float | Tensor) -> Tensor:
     """Return what dice is made of, of which the log cosh is taken."""
     return gathered(output, target)
 
@@ -159,11 +166,11 @@ def log_cosh_dice(output: Tensor, target: Tensor) -> Tensor:
     source="Rahman & Wang 2016",
     formula="1 - sum p y / (sum p + sum y - sum p y) over the batch",
     aliases=("soft_iou", "iou", "JaccardLoss", "jaccard_loss"),
-    after_mean=_averaged(_jaccard),
+    after_mean=averaged(jaccard_of),
     example=(*_EXAMPLE, 1 - 0.501 / 1.001),
     **_LABELS,
 )
-def jaccard(output: Tensor, target: Tensor) -> Tensor:
+def jaccard(output: Tensor, target: Tensor, **_: float | Tensor) -> Tensor:
     """Return what the overlap by union is made of."""
     return gathered(output, target)
 
@@ -172,13 +179,13 @@ def jaccard(output: Tensor, target: Tensor) -> Tensor:
     source="Salehi et al. 2017",
     formula="1 - tp / (tp + alpha fp + (1 - alpha) fn) over the batch",
     aliases=("tversky_loss", "TverskyLoss"),
-    params=(_ALPHA,),
-    after_mean=_averaged(_tversky),
+    params=(ALPHA,),
+    after_mean=averaged(tversky_of),
     contains=(Contained("dice", {"alpha": 0.5}, near=1e-2),),
     example=(*_EXAMPLE, 1 - 0.501 / 0.851),
     **_LABELS,
 )
-def tversky(output: Tensor, target: Tensor) -> Tensor:
+def tversky(output: Tensor, target: Tensor, **_: float | Tensor) -> Tensor:
     """Return what dice is made of, with a weight for each of the two mistakes."""
     return gathered(output, target)
 
@@ -187,13 +194,13 @@ def tversky(output: Tensor, target: Tensor) -> Tensor:
     source="Abraham & Khan 2019",
     formula="(1 - tp / (tp + alpha fp + (1 - alpha) fn))^exponent over the batch",
     aliases=("focal_tversky_loss", "FocalTverskyLoss"),
-    params=(_ALPHA, _EXPONENT),
-    after_mean=_averaged(_focal_tversky),
-    contains=(Contained("tversky", {"alpha": 0.3, "exponent": 1.0}, near=1e-4),),
+    params=(ALPHA, EXPONENT),
+    after_mean=averaged(focal_tversky_of),
+    contains=(Contained("tversky", {"exponent": 1.0}, near=1e-4, shared={"alpha": "alpha"}),),
     example=(*_EXAMPLE, (1 - 0.501 / 0.851 + 1e-6) ** 0.75),
     **_LABELS,
 )
-def focal_tversky(output: Tensor, target: Tensor) -> Tensor:
+def focal_tversky(output: Tensor, target: Tensor, **_: float | Tensor) -> Tensor:
     """Return what Tversky's loss is made of, of which a power is taken."""
     return gathered(output, target)
 
@@ -203,11 +210,11 @@ def focal_tversky(output: Tensor, target: Tensor) -> Tensor:
     class_name="MCCLoss",
     formula="1 - Matthews' correlation of probabilities taken for shares, over the batch",
     aliases=("matthews",),
-    after_mean=_averaged(_mcc),
+    after_mean=averaged(mcc_of),
     example=(*_EXAMPLE, 1.0),
     **_LABELS,
 )
-def mcc_loss(output: Tensor, target: Tensor) -> Tensor:
+def mcc_loss(output: Tensor, target: Tensor, **_: float | Tensor) -> Tensor:
     """Return what Matthews' correlation coefficient is made of."""
     return gathered(output, target)
 
@@ -217,11 +224,11 @@ def mcc_loss(output: Tensor, target: Tensor) -> Tensor:
     source="Milletari et al. 2016; Sudre et al. 2017",
     formula=f"{_DICE}, averaged over classes",
     aliases=("dice_loss", "DiceLoss", "soft_f1"),
-    after_mean=_averaged(_dice),
+    after_mean=averaged(dice_of),
     example=([[0.5, 0.5]], [[1.0, 0.0]], (1 - 1.001 / 1.501 + 1 - 0.001 / 0.501) / 2),
     **_CLASSES,
 )
-def dice_of_classes(output: Tensor, target: Tensor) -> Tensor:
+def dice_of_classes(output: Tensor, target: Tensor, **_: float | Tensor) -> Tensor:
     """Return what dice of every class against the rest is made of."""
     return gathered(output, target)
 
@@ -231,11 +238,11 @@ def dice_of_classes(output: Tensor, target: Tensor) -> Tensor:
     source="Rahman & Wang 2016",
     formula="1 - sum p y / (sum p + sum y - sum p y) over the batch, averaged over classes",
     aliases=("soft_iou", "iou", "JaccardLoss", "jaccard_loss"),
-    after_mean=_averaged(_jaccard),
+    after_mean=averaged(jaccard_of),
     example=([[0.5, 0.5]], [[1.0, 0.0]], (1 - 0.501 / 1.001 + 1 - 0.001 / 0.501) / 2),
     **_CLASSES,
 )
-def jaccard_of_classes(output: Tensor, target: Tensor) -> Tensor:
+def jaccard_of_classes(output: Tensor, target: Tensor, **_: float | Tensor) -> Tensor:
     """Return what the overlap by union of every class is made of."""
     return gathered(output, target)
 
@@ -245,13 +252,13 @@ def jaccard_of_classes(output: Tensor, target: Tensor) -> Tensor:
     source="Salehi et al. 2017",
     formula="1 - tp / (tp + alpha fp + (1 - alpha) fn) over the batch, averaged over classes",
     aliases=("tversky_loss", "TverskyLoss"),
-    params=(_ALPHA,),
-    after_mean=_averaged(_tversky),
+    params=(ALPHA,),
+    after_mean=averaged(tversky_of),
     contains=(Contained("dice", {"alpha": 0.5}, near=1e-2),),
     example=([[0.5, 0.5]], [[1.0, 0.0]], (1 - 0.501 / 0.851 + 1 - 0.001 / 0.151) / 2),
     **_CLASSES,
 )
-def tversky_of_classes(output: Tensor, target: Tensor) -> Tensor:
+def tversky_of_classes(output: Tensor, target: Tensor, **_: float | Tensor) -> Tensor:
     """Return what Tversky's loss of every class is made of."""
     return gathered(output, target)
 

@@ -16,7 +16,12 @@ from lossearch.losses.declaration import Loss
 from lossearch.losses.encodings import ENCODINGS
 from lossearch.losses.ranges import RANGES
 
-_NATURAL = {TargetForm.REAL: "standardised", TargetForm.ZERO_ONE: "zero_one", TargetForm.INDEX: "index"}
+_NATURAL = {
+    TargetForm.REAL: "standardised",
+    TargetForm.ZERO_ONE: "zero_one",
+    TargetForm.INDEX: "index",
+    TargetForm.SHARES: "shares_from_raw",
+}
 """How targets come to a loss that does not say what it wants."""
 UNDECLARED = "not declared"
 """The source of a loss that is a plain function or module."""
@@ -68,7 +73,7 @@ def as_loss(given: Loss | Callable[..., Any], kind: str) -> Loss:
     return Loss(
         name=name,
         kinds=(kind,),
-        fn=_function(given, by_row=KINDS[kind].form is TargetForm.INDEX),
+        fn=_function(given, by_row=KINDS[kind].form.by_row),
         domain=RANGES["real"],
         encodings=(_NATURAL[KINDS[kind].form],),
         formula=(inspect.getdoc(given) or "").split("\n")[0],
@@ -112,6 +117,9 @@ def _function(given: Callable[..., Tensor], *, by_row: bool) -> Callable[..., Te
     def per_sample(output: Tensor, target: Tensor) -> Tensor:
         if not by_row or target.ndim < 2:
             return given(output, target)
+        if target.is_floating_point():  # shares, a number a class
+            values = given(output.flatten(0, -2), target.flatten(0, -2))
+            return values.reshape(target.shape[:-1]) if values.shape == (target[..., 0].numel(),) else values
         values = given(output.flatten(0, -2), target.flatten())
         return values.reshape(target.shape) if values.numel() == target.numel() else values
 

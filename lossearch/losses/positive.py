@@ -43,7 +43,7 @@ def _negative_binomial(
 def _negative_binomial_derivative(
     raw: Tensor, target: Tensor, *, alpha: float | Tensor, scale: float | Tensor
 ) -> Tensor:
-    odds = torch.as_tensor(alpha, dtype=raw.dtype, device=raw.device) * scale
+    odds = alpha * torch.as_tensor(scale, dtype=raw.dtype, device=raw.device)
     return (target + 1 / odds) * torch.sigmoid(raw + odds.log()) - target
 
 

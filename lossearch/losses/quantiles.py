@@ -95,6 +95,11 @@ def _huber_quantile_derivative(
         _TAU,
         Parameter("delta", 1.0, 0.01, 1.0, log=True, words="error where it turns linear", valid=(1e-6, 1e6)),
     ),
+    equivalent={
+        "identity": Equivalent(
+            "huber/identity", "at tau 0.5 it is half of huber at the same delta, divided by it", factor=0.5
+        )
+    },
     derivative=_huber_quantile_derivative,
     on_request=True,
     example=(0.5, 2.0, 0.5),

@@ -27,7 +27,7 @@ def _squared_derivative(output: Tensor, target: Tensor) -> Tensor:
 
 
 @loss(
-    task=("regression", "count"),
+    task=("regression", "count", "angles"),
     encoding=_REAL,
     source="Legendre 1805; Gauss 1809",
     formula="(f - y)^2",

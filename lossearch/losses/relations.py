@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,9 @@ class Equivalent:
 class Contained:
     """A loss of the same kind that another one becomes where its own parameters have these values.
 
-    The family's values are then ``factor`` times the member's, after every activation both may meet.
+    The family's values are then ``factor`` times the member's, after every activation both may meet, or where
+    ``loss`` names a pair, as ``focal/softmax``, after any of its own. ``shared`` are parameters of the family that stand
+    for the member's: own name -> the member's, as gamma_neg and gamma_pos are both the gamma of focal.
     ``near`` is how far they may be apart, as a share of the member's mean, where the limit is only
     approached within the searched range. A search of the family that ends worse than the member was too small.
     """
@@ -32,3 +34,8 @@ class Contained:
     params: Mapping[str, float]
     factor: float = 1.0
     near: float = 1e-9
+    shared: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, activation: str) -> str:
+        """Return the member's pair that the family's with this activation becomes."""
+        return self.loss if "/" in self.loss else f"{self.loss}/{activation}"

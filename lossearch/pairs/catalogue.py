@@ -2,51 +2,86 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from operator import attrgetter
 from typing import Any
 
 from lossearch._registry import unknown_name
 from lossearch.errors import UnknownNameError
 from lossearch.kinds import KINDS, TargetFacts
-from lossearch.losses import ACTIVATIONS, ALL, FAMILIES, Loss, Parameter, losses_for, members
+from lossearch.losses import (
+    ACTIVATIONS,
+    ALL,
+    FAMILIES,
+    Distributed,
+    Head,
+    Loss,
+    Range,
+    is_searched,
+    losses_for,
+    members,
+)
+from lossearch.losses.properties import PROPERTIES, properties
 from lossearch.pairs import Pair, pair_up
 
 
-def rows(kind: str | None = None, family: str | None = None) -> list[dict[str, Any]]:
-    """Return one row a loss, of one kind of task or family or of all, as plain values ready for JSON.
+def rows(kind: str | None = None, family: str | None = None, has: str | None = None) -> list[dict[str, Any]]:
+    """Return one row a loss, of one kind of task, family and property or of all, as plain values ready for JSON.
 
-    Keys: name, kind, aliases, formula, domain, encodings (of the legal pairs), activations (the legal ones:
-    name, usual, encoding, caution), params (name, default, low, high, log, integer, search, words),
-    probability (activations after which it gives one), equivalent (activation -> the pair it repeats and
-    why), families, weightable, on_request, source.
+    Every field of :class:`Loss` but ``fn`` is a key: of functions whether they are there, or after which activations.
+    Further ones: kind, properties, encodings (of the legal pairs), activations (the legal ones: name, usual, encoding,
+    caution).
 
     Raises:
-        UnknownNameError: there is no such kind, or family.
+        UnknownNameError: there is no such kind, family or property.
     """
     if family is not None and family not in (ALL, *FAMILIES):
         raise UnknownNameError(unknown_name("family of losses", family, FAMILIES))
+    if has is not None and has not in PROPERTIES:
+        raise UnknownNameError(unknown_name("property of losses", has, PROPERTIES))
     kinds = KINDS if kind is None else (kind,)
-    return [_row(loss, k) for k in kinds for loss in members(family or ALL, losses_for(k))]
+    named = [(k, loss) for k in kinds for loss in members(family or ALL, losses_for(k))]
+    return [_row(loss, k) for k, loss in named if has is None or PROPERTIES[has].holds(loss)]
 
 
 def _row(loss: Loss, kind: str) -> dict[str, Any]:
     found = [pair_up(loss, activation, TargetFacts(kind)) for activation in ACTIVATIONS.values()]
     pairs = [p for p in found if isinstance(p, Pair)]
+    declared = {f.name: _plain(getattr(loss, f.name)) for f in fields(Loss) if f.name not in _SAID_OTHERWISE}
     return {
         "name": loss.name,
         "kind": kind,
-        "aliases": list(loss.aliases),
-        "formula": loss.formula,
-        "domain": loss.domain.words,
+        **declared,
+        **{name: list(getattr(loss, name)) for name in _AFTER},
         "encodings": list(dict.fromkeys(p.encoding.name for p in pairs)),
         "activations": [_activation(p) for p in pairs],
-        "params": [_param(p) for p in loss.params],
-        "probability": [p.activation.name for p in pairs if p.activation.name in loss.probability],
-        "equivalent": {a: {"pair": e.pair, "why": e.why} for a, e in loss.equivalent.items()},
-        "families": list(loss.families),
-        "weightable": loss.weightable,
-        "on_request": loss.on_request,
-        "source": loss.source,
+        "on_request": not is_searched(loss, kind),
+        "properties": properties(loss),
     }
+
+
+_SAID_OTHERWISE = ("name", "fn", "usual", "caution")
+"""Fields that rows have under other keys, or not at all."""
+_AFTER = ("fused", "probability", "fused_derivative")
+"""Fields that hold functions, one an activation."""
+_IN_WORDS = {Range: attrgetter("words"), Head: attrgetter("name"), Distributed: attrgetter("family.name")}
+
+
+def _plain(value: Any) -> Any:
+    """Return what is declared as JSON has it."""
+    if type(value) in _IN_WORDS:
+        return _IN_WORDS[type(value)](value)
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return True if callable(value) else value
 
 
 def _activation(pair: Pair) -> dict[str, Any]:
@@ -56,17 +91,4 @@ def _activation(pair: Pair) -> dict[str, Any]:
         "usual": usual and pair.equivalent is None,
         "encoding": pair.encoding.name,
         "caution": pair.caution or "",
-    }
-
-
-def _param(param: Parameter) -> dict[str, Any]:
-    return {
-        "name": param.name,
-        "default": param.default,
-        "low": param.low,
-        "high": param.high,
-        "log": param.log,
-        "integer": param.integer,
-        "search": param.search,
-        "words": param.words,
     }

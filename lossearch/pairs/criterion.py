@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, cast
 
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.serialization import add_safe_globals
 
 from lossearch._registry import unknown_name
+from lossearch._text import listed
+from lossearch.distributions import DISTRIBUTIONS
 from lossearch.errors import InputError, UnknownNameError, refuse
 from lossearch.kinds import (
     EVERY_FIELD,
@@ -24,8 +26,10 @@ from lossearch.kinds import (
     with_long_label,
 )
 from lossearch.losses import CATALOGUE, Loss
+from lossearch.losses.declaration import PROGRESS
 from lossearch.pairs.pair import Pair, located, named_pair
 from lossearch.pairs.shapes import canonical, lifted
+from lossearch.pairs.weight_penalty import penalty, weights_of
 from lossearch.pairs.weights import (
     checked_weights,
     require_weightable,
@@ -51,7 +55,7 @@ def _unknown(loss: Loss, name: str) -> str:
     if not having:
         return unknown_name(f"parameter of {loss.name}", name, known)
     return (
-        f"{loss.name} for {' and '.join(loss.kinds)} tasks has no parameter {name!r}, that for {' and '.join(having)} "
+        f"{loss.name} for {listed(loss.kinds)} tasks has no parameter {name!r}, that for {listed(having)} "
         f"tasks has. It has: {', '.join(known)}."
     )
 
@@ -65,7 +69,8 @@ class Criterion(nn.Module):
     """A pair made callable: encode the target, stable value, mean over the batch; and prediction.
 
     Called with raw network output (N, n_out), or (N,) for one output, and raw targets: class 0/1 (or
-    -1/+1) (N,), class index (N,), labels (N, L), or real values (N,) or (N, T) in original units. What it predicts
+    -1/+1) (N,), class index (N,), labels (N, L), or real values (N,) or (N, T) in original units. Masks, and what else
+    is a picture, may be (N, H, W) or (N, C, H, W), both of them. What it predicts
     is in the numbers that stood for the classes when it was last called with targets, 0 and 1 before that.
 
     Example:
@@ -94,14 +99,56 @@ class Criterion(nn.Module):
         self.location = pair.encoding.location(statistics)
         """Shift and scale of each output, by which targets are encoded and values brought back."""
         for name in pair.loss.statistics:
-            self.register_buffer(f"fitted_{name}", torch.tensor(getattr(statistics, name)), persistent=False)
+            self.register_buffer(f"fitted_{name}", pair.fitted(name, statistics), persistent=False)
         self.class_weights = class_weights
         """What rows weigh by their class, as plain numbers."""
+        self.progress: float | None = None
+        """How much of the training is done, from 0 to 1, for a loss that changes over it; who trains says so."""
+        self._attached: tuple[nn.Module, tuple[str, ...]] | None = None
 
     def keywords(self) -> dict[str, Any]:
-        """Return what the loss is called with beside output and target."""
+        """Return what the loss is called with beside output and target.
+
+        Raises:
+            InputError: it reads how many rows each class has, and nobody has said.
+        """
         fitted = {name: getattr(self, f"fitted_{name}") for name in self.pair.loss.statistics}
-        return {**self.params, **fitted}
+        if None in fitted.values():
+            raise InputError(
+                f"{self.pair.name} reads how many training rows each class has. A study counts them; a criterion is told: "
+                "statistics=TargetStatistics(class_counts=((900, 100),)), from lossearch.kinds."
+            )
+        changing = {PROGRESS: self._progress()} if self.pair.loss.scheduled else {}
+        return {**self.params, **fitted, **changing}
+
+    def _progress(self) -> float:
+        """Return how much of the training is done: all of it for who only validates or predicts."""
+        return 1.0 if self.progress is None or not self.training else self.progress
+
+    def attach(self, network: nn.Module) -> None:
+        """Say whose weights a loss with a penalty of weights penalises, in training: those that are trained."""
+        named = {n: p for n, p in network.named_parameters() if p.requires_grad}
+        # not as a module within this one, which it may be within
+        self.__dict__["_attached"] = network, tuple(weights_of(named))
+
+    def penalised(self, loss: Tensor) -> Tensor:
+        """Return a batch's loss with what is added for the weights of the network that it is attached to, in training.
+
+        Raises:
+            InputError: the loss penalises weights, and it is attached to no network.
+        """
+        strength = self.pair.loss.weight_penalty
+        if strength is None or not self.training:
+            return loss
+        if self._attached is None:
+            raise InputError(
+                f"{self.pair.loss.name} penalises the weights of a network, and its criterion is told of none: "
+                "criterion.attach(network), once. In a study, and with a LossSearchCallback, that is done for you."
+            )
+        network, names = self._attached
+        # looked up each time: a call for many replicates at once puts others in their places
+        own = dict(network.named_parameters())
+        return loss + penalty([own[n] for n in names], *strength(**self.keywords()))
 
     def _located(self, like: Tensor) -> tuple[Tensor, Tensor]:
         shift, scale = self.location
@@ -116,7 +163,7 @@ class Criterion(nn.Module):
         if self.class_weights is None:
             return None
         shape = KINDS[self.pair.kind].class_shape(n_out)
-        if self.pair.loss.joint and shape[0] > 1:
+        if self.pair.loss.joint and KINDS[self.pair.kind].weighs_numbers(n_out):
             raise InputError(
                 f"{self.pair.name} takes no weights of labels: it reads a row's labels together, not one by one. Weight "
                 "rows, or use another loss."
@@ -149,8 +196,21 @@ class Criterion(nn.Module):
     def _canonical(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
         """Return output and target in the shape that pairs read, checked."""
         found = canonical(self.pair, raw_output, raw_target)
+        self._refuse_other_classes(found[0])
         self.codes = KINDS[self.pair.kind].codes_of(raw_target) or self.codes
         return found
+
+    def _refuse_other_classes(self, raw: Tensor) -> None:
+        counts = getattr(self, "fitted_class_counts", None)
+        if counts is None:
+            return
+        labels, classes = KINDS[self.pair.kind].class_shape(self._n_out(raw))
+        own = (1, len(counts)) if counts.ndim == 1 else tuple(counts.shape)
+        if own not in ((labels, classes), (1, classes)):
+            raise InputError(
+                f"{self.pair.name}: class_counts are of {own[0]} outputs of {own[1]} classes, and the network gives {labels} "
+                f"of {classes}."
+            )
 
     def _checked_weights(self, sample_weight: Tensor, rows: int) -> Tensor:
         return checked_weights(sample_weight, rows, self.pair.name)
@@ -171,6 +231,8 @@ class Criterion(nn.Module):
     def forward(self, raw_output: Tensor, raw_target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Return the mean over the batch, a scalar: of weight times value where rows are weighted.
 
+        In training a penalty of weights is added, where the loss has one.
+
         Weights are taken as they are, and the sum is divided by the number of rows, as ``BCEWithLogitsLoss`` does;
         ``CrossEntropyLoss(weight=)`` divides by the weights in the batch, see ``tasks.weights`` for why not here.
 
@@ -182,18 +244,25 @@ class Criterion(nn.Module):
         Raises:
             InputError: shapes, sizes or values do not fit the pair.
         """
+        if self.pair.loss.scheduled and self.training and self.progress is None:
+            raise InputError(
+                f"{self.pair.loss.name} changes over the training: say before each epoch how much of it is done, as "
+                "criterion.progress = epoch / (epochs - 1). In a study, and with a LossSearchCallback, that is done for "
+                "you; to compute its last form, criterion.eval()."
+            )
         raw, target = self._canonical(raw_output, raw_target)
         encoded = self.encode(target, self._n_out(raw), raw.dtype)
-        if self.class_weights is None and sample_weight is None:
-            return self.mean(raw, encoded)
-        require_weightable(self.pair)
-        own = None if sample_weight is None else self._checked_weights(sample_weight, len(raw))
-        return self.mean(raw, encoded, self.row_weights(target, self._n_out(raw), own, raw.dtype))
+        weight = None
+        if self.class_weights is not None or sample_weight is not None:
+            require_weightable(self.pair)
+            own = None if sample_weight is None else self._checked_weights(sample_weight, len(raw))
+            weight = self.row_weights(target, self._n_out(raw), own, raw.dtype)
+        return self.penalised(self.mean(raw, encoded, weight))
 
     def predictions(self, raw_output: Tensor) -> Predictions:
         """Return label, probability, score and value of each row; probabilities of classes as they occur."""
-        raw = raw_output.unsqueeze(-1) if raw_output.ndim == 1 else raw_output
-        raw = lifted(raw)
+        raw = lifted(raw_output.unsqueeze(-1) if raw_output.ndim == 1 else raw_output)
+        self._refuse_other_classes(raw)
         shifted = self.class_weights is not None and shifts_probabilities(self.class_weights)
         table = self._table(self._n_out(raw), raw.device) if shifted else None
         # every row has one
@@ -204,12 +273,13 @@ class Criterion(nn.Module):
     def predict(self, raw_output: Tensor) -> Tensor:
         """Return the class index (N,), labels (N, L), or the value in original units, (N,) for one output.
 
-        Values are float64.
+        Values are float64. Of output that is laid out as pictures, in its shape.
         """
-        found = self.predictions(raw_output)
+        found = self.predictions(KINDS[self.pair.kind].flat(raw_output))
         if found.value is not None:
-            return found.value.squeeze(-1)
+            return found.value.reshape(raw_output.shape) if raw_output.ndim > 2 else found.value.squeeze(-1)
         label = cast("Tensor", found.label)
+        label = label.reshape(raw_output.shape) if raw_output.ndim > 2 else label
         low, high = self.codes or (0, 1)
         return label if (low, high) == (0, 1) else label * (high - low) + low
 
@@ -222,14 +292,48 @@ class Criterion(nn.Module):
         Raises:
             InputError: the pair gives a score or a value, no probability.
         """
-        p = self.predictions(raw_output).probability
+        p = self.predictions(KINDS[self.pair.kind].flat(raw_output)).probability
         if p is None:
             raise InputError(f"{self.pair.name} gives no probabilities: its minimiser is not one.")
-        return KINDS[self.pair.kind].class_probabilities(p)
+        found = KINDS[self.pair.kind].class_probabilities(p)
+        return found.reshape(raw_output.shape) if raw_output.ndim > 2 else found
+
+    def predict_quantiles(self, raw_output: Tensor, levels: float | Sequence[float]) -> Tensor:
+        """Return the values below which lie shares ``levels`` of what is predicted, (N, L), or (N, T, L) of T outputs.
+
+        Values are float64 and in original units; of a single level there is no axis L.
+
+        Raises:
+            InputError: the pair predicts no distribution, or a level is not between 0 and 1.
+        """
+        asked = torch.as_tensor(levels, dtype=torch.float64)
+        if asked.ndim > 1 or not asked.numel() or not bool(((asked > 0) & (asked < 1)).all()):
+            raise InputError(f"levels are numbers between 0 and 1, as [0.05, 0.5, 0.95]; got {levels!r}.")
+        said = self.predictions(raw_output)
+        if said.distribution is None:
+            raise InputError(
+                f"{self.pair.name} predicts no distribution, so it has no quantiles. Losses of real targets from the "
+                "family 'probabilistic' do, such as gaussian_nll."
+            )
+        params = said.distribution
+        found = DISTRIBUTIONS[str(said.family)].quantile(params, asked.reshape(-1).to(params))
+        found = found.squeeze(-2) if found.shape[-2] == 1 else found
+        return found if asked.ndim else found.squeeze(-1)
+
+    def predict_interval(self, raw_output: Tensor, coverage: float = 0.9) -> Tensor:
+        """Return the two ends between which the middle ``coverage`` of what is predicted lies, (N, 2), or (N, T, 2).
+
+        Raises:
+            InputError: the pair predicts no distribution, or coverage is not between 0 and 1.
+        """
+        if not 0 < coverage < 1:
+            raise InputError(f"coverage is a share between 0 and 1, as 0.9; got {coverage!r}.")
+        return self.predict_quantiles(raw_output, [(1 - coverage) / 2, (1 + coverage) / 2])
 
     def __getstate__(self) -> dict[str, Any]:
         # hooks are of who watches this one, and nothing that a checkpoint could hold
-        return {**self.__dict__, **{name: OrderedDict() for name in self.__dict__ if name.endswith("_hooks")}}
+        hooks: dict[str, Any] = {name: OrderedDict() for name in self.__dict__ if name.endswith("_hooks")}
+        return {**self.__dict__, **hooks, "_attached": None}
 
     def extra_repr(self) -> str:
         """Return the pair and its parameters, for print(module)."""

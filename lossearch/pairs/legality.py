@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from lossearch._imports import is_reference
 from lossearch._registry import unknown_name
+from lossearch._text import listed
 from lossearch.errors import IllegalPairError, InputError, UnknownNameError, refuse
 from lossearch.kinds import KINDS, TargetFacts
 from lossearch.losses import (
@@ -17,9 +18,13 @@ from lossearch.losses import (
     Activation,
     Encoding,
     Loss,
+    UnreadableError,
+    is_expression,
+    is_searched,
     losses_for,
     own_loss,
 )
+from lossearch.pairs.equivalence import repeated
 from lossearch.pairs.pair import Pair
 
 
@@ -113,12 +118,13 @@ def legal_pairs(
     losses: Iterable[Loss],
     activations: Iterable[Activation] | None = None,
     facts: TargetFacts | None = None,
+    moved: Collection[str] = (),
 ) -> tuple[list[Pair], list[Rejection]]:
     """Return the legal pairs of these losses, and every combination left out with its reason.
 
     With ``activations=None`` each loss meets its usual ones (every legal one where it names none).
     Of pairs with the same gradient one is returned, the one that the others declare themselves
-    equivalent to where it is here; the rest are left out: ask for them by name.
+    equivalent to where it is here; the rest are left out: ask for them by name. Losses that are ``moved`` repeat none.
     """
     candidates: list[Pair] = []
     rejections: list[Rejection] = []
@@ -131,11 +137,11 @@ def legal_pairs(
             elif asked is not None or loss.form in activation.forms:
                 rejections.append(found)
     wanted = [p for p in candidates if asked is not None or _usual(p)]
-    kept: dict[str, Pair] = {p.name: p for p in wanted if p.equivalent is None}
+    kept: dict[str, Pair] = {p.name: p for p in wanted if repeated(p, moved) is None}
     stands_for = {name: name for name in kept}
     pairs = []
     for pair in candidates:
-        same = pair.loss.equivalent.get(pair.activation.name)
+        same = repeated(pair, moved)
         if same is None:
             pairs += [pair] if pair.name in kept else []
         elif same.pair in stands_for:
@@ -188,6 +194,8 @@ def find_loss(name: str, kind: str, table: Mapping[str, Loss] | None = None) -> 
     table = losses_for(kind) if table is None else table
     if name in table:
         return table[name]
+    if is_expression(name):
+        return losses_for(kind)[name]
     if not is_reference(name):
         raise UnknownNameError(_unknown_loss(name, kind, table))
     loss = own_loss(name, kind)
@@ -198,7 +206,7 @@ def find_loss(name: str, kind: str, table: Mapping[str, Loss] | None = None) -> 
 def for_other_tasks(losses: Iterable[Loss], kind: str) -> list[str]:
     """Return a sentence for each of these losses that does not serve a kind of task."""
     return [
-        f"Loss {x.name!r} is declared for {' and '.join(x.kinds)} tasks; this task is {kind}."
+        f"Loss {x.name!r} is declared for {listed(x.kinds)} tasks; this task is {kind}."
         for x in losses
         if kind not in x.kinds
     ]
@@ -217,10 +225,21 @@ def _unknown_loss(name: str, kind: str, table: Mapping[str, Loss]) -> str:
     if name in FAMILIES:
         return f"No {kind} loss is of the family {name}."
     elsewhere = [k for k in KINDS if k != kind and name in losses_for(k)]
-    where = f" There is one for {' and '.join(elsewhere)} tasks." if elsewhere else ""
+    where = f" There is one for {listed(elsewhere)} tasks." if elsewhere else ""
     aliases = [a for loss in table.values() for a in loss.aliases]
-    usual_first = sorted(table, key=lambda known: table[known].on_request)
+    usual_first = sorted(table, key=lambda known: not is_searched(table[known], kind))
     return unknown_name(f"{kind} loss", name, usual_first, [*aliases, *FAMILIES]) + where
+
+
+def _furthest_read(expression: str) -> UnreadableError:
+    """Return why an expression stands for no loss, as the kind of task says it that could read most of it."""
+    found: list[UnreadableError] = []
+    for kind in KINDS:
+        try:
+            losses_for(kind)[expression]
+        except UnreadableError as error:
+            found.append(error)
+    return max(found, key=lambda error: error.read)
 
 
 def infer_kind(name: str) -> str:
@@ -230,21 +249,28 @@ def infer_kind(name: str) -> str:
         UnknownNameError: no loss or activation has this name.
         InputError: the pair is legal for no kind of task, or different losses of this name are for several.
     """
-    loss_name, activation_name = _halves(name, next(iter(KINDS)))
+    meant = next((losses_for(k)[name].kinds[0] for k in KINDS if name in losses_for(k)), "")
+    loss_name, activation_name = _halves(name, meant or next(k.name for k in KINDS.values() if k.fallback))
     activation = ACTIVATIONS[activation_name]
     if is_reference(loss_name):
         return own_loss(loss_name).kinds[0]
     having = [k for k in KINDS if loss_name in losses_for(k)]
+    if not having and is_expression(loss_name):
+        raise _furthest_read(loss_name)
     if not having:
         every = [loss for k in KINDS for loss in losses_for(k).values()]
         aliases = [a for loss in every for a in loss.aliases]
         raise UnknownNameError(unknown_name("loss", loss_name, dict.fromkeys(map(str, every)), aliases))
+    # a kind that is like another one is to be named
+    having = [k for k in having if not KINDS[k].like] or having
     # of a loss that serves several kinds, the first
-    losses = dict.fromkeys(losses_for(k)[loss_name] for k in having)
+    losses = {x: None for k in having if (x := losses_for(k)[loss_name]).kinds[0] == k}
     found = [pair_up(loss, activation) for loss in losses]
     pairs = [p for p in found if isinstance(p, Pair)]
     if not pairs:
         raise IllegalPairError("\n".join(map(str, found)))
+    if len(pairs) > 1:
+        pairs = [p for p in pairs if not KINDS[p.kind].yields] or pairs
     if len(pairs) > 1:
         kinds = [p.kind for p in pairs]
         raise InputError(f"{name} exists for {', '.join(kinds)} tasks; say which: task={kinds[0]!r}.")

@@ -53,7 +53,8 @@ def criterion(
             ``point.text``. A module is returned as it is.
         task: the kind of task, where the pair exists for several.
         losses: losses of your own to look the name up in first, declared or not.
-        statistics: location and scale of regression targets; without them targets are taken as they are.
+        statistics: location and scale of regression targets; without them targets are taken as they are. Losses that
+            read how many rows each class has need ``TargetStatistics(class_counts=((900, 100),))``.
         class_weight: what rows of each class weigh, as ``{0: 1, 1: 5}``; a class that is not named weighs 1.
         pos_weight: of 0/1 targets, what class 1 weighs, or each label where it is there; a number, or one a label.
         params: the loss's own hyper-parameters.

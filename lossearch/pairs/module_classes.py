@@ -12,8 +12,9 @@ import torch
 from torch.serialization import add_safe_globals
 
 from lossearch._registry import did_you_mean, unknown_name
+from lossearch._text import listed
 from lossearch.errors import IllegalPairError, InputError
-from lossearch.kinds import KINDS, TargetFacts, TargetForm
+from lossearch.kinds import KINDS, TargetFacts, TargetForm, TargetStatistics
 from lossearch.losses import ACTIVATIONS, CATALOGUE, ENCODINGS, Loss
 from lossearch.pairs.criterion import Criterion
 from lossearch.pairs.legality import first_activation, pair_up
@@ -64,7 +65,7 @@ def _by_class() -> dict[str, dict[str, Loss]]:
     """
     found: dict[str, dict[str, Loss]] = {}
     every = dict.fromkeys(loss for losses in CATALOGUE.values() for loss in losses.values())
-    for loss in sorted(every, key=lambda x: x.form is not TargetForm.REAL):
+    for loss in sorted(every, key=lambda x: (x.form is not TargetForm.REAL, KINDS[x.kinds[0]].yields)):
         by_kind = found.setdefault(loss.class_name, {})
         if all(other.name == loss.name for other in by_kind.values()):
             by_kind.update(dict.fromkeys(loss.kinds, loss))
@@ -120,11 +121,12 @@ def _pair(by_kind: Mapping[str, Loss], activation: str | None, task: str | None)
     kind = None if task is None else KINDS[task].name
     name = next(iter(by_kind.values())).name
     if kind is not None and kind not in by_kind:
-        raise InputError(f"{name} is a loss for {' and '.join(by_kind)} tasks; got task={task!r}.")
+        raise InputError(f"{name} is a loss for {listed(list(by_kind))} tasks; got task={task!r}.")
     usual = {k: first_activation(loss, TargetFacts(k)) for k, loss in by_kind.items() if kind in (None, k)}
     asked = next(iter(usual.values())) if activation is None else ACTIVATIONS[activation]
     found = [pair_up(by_kind[k], asked, TargetFacts(k)) for k in usual if asked is not None]
     pairs = [p for p in found if isinstance(p, Pair)]
+    pairs = [p for p in pairs if not KINDS[p.kind].yields] or pairs
     if not pairs:
         raise IllegalPairError("\n".join(dict.fromkeys(map(str, found))) or f"No activation may meet {name}.")
     meant = [p for p in pairs if usual[p.kind] is asked]
@@ -195,7 +197,7 @@ def _what_it_is(loss: Loss) -> str:
 
 
 def _form(loss: Loss, several: bool) -> str:
-    where = f"{' and '.join(loss.kinds)}: " if several else ""
+    where = f"{listed(loss.kinds)}: " if several else ""
     return (
         f"{where}{loss.formula}. Targets: {'; or '.join(ENCODINGS[name].words for name in loss.encodings)}."
     )
@@ -230,15 +232,24 @@ def _example(name: str, by_kind: Mapping[str, Loss]) -> Iterator[str]:
     score = torch.linspace(-1.0, 1.0, 3 * width).reshape(3, width).roll(1, 0)
     width = KINDS[kind].sample(score).shape[1] if loss.joint else width
     output = torch.linspace(-1.0, 2.0, 3 * _pair({kind: loss}, None, None).width(width)).reshape(3, -1)
+    # shares have to sum to 1
+    decimals = 4 if loss.form is TargetForm.SHARES else 2
     yield "import torch, lossearch"
-    yield f"loss = lossearch.losses.{name}()"
+    if "class_counts" in loss.statistics:
+        outputs, classes = KINDS[kind].class_shape(width)
+        counts = TargetStatistics(
+            class_counts=((*[100.0 * (classes - c) for c in range(classes)],),) * outputs
+        )
+        yield "from lossearch.kinds import TargetStatistics"
+        yield f"counts = TargetStatistics(class_counts={counts.class_counts})"
+    yield f"loss = lossearch.losses.{name}({'statistics=counts' if 'class_counts' in loss.statistics else ''})"
     yield f"output = torch.tensor({_numbers(output)}, requires_grad=True)"
-    yield f"loss(output, torch.tensor({_numbers(KINDS[kind].sample(score))})).backward()"
+    yield f"loss(output, torch.tensor({_numbers(KINDS[kind].sample(score), decimals)})).backward()"
 
 
-def _numbers(values: torch.Tensor) -> str:
+def _numbers(values: torch.Tensor, decimals: int = 2) -> str:
     return repr(
-        (values.double() * 100).round().div(100).tolist() if values.is_floating_point() else values.tolist()
+        values.double().round(decimals=decimals).tolist() if values.is_floating_point() else values.tolist()
     )
 
 

@@ -8,42 +8,81 @@ __all__ = [
     "ASL",
     "BCE",
     "BPMLL",
+    "EMD",
     "GCE",
+    "LDAM",
     "LSEP",
     "MAE",
+    "MAPE",
     "MSE",
     "MSLE",
     "NCERCE",
+    "OLL",
     "RMSE",
+    "SMAPE",
+    "SORD",
     "ZLPR",
+    "AUCMargin",
+    "AdaptiveWing",
+    "Aitchison",
+    "AngularMAE",
+    "BalancedSoftmax",
     "Barron",
+    "BetaDistributionNLL",
+    "BetaNLL",
+    "Bhattacharyya",
+    "BiTemperedLogistic",
+    "BinomialCE",
     "BootstrapHard",
     "BootstrapSoft",
+    "CRPSEnsemble",
     "CRPSGaussian",
     "CRPSLaplace",
     "Cauchy",
     "CauchySchwarzDivergence",
     "Chebyshev",
+    "ClassBalancedCE",
+    "ClassBalancedFocal",
     "ConfidencePenalty",
+    "ContinuousBernoulli",
+    "Coral",
+    "Corn",
+    "Cosine",
+    "CosineAngle",
     "CrammerSinger",
     "CrossEntropy",
     "CrossEntropyOneHot",
     "CubedHinge",
+    "CumulativeLink",
+    "CumulativeProbit",
     "Dice",
+    "DiceBCE",
+    "DirichletNLL",
+    "DiscretizedLogisticMixture",
     "Entmax15Loss",
     "EpsilonInsensitive",
+    "Evidential",
+    "EvidentialNIG",
     "Expectile",
     "Exponential",
+    "ExtendedBinary",
     "Focal",
     "FocalTversky",
+    "ForwardCE",
     "GammaNLL",
     "GaussianNLL",
     "GemanMcclure",
+    "GeneralizedDice",
     "HLGauss",
     "HalfMSE",
+    "Hellinger",
     "Hinge",
+    "HomoscedasticNLL",
     "Huber",
     "HuberQuantile",
+    "ImageDice",
+    "IndexRegression",
+    "IntervalScore",
     "InverseGaussianNLL",
     "JSDivergence",
     "Jaccard",
@@ -53,13 +92,19 @@ __all__ = [
     "LaplaceNLL",
     "LogCosh",
     "LogCoshDice",
+    "LogMAE",
+    "LogMSE",
     "LogisticNLL",
+    "LogitAdjusted",
+    "LognormalNLL",
+    "LovaszHinge",
     "Lp",
     "MCCLoss",
     "MSLEClamped",
     "MixtureDensityNLL",
     "ModifiedHuber",
     "MultiLabelMargin",
+    "MultiQuantile",
     "NLLSquared",
     "NegBinomialNLL",
     "OvRCubedHinge",
@@ -71,16 +116,21 @@ __all__ = [
     "PoissonNLL",
     "Poly1",
     "PseudoHuber",
+    "QWKLoss",
     "Quantile",
     "Ramp",
+    "ReverseKL",
     "Savage",
     "SigmoidLoss",
+    "SineCosineMSE",
     "SmoothL1",
     "SmoothedHinge",
     "SparsemaxBinary",
     "SparsemaxLoss",
+    "SqrtMSE",
     "SquareRescaled",
     "SquaredDice",
+    "SquaredEMD",
     "SquaredEpsilonInsensitive",
     "SquaredHinge",
     "StudentTNLL",
@@ -88,13 +138,20 @@ __all__ = [
     "Tangent",
     "Tanimoto",
     "TaylorCE",
+    "TopKBCE",
+    "TruncatedGCE",
     "TukeyBiweight",
     "Tversky",
     "TweedieNLL",
     "Unhinged",
+    "UnifiedFocal",
+    "VSLoss",
+    "VonMisesNLL",
     "Welsch",
     "WestonWatkins",
     "Wing",
+    "ZeroInflatedNegBinomialNLL",
+    "ZeroInflatedPoissonNLL",
 ]
 
 class ASL(Criterion):
@@ -133,10 +190,34 @@ class BPMLL(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class EMD(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class GCE(Criterion):
     def __init__(
         self,
         q: float = 0.7,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class LDAM(Criterion):
+    def __init__(
+        self,
+        max_margin: float = 0.5,
+        scale: float = 1.0,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -157,6 +238,17 @@ class LSEP(Criterion):
     ) -> None: ...
 
 class MAE(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class MAPE(Criterion):
     def __init__(
         self,
         *,
@@ -202,9 +294,44 @@ class NCERCE(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class OLL(Criterion):
+    def __init__(
+        self,
+        alpha: float = 1.5,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class RMSE(Criterion):
     def __init__(
         self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class SMAPE(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class SORD(Criterion):
+    def __init__(
+        self,
+        scale: float = 1.0,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -224,11 +351,128 @@ class ZLPR(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class AUCMargin(Criterion):
+    def __init__(
+        self,
+        margin: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class AdaptiveWing(Criterion):
+    def __init__(
+        self,
+        theta: float = 0.5,
+        epsilon: float = 1.0,
+        alpha: float = 2.1,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Aitchison(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class AngularMAE(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class BalancedSoftmax(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class Barron(Criterion):
     def __init__(
         self,
         alpha: float = 1.0,
         c: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class BetaDistributionNLL(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class BetaNLL(Criterion):
+    def __init__(
+        self,
+        beta: float = 0.5,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Bhattacharyya(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class BiTemperedLogistic(Criterion):
+    def __init__(
+        self,
+        t1: float = 0.8,
+        t2: float = 1.2,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class BinomialCE(Criterion):
+    def __init__(
+        self,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -253,6 +497,17 @@ class BootstrapSoft(Criterion):
     def __init__(
         self,
         beta: float = 0.95,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class CRPSEnsemble(Criterion):
+    def __init__(
+        self,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -317,10 +572,90 @@ class Chebyshev(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class ClassBalancedCE(Criterion):
+    def __init__(
+        self,
+        volume: float = 1000.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class ClassBalancedFocal(Criterion):
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        volume: float = 1000.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class ConfidencePenalty(Criterion):
     def __init__(
         self,
         beta: float = 0.1,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class ContinuousBernoulli(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Coral(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Corn(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class Cosine(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class CosineAngle(Criterion):
+    def __init__(
+        self,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -375,9 +710,66 @@ class CubedHinge(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class CumulativeLink(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class CumulativeProbit(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class Dice(Criterion):
     def __init__(
         self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class DiceBCE(Criterion):
+    def __init__(
+        self,
+        share: float = 0.5,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class DirichletNLL(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class DiscretizedLogisticMixture(Criterion):
+    def __init__(
+        self,
+        levels: float = 256,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -409,6 +801,30 @@ class EpsilonInsensitive(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class Evidential(Criterion):
+    def __init__(
+        self,
+        strength: float = 0.1,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class EvidentialNIG(Criterion):
+    def __init__(
+        self,
+        strength: float = 0.01,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class Expectile(Criterion):
     def __init__(
         self,
@@ -422,6 +838,17 @@ class Expectile(Criterion):
     ) -> None: ...
 
 class Exponential(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class ExtendedBinary(Criterion):
     def __init__(
         self,
         *,
@@ -450,6 +877,18 @@ class FocalTversky(Criterion):
         self,
         alpha: float = 0.3,
         exponent: float = 0.75,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class ForwardCE(Criterion):
+    def __init__(
+        self,
+        noise: float = 0.1,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -492,6 +931,17 @@ class GemanMcclure(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class GeneralizedDice(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class HLGauss(Criterion):
     def __init__(
         self,
@@ -515,10 +965,32 @@ class HalfMSE(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class Hellinger(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class Hinge(Criterion):
     def __init__(
         self,
         margin: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class HomoscedasticNLL(Criterion):
+    def __init__(
+        self,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -544,6 +1016,40 @@ class HuberQuantile(Criterion):
         self,
         tau: float = 0.5,
         delta: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class ImageDice(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class IndexRegression(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class IntervalScore(Criterion):
+    def __init__(
+        self,
+        alpha: float = 0.1,
         *,
         activation: str | None = None,
         task: str | None = None,
@@ -653,7 +1159,63 @@ class LogCoshDice(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class LogMAE(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class LogMSE(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class LogisticNLL(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class LogitAdjusted(Criterion):
+    def __init__(
+        self,
+        tau: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class LognormalNLL(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class LovaszHinge(Criterion):
     def __init__(
         self,
         *,
@@ -721,6 +1283,17 @@ class ModifiedHuber(Criterion):
     ) -> None: ...
 
 class MultiLabelMargin(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class MultiQuantile(Criterion):
     def __init__(
         self,
         *,
@@ -859,6 +1432,17 @@ class PseudoHuber(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class QWKLoss(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class Quantile(Criterion):
     def __init__(
         self,
@@ -882,6 +1466,18 @@ class Ramp(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class ReverseKL(Criterion):
+    def __init__(
+        self,
+        epsilon: float = 0.001,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class Savage(Criterion):
     def __init__(
         self,
@@ -894,6 +1490,17 @@ class Savage(Criterion):
     ) -> None: ...
 
 class SigmoidLoss(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class SineCosineMSE(Criterion):
     def __init__(
         self,
         *,
@@ -950,6 +1557,17 @@ class SparsemaxLoss(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class SqrtMSE(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class SquareRescaled(Criterion):
     def __init__(
         self,
@@ -964,6 +1582,17 @@ class SquareRescaled(Criterion):
     ) -> None: ...
 
 class SquaredDice(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class SquaredEMD(Criterion):
     def __init__(
         self,
         *,
@@ -1057,6 +1686,31 @@ class TaylorCE(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class TopKBCE(Criterion):
+    def __init__(
+        self,
+        share: float = 0.25,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class TruncatedGCE(Criterion):
+    def __init__(
+        self,
+        q: float = 0.7,
+        k: float = 0.05,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class TukeyBiweight(Criterion):
     def __init__(
         self,
@@ -1104,6 +1758,44 @@ class Unhinged(Criterion):
         pos_weight: PosWeight = None,
     ) -> None: ...
 
+class UnifiedFocal(Criterion):
+    def __init__(
+        self,
+        share: float = 0.5,
+        delta: float = 0.6,
+        gamma: float = 0.5,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class VSLoss(Criterion):
+    def __init__(
+        self,
+        gamma: float = 0.3,
+        tau: float = 1.0,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class VonMisesNLL(Criterion):
+    def __init__(
+        self,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
 class Welsch(Criterion):
     def __init__(
         self,
@@ -1133,6 +1825,29 @@ class Wing(Criterion):
         self,
         width: float = 1.0,
         epsilon: float = 0.2,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class ZeroInflatedNegBinomialNLL(Criterion):
+    def __init__(
+        self,
+        alpha: float = 0.1,
+        *,
+        activation: str | None = None,
+        task: str | None = None,
+        statistics: TargetStatistics | None = None,
+        class_weight: ClassWeight = None,
+        pos_weight: PosWeight = None,
+    ) -> None: ...
+
+class ZeroInflatedPoissonNLL(Criterion):
+    def __init__(
+        self,
         *,
         activation: str | None = None,
         task: str | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lossearch.kinds import EVERY_FIELD, KINDS, Predictions, Readout
+from lossearch.kinds import EVERY_FIELD, KINDS, Predictions, Readout, TargetForm, TargetStatistics
 from lossearch.losses import (
     ACTIVATIONS,
     ENCODINGS,
@@ -55,6 +55,9 @@ class Pair:
         """Return whether its predictions hold a field of :class:`Predictions`."""
         if field == "probability":
             return self.activation.name in self.loss.probability
+        stated = self.loss.distribution
+        if field in ("distribution", "density"):
+            return stated is not None and (field == "distribution" or stated.family.has_density)
         return field in KINDS[self.kind].gives
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -85,6 +88,18 @@ class Pair:
         """Return how many numbers a row are predicted from ``width`` outputs, None where that cannot be."""
         return width if self.loss.head is None else self.loss.head.n_out(width)
 
+    def fitted(self, name: str, statistics: TargetStatistics) -> Tensor | None:
+        """Return a training statistic as the loss is given it; None where nobody has counted the classes.
+
+        Counts are (C,) of the classes of one output, and (L, 2) of labels.
+        """
+        values = getattr(statistics, name)
+        if name != "class_counts":
+            return torch.tensor(values)
+        if not values:
+            return None
+        return torch.tensor(values[0] if self.loss.form is TargetForm.INDEX else values)
+
     def encode(self, target: Tensor, n_out: int, shift: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
         """Return canonical targets as the loss takes them: indices, or numbers of ``dtype``.
 
@@ -99,14 +114,13 @@ class Pair:
         Values are times ``weight`` where there is one, (..., N, 1) of rows or (..., N, L) of labels. A loss that gathers
         has several a row, (..., N, k).
         """
-        if self.loss.gathers:
-            found = self.loss.fn(self.activation(raw), encoded)
-            return found if weight is None else found * weight
         fused = self.loss.fused.get(self.activation.name)
         if fused is not None:
             values = fused(raw, encoded, **params)
         else:
             values = self.loss.fn(self.activation(raw), encoded, **params)
+        if self.loss.gathers:
+            return values if weight is None else values * weight
         if not self.loss.elementwise:
             return values if weight is None else values * weight.squeeze(-1)
         values = values if weight is None else values * weight
@@ -168,18 +182,32 @@ class Pair:
         as they occur, where ``class_weights`` (..., 1, K, C) say what those weighed in training; labels go by the
         weighted score, as mistakes cost what they weigh.
         """
+        distribution = self._distribution(raw, shift, scale, params) if "distribution" in wanted else None
         if self.loss.head is not None:
             raw = self.loss.head.reads(raw, self.n_out(raw.shape[-1]) or 0)
-        declared = self.loss.probability.get(self.activation.name) if "probability" in wanted else None
+        declared = self.loss.probability.get(self.activation.name)
+        believed = None if declared is None else partial(declared, **params)
         readout = Readout(
             activation=self.activation,
             probability=None
-            if declared is None
-            else self._as_occurring(partial(declared, **params), class_weights),
-            in_units=lambda output: output * scale + shift,
+            if believed is None or "probability" not in wanted
+            else self._as_occurring(believed, class_weights),
+            in_units=lambda output: self.encoding.decode(output, shift, scale),
             codes=self.encoding.codes or (0.0, 1.0),
+            believed=believed,
+            distribution=distribution,
         )
         return KINDS[self.kind].predictions(raw, readout, wanted)
+
+    def _distribution(
+        self, raw: Tensor, shift: Tensor, scale: Tensor, params: Mapping[str, Any]
+    ) -> tuple[str, Tensor] | None:
+        """Return the family and the parameters of the distribution that raw output stands for, in original units."""
+        stated = self.loss.distribution
+        if stated is None:
+            return None
+        found = stated.params(raw, self.n_out(raw.shape[-1]) or 0, **params)
+        return stated.family.name, stated.family.moved(found.to(scale.dtype), shift, scale)
 
     def _as_occurring(
         self, probability: Callable[[Tensor], Tensor], class_weights: Tensor | None

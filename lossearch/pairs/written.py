@@ -11,7 +11,7 @@ from lossearch.losses import losses_for, reference_of
 from lossearch.pairs.legality import infer_kind
 from lossearch.pairs.pair import Pair
 
-_FORM = re.compile(r"\s*(?P<pair>[^()]*?)\s*(?:\((?P<params>[^()]*)\)\s*)?")
+_FORM = re.compile(r"\s*(?P<pair>(?:.*/)?[^()/]*?)\s*(?:\((?P<params>[^()/]*)\)\s*)?")
 _EXAMPLE = "'focal/sigmoid' or 'focal/sigmoid(gamma=2)'"
 _TASK = "task"
 
