@@ -31,6 +31,7 @@ from lossearch.records.confirmations import (
 from lossearch.records.curves import rewrite
 from lossearch.records.predictions import FILE as PREDICTIONS
 from lossearch.records.predictions import write_predictions
+from lossearch.records.store import recording
 from lossearch.records.trial import Stage, TrialRecord
 from lossearch.study.fitting import save_pair_model
 from lossearch.study.plan import Plan
@@ -102,7 +103,8 @@ class Confirmer:
     def before(self, selection: Selection) -> Confirmed | None:
         """Return what was confirmed before of these trials, None where nothing was."""
         found = read_confirmed(self.folder)
-        if found is None or not (self.folder / PREDICTIONS).exists():
+        beside = (PREDICTIONS, f"{Stage.CONFIRM}.parquet")
+        if found is None or not all((self.folder / name).exists() for name in beside):
             return None
         same = {(r.point.pair, r.number, r.epoch) for r in selection.trials}
         kept = tuple(c for c in found.confirmations if (c.point.pair, c.trial, c.epoch) in same)
@@ -114,8 +116,9 @@ class Confirmer:
         """Return what was confirmed before and is all that there is to confirm."""
         now = replace(before, left_out=selection.left_out, trials=selection.of, stopping=stopping)
         if now != read_confirmed(self.folder):
-            (self.folder / VERDICT).unlink(missing_ok=True)
-            write_confirmed(self.folder, now)
+            with recording(self.folder):
+                (self.folder / VERDICT).unlink(missing_ok=True)
+                write_confirmed(self.folder, now)
         return now
 
     def _confirmed(
@@ -151,7 +154,8 @@ class Confirmer:
             selection.of,
             stopping,
         )
-        self._write(confirmed, before, [e for p, e in new.items() if p not in failed])
+        with recording(self.folder):
+            self._write(confirmed, before, [e for p, e in new.items() if p not in failed])
         return confirmed
 
     def _evaluated(
@@ -224,8 +228,9 @@ class Confirmer:
 
 def discard(folder: Path) -> None:
     """Remove what was confirmed in a study's directory."""
-    for name in (VERDICT, FILE, PREDICTIONS, f"{Stage.CONFIRM}.parquet"):
-        (folder / name).unlink(missing_ok=True)
+    with recording(folder):
+        for name in (VERDICT, FILE, PREDICTIONS, f"{Stage.CONFIRM}.parquet"):
+            (folder / name).unlink(missing_ok=True)
 
 
 def _joined(
@@ -261,6 +266,7 @@ def _joined(
         values=values,
         fields=new.fields,
         codes=new.codes,
+        family=new.family,
         reason=reasons[0] if reasons else "",
         seconds=seconds + (known.seconds if known else 0.0),
         started=known.started if known else time.time() - seconds,

@@ -41,7 +41,7 @@ def confirm_with_early_stopping(
         if stopping.at == n:
             break
         try:
-            verdict = analyse(confirm.folder, confirm.plan, stopping, rope=rope)
+            verdict = analyse(confirm.folder, confirm.plan.question, stopping, rope=rope)
         except InputError:
             # what cannot be judged cannot be stopped either: the verdict will say why
             return confirm(selection, n)

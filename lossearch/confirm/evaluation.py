@@ -34,6 +34,7 @@ class Evaluation:
     trial: TrialRecord
     fields: tuple[str, ...]
     codes: tuple[float, float] | None
+    family: str | None
     results: list[ReplicateResult] = field(default_factory=list)
     values: list[dict[str, float]] = field(default_factory=list)
     tables: list[pa.Table] = field(default_factory=list)
@@ -74,7 +75,7 @@ class Scorer:
     def begin(self, trial: TrialRecord, seed: int) -> Evaluation:
         """Return the evaluation of a trial of which nothing is scored yet."""
         blank = self._predictor.blank(Replicate(trial.point, seed), 1)
-        return Evaluation(trial, kept_fields(self.task.kind, blank), blank.codes)
+        return Evaluation(trial, kept_fields(self.task.kind, blank), blank.codes, blank.family)
 
     def add(
         self, found: Evaluation, result: ReplicateResult, constants: Mapping[str, Mapping[str, float]]

@@ -7,14 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from lossearch._json import read_json, write_json
+from lossearch._json import write_json
 from lossearch.confirm.confirmation import VERDICT
 from lossearch.diagnostics.fairness import sensitivity
 from lossearch.records.confirmations import PREFIX, Confirmed, EarlyStopping
+from lossearch.records.damage import read_record
 from lossearch.records.evidence import read_evidence
+from lossearch.records.store import recording
+from lossearch.records.study import StudyRecord
 from lossearch.records.trial import TrialRecord
 from lossearch.study.history import by_pair
-from lossearch.study.plan import Plan
+from lossearch.study.plan import Question
 from lossearch.verdict import Verdict
 from lossearch.verdict.decision import judge
 from lossearch.verdict.early_stopping import combined, level_share
@@ -30,13 +33,17 @@ class PairFacts(TypedDict, total=False):
 
 
 def judge_study(
-    folder: Path, plan: Plan, confirmed: Confirmed, trials: Sequence[TrialRecord], rope: float | None = None
+    folder: Path,
+    question: Question,
+    confirmed: Confirmed,
+    trials: Sequence[TrialRecord],
+    rope: float | None = None,
 ) -> Verdict:
     """Judge what was confirmed, and write the verdict down.
 
     Args:
         folder: the study's directory, which holds the predictions.
-        plan: the study's plan.
+        question: what is to be answered.
         confirmed: what was confirmed of it.
         trials: every trial of the search.
         rope: differences up to this are equal for practical purposes; None for the metric's default.
@@ -44,7 +51,7 @@ def judge_study(
     Raises:
         InputError: the predictions hold too little to judge.
     """
-    metric = plan.task.metric
+    metric = question.metric
     history = by_pair(trials)
     falls = {
         pair: fall
@@ -56,7 +63,7 @@ def judge_study(
     for at in confirmed.stopping.past or (len(confirmed.seeds),):
         said[at] = analyse(
             folder,
-            plan,
+            question,
             replace(confirmed.stopping, at=at),
             rope=rope,
             search_scores={c.point.pair: c.search for c in confirmed.confirmations},
@@ -67,13 +74,14 @@ def judge_study(
         )
         rope = said[at].rope
     verdict = combined(said, confirmed.stopping.dropped)
-    write_json(folder / VERDICT, verdict.as_json())
+    with recording(folder):
+        write_json(folder / VERDICT, verdict.as_json())
     return verdict
 
 
 def analyse(
     folder: Path,
-    plan: Plan,
+    question: Question,
     stopping: EarlyStopping,
     *,
     rope: float | None = None,
@@ -83,7 +91,7 @@ def analyse(
 
     Args:
         folder: the study's directory, which holds the predictions.
-        plan: the study's plan.
+        question: what is to be answered.
         stopping: how far the confirmation has come.
         rope: differences up to this are equal for practical purposes; None for the metric's default.
         known: what else ``judge`` is told of the pairs.
@@ -91,21 +99,20 @@ def analyse(
     Raises:
         InputError: the predictions hold too little to judge.
     """
-    metric = plan.task.metric
     evidence = read_evidence(
         folder,
-        plan.task.kind,
-        metric,
+        question.kind,
+        question.metric,
         seeds=stopping.at,
         without=[pair for pair, at in stopping.dropped.items() if at < stopping.at],
     )
     return judge(
         evidence,
-        direction=metric.direction,
-        conventional=plan.conventional,
+        direction=question.metric.direction,
+        conventional=question.conventional,
         rope=rope,
         share=level_share(stopping.analyses, stopping.at),
-        seed=plan.budget.seed,
+        seed=question.seed,
         **known,
     )
 
@@ -117,4 +124,11 @@ def read_verdict(folder: Path) -> Verdict | None:
         StoreError: the file is damaged.
     """
     path = folder / VERDICT
-    return Verdict.from_json(read_json(path)) if path.exists() else None
+    return read_record(path, Verdict.from_json) if path.exists() else None
+
+
+def ought_to_be_judged(study: StudyRecord, confirmed: Confirmed | None) -> bool:
+    """Whether a study that ran to its end, and compares pairs, has several that were confirmed."""
+    several = confirmed is not None and len(confirmed.confirmations) > 1
+    whole = (study.ended, study.unjudged, study.search.mode) == ("finished", None, "equal")
+    return several and whole

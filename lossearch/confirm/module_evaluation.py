@@ -77,7 +77,7 @@ class ModuleScorer:
     def begin(self, trial: TrialRecord, seed: int) -> Evaluation:  # noqa: ARG002 - see Scorer
         """Return the evaluation of a trial of which nothing is scored yet."""
         blank = self._blank(trial.point.pair, 1)
-        return Evaluation(trial, kept_fields(self.task.kind, blank), blank.codes)
+        return Evaluation(trial, kept_fields(self.task.kind, blank), blank.codes, blank.family)
 
     def _blank(self, pair: str, rows: int) -> Predictions:
         criterion = RecordingCriterion(self.plan.space[pair])

@@ -10,20 +10,22 @@ from lossearch.confirm.judging import judge_study
 from lossearch.confirm.selection import select_points
 from lossearch.errors import InputError
 from lossearch.records.confirmations import Confirmed
-from lossearch.records.curves import mean_curves_of, read_curves
-from lossearch.records.mlflow.view import MlflowView
-from lossearch.records.trial import Stage
+from lossearch.records.curves import recorded_curves
+from lossearch.records.mlflow.view import CurvesOf
+from lossearch.records.trial import Stage, TrialRecord
 from lossearch.study.prepared import Prepared
 from lossearch.study.progress import Listener
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.seeds import confirm_seeds
-from lossearch.training.workers.group import WorkerGroup
+from lossearch.training.workers.executor import Executor
 
 
 def confirm_and_judge(
-    prepared: Prepared, group: WorkerGroup | None, folder: Path, recorder: StudyRecorder, listener: Listener
-) -> None:
+    prepared: Prepared, group: Executor | None, folder: Path, recorder: StudyRecorder, listener: Listener
+) -> str | None:
     """Confirm what a search has found and judge it; a confirmation that is there already is not repeated.
+
+    Returns why its pairs could not be compared, None where they were, or were not to be.
 
     Args:
         prepared: the study.
@@ -50,17 +52,18 @@ def confirm_and_judge(
         else confirm(selection, n)
     )
     if recorder.view is not None:
-        write_confirmation(recorder.view, folder, confirmed)
+        recorder.view.sync_confirmation(*confirmation_rows(folder, confirmed))
     if confirmed is None or plan.budget.mode == "adaptive":
-        return
+        return None
     try:
-        judge_study(folder, plan, confirmed, trials, prepared.config.budget.rope)
+        judge_study(folder, plan.question, confirmed, trials, prepared.config.budget.rope)
     except InputError as error:
         listener.note(f"No verdict: {error}")
+        return str(error)
+    return None
 
 
-def write_confirmation(view: MlflowView, folder: Path, confirmed: Confirmed | None) -> int:
-    """Write a run for every confirmed pair, instead of those of an earlier confirmation; return how many."""
-    frame = read_curves(folder, Stage.CONFIRM)
+def confirmation_rows(folder: Path, confirmed: Confirmed | None) -> tuple[list[TrialRecord], CurvesOf]:
+    """Return the records of every confirmed pair, and what gives their curves."""
     records = [c.record() for c in confirmed.confirmations] if confirmed else []
-    return view.sync_confirmation(records, lambda record: mean_curves_of(frame, record.number))
+    return records, recorded_curves(folder, Stage.CONFIRM)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lossearch.losses import losses_for
+from lossearch.losses import Contained, losses_for
 from lossearch.metrics.metric import SIGN
 from lossearch.records.trial import TrialRecord
 from lossearch.verdict.verdict import Comparison, Relation
@@ -23,11 +23,14 @@ class SpecialCase:
     general: str
     special: str
     params: Mapping[str, float]
+    alike: tuple[tuple[str, ...], ...] = ()
+    """Parameters that are equal there beside, as the special case has one where the general one has several."""
 
     @property
     def where(self) -> str:
         """The values, as ``gamma = 0``."""
-        return ", ".join(f"{name} = {value:g}" for name, value in self.params.items())
+        values = [f"{name} = {value:g}" for name, value in self.params.items()]
+        return ", ".join([*values, *(" = ".join(names) for names in self.alike)])
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Shortfall:
 def special_cases(kind: str, ranges: Mapping[str, Mapping[str, Any]]) -> tuple[SpecialCase, ...]:
     """Return which searched pairs are special cases of which others, by what their losses declare.
 
-    There is none where a study has narrowed the range past the limit, or does not search the parameter.
+    There is none where a study has narrowed the range past the limit, does not search the parameter, or has another one
+    elsewhere than at its default.
     Losses that are not in the catalogue (a user's own) are passed over. ``ranges``: pair -> searched
     dimension ("focal.gamma") -> its declared "low" and "high".
     """
@@ -60,12 +64,23 @@ def special_cases(kind: str, ranges: Mapping[str, Mapping[str, Any]]) -> tuple[S
     for pair, dimensions in ranges.items():
         loss, _, activation = pair.partition("/")
         for inner in known[loss].contains if loss in known else ():
-            special = f"{inner.loss}/{activation}"
+            special = inner.of(activation)
             searched = ((dimensions.get(f"{loss}.{name}", {}), at) for name, at in inner.params.items())
             reached = all("low" in d and d["low"] <= at <= d["high"] for d, at in searched)
-            if special in ranges and reached:
-                found.append(SpecialCase(pair, special, dict(inner.params)))
+            # what is said of some parameters holds where the others are at their defaults
+            named = {f"{loss}.{name}" for name in (*inner.params, *inner.shared)}
+            others = {f"{loss}.{p.name}" for p in known[loss].params} - named
+            if special in ranges and reached and not others & dimensions.keys():
+                found.append(SpecialCase(pair, special, dict(inner.params), _alike(inner)))
     return tuple(found)
+
+
+def _alike(inner: Contained) -> tuple[tuple[str, ...], ...]:
+    """Return the family's parameters that stand for one of the member's, where there are several."""
+    of_member: dict[str, list[str]] = {}
+    for own, theirs in inner.shared.items():
+        of_member.setdefault(theirs, []).append(own)
+    return tuple(tuple(names) for names in of_member.values() if len(names) > 1)
 
 
 def confirmed_shortfalls(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import pandas as pd
 
 MISSING = "-"
 
@@ -54,6 +57,16 @@ def number(value: float | None, sd: float | None = None, *, signed: bool = False
     if sd is not None and math.isfinite(sd) and sd > 0 and 1e-3 <= max(abs(value), sd) < 1e6:
         return sign + _fixed(value, min(_decimals(value, sd), 6))
     return f"{sign}{value + 0.0:.4g}"
+
+
+def as_csv(frame: pd.DataFrame, *, index: bool = False) -> str:
+    """Return a table as CSV, in which no name is a formula to a spreadsheet: such a cell begins with an apostrophe."""
+    shown = frame.reset_index() if index else frame
+    return shown.map(_as_text).rename(columns=_as_text).to_csv(index=False)
+
+
+def _as_text(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def rate(value: float | None) -> str:

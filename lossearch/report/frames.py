@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lossearch.diagnostics.ladders import Rung
 from lossearch.metrics.metric import SIGN
 from lossearch.records.confirmations import PREFIX, Confirmation, Confirmed
 from lossearch.records.trial import TrialRecord, best_of
@@ -156,6 +157,31 @@ def confirmed_leaderboard(
     return pd.DataFrame(rows).astype({**whole, "tied": bool, "lr_at_edge": bool})
 
 
+def ladder(found: Sequence[Rung]) -> pd.DataFrame:
+    """Return one row for each loss and the simpler one it contains.
+
+    Columns: the pairs ``general`` and ``special``, ``where`` one is the other, the parameters ``added``, ``difference``
+    with ``low`` and ``high`` (positive where the general one is better; NaN where not both were confirmed), and their
+    ``use``.
+    """
+    rows = [
+        {
+            "general": r.case.general,
+            "special": r.case.special,
+            "where": r.case.where,
+            "added": ", ".join(r.added),
+            "difference": math.nan if r.seen is None else r.seen.difference,
+            "low": math.nan if r.seen is None else r.seen.low,
+            "high": math.nan if r.seen is None else r.seen.high,
+            "use": r.use.value,
+        }
+        for r in found
+    ]
+    return pd.DataFrame(
+        rows, columns=["general", "special", "where", "added", "difference", "low", "high", "use"]
+    )
+
+
 _OF_SEARCH = ("pair", "loss", "activation", "trials", "diverged", "failed", "lr_at_edge")
 
 
@@ -255,3 +281,8 @@ def _curves_of(frame: pd.DataFrame, pair: str, names: Sequence[str], points: int
     grouped = long.groupby(["curve", "epoch"], sort=True)["value"]
     found: pd.DataFrame = grouped.agg(mean="mean", sd="std", seeds="count").reset_index()
     return found.assign(pair=pair, trial=int(frame["trial"].iloc[0]), lr=float(frame["lr"].iloc[0]))
+
+
+def empty(columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table of these columns without rows."""
+    return pd.DataFrame(columns=list(columns))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from lossearch._text import printable
 from lossearch.report.figures.canvas import Picture, legend_figure, panel_figure, svg
 from lossearch.report.sources import Report
 
@@ -36,6 +37,7 @@ def _template() -> Template:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
     )
     environment.filters["breakable"] = breakable
     return environment.get_template("report.html")
@@ -43,7 +45,7 @@ def _template() -> Template:
 
 def breakable(text: str) -> Markup:
     """Return text whose long names may be broken after a slash or an underscore."""
-    return Markup(re.sub(r"(?<=\w)[/_](?=\w)", r"\g<0><wbr>", str(escape(text))))  # noqa: S704 - escaped here
+    return Markup(re.sub(r"(?<=\w)[/_](?=\w)", r"\g<0><wbr>", str(escape(printable(text)))))  # noqa: S704 - escaped here
 
 
 def _drawn(picture: Picture) -> tuple[Markup | None, list[Markup]]:

@@ -11,6 +11,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from lossearch._text import escaped
+
 _GAP = 2
 _WORDS = 24
 
@@ -121,10 +123,3 @@ def markdown_table(columns: Sequence[Column]) -> list[str]:
 
 def _markdown_row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(escaped(c) for c in cells) + " |"
-
-
-def escaped(text: str) -> str:
-    """Return text in which Markdown reads no mark-up."""
-    for mark in "\\*_|[]<>`":
-        text = text.replace(mark, f"\\{mark}")
-    return text

@@ -13,10 +13,11 @@ import pandas as pd
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from lossearch._text import escaped
 from lossearch.records.confirmations import Confirmed
 from lossearch.records.study import StudyRecord
 from lossearch.report.formatting import MISSING, number, plus_minus, rate
-from lossearch.report.layout import Column, Fitted, escaped, markdown_table
+from lossearch.report.layout import Column, Fitted, markdown_table
 from lossearch.report.sentences import (
     confirmed_sentences,
     gain_sentence,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from lossearch._text import escaped, printable
 from lossearch.report.figures.canvas import save, whole_figure
-from lossearch.report.layout import escaped, markdown_table
+from lossearch.report.layout import markdown_table
 from lossearch.report.sources import Report, Section
 
 
@@ -48,4 +49,4 @@ def _section(section: Section, images: Mapping[str, str]) -> Iterator[str]:
         fence = "```"
         while fence in text:
             fence += "`"
-        yield from (f"{escaped(caption)}:\n", fence, text, fence, "")
+        yield from (f"{escaped(caption)}:\n", fence, printable(text), fence, "")

@@ -26,7 +26,8 @@ class Sources:
     ``frames.search_leaderboard`` gives, ``curves`` every replicate's curves. ``planes`` are what pairs predict
     over the plane of two inputs. ``pareto`` shows trials and pairs under two metrics at once; ``importances``
     are, for each pair that searches more than a learning rate in trials enough, the shares of the score's
-    variance that each searched number explains.
+    variance that each searched number explains. ``tuned`` is what thresholds and temperatures chosen on validation rows
+    change, as ``diagnostics.tuned`` has it. ``lost`` says of each record that cannot be read what is missing here.
     """
 
     study: StudyRecord
@@ -39,6 +40,8 @@ class Sources:
     planes: Sequence[Plane] = ()
     pareto: Pareto | None = None
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    tuned: pd.DataFrame = field(default_factory=pd.DataFrame)
+    lost: Sequence[str] = ()
 
     @property
     def order(self) -> tuple[str, ...]:

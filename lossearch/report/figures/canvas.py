@@ -19,6 +19,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from lossearch._text import printable
+
 BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY = (
     "#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9",
 )  # fmt: skip
@@ -179,7 +181,7 @@ def svg(figure: Figure, name: str, alt: str, *, tight: bool = False) -> str:
         options: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.02} if tight else {}
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(text, format="svg", transparent=True, metadata=nothing, **options)
-    body = text.getvalue()
+    body = printable(text.getvalue())
     body = body[body.index("<svg") :]
     body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"<[^>]*>", lambda tag: _for_page(tag[0], name), body)
@@ -187,7 +189,7 @@ def svg(figure: Figure, name: str, alt: str, *, tight: bool = False) -> str:
     opened, rest = body.split(">", 1)
     (box,) = re.findall(r'viewBox="([^"]*)"', opened)
     width, height = (float(v) for v in box.split()[2:])
-    label = escape(alt)
+    label = escape(printable(alt))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{box}" '
         f'style="max-width: {width / (72 if tight else 64):.2f}in; aspect-ratio: {width / height:.3f}" role="img" '

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy.stats import probplot
 from sklearn.metrics import PredictionErrorDisplay
 
+from lossearch._angles import wrapped
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import BLUE, INK, Panel, Picture
 from lossearch.report.figures.predictions import predicted
@@ -22,8 +24,27 @@ POINTS = 400
 _OUTPUTS = 4
 
 
-def errors_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
-    """Return predictions of each pair's first sound replicate: against truth, residuals, normal quantiles."""
+Floats = NDArray[np.float64]
+
+
+def as_given(true: Floats, prediction: Floats) -> Floats:  # noqa: ARG001 - the same for all
+    """Return true values as they are."""
+    return true
+
+
+def nearest(true: Floats, prediction: Floats) -> Floats:
+    """Return true angles, whole turns added or taken, as near the predicted ones as they may be."""
+    found: Floats = prediction + wrapped(torch.from_numpy(true - prediction)).numpy()
+    return found
+
+
+def errors_picture(
+    evidence: Evidence, pairs: Sequence[str], beside: Callable[[Floats, Floats], Floats] = as_given
+) -> Picture | None:
+    """Return predictions of each pair's first sound replicate: against truth, residuals, normal quantiles.
+
+    ``beside(true, predicted)`` gives true values as they are drawn beside predicted ones.
+    """
     panels = []
     for pair in pairs:
         replicate = next((s for s in predicted(evidence, pair) if "value" in s.said), None)
@@ -33,7 +54,8 @@ def errors_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
         value = replicate.said["value"].reshape(target.shape)
         for column in range(min(target.shape[1], _OUTPUTS)):
             name = pair if target.shape[1] == 1 else f"{pair}, output {column + 1}"
-            true, prediction = target[:, column], value[:, column]
+            prediction = value[:, column]
+            true = beside(target[:, column], prediction)
             draw = partial(_draw, true=true, prediction=prediction)
             panels.append(Panel(name, _alt(name, true, prediction), draw))
     if not panels:

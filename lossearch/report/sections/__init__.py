@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from lossearch.report.sections import answer, behaviour, metrics, predictions, provenance, search
+from lossearch.report.sections import (
+    answer,
+    behaviour,
+    ladders,
+    metrics,
+    predictions,
+    provenance,
+    search,
+    tuned,
+)
 from lossearch.report.sources import Report, Sources
 
 
@@ -14,11 +23,13 @@ def make_report(sources: Sources) -> Report:
         answer.differences(sources),
         answer.optimism(sources),
         metrics.metrics(sources),
+        tuned.tuned(sources),
         search.learning_rates(sources),
         search.learning_curves(sources),
         behaviour.behaviour(sources),
         predictions.predictions(sources),
         search.effects(sources),
+        ladders.ladders(sources),
         search.fairness(sources),
         search.budget(sources),
         search.trials(sources),
@@ -31,7 +42,7 @@ def make_report(sources: Sources) -> Report:
             f"Which loss, activation and learning rate fit {study.task.name} ({study.task.kind}, judged by "
             f"{study.task.metric}, trained by {study.train.optimizer})"
         ),
-        lead=answer.lead(sources),
+        lead=(*answer.lead(sources), *sources.lost),
         facts=answer.facts(sources),
         sections=tuple(s for s in sections if s is not None),
     )

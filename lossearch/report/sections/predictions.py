@@ -8,9 +8,11 @@ from lossearch.kinds import KINDS
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import Picture
 from lossearch.report.figures.classes import calibration_picture, confusion_picture, ranking_picture
+from lossearch.report.figures.masks import overlap_picture
 from lossearch.report.figures.plane import plane_picture
 from lossearch.report.figures.predictions import shown_pairs
-from lossearch.report.figures.values import errors_picture
+from lossearch.report.figures.spread import intervals_picture
+from lossearch.report.figures.values import errors_picture, nearest
 from lossearch.report.sentences import probability_sentences
 from lossearch.report.sources import Section, Sources
 
@@ -18,15 +20,18 @@ _TITLE = "Predictions"
 
 FIGURES: Mapping[str, Callable[[Evidence, Sequence[str], Sequence[str]], Picture | None]] = {
     "errors": lambda evidence, pairs, _: errors_picture(evidence, pairs),
+    "angle_errors": lambda evidence, pairs, _: errors_picture(evidence, pairs, nearest),
+    "intervals": lambda evidence, pairs, _: intervals_picture(evidence, pairs),
     "confusion": confusion_picture,
     "ranking": lambda evidence, pairs, _: ranking_picture(evidence, pairs),
+    "overlap": lambda evidence, pairs, _: overlap_picture(evidence, pairs),
     "calibration": lambda evidence, pairs, _: calibration_picture(evidence, pairs),
 }
 """The figures that kinds of task name."""
 
 
 def predictions(sources: Sources) -> Section:
-    """Return confusion, ROC, precision and recall, calibration; or errors, residuals and quantiles."""
+    """Return confusion, ROC, precision and recall, calibration; or intervals, errors, residuals and quantiles."""
     evidence = sources.evidence
     if evidence is None:
         return Section("predictions", _TITLE, ("There is no confirmation, so no predictions were kept.",))
