@@ -9,11 +9,17 @@ from pathlib import Path
 
 from torch import nn
 
-from lossearch.errors import InputError, RunFailedError, StoreError
+from lossearch._trust import NONE, Trust
+from lossearch.errors import InputError, RunFailedError
+from lossearch.kinds import TargetStatistics
 from lossearch.losses import Loss
 from lossearch.model import FittedModel, Origin, load_model
+from lossearch.model.own_module import CARD as MODULE_CARD
 from lossearch.model.own_module import FittedModule
+from lossearch.model.saved import CARD
 from lossearch.networks.architecture import Architecture
+from lossearch.pairs import Pair
+from lossearch.records.damage import missing
 from lossearch.records.environment import versions
 from lossearch.space import Point
 from lossearch.study.plan import Plan
@@ -72,12 +78,13 @@ class Fitting:
             point,
             network,
             architecture,
-            fold.statistics,
+            _read_by(pair, fold.statistics),
             blueprint.inputs(seed, self.whole),
             blueprint.labels,
             n_out,
             self._origin(result, len(fold.train)),
             class_weights(plan.task, fold, settings.class_weight, settings.pos_weight),
+            blueprint.shape,
         )
 
     def _origin(self, result: ReplicateResult, rows: int) -> Origin:
@@ -151,12 +158,17 @@ def fitted_module(plan: Plan, result: ReplicateResult) -> FittedModule | None:
         {k: v for k, v in {**own.args, **searched}.items() if isinstance(v, (str, int, float, bool))},
         own.criterion,
         own.lr,
-        fold.statistics,
+        _read_by(plan.space.pair_of(point), fold.statistics),
         class_weights(plan.task, fold, settings.class_weight, settings.pos_weight),
         seed,
         result.kept_epoch or 0,
         result.weights,
     )
+
+
+def _read_by(pair: Pair, statistics: TargetStatistics) -> TargetStatistics:
+    """Return the statistics without counts of classes, where the pair's loss does not read them."""
+    return statistics if "class_counts" in pair.loss.statistics else replace(statistics, class_counts=())
 
 
 def save_pair_model(study: Path, model: FittedModel | FittedModule) -> Path:
@@ -173,17 +185,18 @@ def load_pair_model(
     *,
     model: Callable[..., nn.Module] | None = None,
     losses: Sequence[Loss] = (),
+    trust: Trust = NONE,
 ) -> FittedModel | None:
     """Return the model kept of a point trained to the end of an epoch, None where there is none.
 
     Raises:
-        InputError: it needs a network or loss of the user's own, which cannot be imported.
+        InputError: it needs a network or loss of the user's own, which is neither given nor trusted.
+        StoreError: it is damaged.
     """
     folder = folder_of(study, point.pair)
-    if not (folder / "model.json").is_file():
+    if not folder.exists() or (folder / MODULE_CARD).exists():
         return None
-    try:
-        found = load_model(folder, model=model, losses=losses)
-    except StoreError:
-        return None  # half of one, from a killed process: it is made again
+    if not (folder / CARD).exists():
+        raise missing(folder / CARD)
+    found = load_model(folder, model=model, losses=losses, trust=trust)
     return found if found.point == point and found.origin.epoch == epoch else None

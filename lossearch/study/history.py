@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
 
-from lossearch.records.trial import TrialRecord
+from lossearch.records.trial import TrialRecord, best_of
+from lossearch.training.contract import Outcome
 
 History = Mapping[str, Sequence[TrialRecord]]
 """Last attempts by pair, in order of their place."""
@@ -22,3 +25,44 @@ def by_pair(records: Sequence[TrialRecord]) -> History:
     for record in last_attempts(records):
         found.setdefault(record.point.pair, []).append(record)
     return {pair: sorted(rs, key=lambda r: r.index) for pair, rs in found.items()}
+
+
+@dataclass
+class Progress:
+    """How far a study is, told trial by trial at a cost that does not grow with their number.
+
+    ``best`` is the last attempt of best value, the earliest of equals; ``failed`` counts those that failed or diverged.
+    """
+
+    sign: int
+    best: TrialRecord | None = None
+    failed: int = 0
+    _last: dict[tuple[str, int], TrialRecord] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, records: Iterable[TrialRecord], sign: int) -> Self:
+        """Return how far these trials are."""
+        progress = cls(sign)
+        for record in records:
+            progress.add(record)
+        return progress
+
+    @property
+    def done(self) -> int:
+        """How many trials count against the budget."""
+        return len(self._last)
+
+    def add(self, record: TrialRecord) -> None:
+        """Take a trial, which may be a further attempt."""
+        place = (record.point.pair, record.index)
+        before = self._last.get(place)
+        self._last[place] = record
+        self.failed += _lost(record) - (before is not None and _lost(before))
+        if before is not None and before is self.best:
+            self.best = best_of([*self._last.values()], self.sign)
+        else:
+            self.best = best_of([r for r in (self.best, record) if r is not None], self.sign)
+
+
+def _lost(record: TrialRecord) -> bool:
+    return record.outcome in {Outcome.FAILED, Outcome.DIVERGED}

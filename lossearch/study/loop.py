@@ -9,8 +9,8 @@ from itertools import islice
 
 from lossearch._text import duration
 from lossearch.errors import RunFailedError
-from lossearch.records.trial import TrialRecord, best_of
-from lossearch.study.history import by_pair, last_attempts
+from lossearch.records.trial import TrialRecord
+from lossearch.study.history import Progress, by_pair
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.pruning import Pruning
@@ -54,6 +54,7 @@ class Search:
         task = self.plan.task
         self.objectives = [Objective(metric, ConstantScores(task, metric)) for metric in task.objectives]
         self.records = self.recorder.records()
+        self.progress = Progress.of(self.records, task.metric.sign)
         self.streak: list[str] = []
 
     def __call__(self) -> str:
@@ -68,7 +69,7 @@ class Search:
         def late() -> bool:
             return deadline is not None and time.monotonic() > deadline
 
-        self.listener.started(self.plan.total, len(last_attempts(self.records)))
+        self.listener.started(self.plan.total, self.progress.done)
         while not late():
             batch = self.plan.schedule.next_round(by_pair(self.records))
             if not batch:
@@ -115,9 +116,9 @@ class Search:
         )
         self.recorder.add(record, results)
         self.records.append(record)
-        done = last_attempts(self.records)
-        failed = sum(r.outcome in {Outcome.FAILED, Outcome.DIVERGED} for r in done)
-        self.listener.trial_done(record, len(done), plan.total, best_of(done, plan.task.metric.sign), failed)
+        self.progress.add(record)
+        so_far = self.progress
+        self.listener.trial_done(record, so_far.done, plan.total, so_far.best, so_far.failed)
         return record
 
     def _count_failures(self, record: TrialRecord) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from lossearch._imports import is_reference
+from lossearch._trust import NONE, Trust
 from lossearch.checks.contract import NEEDED, Check, Finding, checks_of
 from lossearch.config import SpaceTable, TrainTable
 from lossearch.errors import InputError, refuse
@@ -50,17 +51,24 @@ def _once(values: Iterable[T]) -> tuple[T, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def with_pair(point: Point, table: SpaceTable, kind: str) -> Point:
+def with_pair(point: Point, table: SpaceTable, kind: str, trust: Trust = NONE) -> Point:
     """Return a point with its pair, as it is where that holds a loss that is not here.
 
     Args:
         point: has its pair by name.
         table: what the study file says of the space, losses of the user's own among it.
         kind: the kind of task.
+        trust: which of those losses may be imported.
     """
+    named = [*(table.losses or ()), *(p.rpartition("/")[0] for p in table.pairs or ())]
+    trusted = table.model_copy(update={"losses": tuple(n for n in named if n in trust), "pairs": None})
     try:
-        own = {loss.name: loss for loss in named_losses(table, kind)[1]}
-        table_of = {**losses_for(kind), **own} if point.loss in own else None
+        own = {loss.name: loss for loss in named_losses(trusted, kind)[1]}
+        known = losses_for(kind)
+        name = point.pair.rpartition("/")[0]
+        if is_reference(name) and name not in {**known, **own}:
+            return point  # a stranger's: no point of ours names a place, and none is imported here
+        table_of = {**known, **own} if point.loss in own else None
         return replace(point, definition=find_pair(point.pair, kind, losses=table_of))
     except InputError:
         return point

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from lossearch.config import SpaceTable
 from lossearch.errors import IllegalPairError, InputError, refuse
 from lossearch.kinds import KINDS
-from lossearch.losses import ACTIVATIONS, Activation, Loss, by_family, losses_for
+from lossearch.losses import ACTIVATIONS, Activation, Loss, by_family, losses_for, searched_losses
 from lossearch.metrics.metric import LOGGED, Metric
 from lossearch.pairs import Pair, Rejection, find_loss, find_pair, for_other_tasks, legal_pairs, pair_up
+from lossearch.pairs.equivalence import moved_losses, once_each, repeated, stands_for
 from lossearch.tasks.task import Task
 
 T = TypeVar("T")
@@ -56,14 +57,14 @@ def _find_loss(name: str, kind: str, own: Mapping[str, Loss]) -> Loss:
     return find_loss(name, kind, {**own, **table})
 
 
-def _repeats(pairs: Sequence[Pair]) -> list[str]:
+def _repeats(pairs: Sequence[Pair], moved: Collection[str]) -> list[str]:
     """Return a sentence for each pair whose gradient another of them has too."""
     first: dict[str, Pair] = {}
-    for pair in sorted(pairs, key=lambda p: p.equivalent is not None):
-        first.setdefault(pair.equivalent or pair.name, pair)
+    for pair in sorted(pairs, key=lambda p: repeated(p, moved) is not None):
+        first.setdefault(stands_for(pair, moved), pair)
     notes = []
     for pair in pairs:
-        other = first[pair.equivalent or pair.name]
+        other = first[stands_for(pair, moved)]
         if other is not pair:
             why = pair.loss.equivalent[pair.activation.name].why
             notes.append(
@@ -72,19 +73,34 @@ def _repeats(pairs: Sequence[Pair]) -> list[str]:
     return notes
 
 
-def _legal(losses: Sequence[Loss], activations: Sequence[Activation] | None, task: Task) -> Chosen:
-    """Return the pairs that losses have on a task, of which none was asked for by its own name."""
-    pairs, rejections = legal_pairs(losses, activations, task.facts)
+def _legal(
+    losses: Sequence[Loss],
+    activations: Sequence[Activation] | None,
+    task: Task,
+    moved: Collection[str],
+    asked: Sequence[Pair] = (),
+) -> Chosen:
+    """Return the pairs that losses have on a task, of which none was asked for by its own name, nor repeats one that was."""
+    pairs, rejections = legal_pairs(losses, activations, task.facts, moved)
+    pairs, again = once_each(pairs, asked, moved)
+    rejections += [Rejection(name, f"same as {other}, which is searched.") for name, other in again.items()]
     kept, unjudged = _judgeable(pairs, task)
+    kept, unread = _readable(kept, task)
+    unjudged += unread
     return Chosen(tuple(kept), (*rejections, *unjudged))
 
 
-def _asked_losses(losses: Sequence[Loss], activations: Sequence[Activation] | None, task: Task) -> Chosen:
+def _asked_losses(
+    losses: Sequence[Loss],
+    activations: Sequence[Activation] | None,
+    task: Task,
+    moved: Collection[str],
+) -> Chosen:
     """Return the pairs of losses asked for by name.
 
     Of pairs that repeat each other one is kept, but every loss keeps at least one.
     """
-    legal, rejections = legal_pairs(losses, activations, task.facts)
+    legal, rejections = legal_pairs(losses, activations, task.facts, moved)
     pairs, unjudged = _judgeable(legal, task)
     rejections += unjudged
     problems = []
@@ -111,7 +127,7 @@ def _asked_pair(name: str, task: Task, own: Mapping[str, Loss]) -> Chosen:
 
 
 def _judgeable(pairs: Sequence[Pair], task: Task) -> tuple[list[Pair], list[Rejection]]:
-    """Return the pairs whose predictions hold what every objective reads, and why not the others.
+    """Return the pairs whose predictions hold what every objective reads, of outputs there are, and why not the others.
 
     An objective is measured, never filled in: a constant predictor's log loss beside a real accuracy is the
     score of no model, and it would stand on the Pareto front.
@@ -123,6 +139,27 @@ def _judgeable(pairs: Sequence[Pair], task: Task) -> tuple[list[Pair], list[Reje
             kept.append(pair)
         else:
             left_out.append(_unjudged(pair, lacking, task))
+    return kept, left_out
+
+
+def _readable(pairs: Sequence[Pair], task: Task) -> tuple[list[Pair], list[Rejection]]:
+    """Return the pairs that can read what a module of the user's gives, and why not the others.
+
+    A loss that is named may be another matter: a module can build its end by the criterion that it is given.
+    """
+    own = task.module
+    kept, left_out = [], []
+    for pair in pairs:
+        head, wanted = pair.loss.head, pair.width(task.n_out)
+        if own is not None and head is not None and (head.layer is not None or not own.width):
+            why = f"it reads {wanted} numbers a row off a {head.name}, which a module has to end in."
+            cure = f"Build its end by criterion.pair.ended(body, {task.n_out}), and name the loss."
+            left_out.append(Rejection(pair.name, why, cure))
+        elif own is not None and own.width not in (0, wanted):
+            why = f"it reads {wanted} numbers a row, and {own.title} gives {own.width}."
+            left_out.append(Rejection(pair.name, why, "Search it with a module that gives as many."))
+        else:
+            kept.append(pair)
     return kept, left_out
 
 
@@ -163,19 +200,27 @@ def choose_pairs(
     activations = (
         None if table.activations is None else _each(table.activations, ACTIVATIONS.__getitem__, problems)
     )
+    moved = moved_losses(table.params)
     names = _asked_names(table, mine)
+    by_family_name: list[Loss] = []
     if names is not None:
         groups, single = by_family(names, losses_for(task.kind))
+        by_family_name = list(dict.fromkeys(loss for group in groups for loss in group))
         losses = _each(single, lambda name: _find_loss(name, task.kind, known), problems)
         refuse(problems, IllegalPairError)
-        found.append(_asked_losses(losses, activations, task))
-        found += [_legal(group, activations, task) for group in groups]
+        found.append(_asked_losses(losses, activations, task, moved))
     elif table.pairs is None:
-        usual = [x for x in losses_for(task.kind).values() if not x.on_request]
+        usual = searched_losses(task.kind)
         refuse(problems, IllegalPairError)
-        found.append(_legal([*usual, *mine.values()], activations, task))
+        found.append(_legal([*usual, *mine.values()], activations, task, moved))
     found += _each(table.pairs or (), lambda name: _asked_pair(name, task, known), problems)
     refuse(problems, IllegalPairError)
+    if by_family_name:
+        asked = [
+            *(p for c in found for p in c.pairs),
+            *_asked_pair(KINDS[task.kind].conventional, task, {}).pairs,
+        ]
+        found.append(_legal(by_family_name, activations, task, moved, asked))
     found = [_weightable(c, table, task) for c in found] if weighted else found
     chosen = {p.name: p for c in found for p in c.pairs}
     notes = []
@@ -188,7 +233,7 @@ def choose_pairs(
     if conventional not in chosen:
         notes.append(f"{conventional}, the conventional pair, is added: every gain is measured against it.")
         chosen = {conventional: _asked_pair(conventional, task, {}).pairs[0], **chosen}
-    notes += _repeats(list(chosen.values()))
+    notes += _repeats(list(chosen.values()), moved)
     left_out = {r.name: r for c in found for r in c.rejections if r.name not in chosen}
     return Chosen(tuple(chosen.values()), tuple(left_out.values()), (*notes, *cautions))
 
@@ -212,7 +257,7 @@ def _unweightable(pair: Pair, task: Task) -> str:
     """Return why rows, or labels, of a pair cannot be weighted, or ''."""
     if not pair.loss.weightable:
         return "rows are weighted, and in this loss a row's value depends on the other rows of its batch."
-    if (pair.loss.head is not None or pair.loss.joint) and KINDS[task.kind].class_shape(task.n_out)[0] > 1:
+    if (pair.loss.head is not None or pair.loss.joint) and KINDS[task.kind].weighs_numbers(task.n_out):
         return "labels are weighted one by one, and what this loss reads is not one number a label."
     return ""
 

@@ -6,17 +6,47 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 from lossearch._options import either, option
 from lossearch.errors import StudyMismatchError
 from lossearch.kinds import KINDS
-from lossearch.records.study import SearchRecord, SpaceRecord, StudyDefinition, TaskRecord, TrainRecord
+from lossearch.metrics.metric import Metric
+from lossearch.records.evidence import known_metric
+from lossearch.records.study import (
+    SearchRecord,
+    SpaceRecord,
+    StudyDefinition,
+    StudyRecord,
+    TaskRecord,
+    TrainRecord,
+)
 from lossearch.space import Space
 from lossearch.study.budget import Budget
 from lossearch.study.schedule import Schedule
 from lossearch.tasks.task import Task
 from lossearch.training.contract import TrainSettings
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a verdict answers: by which metric pairs are judged, against which, and with what draws."""
+
+    kind: str
+    metric: Metric
+    conventional: str
+    seed: int
+
+    @classmethod
+    def recorded(cls, study: StudyRecord) -> Self:
+        """Return that of a recorded study.
+
+        Raises:
+            InputError: its metric is the user's own, of which records hold the name alone.
+        """
+        task = study.task
+        return cls(task.kind, known_metric(task.metric, task.kind), study.conventional, study.search.seed)
 
 
 @dataclass(frozen=True)
@@ -36,6 +66,11 @@ class Plan:
         return KINDS[self.task.kind].conventional
 
     @property
+    def question(self) -> Question:
+        """What its verdict answers."""
+        return Question(self.task.kind, self.task.metric, self.conventional, self.budget.seed)
+
+    @cached_property
     def schedule(self) -> Schedule:
         """What chooses its points."""
         return Schedule(self.space, self.budget, self.task.objectives)

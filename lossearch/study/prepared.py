@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from lossearch._json import to_jsonable
 from lossearch.config import StudyConfig, config_toml
 from lossearch.records.environment import git_revision, versions
-from lossearch.records.store import hide_password
 from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.study.budget import MINIMUM
 from lossearch.study.cost import Cost, estimate_cost
@@ -20,8 +20,11 @@ from lossearch.training.contract import TrainingMethod
 from lossearch.training.methods import choose_method
 from lossearch.training.plain.train import train_plain
 from lossearch.training.preflight.preflight import Preflight
+from lossearch.training.trainer import device_of
 from lossearch.training.workers.devices import gpus
-from lossearch.training.workers.group import WorkerGroup, cores
+from lossearch.training.workers.engines import Asked, executor
+from lossearch.training.workers.executor import Executor
+from lossearch.training.workers.group import cores
 from lossearch.training.workers.pool import PlainPool
 from lossearch.training.workers.worker import MakeTask
 
@@ -43,7 +46,7 @@ class Prepared:
     def method(
         self,
         note: Callable[[str], None],
-        group: WorkerGroup | None = None,
+        group: Executor | None = None,
         seeds: Sequence[int] | None = None,
     ) -> TrainingMethod:
         """Return how replicates are trained: as populations where they can be, else one after another.
@@ -78,15 +81,26 @@ class Prepared:
         pairs = 1 if self.plan.budget.mode == "adaptive" else len(self.plan.space.pairs)
         return pairs * self.config.budget.confirm_seeds
 
-    def workers(self, note: Callable[[str], None] = lambda _: None) -> WorkerGroup:
-        """Return the processes that may train beside this one, none of them started.
+    def workers(self, note: Callable[[str], None] = lambda _: None) -> Executor:
+        """Return what trains beside this process, or instead of it.
 
         Args:
-            note: takes the line that says why there are none.
+            note: takes the line that says why there is none.
+
+        Raises:
+            InputError: what was asked for cannot be had.
         """
-        own = self.plan.task.module
-        found = gpus(self.plan.settings, {} if own is None else own.trainer)
-        return WorkerGroup(self.make_task, workers=self.config.train.workers, gpus=found, note=note)
+        own, train, settings = self.plan.task.module, self.config.train, self.plan.settings
+        asked = Asked(
+            on=train.on,
+            workers=train.workers,
+            options=train.on_options,
+            folder=Path(self.config.records.store).resolve() / "studies" / self.plan.name,
+            gpu=device_of(settings).type == "cuda" or settings.accelerator == "gpu",
+            gpus=gpus(settings, {} if own is None else own.trainer),
+            note=note,
+        )
+        return executor(self.make_task, asked)
 
     def cost(self) -> Cost:
         """Estimate what a whole study takes, from a few epochs of its first trials."""
@@ -110,7 +124,7 @@ class Prepared:
             rejections=plan.space.rejections,
             notes=(*task.notes, *plan.notes),
             accelerator=plan.settings.accelerator,
-            config=hide_password(config_toml(self.config)),
+            config=config_toml(self.config),
             storage=kept.storage,
             tracking_uri=kept.tracking_uri,
             created=created,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from lossearch.records.curves import mean_curves, write_part
-from lossearch.records.mlflow.view import MlflowView
+from lossearch.records.copies import fields_of
+from lossearch.records.curves import write_part
+from lossearch.records.mlflow.writer import ViewWriter
+from lossearch.records.patience import Patience
+from lossearch.records.store import recording
 from lossearch.records.trial import Stage, TrialRecord, finished, to_attrs
 from lossearch.records.weights import WeightRetention
 from lossearch.study.history import by_pair
@@ -32,36 +36,52 @@ STATES = {
 
 @dataclass
 class StudyRecorder:
-    """Writes finished trials: curves first, then the Optuna trial, which is what counts, then the view."""
+    """Writes finished trials: curves first, then the Optuna trial, which is what counts; the view follows by itself."""
 
     plan: Plan
     study: optuna.Study
     directory: Path
-    view: MlflowView | None
+    view: ViewWriter | None
     weights: WeightRetention | None = None
+    patience: Patience = field(default_factory=Patience)
 
     def records(self) -> list[TrialRecord]:
         """Return every trial of the recorded study, in order."""
-        return list(finished(self.study.get_trials(deepcopy=False)))
+        return list(finished(self._trials()))
 
     def next_number(self) -> int:
         """Return the number that the next trial will have."""
-        return len(self.study.get_trials(deepcopy=False))
+        return len(self._trials())
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self.patience(lambda: self.study.get_trials(deepcopy=False))
 
     def add(self, record: TrialRecord, results: Sequence[ReplicateResult]) -> None:
-        """Write a trial down; once this returns it survives the process."""
-        write_part(self.directory, Stage.SEARCH, record.number, results)
-        curves = mean_curves(results)
-        self.study.add_trial(self._frozen(record))
-        if self.weights is not None:
-            self.weights.add(record, results)
+        """Write a trial down; once this returns it survives the process.
+
+        Raises:
+            RunFailedError: it cannot be written.
+        """
+        trial = self._frozen(record)
+        with recording(self.directory):
+            write_part(self.directory, Stage.SEARCH, record.number, results, fields_of(trial))
+            self.patience.write(
+                lambda: self.study.add_trial(trial),
+                written=lambda: len(self.study.get_trials(deepcopy=False)) > record.number,
+            )
+            if self.weights is not None:
+                self.weights.add(record, results)
         if self.view is not None:
-            self.view.write_trial(record, curves)
+            self.view.add(record, results)
+
+    @cached_property
+    def _extended_lr(self) -> tuple[float, float] | None:
+        """The learning rate's range after its extension: settled once the initial design is done."""
+        return self.plan.schedule.extended_lr(by_pair(self.records()))
 
     def _distributions(self, record: TrialRecord) -> dict[str, BaseDistribution]:
-        space, lr = self.plan.space, None
-        if record.stage != Stage.INITIAL_DESIGN:
-            lr = self.plan.schedule.extended_lr(by_pair(self.records()))
+        space = self.plan.space
+        lr = None if record.stage == Stage.INITIAL_DESIGN else self._extended_lr
         return {
             "pair": CategoricalDistribution(space.names),
             **{d.name: distribution(d) for d in space.dimensions(record.point.pair, lr)},

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from lossearch._options import either
 from lossearch._registry import unknown_name
+from lossearch._trust import NONE, Trust, require_trusted
 from lossearch.config import StudyConfig
-from lossearch.errors import InputError, StudyMismatchError, UnknownNameError
+from lossearch.errors import InputError, StoreError, StudyMismatchError, UnknownNameError
 from lossearch.losses import losses_for
 from lossearch.model import FittedModel
 from lossearch.model.own_module import FittedModule, load_module
+from lossearch.records.confirmations import FILE as CONFIRMED
 from lossearch.records.confirmations import read_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.store import Store
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord
-from lossearch.records.weights import State, read_weights, write_weights
+from lossearch.records.weights import State, path_of, read_weights, write_weights
 from lossearch.space import Point
 from lossearch.study.fitting import PARTS, Fitting, fitted_module, folder_of, load_pair_model, with_definition
 from lossearch.study.history import by_pair
-from lossearch.study.optuna_study import read_trials
+from lossearch.study.named_code import named_code
 from lossearch.study.plan import differences
 from lossearch.study.prepare import prepare
 from lossearch.study.prepared import Prepared
@@ -43,19 +45,23 @@ AGAIN = (
 class Reopened:
     """A recorded study, and what of it this process still has from running it.
 
-    ``declared`` is its own description; ``prepared`` is the study as it was run, None where it was loaded.
+    ``declared`` is its own description, ``trials`` what was recorded; ``prepared`` is the study as it was run, None where
+    it was loaded. ``trust`` holds what of the code that it names may be run.
     """
 
     store: Store
     declared: StudyRecord
     config: StudyConfig
+    trials: tuple[TrialRecord, ...]
     prepared: Prepared | None = None
+    trust: Trust = NONE
 
     def ready(self) -> Prepared:
         """Return the study ready to run, with data made anew and found to be the same.
 
         Raises:
-            InputError: its data, or another part of it, were given in Python and are not here.
+            InputError: its data, or another part of it, were given in Python and are not here, or it names code that
+                is not trusted.
             StudyMismatchError: the data, or what depends on them, are not what they were.
         """
         if self.prepared is not None:
@@ -64,6 +70,8 @@ class Reopened:
             raise InputError(
                 f"Study {self.declared.name!r} had its data from Python, and they are not here. {AGAIN}"
             )
+        code = named_code(self.config, self.declared.task.kind)
+        require_trusted(code, self.trust, f"Study {self.declared.name!r}")
         try:
             prepared = prepare(self.config)
         except InputError as error:
@@ -103,12 +111,24 @@ class Reopened:
             )
         if parts not in PARTS:
             raise InputError(f"A model is fitted on {' or '.join(map(repr, PARTS))}; got {parts!r}.")
-        with undisturbed():
-            found = self._kept(point, epoch) if parts == "train" else None
-        if found is not None:
-            return found
-        with self.trained() as (prepared, method):
-            return Fitting(prepared.plan, whole=parts != "train").train(method, point, epoch)
+        try:
+            with undisturbed():
+                found = self.kept(point, epoch) if parts == "train" else None
+        except StoreError as error:
+            return self._trained_anew(point, epoch, parts, error)
+        return found or self._trained_anew(point, epoch, parts)
+
+    def _trained_anew(
+        self, point: Point, epoch: int, parts: str, instead: StoreError | None = None
+    ) -> FittedModel:
+        """Return a model trained now; ``instead`` says why the one that was kept cannot be read."""
+        try:
+            with self.trained() as (prepared, method):
+                return Fitting(prepared.plan, whole=parts != "train").train(method, point, epoch)
+        except InputError as error:
+            if instead is None:
+                raise
+            raise type(error)(f"{instead} It cannot be trained again here: {error}") from error
 
     def fitted_module(self, point: Point, epoch: int) -> FittedModule:
         """Return the user's module as a point trained it until an epoch: what was kept, or what is trained now.
@@ -120,9 +140,11 @@ class Reopened:
             raise InputError(
                 f"Study {self.declared.name!r} trained networks of lossearch's making: result.model is its winner."
             )
-        kept = load_module(folder_of(self.store.study_dir(self.declared.name), point.pair))
-        if kept is not None and kept.point == point and kept.epoch == epoch:
-            return kept
+        # what is damaged is made again, as what is not kept
+        with suppress(StoreError):
+            kept = load_module(folder_of(self.store.study_dir(self.declared.name), point.pair))
+            if kept is not None and kept.point == point and kept.epoch == epoch:
+                return kept
         with self.trained() as (prepared, method):
             found = fitted_module(prepared.plan, Fitting(prepared.plan).trained(method, point, epoch))
         assert found is not None  # noqa: S101 - a module was trained, and its weights are there
@@ -137,10 +159,16 @@ class Reopened:
         tester = Tester(plan.task, plan.space, plan.settings, own)
         return tester.module(Replicate(point, fitted.seed), fitted.weights)[0].eval()
 
-    def _kept(self, point: Point, epoch: int) -> FittedModel | None:
+    def kept(self, point: Point, epoch: int) -> FittedModel | None:
+        """Return the model that the confirmation kept of a point, None where there is none.
+
+        Raises:
+            InputError: it needs code that is neither here from running the study nor trusted.
+            StoreError: it is damaged.
+        """
         folder = self.store.study_dir(self.declared.name)
         if self.prepared is None:
-            return load_pair_model(folder, point, epoch)
+            return load_pair_model(folder, point, epoch, trust=self.trust)
         plan = self.prepared.plan
         blueprint = plan.task.blueprint
         usual = losses_for(plan.task.kind)
@@ -150,13 +178,14 @@ class Reopened:
 
     def weights(self, record: TrialRecord) -> dict[int, State]:
         """Return the weights kept of a trial's replicates, by seed; see :meth:`Result.weights`."""
-        found = read_weights(self.store.study_dir(self.declared.name), record)
+        folder = self.store.study_dir(self.declared.name)
+        found = read_weights(folder, record)
         if found is None:
             command = f"lossearch rerun {self.declared.name} {record.number} --keep-weights"
             raise InputError(
                 f"The weights of trial {record.number} of study {self.declared.name!r} are not kept "
-                f"([records] weights = {self.config.records.weights!r}). Training it again gives them: "
-                f"{either(f'lossearch.rerun({self.declared.name!r}, {record.number}, keep_weights=True)', command)}"
+                f"([records] weights = {self.config.records.weights!r}): there is no {path_of(folder, record.number)}. Training it again gives them: "
+                f"{either(f'lossearch.load({self.declared.name!r}).rerun({record.number}, keep_weights=True)', command)}"
             )
         return dict(found.states)
 
@@ -179,8 +208,7 @@ class Reopened:
         """Return the trials of a search trial's round, itself among them; none of a confirmation."""
         if record.stage == Stage.CONFIRM:
             return []
-        trials = read_trials(self.store, self.declared.name, self.declared.storage)
-        found = prepared.plan.schedule.round_of(by_pair(trials), record)
+        found = prepared.plan.schedule.round_of(by_pair(self.trials), record)
         return found if any(r.number == record.number for r in found) else []
 
     def _curves(self, record: TrialRecord, key: str) -> dict[int, list[float]]:
@@ -200,11 +228,12 @@ def find_trial(store: Store, name: str, trials: tuple[TrialRecord, ...], trial: 
     """
     head, colon, pair = str(trial).partition(":")
     if colon and head == Stage.CONFIRM:
-        confirmed = read_confirmed(store.study_dir(name))
+        folder = store.study_dir(name)
+        confirmed = read_confirmed(folder)
         pairs = confirmed.pairs if confirmed else ()
         if confirmed is None or pair not in pairs:
             raise UnknownNameError(
-                f"Study {name!r}: {unknown_name('confirmed pair', pair, pairs or ('none yet',))}"
+                f"Study {name!r}: {unknown_name('confirmed pair', pair, pairs or ('none yet',))} They are in {folder / CONFIRMED}."
             )
         return confirmed[pair].record()
     found = {str(r.number): r for r in trials}

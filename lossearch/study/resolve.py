@@ -236,9 +236,10 @@ def resolve_budget(
         enough = MINIMUM * len(searched) + single
         keep = max((given - single) // MINIMUM, 0)
         drop = ", ".join(searched[max(keep, 1) :])
+        fewer = f", or search fewer pairs, without {drop}" if drop else ""
         raise InputError(
             f"{given} trials over {len(space.pairs)} pairs are {per_pair} a pair; fewer than {MINIMUM} rank luck. "
-            f"Give at least {enough} ({option('trials', enough)}), or search fewer pairs, without {drop}."
+            f"Give at least {enough} ({option('trials', enough)}){fewer}."
         )
     left = f"{given} trials over {len(searched)} pairs: {per_pair} each; {rest} are not spent, so that every pair gets the same."
     return replace(least, per_pair=per_pair, extend=extend), (left,) if rest else ()

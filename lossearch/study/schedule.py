@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from lossearch._random import stream
 from lossearch.metrics.metric import Metric
@@ -56,7 +58,7 @@ class Schedule:
     budget: Budget
     objectives: tuple[Metric, ...]
 
-    @property
+    @cached_property
     def total(self) -> int:
         """How many trials the budget comes to."""
         if self.budget.mode == "adaptive" and self.budget.total is not None:
@@ -67,7 +69,7 @@ class Schedule:
         """Return how many points a pair gets, in mode "adaptive" at least: one where nothing of it is searched."""
         if self.space.dimensions(pair) and learns(self.budget.sampler):
             return self.budget.per_pair
-        return self._initial_points_of(pair)
+        return len(self._designs[pair])
 
     def extended_lr(self, history: History) -> tuple[float, float] | None:
         """Return the learning rate's range after its one extension, None where there is no cause for one."""
@@ -78,14 +80,14 @@ class Schedule:
         if self.budget.mode == "adaptive":
             return self._next_adaptive(history)
         done = {pair: {r.index for r in history.get(pair, ())} for pair in self.space.names}
-        begun = any(set(range(self._initial_points_of(p))) - done[p] for p in self.space.names)
+        begun = any(set(range(len(self._designs[p]))) - done[p] for p in self.space.names)
         starts = round_starts(self.budget, not begun and self.extended_lr(history) is not None)
         for start, end in zip(starts, [*starts[1:], self.budget.per_pair], strict=True):
             found = []
             for pair in self.space.names:
                 if start and not self.space.dimensions(pair):
                     continue
-                last = end if start else min(end, self._initial_points_of(pair))
+                last = end if start else min(end, len(self._designs[pair]))
                 missing = [i for i in range(start, last) if i not in done[pair]]
                 if missing:
                     stage, values = self._values(history, pair, start, end)
@@ -147,7 +149,7 @@ class Schedule:
     ) -> tuple[Stage, list[dict[str, Value]]]:
         """Return stage and searched values of a pair's points from place ``start`` to ``end``."""
         if start == 0:
-            return Stage.INITIAL_DESIGN, self._without_model(pair)[:end]
+            return Stage.INITIAL_DESIGN, self._designs[pair][:end]
         extended = self.extended_lr(history)
         if extended is not None and start == self.budget.initial:
             all_but_lr = [d for d in self.space.dimensions(pair) if d.name != "lr"]
@@ -171,8 +173,13 @@ class Schedule:
         )
         return Stage.SEARCH, found
 
+    @cached_property
+    def _designs(self) -> Mapping[str, list[dict[str, Value]]]:
+        """The searched values of each pair's first round: fewer where its space holds fewer points."""
+        return {pair: self._without_model(pair)[: self.budget.initial] for pair in self.space.names}
+
     def _without_model(self, pair: str) -> list[dict[str, Value]]:
-        """Return the searched values of a pair's first round."""
+        """Return searched values of a pair that ask no model."""
         dimensions, n = self.space.dimensions(pair), self.budget.per_pair
         if not dimensions:
             return [{}]
@@ -183,10 +190,6 @@ class Schedule:
         if self.budget.sampler == "brute":
             return (full_factorial(dimensions) or [])[:n]
         return space_filling(dimensions, self.budget.initial, self._design_seed(pair))
-
-    def _initial_points_of(self, pair: str) -> int:
-        """Return the size of a pair's first round: fewer where its space holds fewer points."""
-        return min(self.budget.initial, len(self._without_model(pair)))
 
     def _design_seed(self, pair: str) -> int:
         # the word is part of the seed: another would give other points

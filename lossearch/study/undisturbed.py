@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 
+from lossearch._process import left_as_it_was
+from lossearch._random import states_kept
 from lossearch.errors import SignalledError, TerminatedError
 from lossearch.records.mlflow.client import no_autolog
 from lossearch.training.trainer import process_ended
@@ -43,6 +45,8 @@ def undisturbed() -> Iterator[None]:
     try:
         with (
             ONE_AT_A_TIME,
+            left_as_it_was(),
+            states_kept(),
             no_autolog(),
             torch.inference_mode(False),
             torch.enable_grad(),

@@ -8,7 +8,7 @@ from lossearch.training.contract import TrainingMethod
 from lossearch.training.population.chunks import ChunkSizer
 from lossearch.training.population.method import Populations
 from lossearch.training.preflight.preflight import Preflight
-from lossearch.training.workers.group import WorkerGroup
+from lossearch.training.workers.executor import Executor
 
 THREADS = 1
 """Threads of a population's arithmetic. Two gain a sixth on an idle machine with two cores; on a busy one
@@ -21,7 +21,7 @@ def choose_method(
     plain: TrainingMethod,
     note: Callable[[str], None],
     seeds: Sequence[int] | None = None,
-    group: WorkerGroup | None = None,
+    group: Executor | None = None,
     memory: int | None = None,
     work: int = 0,
 ) -> TrainingMethod:

@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pytorch_lightning as pl
@@ -150,10 +151,22 @@ def make_trainer(settings: TrainSettings, *, automatic: bool = True) -> pl.Train
 
 def device_of(settings: TrainSettings) -> torch.device:
     """Return where these settings train."""
-    if settings.accelerator == "cpu":
+    return _root_device(settings.accelerator)
+
+
+@cache
+def _root_device(accelerator: str) -> torch.device:
+    if accelerator == "cpu":
         return torch.device("cpu")
+    # a Trainer knows, but looks for callbacks among all installed packages whenever one is made
     with quiet():
-        return make_trainer(settings, automatic=False).strategy.root_device
+        return pl.Trainer(
+            accelerator=accelerator,
+            devices=1,
+            plugins=[LightningEnvironment()],
+            logger=False,
+            enable_checkpointing=False,
+        ).strategy.root_device
 
 
 def out_of_memory(error: Exception) -> bool:
@@ -164,8 +177,14 @@ def out_of_memory(error: Exception) -> bool:
     )
 
 
-def free_memory() -> None:
-    """Give back what a failed training held, so that the next one finds room."""
+def free_memory(error: Exception) -> None:
+    """Give back what a training held that ran out of memory, so that the next one finds room.
+
+    Other failures leave no more behind than a training that ends well, and looking at every object of the
+    process takes tenths of a second.
+    """
+    if not out_of_memory(error):
+        return
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

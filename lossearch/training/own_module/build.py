@@ -24,7 +24,16 @@ def build(own: OwnModule, replicate: Replicate, criterion: RecordingCriterion) -
     for slot, value in ((own.criterion, criterion), (own.lr, point.lr)):
         if not slot.argument:
             _set(module, slot.name, value)
+    for held in _held(module):
+        held.attach(module)
     return module
+
+
+def _held(module: Any) -> list[RecordingCriterion]:
+    """Return the criteria that are found in a module."""
+    if not isinstance(module, torch.nn.Module):
+        return []
+    return [m for m in module.modules() if isinstance(m, RecordingCriterion)]
 
 
 def _set(module: Any, name: str, value: Any) -> None:
@@ -46,10 +55,8 @@ def held_criterion(module: Any, own: OwnModule) -> RecordingCriterion:
     Raises:
         InputError: it does not keep it.
     """
-    if isinstance(module, torch.nn.Module):
-        found = [m for m in module.modules() if isinstance(m, RecordingCriterion)]
-        if found:
-            return found[0]
+    if found := _held(module):
+        return found[0]
     raise InputError(
         f"{own.title} does not keep the {own.criterion.name} that it is given: write self.criterion = "
         f"{own.criterion.name} in its __init__."

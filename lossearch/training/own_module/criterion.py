@@ -14,6 +14,10 @@ from lossearch.errors import InputError
 from lossearch.pairs import Criterion, Pair
 from lossearch.pairs.shapes import canonical, lifted
 
+_ENDED = (
+    "end it by criterion.pair.ended(body, {n}), of a body that gives criterion.pair.body_width({n}) numbers, or leave the "
+    "loss out."
+)
 Rows = tuple[Tensor, Tensor]
 """Raw output and canonical targets of rows."""
 
@@ -34,7 +38,7 @@ class Calls:
     """Whether it was the criterion that met them."""
 
     def note(self, output: Tensor) -> None:
-        """Note raw output of which targets are not known."""
+        """Note raw output (N, n_out) of which targets are not known."""
         self.read.append(lifted(output.unsqueeze(-1) if output.ndim == 1 else output).detach())
 
     def rows(self, batch: Any, pair: Pair) -> Rows | None:
@@ -58,9 +62,18 @@ class Calls:
 
 
 class RecordingCriterion(Criterion):
-    """A criterion like any other, that notes what it meets while ``calls`` is set."""
+    """A criterion like any other, that notes what it meets while ``calls`` is set.
+
+    ``n_out`` is how many numbers a row the task predicts, None where that is not known.
+    """
 
     calls: Calls | None = None
+    n_out: int | None = None
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        # a module that is tried is at the start of its training
+        self.progress = 0.0
 
     @contextmanager
     def recording(self) -> Iterator[Calls]:
@@ -73,9 +86,20 @@ class RecordingCriterion(Criterion):
 
     def _canonical(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
         raw, target = super()._canonical(raw_output, raw_target)
+        self._check_width(raw)
         if self.calls is not None:
             self.calls.met.append((raw.detach(), target.detach()))
         return raw, target
+
+    def _check_width(self, raw: Tensor) -> None:
+        """Refuse output that is of another number of classes to a loss with a head of its own."""
+        if self.pair.loss.head is None or self.n_out in (None, self._n_out(raw)):
+            return
+        n = self.n_out or 0
+        raise InputError(
+            f"{self.pair.name} reads {self.pair.width(n)} numbers a row here, and the network gives {raw.shape[-1]}: "
+            f"{_ENDED.format(n=n)}"
+        )
 
     def predictions(self, raw_output: Tensor) -> Any:
         """Return label, probability, score and value of each row."""

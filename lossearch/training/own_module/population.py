@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from lossearch._random import stream
 from lossearch.errors import InputError
+from lossearch.losses.schedules import share_done
 from lossearch.metrics.metric import LOGGED, Metric
 from lossearch.space import Point
 from lossearch.tasks.own_module import OwnModule
@@ -139,6 +140,7 @@ class ModulePopulation(Population):
         self.trainer.current_epoch = epoch
         for steps in self._steps:
             steps.module.train()
+            steps.criterion.progress = share_done(epoch, int(self.settings.epochs))
         losses = []
         count = len(self.sizes)
         for index, batches in enumerate(self._training_batches(count)):

@@ -42,10 +42,9 @@ class BatchedCriterion(RecordingCriterion):
     """A criterion under vmap: it takes targets that were checked before, and parameters that are tensors."""
 
     def _canonical(self, raw_output: Tensor, raw_target: Tensor) -> tuple[Tensor, Tensor]:
-        raw = lifted(raw_output.unsqueeze(-1) if raw_output.ndim == 1 else raw_output)
-        form = KINDS[self.pair.kind].form
-        alone = raw_target.ndim == 1 and form is not TargetForm.INDEX
-        target = raw_target.unsqueeze(-1) if alone else raw_target
+        kind = KINDS[self.pair.kind]
+        raw, form = lifted(kind.flat(raw_output)), kind.form
+        target = raw_target if form is TargetForm.INDEX else kind.flat(raw_target)
         target = target.clamp(min=0) if form is TargetForm.ZERO_ONE else target
         if self.calls is not None:
             self.calls.met.append((raw, target))

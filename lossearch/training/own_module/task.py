@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from lossearch.data.preparation import target_statistics
 from lossearch.errors import InputError
-from lossearch.kinds import KINDS, TargetForm, TargetStatistics, refuse_constant
+from lossearch.kinds import KINDS, TargetStatistics, refuse_constant
 from lossearch.metrics.metric import LOGGED, Metric
 from lossearch.metrics.registry import find_metric, metrics_for
 from lossearch.pairs import find_pair
 from lossearch.tasks.judges import Judge
 from lossearch.tasks.own_module import OwnModule
 from lossearch.tasks.task import Fold, Part, Task
+from lossearch.tasks.weights import census, class_counts
 from lossearch.training.contract import WEIGHTINGS, TrainSettings
 from lossearch.training.own_module.criterion import RecordingCriterion
 from lossearch.training.own_module.data_modules import OwnDataModules, own_loaders, refuse_without_validation
@@ -103,6 +104,7 @@ def _task(spec: ModuleSpec, own: OwnModule, kind: str, found: Probe) -> Task:
         batch_size=found.batch_size,
         random=found.random,
         predicts=found.predicts,
+        width=found.train[0].shape[-1],
     )
     tested = spec.test and found.tests
     validation = found.validation[1] if found.validation is not None else found.train[1][:0]
@@ -111,6 +113,8 @@ def _task(spec: ModuleSpec, own: OwnModule, kind: str, found: Probe) -> Task:
         if KINDS[kind].scaled
         else TargetStatistics()
     )
+    of_classes = census(kind, found.train[1], None, n_out)
+    statistics = replace(statistics, class_counts=class_counts(kind, of_classes, n_out))
     train, held = _targets(found.train[1]), _targets(validation)
     # 1 says that there is a part, which may not say its length
     test = 1 if found.test_rows is None else found.test_rows
@@ -209,8 +213,7 @@ def _counted(sizes: Mapping[str, int], found: Probe) -> dict[str, int]:
 
 def _classes(kind: str, n_out: int) -> tuple[str, ...]:
     """Return names of the classes: their numbers."""
-    form = KINDS[kind].form
-    if form is TargetForm.REAL:
+    if KINDS[kind].form.numbers:
         return ()
     return tuple(map(str, range(n_out if n_out > 1 else 2)))
 

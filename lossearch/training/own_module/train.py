@@ -26,6 +26,7 @@ def module_of(
     point, fold = replicate.point, call.task.fold(replicate.seed)
     weights = class_weights(call.task, fold, settings.class_weight, settings.pos_weight)
     criterion = RecordingCriterion(call.pair(point), point.params, fold.statistics, weights)
+    criterion.n_out = call.task.n_out
     module = build(own, replicate, criterion)
     return module, held_criterion(module, own)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lossearch._random import seed_draws, stream
+from lossearch.losses.schedules import share_done
 from lossearch.metrics.metric import LOGGED, Metric
 from lossearch.metrics.registry import is_given, scores
 from lossearch.training.behaviour import measured
@@ -152,6 +153,10 @@ class Watcher(RowsWatcher):
         self.steps = 0
         self.losses: list[tuple[float, int]] = []
         self._scored: dict[str, float] = {}
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Tell a loss that changes over the training how much of it is done."""
+        self.criterion.progress = share_done(int(trainer.current_epoch), int(trainer.max_epochs))
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Let random layers draw by seed and step."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from lossearch._random import seed_draws, stream
+from lossearch.losses.schedules import share_done
 from lossearch.pairs import Criterion
 from lossearch.tasks.weights import class_weights
 from lossearch.training.batches import Batch, batch_sizes, initial_network, prepare
@@ -58,6 +59,7 @@ class ReplicateModule(pl.LightningModule):
         self.kept: tuple[int, dict[str, Tensor]] | None = None
         """The epoch that the judge says is best so far, without a judge the last, and its weights."""
         self.network = initial_network(task, self.seed, dtype)
+        self.criterion.attach(self.network)
         self.steps_an_epoch = len(batch_sizes(fold.train_rows, int(settings.batch_size)))
         self.steps = 0
         self.loss_sum, self.rows = 0.0, 0
@@ -80,6 +82,10 @@ class ReplicateModule(pl.LightningModule):
         stepped = LambdaLR(optimizer, lambda step: schedule(step, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": stepped, "interval": "step"}}
 
+    def on_train_epoch_start(self) -> None:
+        """Tell a loss that changes over the training how much of it is done."""
+        self.criterion.progress = share_done(int(self.trainer.current_epoch), int(self.settings.epochs))
+
     def training_step(self, batch: Batch) -> Tensor:
         """Return the batch's loss; note where it is not finite."""
         x, encoded, weight = batch
@@ -93,7 +99,7 @@ class ReplicateModule(pl.LightningModule):
         self.steps += 1
         self.loss_sum += value * len(x)
         self.rows += len(x)
-        return loss
+        return self.criterion.penalised(loss)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002 - the hook's
         """Ask whether to go on."""

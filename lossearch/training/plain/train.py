@@ -71,7 +71,7 @@ def train_one(call: TrainingCall, replicate: Replicate, settings: TrainSettings)
             )
     except Exception as error:  # noqa: BLE001 - whatever one replicate raises is its result
         result = _failed(replicate, error, start)
-        free_memory()
+        free_memory(error)
     return result
 
 

@@ -143,8 +143,8 @@ class ChunkSizer:
             find = footprint if call.task.module is None else module_footprint
             try:
                 self.known[key] = find(call, points, chunk.seeds, chunk.settings)
-            except Exception:  # noqa: BLE001 - whatever is raised is raised again, and dealt with, in training
-                free_memory()
+            except Exception as error:  # noqa: BLE001 - whatever is raised is raised again, and dealt with, in training
+                free_memory(error)
                 self.known[key] = None
         return self.known[key]
 

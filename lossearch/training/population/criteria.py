@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 
 import torch
 from torch import Tensor
 
 from lossearch.kinds import EVERY_FIELD, Predictions, Table, TargetStatistics, shifts_probabilities
+from lossearch.losses.declaration import PROGRESS
 from lossearch.metrics.metric import LOGGED, Metric
 from lossearch.metrics.registry import is_given
 from lossearch.pairs import Pair
@@ -26,8 +28,9 @@ class PairSlice:
     """The ``c`` configurations of one pair, ``start`` to ``end``, with what their criterion needs.
 
     ``params`` are the loss's own parameters, one value a configuration, shaped to broadcast; ``fitted`` the
-    training statistics it asks for, and ``shift`` and ``scale`` the encoding's in float64, one a seed:
-    (S, 1, 1, T), statistics of a multiclass loss (S, 1, 1). ``dtype`` is what it is trained in. ``class_weights`` are
+    training statistics it asks for, how much of the training is done where it changes with that, and ``shift`` and
+    ``scale`` the encoding's in float64, one a seed: (S, 1, 1, T), statistics of a multiclass loss (S, 1, 1), counts of classes (S, 1, 1, C) or of labels'
+    (S, 1, 1, L, 2). ``dtype`` is what it is trained in. ``class_weights`` are
     what classes weigh, (S, 1, 1, K, C); None where none weighs more than another.
     """
 
@@ -67,7 +70,7 @@ class PairSlice:
         wide = encoded.expand(-1, raw.shape[1], *encoded.shape[2:])
         values = self.pair.values(raw, wide, weight, **self.params, **self.fitted)
         by_batch = values.unflatten(2, (batches, -1)).movedim(2, 0)
-        return self.pair.reduce(by_batch, **self.params)
+        return self.pair.reduce(by_batch, **self.params, **self.fitted)
 
     def derivative(
         self, raw: Tensor, encoded: Tensor, weight: Tensor | None = None
@@ -86,6 +89,15 @@ class PairSlice:
             wide = encoded.expand(-1, raw.shape[1], *encoded.shape[2:])
             return self.pair.derivative(raw, wide, weight, **self.params, **self.fitted), None
 
+    def weight_penalty(self) -> tuple[Tensor, Tensor]:
+        """Return what sizes of weights, and half their squares, cost each configuration, (c,)."""
+        strength = self.pair.loss.weight_penalty
+        like = self.shift.new_zeros(self.end - self.start, dtype=self.dtype)
+        if strength is None:
+            return like, like
+        l1, l2 = strength(**self.params, **self.fitted)
+        return _flat(l1, like), _flat(l2, like)
+
     def activated(self, raw: Tensor) -> Tensor:
         """Return this pair's outputs after the activation, or before one that keeps finite numbers finite."""
         own = raw[:, self.start : self.end]
@@ -99,9 +111,23 @@ class PairSlice:
         )
 
 
+def _flat(value: float | Tensor, like: Tensor) -> Tensor:
+    """Return a number, or one a configuration with more axes, as one a configuration."""
+    return like + (value.flatten() if isinstance(value, Tensor) else value)
+
+
 def _stacked(of_seeds: Tensor, axes: int) -> Tensor:
     """Return one row (T,) a seed, (S, T), as (S, 1, ..., T) with so many axes."""
     return of_seeds.view(len(of_seeds), *[1] * (axes - 2), -1)
+
+
+def _fitted(pair: Pair, name: str, statistics: Sequence[TargetStatistics]) -> Tensor:
+    """Return a training statistic of every seed, rounded as a criterion's buffer is, to broadcast as it does."""
+    each = [pair.fitted(name, s) for s in statistics]
+    known = torch.stack([one for one in each if one is not None])
+    if name == "class_counts":
+        return known[:, None, None]
+    return _stacked(known, 4 if pair.loss.elementwise else 3)
 
 
 def _slice(
@@ -120,13 +146,9 @@ def _slice(
         .view((-1, 1, 1) if loss.elementwise else (-1, 1))
         for name, default in loss.defaults.items()
     }
-    fitted = {
-        # rounded first as a criterion's buffer is
-        name: _stacked(
-            torch.tensor([getattr(s, name) for s in statistics]).to(like), 4 if loss.elementwise else 3
-        )
-        for name in loss.statistics
-    }
+    fitted = {name: _fitted(pair, name, statistics).to(like) for name in loss.statistics}
+    if loss.scheduled:
+        fitted[PROGRESS] = like.new_ones(())
     return PairSlice(
         pair,
         start,
@@ -192,6 +214,18 @@ class Criteria:
     """
 
     slices: Sequence[PairSlice]
+
+    @cached_property
+    def penalises_weights(self) -> bool:
+        """Whether a loss adds something for weights."""
+        return any(s.pair.loss.weight_penalty is not None for s in self.slices)
+
+    def train_at(self, progress: float) -> None:
+        """Compute losses as they are where so much of the training is done; 1 for validation."""
+        for s in self.slices:
+            if PROGRESS in s.fitted:
+                # in place: compiled functions are given these very tensors
+                s.fitted[PROGRESS].fill_(progress)
 
     def derivatives(self, raw: Tensor, encoded: Mapping[str, Tensor]) -> Derivatives:
         """Return the losses' derivatives in raw output (S, C, B, n_out), a piece (S, c, B, n_out) for each slice.

@@ -25,10 +25,17 @@ from lossearch.training.population.throughput import Throughput
 from lossearch.training.population.train_chunk import Results, train_one_by_one, train_together
 from lossearch.training.preflight.preflight import Preflight, known_or_checked
 from lossearch.training.trainer import device_of, first_sentence, free_memory, out_of_memory
-from lossearch.training.workers.group import JobEnd, WorkerGroup, references
-from lossearch.training.workers.process import WorkersUnavailableError
+from lossearch.training.workers.executor import (
+    Executor,
+    JobEnd,
+    WorkersUnavailableError,
+    failed,
+    references,
+)
 from lossearch.training.workers.worker import ChunkJob, JobSettings
 
+ATTEMPTS = 3
+"""How often a chunk is given out before it is taken for what ends its processes."""
 POLL_SECONDS = 0.05
 """How often workers are looked after while this process trains."""
 
@@ -60,7 +67,7 @@ class Populations:
 
     Args:
         threads: of the arithmetic; None takes what torch has.
-        group: other processes, asked to help once that pays.
+        group: what trains beside this process once that pays, or instead of it.
         sizer: how many replicates are trained together.
         chunk: that number, instead.
         work: replicates of the whole study, by which it is seen what pays.
@@ -68,7 +75,7 @@ class Populations:
     """
 
     threads: int | None = None
-    group: WorkerGroup | None = None
+    group: Executor | None = None
     sizer: ChunkSizer = field(default_factory=ChunkSizer)
     chunk: int | None = None
     work: int = 0
@@ -90,7 +97,9 @@ class Populations:
         if self.compile_failed:
             settings = replace(settings, compile=False)
         parts = chunks(call, settings, replicates, lambda whole: self._most(call, whole))
-        group = self.group if device_of(settings).type == "cpu" else None
+        group = self.group
+        if group is not None and group.trains_here and device_of(settings).type != "cpu":
+            group = None
         if group is not None and group.busy:
             # a trial that is tried again while the round that it failed in is under way
             group = None
@@ -130,9 +139,10 @@ class _Round:
     """The chunks of one call, trained here and by workers; gives each chunk's results as they are there."""
 
     def __init__(
-        self, method: Populations, call: TrainingCall, parts: Sequence[Chunk], group: WorkerGroup | None
+        self, method: Populations, call: TrainingCall, parts: Sequence[Chunk], group: Executor | None
     ) -> None:
         self.method, self.group = method, group
+        self.here = group is None or group.trains_here
         self.stop = call.stop
         self.call = replace(call, stop=self._after_batch)
         self.todo = deque(parts)
@@ -140,7 +150,10 @@ class _Round:
         """Chunks that are not to be sent to a worker: one was lost with its process."""
         self.alone: deque[tuple[Chunk, str]] = deque()
         """Single trials that failed as a population, to be trained one by one, and how they failed."""
-        self.sent: dict[int, Chunk] = {}
+        self.sent: dict[int, tuple[Chunk, str]] = {}
+        """By job: a chunk, and how it failed as a population where it did."""
+        self.lost: Counter[tuple[Replicate, ...]] = Counter()
+        """How often a chunk was lost with its process."""
         self.arrived: list[Results] = []
         self.jobs = 0
         self.job_settings: JobSettings | None = None
@@ -150,7 +163,7 @@ class _Round:
     def __iter__(self) -> Iterator[Results]:
         try:
             while self.todo or self.local or self.alone or self.sent:
-                if self.todo or self.local or self.alone:
+                if self.here and (self.todo or self.local or self.alone):
                     if not self._train():
                         return
                 else:
@@ -161,32 +174,38 @@ class _Round:
                     yield self.arrived.pop(0)
         finally:
             if self.group is not None:
-                self.group.end(self.group.busy)
+                self.group.abandon()
 
     def _train(self) -> bool:
         """Train a chunk in this process; return whether it was not told to stop."""
         part, why = self.alone.popleft() if self.alone else ((self.local or self.todo).popleft(), "")
         self.throughput.begin(self.call.task, part)
         try:
-            if why or (
-                self.call.task.module is None
-                and not supported(part.settings.optimizer, part.settings.options)
-            ):
+            if why or self._one_by_one(part):
                 found = train_one_by_one(self.call, part)
             else:
                 found = train_together(self.call, part, self._block(part))
         except Exception as error:  # noqa: BLE001 - whatever a chunk raises, its parts are tried
-            free_memory()
+            free_memory(error)
             reason = f"{type(error).__name__}: {first_sentence(error)}"
             self._divide(part, reason, memory=out_of_memory(error))
             return True
         if found is None:
             return False
+        self.throughput.done(len(found))
+        self._arrive(found, why)
+        return True
+
+    def _one_by_one(self, part: Chunk) -> bool:
+        """Return whether the optimiser of a chunk has no batched form."""
+        settings = part.settings
+        return self.call.task.module is None and not supported(settings.optimizer, settings.options)
+
+    def _arrive(self, found: Results, why: str) -> None:
+        """Take results, of what failed as a population before where ``why`` says how."""
         if why and any(r.outcome is not Outcome.FAILED for r in found.values()):
             self.method.sizer.note_once(f"Trained one by one, for as a population it fails: {why}.")
-        self.throughput.done(len(found))
         self.arrived.append(found)
-        return True
 
     def _block(self, part: Chunk) -> int | None:
         return self.method.sizer.block(self.call, part) if self.method.chunk is None else None
@@ -226,17 +245,18 @@ class _Round:
             self.group.assign(self._next_jobs())
         except WorkersUnavailableError as reason:
             self.group.disable(str(reason))
-            self.local.extend(self.sent.values())
+            self.local.extend(part for part, _ in self.sent.values())
             self.sent.clear()
 
-    def _start_workers(self, group: WorkerGroup) -> None:
+    def _start_workers(self, group: Executor) -> None:
         """Have as many workers as there is work for, if they pay."""
-        wanted = min(group.size - 1, len(self.todo) + len(self.sent))
-        if wanted <= len(group.workers) or not self.todo:
+        wanted = min(group.size - self.here, len(self.todo) + len(self.sent))
+        if wanted <= group.started or not self.todo:
             return
-        ahead = self.throughput.seconds_left()
-        if group.start_up and ahead * (1 - 1 / (wanted + 1)) < group.start_up:
-            return
+        if group.start_up:
+            ahead = self.throughput.seconds_left()
+            if ahead * (1 - 1 / (wanted + 1)) < group.start_up:
+                return
         group.check()
         if self._job_settings() is not None:
             group.start(wanted)
@@ -251,7 +271,10 @@ class _Round:
             call, part = self.call, self.todo[0]
             try:
                 ForkingPickler.dumps(call.prune)
-            except Exception:  # noqa: BLE001 - a rule that lives in this process alone is asked here
+            except Exception as error:
+                if not self.here:
+                    raise WorkersUnavailableError(f"the pruner cannot be sent to them ({error})") from error
+                # a rule that lives in this process alone is asked here
                 self.group = None
                 return None
             points = {c.point.pair: c.point for chunk in self.todo for c in chunk.configurations}
@@ -263,22 +286,44 @@ class _Round:
 
     def _next_jobs(self) -> Iterator[tuple[int, ChunkJob]]:
         """Give what is next to be done, as it is taken."""
-        while self.todo and (how := self._job_settings()) is not None:
-            part = self.todo.popleft()
+        while (self.todo or self._alone_elsewhere()) and (how := self._job_settings()) is not None:
+            part, why = self.alone.popleft() if self._alone_elsewhere() else (self.todo.popleft(), "")
             self.jobs += 1
-            self.sent[self.jobs] = part
+            self.sent[self.jobs] = part, why
             values = [(c.point.as_json(), c.until) for c in part.configurations]
             own = replace(how, settings=part.settings)
-            yield self.jobs, ChunkJob(values, part.seeds, own, self.call.prune, self._block(part))
+            singly = bool(why) or self._one_by_one(part)
+            yield self.jobs, ChunkJob(values, part.seeds, own, self.call.prune, self._block(part), singly)
+
+    def _alone_elsewhere(self) -> bool:
+        """Return whether there are trials to be trained one by one, and not by this process."""
+        return bool(self.alone) and not self.here
 
     def _take(self, end: JobEnd) -> None:
         """Take what a worker has sent, or note that its chunk is lost."""
-        response, part = end.response, self.sent.pop(end.job)
+        response, (part, why) = end.response, self.sent.pop(end.job)
         if response is None:
-            self.local.append(part)
+            self._lose(part, why, end.death)
         elif response.error:
             self._divide(part, response.error, memory=response.out_of_memory)
         else:
             results = response.restored(part.replicates)
             self.throughput.left -= len(results)
-            self.arrived.append({r.replicate: r for r in results})
+            self._arrive({r.replicate: r for r in results}, why)
+
+    def _lose(self, part: Chunk, why: str, death: str) -> None:
+        """Have a chunk trained that was lost with its process: here, or again, then in halves, elsewhere."""
+        if self.here:
+            self.local.append(part)
+            return
+        self.lost[tuple(part.replicates)] += 1
+        if self.lost[tuple(part.replicates)] < ATTEMPTS:
+            if why:
+                self.alone.appendleft((part, why))
+            else:
+                self.todo.appendleft(part)
+        elif len(part.configurations) > 1:
+            self.todo.extendleft(divided(part, (), memory=False))
+        else:
+            reason = f"its process {death}, {ATTEMPTS} times"
+            self.arrived.append({r: failed(r, reason) for r in part.replicates})

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lossearch.losses.schedules import share_done
 from lossearch.metrics.metric import Metric
+from lossearch.pairs.weight_penalty import add_gradient
 from lossearch.space import Point
 from lossearch.tasks.task import Part, Stream
 from lossearch.tasks.weights import class_weights
@@ -133,11 +135,13 @@ class Population:
         ``last_step`` takes the epoch's last optimiser step: the Trainer's own, so that it counts.
         """
         self.train_losses = TrainLosses(self.criteria)
+        self.criteria.train_at(share_done(epoch, int(self.settings.epochs)))
         for i, (batch, targets) in enumerate(self.batches(epoch)):
             self._step(batch, targets, last_step if i + 1 == len(self.sizes) else self._update)
             if stop():
                 return None
         losses = self.train_losses.all()
+        self.criteria.train_at(1.0)
         if self.monitor.note_late(losses, self.steps - len(losses) + 1):
             self._zero_lost()
         return losses
@@ -146,6 +150,8 @@ class Population:
         drawn = step_seeds(self.seeds, self.steps) if self.call.random else None
         observe = partial(self._observe, encoded)
         lost = self.network.differentiate(self.criteria, self.weights, x, encoded, drawn, observe)
+        if self.criteria.penalises_weights:
+            self._penalise_weights()
         if self.settings.clip is not None:
             self.weights.clip(self.settings.clip)
         self.weights.flat.grad = self.weights.grad
@@ -155,6 +161,16 @@ class Population:
         if lost:
             # some of the gradients mean nothing now
             self._zero_lost()
+
+    @torch.no_grad()
+    def _penalise_weights(self) -> None:
+        """Add to the gradients what losses add for weights."""
+        l1, l2 = (
+            torch.cat(each).repeat(len(self.seeds))
+            for each in zip(*(s.weight_penalty() for s in self.slices), strict=True)
+        )
+        layout = self.weights.layout
+        add_gradient(layout.views(self.weights.flat), layout.views(self.weights.grad), l1, l2)
 
     def _observe(
         self, encoded: Mapping[str, Tensor], raw: Tensor, total: Tensor | None, known: Sequence[Tensor | None]

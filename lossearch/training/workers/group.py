@@ -10,28 +10,19 @@ import os
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from multiprocessing.connection import wait
-from multiprocessing.reduction import ForkingPickler
-from typing import NamedTuple
+from pathlib import Path
+from typing import Self
 
-from lossearch.losses import Loss, losses_for, reference_of
-from lossearch.pairs import Pair, find_pair
 from lossearch.tasks.task import Task
-from lossearch.training.workers.process import Worker, WorkersUnavailableError
-from lossearch.training.workers.worker import Job, MakeTask, Response
+from lossearch.training.workers.executor import JobEnd, WorkersUnavailableError, packed
+from lossearch.training.workers.process import Worker
+from lossearch.training.workers.roster import Roster
+from lossearch.training.workers.worker import Job, MakeTask
 
 START_UP_SECONDS = 6.0
 """What starting workers costs before they train anything."""
 _POLL_SECONDS = 0.1
-
-
-class JobEnd(NamedTuple):
-    """How a job ended: with a response, or with None and how its process died."""
-
-    job: int
-    response: Response | None
-    death: str = ""
 
 
 def _end_all(workers: list[Worker]) -> None:
@@ -39,8 +30,8 @@ def _end_all(workers: list[Worker]) -> None:
         workers.pop().end()
 
 
-class WorkerGroup(AbstractContextManager["WorkerGroup"]):
-    """Processes that train for this one. They live until :meth:`close`.
+class WorkerGroup:
+    """Processes that train beside this one; implements ``executor.Executor``. They live until :meth:`close`.
 
     Where processes cannot be used (a loss, network or data defined in the script itself, another
     operating system) ``note`` is told why, once, and from then on nothing is asked of them.
@@ -51,6 +42,7 @@ class WorkerGroup(AbstractContextManager["WorkerGroup"]):
         gpus: what each worker in turn is to see; none where all see what this process sees.
         note: takes one line for the user.
         start_up: seconds that must be saved for workers to be started; 0 starts them at once.
+        roster: where it is written who trains what.
     """
 
     def __init__(
@@ -61,13 +53,16 @@ class WorkerGroup(AbstractContextManager["WorkerGroup"]):
         gpus: Sequence[str] = (),
         note: Callable[[str], None] = lambda _: None,
         start_up: float = START_UP_SECONDS,
+        roster: Path | None = None,
     ) -> None:
         self.make_task = make_task
+        self.trains_here = True
         self.size = workers or cores()
         self.gpus = tuple(gpus)
         self.note = note
         self.start_up = start_up
         self.workers: list[Worker] = []
+        self.roster = Roster("processes of this machine", roster)
         self._unusable = "" if self.size > 1 else "one worker asked for"
         self._sendable = False
         weakref.finalize(self, _end_all, self.workers)
@@ -75,6 +70,10 @@ class WorkerGroup(AbstractContextManager["WorkerGroup"]):
     def close(self) -> None:
         """End the workers; they can be started again."""
         _end_all(self.workers)
+        self.roster.close()
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -88,6 +87,11 @@ class WorkerGroup(AbstractContextManager["WorkerGroup"]):
     def busy(self) -> list[Worker]:
         """Workers that have something to do."""
         return [w for w in self.workers if w.job is not None]
+
+    @property
+    def started(self) -> int:
+        """How many workers there are."""
+        return len(self.workers)
 
     @property
     def idle(self) -> list[Worker]:
@@ -109,16 +113,7 @@ class WorkerGroup(AbstractContextManager["WorkerGroup"]):
             raise WorkersUnavailableError("workers need a POSIX system")
         if self._sendable:
             return
-        try:
-            sent = bytes(ForkingPickler.dumps(self.make_task))
-        except Exception as error:
-            raise WorkersUnavailableError(
-                f"the data or network cannot be sent to another process ({error})"
-            ) from error
-        if b"__main__" in sent:
-            raise WorkersUnavailableError(
-                "the data or network is defined in the script itself; move it to a module of its own"
-            )
+        packed(self.make_task)
         self._sendable = True
 
     def start(self, count: int) -> None:
@@ -135,6 +130,7 @@ class WorkerGroup(AbstractContextManager["WorkerGroup"]):
         """Give every idle worker its next job."""
         for worker, (number, job) in zip(self.idle, jobs, strict=False):
             worker.assign(number, job)
+        self.roster.write(w.assigned for w in self.workers if w.assigned is not None)
 
     def receive(self, task: Task, seconds: float = _POLL_SECONDS) -> Iterator[JobEnd]:
         """Give the jobs that end within so many seconds.
@@ -157,7 +153,12 @@ class WorkerGroup(AbstractContextManager["WorkerGroup"]):
             elif response.unable:
                 raise WorkersUnavailableError(response.unable)
             else:
+                self.roster.done += 1
                 yield JobEnd(job, response)
+
+    def abandon(self) -> None:
+        """End the workers that have something to do."""
+        self.end(self.busy)
 
     def end(self, workers: Iterable[Worker]) -> None:
         """End these workers, whatever they do."""
@@ -169,32 +170,3 @@ class WorkerGroup(AbstractContextManager["WorkerGroup"]):
 def cores() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def references(pairs: Iterable[Pair], task: Task) -> tuple[str, ...]:
-    """Return ``module:name`` of each of these pairs' losses that is the user's own.
-
-    Raises:
-        WorkersUnavailableError: one cannot be found again by another process.
-    """
-    found = {}
-    for pair in pairs:
-        reference = _reference(pair.loss, task.kind)
-        table = losses_for(task.kind) if reference is None else {pair.loss.name: pair.loss}
-        if find_pair(pair.name, task.kind, task.facts, table) != pair:
-            raise WorkersUnavailableError(f"{pair.name} is not the pair of that name in the catalogue")
-        if reference is not None:
-            found[pair.loss.name] = reference
-    return tuple(found.values())
-
-
-def _reference(loss: Loss, kind: str) -> str | None:
-    """Return ``module:name`` of a user's own loss, None for one of the catalogue."""
-    if losses_for(kind).get(loss.name) is loss:
-        return None
-    reference = reference_of(loss)
-    if reference is None:
-        raise WorkersUnavailableError(
-            f"loss {loss.name} is not a function of an importable module; move it to one"
-        )
-    return reference

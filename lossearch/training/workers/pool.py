@@ -11,11 +11,10 @@ from typing import Unpack
 
 from lossearch.space import Space
 from lossearch.tasks.task import Task
-from lossearch.training.contract import CallOptions, Outcome, Replicate, ReplicateResult, TrainSettings
+from lossearch.training.contract import CallOptions, Replicate, ReplicateResult, TrainSettings
 from lossearch.training.plain.train import train_plain
 from lossearch.training.preflight.preflight import Preflight, known_or_checked
-from lossearch.training.workers.group import WorkerGroup, references
-from lossearch.training.workers.process import WorkersUnavailableError
+from lossearch.training.workers.executor import Executor, WorkersUnavailableError, failed, references
 from lossearch.training.workers.worker import JobSettings, ReplicateJob
 
 _ATTEMPTS = 2
@@ -23,19 +22,19 @@ _ATTEMPTS = 2
 
 @dataclass
 class PlainPool:
-    """Trains like ``train_plain``, in the processes of a group; implements ``contract.TrainingMethod``.
+    """Trains like ``train_plain``, by an executor; implements ``contract.TrainingMethod``.
 
     Results are equal to the last bit to those of one process with the same ``threads``, and come in
     the order asked. A replicate whose process dies is tried once more, then FAILED. What workers cannot
     train is trained in this process.
 
     Args:
-        group: the processes.
+        group: what trains beside this process, or instead of it.
         threads: how many each one's arithmetic uses.
         preflight: what was found before.
     """
 
-    group: WorkerGroup
+    group: Executor
     threads: int = 1
     preflight: Preflight | None = None
 
@@ -86,12 +85,14 @@ class PlainPool:
         stop: Callable[[], bool],
     ) -> Iterator[ReplicateResult]:
         """Train in this process for as long as starting workers would cost more than it saves."""
+        if not self.group.trains_here:
+            return
         spent = 0.0
         for done, replicate in enumerate(replicates):
             left = len(replicates) - done
             saved = left * (1 - 1 / min(self.group.size, left))
             patience = self.group.start_up / saved if saved else float("inf")
-            if self.group.workers or self.group.start_up == 0 or (done and spent / done > patience):
+            if self.group.started or self.group.start_up == 0 or (done and spent / done > patience):
                 return
             deadline = time.perf_counter() + patience
             result = next(alone([replicate], partial(_stopped_or_late, stop, deadline)), None)
@@ -119,17 +120,14 @@ class PlainPool:
                     if deaths[index] < _ATTEMPTS:
                         todo.appendleft(index)
                     else:
-                        reason = f"its process {death}, {_ATTEMPTS} times"
-                        done[index] = ReplicateResult(
-                            replicates[index], Outcome.FAILED, {}, 0.0, reason=reason, error=reason
-                        )
+                        done[index] = failed(replicates[index], f"its process {death}, {_ATTEMPTS} times")
                 if stop():
                     return
                 while given in done:
                     yield done.pop(given)
                     given += 1
         finally:
-            self.group.end(self.group.busy)
+            self.group.abandon()
 
 
 def _stopped_or_late(stop: Callable[[], bool], deadline: float) -> bool:

@@ -14,13 +14,11 @@ from typing import IO
 
 from lossearch.tasks.task import Task
 from lossearch.training.workers.devices import VISIBLE
+from lossearch.training.workers.executor import WorkersUnavailableError
+from lossearch.training.workers.roster import Assigned
 from lossearch.training.workers.worker import Job, MakeTask, Response
 
 _CODE = "import sys; sys.path[:] = {!r}; from lossearch.training.workers.worker import main; main({})"
-
-
-class WorkersUnavailableError(Exception):
-    """Workers cannot do this; the message says why."""
 
 
 @dataclass(eq=False)
@@ -34,6 +32,8 @@ class Worker:
     task_sent: bool = False
     ready: bool = False
     job: int | None = None
+    assigned: Assigned | None = None
+    """What it has, for those who look on."""
 
     @classmethod
     def start(cls, gpu: str | None = None) -> Worker:
@@ -56,6 +56,8 @@ class Worker:
     def assign(self, number: int, job: Job) -> None:
         """Begin a job; that a worker has died is noticed when it is next received from."""
         self.job = number
+        gpu = "" if self.gpu is None else f" on GPU {self.gpu}"
+        self.assigned = Assigned.of(f"process {self.process.pid}{gpu}", job)
         self._send(job)
 
     def _send(self, message: Job | MakeTask | bytes) -> None:
@@ -68,7 +70,7 @@ class Worker:
             response: Response = self.connection.recv()
         except (EOFError, OSError):
             return None
-        self.job = None
+        self.job = self.assigned = None
         return response
 
     def set_up(self, response: Response, make_task: MakeTask, task: Task) -> None:

@@ -108,6 +108,16 @@ class ReplicateJob:
     until: int | None
     how: JobSettings
 
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """The pair that is trained."""
+        return (self.point["pair"],)
+
+    @property
+    def replicates(self) -> int:
+        """How many are trained."""
+        return 1
+
     def run(self, task: Task) -> Response:
         """Train it."""
         from lossearch.training.contract import Replicate
@@ -121,28 +131,43 @@ class ReplicateJob:
 
 @dataclass(frozen=True)
 class ChunkJob:
-    """Replicates trained together: points and the epochs they are trained until, under all seeds."""
+    """Replicates trained together: points and the epochs they are trained until, under all seeds.
+
+    ``singly`` trains them one by one all the same.
+    """
 
     configurations: Sequence[tuple[Mapping[str, Any], int | None]]
     seeds: Sequence[int]
     how: JobSettings
     prune: Prune | None
     block: int | None
+    singly: bool = False
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """The pairs that are trained."""
+        return tuple(dict.fromkeys(values["pair"] for values, _ in self.configurations))
+
+    @property
+    def replicates(self) -> int:
+        """How many are trained."""
+        return len(self.configurations) * len(self.seeds)
 
     def run(self, task: Task) -> Response:
         """Train them; what is raised is told, for the other side to decide."""
         from lossearch.training.population.chunks import Chunk, Configuration
-        from lossearch.training.population.train_chunk import train_together
+        from lossearch.training.population.train_chunk import train_one_by_one, train_together
         from lossearch.training.trainer import first_sentence, free_memory, out_of_memory
 
         points = [self.how.point(values, task) for values, _ in self.configurations]
         ends = (until for _, until in self.configurations)
         configurations = tuple(map(Configuration, points, ends))
         chunk = Chunk(configurations, tuple(self.seeds), self.how.settings)
+        call = self.how.call(task, points, self.prune)
         try:
-            found = train_together(self.how.call(task, points, self.prune), chunk, self.block)
+            found = train_one_by_one(call, chunk) if self.singly else train_together(call, chunk, self.block)
         except Exception as error:  # noqa: BLE001 - whatever a chunk raises, its parts are tried
-            free_memory()
+            free_memory(error)
             why = f"{type(error).__name__}: {first_sentence(error)}"
             return Response(error=why, out_of_memory=out_of_memory(error))
         assert found is not None  # noqa: S101 - it was never told to stop

@@ -1,0 +1,43 @@
+"""The state of the caller's process, which is the same after a call as before it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+
+@contextmanager
+def left_as_it_was() -> Iterator[None]:
+    """Undo what libraries do to a process when they are imported or called.
+
+    That is new environment variables, warning filters and their format, draws from Python's random state and a start method of
+    multiprocessing. All of them are one to a process: of two threads one would restore the other's.
+    """
+    names, state, form = set(os.environ), random.getstate(), warnings.formatwarning
+    method = multiprocessing.get_start_method(allow_none=True)
+    with warnings.catch_warnings():
+        try:
+            yield
+        finally:
+            for name in os.environ.keys() - names:
+                del os.environ[name]
+            random.setstate(state)
+            warnings.formatwarning = form
+            if multiprocessing.get_start_method(allow_none=True) != method:
+                multiprocessing.set_start_method(method, force=True)
+
+
+@contextmanager
+def unless_set(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables inside that the user has not set."""
+    added = {k: v for k, v in variables.items() if k not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
