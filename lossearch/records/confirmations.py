@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from lossearch._json import read_json, to_jsonable, write_json
+from lossearch._json import to_jsonable, write_json
 from lossearch.errors import StoreError
+from lossearch.records.damage import damaged, read_record
 from lossearch.records.trial import Stage, TrialRecord
 from lossearch.space import Point
 from lossearch.training.contract import Outcome
@@ -35,8 +36,8 @@ class Confirmation:
     epoch to which every replicate was trained. ``outcomes`` and each of ``values`` have one entry a seed:
     ``values`` are scores at that epoch (``test_accuracy``, ``val_accuracy``, ``train_loss``, ...), a diverged
     replicate's metrics being a constant predictor's; NaN where there is none. ``fields`` are what the
-    pair's predictions hold, ``codes`` the two numbers a binary pair trains on. ``judged`` names the score
-    that counts.
+    pair's predictions hold, ``codes`` the two numbers a binary pair trains on, ``family`` the family of what
+    distributions it predicts. ``judged`` names the score that counts.
     """
 
     point: Point
@@ -50,6 +51,7 @@ class Confirmation:
     values: Mapping[str, tuple[float, ...]]
     fields: tuple[str, ...]
     codes: tuple[float, float] | None = None
+    family: str | None = None
     reason: str = ""
     seconds: float = 0.0
     started: float = 0.0
@@ -104,7 +106,8 @@ class Confirmation:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Confirmation:
         """Return the confirmation that :meth:`as_json` described."""
-        stored = {f.name: values[f.name] for f in fields(cls)}
+        # records of before there were distributions have no family
+        stored = {f.name: values[f.name] for f in fields(cls) if f.name in values or f.name != "family"}
         codes = values["codes"]
         return cls(
             **{
@@ -192,37 +195,42 @@ def read_confirmed(folder: Path) -> Confirmed | None:
     Raises:
         StoreError: the file is damaged, or of a later lossearch.
     """
-    if not (folder / FILE).exists():
+    path = folder / FILE
+    if not path.exists():
         return None
-    found = read_json(folder / FILE)
-    if found.get("format") != FORMAT:
-        raise StoreError(
-            f"{folder / FILE} has format {found.get('format')}; this lossearch reads {FORMAT}. Upgrade lossearch, "
-            "or remove the file and run the study again: it is confirmed anew."
-        )
-    try:
-        return Confirmed(
-            part=found["part"],
-            metric=found["metric"],
-            seeds=tuple(found["seeds"]),
-            constants={
-                part: {name: tuple(map(_number, values)) for name, values in of_part.items()}
-                for part, of_part in found["constants"].items()
-            },
-            confirmations=tuple(Confirmation.from_json(c) for c in found["confirmations"]),
-            left_out=found["left_out"],
-            trials=found.get("trials", 0),
-            stopping=_stopping(found.get("raced", {})),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(
-            f"{folder / FILE} is damaged: {error!r}. Remove it and run the study again: it is confirmed anew."
-        ) from error
+
+    def made(found: dict[str, Any]) -> Confirmed:
+        if not isinstance(found["format"], int):
+            raise damaged(path, f"its format is {found['format']!r}")
+        if found["format"] != FORMAT:
+            raise StoreError(
+                f"{path} has format {found['format']}; this lossearch reads {FORMAT}. Upgrade lossearch, "
+                "or move the file away and run the study again: it is confirmed anew."
+            )
+        return _confirmed(found)
+
+    return read_record(path, made)
+
+
+def _confirmed(found: Mapping[str, Any]) -> Confirmed:
+    return Confirmed(
+        part=found["part"],
+        metric=found["metric"],
+        seeds=tuple(found["seeds"]),
+        constants={
+            part: {name: tuple(map(_number, values)) for name, values in of_part.items()}
+            for part, of_part in found["constants"].items()
+        },
+        confirmations=tuple(Confirmation.from_json(c) for c in found["confirmations"]),
+        left_out=dict(found["left_out"]),
+        trials=int(found.get("trials", 0)),
+        stopping=_stopping(found.get("raced", {})),
+    )
 
 
 def _stopping(values: Mapping[str, Any]) -> EarlyStopping:
-    return EarlyStopping(tuple(values.get("looks", ())), values.get("at", 0), values.get("dropped", {}))
+    return EarlyStopping(tuple(values.get("looks", ())), values.get("at", 0), dict(values.get("dropped", {})))
 
 
 def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+    return math.nan if value is None else float(value)

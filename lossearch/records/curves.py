@@ -6,34 +6,20 @@ null where a replicate has none. A replicate that ended before its first epoch w
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
-from filelock import FileLock
 from numpy.typing import NDArray
 
-from lossearch._json import replacing
-from lossearch.errors import StoreError
+from lossearch.records.copies import with_copies
+from lossearch.records.curve_files import KEYS, concatenated, read_stage, write_file
+from lossearch.records.trial import TrialRecord
 from lossearch.training.contract import ReplicateResult
-
-KEYS = pa.schema(
-    [
-        ("trial", pa.int64()),
-        ("pair", pa.string()),
-        ("lr", pa.float64()),
-        ("seed", pa.int64()),
-        ("epoch", pa.int32()),
-        ("outcome", pa.string()),
-    ]
-)
-_ATTEMPTS = 20
-_LEFT_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -47,10 +33,20 @@ class MeanCurve:
 MeanCurves = Mapping[str, MeanCurve]
 
 
-def write_part(folder: Path, stage: str, number: int, results: Sequence[ReplicateResult]) -> Path:
-    """Write the curves of one trial as a part, whole or not at all; writing them again replaces it."""
+def write_part(
+    folder: Path,
+    stage: str,
+    number: int,
+    results: Sequence[ReplicateResult],
+    copy: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write the curves of one trial as a part, whole or not at all; writing them again replaces it.
+
+    ``copy`` is the trial itself, as ``copies.fields_of`` has it.
+    """
     path = folder / stage / f"part-{number:06d}.parquet"
-    _write(path, _joined([_trial_table(number, results)] if results else []))
+    table = concatenated([_trial_table(number, results)] if results else [])
+    write_file(path, with_copies(table, {} if copy is None else {number: copy}))
     return path
 
 
@@ -64,13 +60,13 @@ def rewrite(
 
     Curves of before stay for the trials and seeds to ``keep``; all others go.
     """
-    table, _ = _read(folder, stage)
+    table, _ = read_stage(folder, stage)
     here = pd.MultiIndex.from_arrays([table["trial"].to_pandas(), table["seed"].to_pandas()])
     wanted = pd.MultiIndex.from_tuples(sorted(keep), names=[None, None]) if keep else here[:0]
     kept = table.filter(pa.array(here.isin(wanted)))
     tables = [_trial_table(number, results[number]) for number in sorted(results) if results[number]]
     path = folder / f"{stage}.parquet"
-    _write(path, _joined([kept, *tables]))
+    write_file(path, concatenated([kept, *tables]))
     return path
 
 
@@ -80,36 +76,16 @@ def read_curves(folder: Path, stage: str) -> pd.DataFrame:
     Raises:
         StoreError: a file is damaged.
     """
-    table, _ = _read(folder, stage)
+    table, _ = read_stage(folder, stage)
     frame: pd.DataFrame = table.to_pandas()
     return frame.sort_values(["trial", "seed", "epoch"], kind="stable", ignore_index=True)
 
 
-def compact(folder: Path, stage: str) -> Path:
-    """Join the parts of a stage into one file. Killed at any moment, it leaves all curves readable once."""
-    target = folder / f"{stage}.parquet"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{stage}.lock"):
-        table, parts = _read(folder, stage)
-        if parts or not target.exists():
-            _write(target, table)
-        for part in parts:
-            part.unlink(missing_ok=True)
-        _sweep(folder, stage)
-    return target
-
-
-def _sweep(folder: Path, stage: str) -> None:
-    """Remove what killed writers left: a joined file at once, for this one holds the lock, a part when it is old."""
-    parts = (folder / stage).glob(".part-*.tmp")
-    old = [p for p in parts if p.exists() and time.time() - p.stat().st_mtime > _LEFT_SECONDS]
-    for left in (*folder.glob(f".{stage}.parquet.*.tmp"), *old):
-        left.unlink(missing_ok=True)
-
-
-def mean_curves(results: Iterable[ReplicateResult]) -> dict[str, MeanCurve]:
-    """Return the curves of a trial's replicates as mean and sd over seeds."""
-    return _mean_curves([result.curves for result in results])
+def mean_curves(
+    results: Sequence[ReplicateResult], names: Collection[str] | None = None
+) -> dict[str, MeanCurve]:
+    """Return the curves of a trial's replicates, or those of some names, as mean and sd over seeds."""
+    return _mean_curves([result.curves for result in results], names)
 
 
 def mean_curves_of(frame: pd.DataFrame, trial: int) -> dict[str, MeanCurve]:
@@ -123,8 +99,28 @@ def mean_curves_of(frame: pd.DataFrame, trial: int) -> dict[str, MeanCurve]:
     return _mean_curves(replicates)
 
 
-def _mean_curves(replicates: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, MeanCurve]:
-    names = list(dict.fromkeys(name for curves in replicates for name in curves))
+def recorded_curves(folder: Path, stage: str) -> Callable[[TrialRecord], dict[str, MeanCurve]]:
+    """Return a function that gives the mean curves of a stage's trials, as they are written now.
+
+    Raises:
+        StoreError: a file is damaged.
+    """
+    frame = read_curves(folder, stage)
+    # the rows of a trial stand together: found by halving, ten thousand trials cost what one does each
+    trials = frame["trial"].to_numpy()
+
+    def of(record: TrialRecord) -> dict[str, MeanCurve]:
+        first, last = np.searchsorted(trials, [record.number, record.number + 1])
+        return mean_curves_of(frame.iloc[first:last], record.number)
+
+    return of
+
+
+def _mean_curves(
+    replicates: Sequence[Mapping[str, NDArray[np.float64]]], names: Collection[str] | None = None
+) -> dict[str, MeanCurve]:
+    if names is None:
+        names = dict.fromkeys(name for curves in replicates for name in curves)
     return {name: _mean_curve([c[name] for c in replicates if name in c]) for name in names}
 
 
@@ -171,42 +167,3 @@ def _column(curves: Sequence[NDArray[np.float64] | None], ends: Sequence[int]) -
     every = np.zeros(len(had))
     every[had] = values
     return pa.array(every, type=pa.float64(), mask=~had)
-
-
-def _joined(tables: Sequence[pa.Table]) -> pa.Table:
-    return pa.concat_tables([KEYS.empty_table(), *tables], promote_options="default")
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    with replacing(path) as temporary:
-        # numbers of a curve seldom repeat: looking for those that do takes as long as all the rest
-        pq.write_table(table, temporary, compression="zstd", use_dictionary=[*KEYS.names])
-
-
-def _read(folder: Path, stage: str) -> tuple[pa.Table, list[Path]]:
-    """Return the rows of a stage, each once, and the parts they came from."""
-    for _ in range(_ATTEMPTS):
-        parts = sorted((folder / stage).glob("part-*.parquet"))
-        try:
-            # the parts first: what a compaction removes meanwhile is in the joined file read after them
-            tables = [_read_file(part) for part in parts]
-            joined = folder / f"{stage}.parquet"
-            whole = _read_file(joined) if joined.exists() else KEYS.empty_table()
-        except FileNotFoundError:
-            continue
-        read = _joined(tables)
-        # a kill may leave a part beside the joined file: the trials of a part are taken from there
-        again = np.isin(whole["trial"].to_numpy(), read["trial"].to_numpy())
-        return _joined([whole.filter(pa.array(~again)), read]), parts
-    raise StoreError(f"The curves in {folder / stage} kept changing while they were read. Try again.")
-
-
-def _read_file(path: Path) -> pa.Table:
-    try:
-        # opened by us: a data set reader would take the directory's name for a partition
-        with path.open("rb") as file:
-            return pq.read_table(file)
-    except pa.ArrowInvalid as error:
-        raise StoreError(
-            f"{path} is damaged: {error}. Restore it from a copy, or remove it to lose these curves only."
-        ) from error

@@ -17,7 +17,7 @@ from lossearch._registry import unknown_name
 from lossearch.errors import InputError, StoreError
 from lossearch.kinds import KINDS, Predictions
 from lossearch.metrics.metric import LOGGED, Metric
-from lossearch.metrics.registry import METRICS, find_metric
+from lossearch.metrics.registry import METRICS, find_metric, is_given
 from lossearch.records.confirmations import PREFIX, Confirmation, Confirmed, read_confirmed
 from lossearch.records.predictions import numbers, read_predictions
 
@@ -95,7 +95,7 @@ def read_evidence(
     running = [c for c in confirmed.confirmations if c.point.pair not in left and len(c.seeds) >= len(judged)]
     if judge.needs == LOGGED:
         return _logged(kind, judge, name, confirmed, judged, running)
-    giving = [c for c in running if judge.needs == "codes" or judge.needs in c.fields]
+    giving = [c for c in running if judge.needs == "codes" or is_given(judge, _form(c))]
     if not giving:
         raise InputError(f"No confirmed pair gives what metric {judge.name!r} reads ({judge.needs}).")
     frame = read_predictions(folder, name)
@@ -206,16 +206,38 @@ def _predictions(
         raise StoreError(
             f"The predictions of {pair} are not all there: remove predictions.parquet and run the study again."
         )
+    lines = {seed: blocks[pair, seed] for seed in seeds}
     columns: dict[str, NDArray[Any]] = {}
     for name in confirmation.fields:
         if (column := numbers(frame, name)) is not None:
-            column = np.nan_to_num(column, nan=0.0)
-            column = column.astype(np.int64) if name == "label" else column
             columns[name] = column[:, None] if name == "value" and column.ndim == 1 else column
-    return [
-        Predictions(
-            **{n: torch.from_numpy(c[blocks[pair, seed]]) for n, c in columns.items()},
-            codes=confirmation.codes,
+    if "distribution" in columns:
+        every = np.concatenate([*lines.values()])
+        columns["distribution"] = _by_output(columns["distribution"], every, columns["value"].shape[1])
+    return [_of_lines(columns, own, confirmation) for own in lines.values()]
+
+
+def _by_output(column: NDArray[Any], lines: NDArray[np.intp], n_out: int) -> NDArray[Any]:
+    """Return the parameters of one pair's distributions, (N, T, P), where pairs of other families may have more."""
+    own = ~np.isnan(column[lines]).all(axis=0)
+    return column[:, own if own.any() else slice(n_out)].reshape(len(column), n_out, -1)
+
+
+def _of_lines(
+    columns: Mapping[str, NDArray[Any]], lines: NDArray[np.intp], confirmation: Confirmation
+) -> Predictions:
+    """Return what one replicate predicted, zeros where that is not known."""
+    found: dict[str, Any] = {}
+    for name, column in columns.items():
+        own = np.nan_to_num(column[lines], nan=0.0)
+        # labels of masks are many: bytes
+        found[name] = torch.from_numpy(
+            own.astype(np.int64 if own.ndim == 1 else np.uint8) if name == "label" else own
         )
-        for seed in seeds
-    ]
+    return Predictions(**found, codes=confirmation.codes, family=confirmation.family)
+
+
+def _form(confirmation: Confirmation) -> Predictions:
+    """Return predictions of the fields that a pair has, and nothing else."""
+    fields: dict[str, Any] = dict.fromkeys(confirmation.fields, torch.empty(0))
+    return Predictions(**fields, codes=confirmation.codes, family=confirmation.family)

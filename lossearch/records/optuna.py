@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +11,21 @@ from typing import Any
 
 from filelock import FileLock
 from optuna import Study, create_study, logging
+from optuna.exceptions import OptunaError, StorageInternalError
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import StudyDirection
+from sqlalchemy import ExceptionContext, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
-from lossearch._options import option
-from lossearch.errors import StoreError
-from lossearch.records.store import Store, hide_password
+from lossearch._urls import Url
+from lossearch.errors import LossearchError, StoreError
+from lossearch.records.damage import TRIALS, damaged, missing, reading
+from lossearch.records.database import connect_args, reach_database, require_storage, unrecorded
+from lossearch.records.patience import StorageAwayError, is_away, root_of
+from lossearch.records.places import sqlite_file
+from lossearch.records.store import Store
 
 
 class JournalLock(JournalFileOpenLock):
@@ -72,37 +80,130 @@ def open_storage(store: Store, name: str, url: str | None = None) -> BaseStorage
         StoreError: the storage cannot be opened. Passwords in the URL are not shown.
     """
     if url is None:
-        return _open_journal(store.study_dir(name) / "optuna.journal")
-    kwargs: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
-    with store.lock(), _told(url):
-        return RDBStorage(_absolute(url), engine_kwargs=kwargs)
+        return _open_journal(journal_of(store, name))
+    with store.lock(), told(url) as found:
+        storage = RDBStorage(_absolute(found.whole), engine_kwargs={"connect_args": connect_args(found)})
+        if not found.startswith("sqlite"):
+            event.listen(storage.engine, "handle_error", _lost)
+        return storage
+
+
+def _lost(context: ExceptionContext) -> None:
+    """Tell a lost connection at once: Optuna itself would do again what may have been done, and double a trial."""
+    if context.is_disconnect:
+        raise StorageAwayError("The Optuna storage does not answer.") from context.original_exception
+
+
+def journal_of(store: Store, name: str) -> Path:
+    """Return the journal of a study, whether it is there or not."""
+    return store.study_dir(name) / TRIALS
+
+
+def trials_file(store: Store, name: str, url: str | None = None) -> Path | None:
+    """Return the file that holds a study's trials; None where a server does."""
+    if url is None:
+        return journal_of(store, name)
+    plain = url.startswith("sqlite") and not url.partition(":///")[2].startswith("file:")
+    return sqlite_file(url) if plain else None
+
+
+@contextmanager
+def reading_trials(store: Store, name: str, url: str | None = None) -> Iterator[None]:
+    """Say in plain words why a storage that is read inside cannot be; arguments as for :func:`read_storage`.
+
+    Raises:
+        DamagedError: its file is missing, or holds something else than the trials of the study.
+        StoreError: it does not answer, or holds no such study. Passwords in the URL are not shown.
+    """
+    folder, file = store.study_dir(name), trials_file(store, name, url)
+    if file is not None and not file.is_file():
+        raise damaged(file, "it is a directory", folder) if file.exists() else missing(file, folder)
+    with told(url) if url is not None else _journal_errors(journal_of(store, name)):
+        try:
+            yield
+        except (LookupError, TypeError, AttributeError) as error:
+            if url is None:
+                raise
+            if file is None:
+                raise StoreError(f"The Optuna storage {Url(url)} cannot be read: {error}.") from error
+            raise damaged(file, str(error), folder) from error
+        except (SQLAlchemyError, StorageInternalError) as error:
+            if file is None or not _is_broken(root_of(error)):
+                raise
+            raise damaged(file, str(root_of(error)), folder) from error
+
+
+def _is_broken(error: BaseException) -> bool:
+    """Whether an error of sqlite is about what a file holds, and not about getting at it."""
+    text = str(error)
+    return type(error) is sqlite3.DatabaseError or "no such table" in text or "no such column" in text
+
+
+def read_storage(store: Store, name: str, url: str | None = None) -> BaseStorage:
+    """Open the Optuna storage of a study to read it, inside :func:`reading_trials`: nothing is made, locked or cut.
+
+    Args:
+        store: which holds the study.
+        name: of the study.
+        url: as ``places.storage_of`` gives it; None for the journal in the store.
+    """
+    if url is None:
+        return JournalStorage(_WrittenJournal(str(journal_of(store, name))))
+    found = Url(url)
+    address = _only_read(found) if found.startswith("sqlite") else found.whole
+    return RDBStorage(address, engine_kwargs={"connect_args": connect_args(found)}, skip_table_creation=True)
+
+
+def _only_read(url: Url) -> str:
+    """Return an sqlite URL by which nothing is written or made."""
+    parsed = make_url(url.whole)
+    file = parsed.database or ""
+    if not file.startswith("file:"):
+        file = sqlite_file(url).as_uri()
+    only_read = parsed.set(database=file).update_query_dict({"mode": "ro", "uri": "true"})
+    return only_read.render_as_string(hide_password=False)
+
+
+class _WrittenJournal(JournalFileBackend):
+    """A journal that is there, to be read. One that a dead writer left in the middle of a line is read up to there."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:  # noqa: ARG002 - Optuna's signature
+        """Refuse: whoever writes has opened the study by running it."""
+        raise StoreError(
+            f"The Optuna journal {self._file_path} was opened to be read, and is not written to."
+        )
 
 
 def reach_storage(url: str) -> None:
     """Ask a database whether it answers, before anything is made that would rely on it.
 
     Raises:
-        StoreError: it does not. Passwords in the URL are not shown.
+        InputError: it keeps no study.
+        StoreError: it does not answer. Passwords in the URL are not shown.
     """
-    if not url.startswith("sqlite"):
-        from sqlalchemy import create_engine
-
-        with _told(url):
-            create_engine(url).connect().close()
+    with told(url) as found:
+        require_storage(found)
+        if not found.startswith("sqlite"):
+            reach_database(found)
 
 
 def _open_journal(path: Path) -> BaseStorage:
-    try:
+    with _journal_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = JournalLock(str(path))
         backend = JournalFileBackend(str(path), lock_obj=lock)
         _drop_torn_line(path, lock)
         return JournalStorage(backend)
-    except (OSError, ValueError, KeyError) as error:
-        raise StoreError(
-            f"The Optuna journal {path} cannot be opened: {error}. Restore it from a copy, use another {option('store')}, "
-            "or remove the study with `lossearch rm`."
-        ) from error
+
+
+@contextmanager
+def _journal_errors(path: Path) -> Iterator[None]:
+    """Say in plain words why a journal cannot be opened: it may not be, or it is damaged."""
+    with reading(path):
+        try:
+            yield
+        except OptunaError as error:
+            raise ValueError(str(error)) from error
 
 
 def _drop_torn_line(path: Path, lock: JournalLock) -> None:
@@ -118,33 +219,39 @@ def _drop_torn_line(path: Path, lock: JournalLock) -> None:
 
 
 @contextmanager
-def _told(url: str) -> Iterator[None]:
-    """Say in plain words, and without its password, why a database cannot be opened."""
-    from sqlalchemy.exc import SQLAlchemyError
-
+def told(text: str) -> Iterator[Url]:
+    """Give the URL, and say in plain words, without its password, why a database cannot be opened."""
     try:
-        yield
+        url = Url(text)
+    except ValueError as error:
+        raise StoreError(f"The Optuna storage {error}.") from None
+    try:
+        yield url
+    except LossearchError:
+        raise
     except ImportError as error:
         raise StoreError(
-            f"No driver for the Optuna storage {hide_password(url)}: {_root(error)}. Install it (`pip install "
+            f"No driver for the Optuna storage {url}: {root_of(error)}. Install it (`pip install "
             "'psycopg[binary]'` for postgresql:, psycopg2-binary for postgresql+psycopg2:, pymysql for mysql+pymysql:)."
-        ) from error
-    except (SQLAlchemyError, RuntimeError, ValueError, OSError) as error:
-        first = hide_password(str(error).strip().partition("\n")[0])
-        raise StoreError(
-            f"The Optuna storage {hide_password(url)} cannot be opened: {first}. Expected a URL such as "
-            "sqlite:////absolute/path.db or postgresql://user:password@host/database, of a server that answers."
-        ) from error
-
-
-def _root(error: BaseException) -> BaseException:
-    cause = error.__cause__ or error.__context__
-    return error if cause is None else _root(cause)
+        ) from url.cause(error)
+    except (SQLAlchemyError, StorageInternalError, RuntimeError, ValueError, OSError) as error:
+        # Optuna's own says only that something failed
+        why = root_of(error) if isinstance(error, StorageInternalError) else error
+        away = is_away(error) and not url.startswith("sqlite")
+        raise (StorageAwayError if away else StoreError)(
+            f"The Optuna storage {url} cannot be opened: {url.said(why)}. Expected a URL such as sqlite:////absolute/path.db "
+            f"or postgresql://user@host/database, of a server that answers.{unrecorded(url, 'storage')}"
+        ) from url.cause(error)
 
 
 def _absolute(url: str) -> str:
     """Return an sqlite URL with its path resolved now; other URLs unchanged."""
     head, mark, path = url.partition(":///")
-    if not mark or not head.startswith("sqlite") or path in {"", ":memory:"} or path.startswith("/"):
+    if (
+        not mark
+        or not head.startswith("sqlite")
+        or path in {"", ":memory:"}
+        or path.startswith(("/", "file:"))
+    ):
         return url
     return f"{head}:///{Path(path).resolve().as_posix()}"

@@ -2,8 +2,10 @@
 
 Columns: pair, seed, part ("test" or "validation"), row (its number in the data as given), group (where rows
 have one), outcome of the replicate, target, and what the pair's predictions hold: label, probability,
-score, output and value; several numbers a row are ``probability_0``, ``probability_1``, ... Of a diverged
-replicate all of these are null. Numbers have the type they were computed in.
+score, output, value and distribution; several numbers a row are ``probability_0``, ``probability_1``, ... Of a diverged
+replicate all of these are null. Numbers have the type they were computed in. More zeros and ones a row than a table
+should have columns, such as a mask's pixels, are eight to a byte in one column, ``label_bits_256`` for 256 of them. The
+parameters of an output's distribution follow on those of the output before it.
 """
 
 from __future__ import annotations
@@ -20,12 +22,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lossearch._json import replacing
-from lossearch.errors import StoreError
 from lossearch.kinds import KINDS, Predictions
+from lossearch.records.damage import reading
 from lossearch.tasks.task import Part
 from lossearch.training.contract import Outcome
 
 FILE = "predictions.parquet"
+MOST_COLUMNS = 64
+"""More zeros and ones a row are packed."""
+_BITS = "_bits_"
+_KEYS = ["pair", "seed", "part", "outcome", "row"]
 
 
 def kept_fields(kind: str, predictions: Predictions) -> tuple[str, ...]:
@@ -71,7 +77,8 @@ def prediction_table(
     columns |= _columns("target", part.y)
     unknown = np.full(n, outcome is Outcome.DIVERGED)
     for f in fields:
-        columns |= {k: pa.array(v, mask=unknown) for k, v in _columns(f, getattr(predictions, f)).items()}
+        said = _columns(f, getattr(predictions, f))
+        columns |= {k: v if isinstance(v, pa.Array) else pa.array(v, mask=unknown) for k, v in said.items()}
     return pa.table(columns)
 
 
@@ -108,34 +115,43 @@ def numbers(frame: pd.DataFrame, name: str) -> NDArray[np.generic] | None:
     """Return a field of :func:`read_predictions`, (N,) or (N, C); None where the frame has none."""
     if name in frame:
         return frame[name].to_numpy()
+    packed = next((c for c in frame.columns if c.startswith(f"{name}{_BITS}")), None)
+    if packed is not None:
+        return _unpacked(frame[packed].to_list(), int(packed.rpartition("_")[2]))
     several = [c for c in frame.columns if c.rpartition("_")[0] == name]
     several.sort(key=lambda c: int(c.rpartition("_")[2]))
     return frame[several].to_numpy() if several else None
 
 
-def _columns(name: str, values: Tensor) -> dict[str, NDArray[np.generic]]:
-    table = values.detach().cpu().numpy()
+def _packed(table: NDArray[np.generic]) -> pa.Array:
+    """Return rows of zeros and ones as bytes."""
+    return pa.array([row.tobytes() for row in np.packbits(table.astype(np.uint8), axis=1)], pa.binary())
+
+
+def _unpacked(rows: Sequence[bytes], count: int) -> NDArray[np.uint8]:
+    """Return the zeros and ones, (N, count)."""
+    held = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), -1)
+    return np.unpackbits(held, axis=1, count=count)
+
+
+def _columns(name: str, values: Tensor) -> dict[str, NDArray[np.generic] | pa.Array]:
+    table = (values.flatten(1) if values.ndim > 2 else values).detach().cpu().numpy()
     if values.dtype == torch.int64:
         table = table.astype(np.int32)
     table = table[:, 0] if table.ndim == 2 and table.shape[1] == 1 else table
     if table.ndim == 1:
         return {name: np.ascontiguousarray(table)}
+    if table.shape[1] > MOST_COLUMNS and ((table == 0) | (table == 1)).all():
+        return {f"{name}{_BITS}{table.shape[1]}": _packed(table)}
     return {f"{name}_{i}": np.ascontiguousarray(column) for i, column in enumerate(table.T)}
 
 
 def _read(path: Path, part: str | None) -> pa.Table:
-    try:
-        # opened by us: a data set reader would take the directory's name for a partition
-        with path.open("rb") as file:
-            return pq.read_table(file, filters=None if part is None else [("part", "=", part)])
-    except FileNotFoundError as error:
-        raise StoreError(
-            f"No predictions at {path}: run the study again, and it is confirmed anew."
-        ) from error
-    except pa.ArrowInvalid as error:
-        raise StoreError(
-            f"{path} is damaged: {error}. Remove it and run the study again: it is confirmed anew."
-        ) from error
+    # opened by us: a data set reader would take the directory's name for a partition
+    with reading(path), path.open("rb") as file:
+        found = pq.read_table(file, filters=None if part is None else [("part", "=", part)])
+        found.select(_KEYS)  # of another table it says what is not there
+        return found.replace_schema_metadata()
 
 
 def _kept(path: Path, keep: Collection[tuple[str, int]]) -> pa.Table:

@@ -8,9 +8,10 @@ from urllib.parse import unquote, urlsplit
 
 import optuna
 
+from lossearch._urls import Url
 from lossearch.errors import InputError, StoreError
 from lossearch.records.claim import remove_tree
-from lossearch.records.mlflow.client import connect, first_line, quiet, tracking_errors
+from lossearch.records.mlflow.client import connect, quiet, tracking_errors
 from lossearch.records.mlflow.study_run import STUDY
 from lossearch.records.optuna import open_storage
 from lossearch.records.store import Store
@@ -50,7 +51,7 @@ def remove_experiment(store: Store, name: str, uri: str | None = None) -> str | 
     """
     if uri is None and not store.database.is_file():
         return None
-    client = connect(store, uri)
+    client, place = connect(store, uri), Url(uri or store.tracking_uri)
     with quiet():
         try:
             found = client.get_experiment_by_name(name)
@@ -63,10 +64,11 @@ def remove_experiment(store: Store, name: str, uri: str | None = None) -> str | 
             client.delete_experiment(found.experiment_id)
         except tracking_errors() as error:
             raise StoreError(
-                f"The MLflow experiment {name!r} cannot be deleted: {first_line(error)}"
-            ) from error
+                f"The MLflow experiment {name!r} cannot be deleted: {place.said(error)}"
+            ) from place.cause(error)
     location = urlsplit(found.artifact_location)
     artifacts = Path(unquote(location.path))
-    if location.scheme == "file" and artifacts.parent == store.artifacts and artifacts.is_dir():
+    own = artifacts.parent == store.artifacts and artifacts.name.startswith(f"{name}-")
+    if location.scheme == "file" and own and artifacts.is_dir() and not artifacts.is_symlink():
         remove_tree(artifacts)
     return str(found.experiment_id)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from lossearch._json import read_json, to_jsonable
+from lossearch._json import to_jsonable
 from lossearch._options import option
+from lossearch._registry import unknown_name
+from lossearch._urls import Url, hidden
 from lossearch.errors import StoreError
+from lossearch.kinds import KINDS
 from lossearch.pairs import Rejection
+from lossearch.records.damage import damaged, read_record
 from lossearch.training.contract import TrainingRecipe
 
 FORMAT = 1
@@ -105,7 +109,8 @@ class StudyRecord(StudyDefinition):
     ``metrics`` are all the task's metrics, the objective first; ``conventional`` is the pair that gains are
     measured against; ``min_trials`` how many finished trials a pair needs for a rank; ``selected`` says
     whether each pair's best is one of several trials; ``config`` is the resolved study file as TOML;
-    ``created`` in seconds since 1970; ``git_revision`` that of the user's working directory.
+    ``created`` in seconds since 1970; ``git_revision`` that of the user's working directory; ``ended`` is how
+    the last run of it ended, "running" where none has said so, None where an earlier release recorded it.
     """
 
     version: int = VERSION
@@ -128,6 +133,16 @@ class StudyRecord(StudyDefinition):
     versions: Mapping[str, str]
     git_revision: str | None
     mlflow: MlflowRuns | None
+    ended: Literal["running", "finished", "failed", "killed"] | None = None
+    unjudged: str | None = None
+    """Why the pairs that were confirmed could not be compared."""
+
+    def __post_init__(self) -> None:
+        # earlier releases recorded passwords too: they are not written again
+        for name in ("storage", "tracking_uri"):
+            if (url := getattr(self, name)) is not None:
+                object.__setattr__(self, name, Url(url))
+        object.__setattr__(self, "config", hidden(self.config))
 
 
 _READER = TypeAdapter(StudyRecord)
@@ -140,22 +155,27 @@ def read_study_record(path: Path) -> StudyRecord:
         StoreError: there is no such file, a later lossearch wrote it, or it is no such record; the message
             names the file and the first field that is wrong.
     """
-    plain = read_json(path)
-    version = plain.get("version", 1) if isinstance(plain, dict) else VERSION
+    return read_record(path, lambda plain: _study(path, plain))
+
+
+def _study(path: Path, plain: Mapping[str, Any]) -> StudyRecord:
+    version = plain.get("version", 1)
     if isinstance(version, int) and version > VERSION:
         raise StoreError(
             f"{path} has version {version}; this lossearch reads up to {VERSION}. Upgrade lossearch, or use "
             f"another {option('store')}."
         )
     try:
-        return _READER.validate_python(from_version_1(plain) if version == 1 else plain)
+        found = _READER.validate_python(from_version_1(plain) if version == 1 else plain)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "its top"
-        raise StoreError(
-            f"{path} is not the record of a study, or is damaged, at {where!r}: {first['msg'].lower()}. "
-            "Restore it from a copy, or remove it."
+        raise damaged(
+            path, f"it is not the record of a study at {where!r}: {first['msg'].lower()}"
         ) from error
+    if found.task.kind not in KINDS:
+        raise StoreError(f"{path}: {unknown_name('kind of task', found.task.kind, KINDS)} Upgrade lossearch.")
+    return found
 
 
 def from_version_1(old: Mapping[str, Any]) -> dict[str, Any]:

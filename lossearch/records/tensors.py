@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +14,24 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from lossearch._json import replacing
-from lossearch.errors import StoreError
+from lossearch.records.damage import reading
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> Path:
-    """Write named tensors and short texts about them."""
+    """Write named tensors and short texts about them.
+
+    Raises:
+        OSError: they cannot be written.
+    """
     # clones: the format knows no views, and two names may share one tensor
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
-        save_file(own, temporary, dict(about or {}))
+        try:
+            save_file(own, temporary, dict(about or {}))
+        except SafetensorError as error:
+            if found := re.search(r"\(os error (\d+)\)", str(error)):
+                raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
+            raise
     return path
 
 
@@ -46,10 +57,5 @@ def read_about(path: Path) -> dict[str, str]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            yield file
-    except FileNotFoundError as error:
-        raise StoreError(f"No file {path}.") from error
-    except (OSError, SafetensorError) as error:
-        raise StoreError(f"{path} is damaged: {error}. Restore it from a copy, or remove it.") from error
+    with reading(path), safe_open(path, framework="pt", device="cpu") as file:
+        yield file

@@ -67,6 +67,11 @@ def best_of(records: Sequence[TrialRecord], sign: int) -> TrialRecord | None:
     return max(valued, key=lambda r: (sign * (r.value or 0.0), -r.number), default=None)
 
 
+def ought_to_have_curves(record: TrialRecord) -> bool:
+    """Whether curves of a trial were written: where all replicates diverged, perhaps in their first epoch, there may be none."""
+    return record.value is not None and record.n_diverged < len(record.seeds)
+
+
 def to_attrs(record: TrialRecord) -> dict[str, Any]:
     """Return what an Optuna trial does not hold of a record by itself, as JSON-safe user attributes."""
     rest = {f.name: getattr(record, f.name) for f in fields(record) if f.name not in _KEPT_APART}

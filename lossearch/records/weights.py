@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from lossearch.errors import StoreError
+from lossearch.records.damage import reading
 from lossearch.records.tensors import read_about, read_tensors, write_tensors
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
@@ -82,9 +83,10 @@ def read_weights(folder: Path, record: TrialRecord) -> TrialWeights | None:
     stacked, about = read_tensors(path)
     if about.get("point") != _text(record.point):
         raise StoreError(f"{path} holds the weights of another trial. Remove it.")
-    seeds, epochs = json.loads(about["seeds"]), json.loads(about["kept_epoch"])
-    states = {seed: {name: t[i].clone() for name, t in stacked.items()} for i, seed in enumerate(seeds)}
-    return TrialWeights(states, dict(zip(seeds, epochs, strict=True)))
+    with reading(path):
+        seeds, epochs = json.loads(about["seeds"]), json.loads(about["kept_epoch"])
+        states = {seed: {name: t[i].clone() for name, t in stacked.items()} for i, seed in enumerate(seeds)}
+        return TrialWeights(states, dict(zip(seeds, epochs, strict=True)))
 
 
 class WeightRetention:
@@ -118,15 +120,20 @@ class WeightRetention:
                 self._stored.remove(stored)
 
     def _sweep(self, records: Mapping[int, TrialRecord]) -> None:
-        """Take stock of the files there are; those of no trial, and halves of files, go."""
+        """Take stock of the files there are; those of no trial, and halves of files, go. Others are not of trials."""
         folder = self.folder / FOLDER
         for left in folder.glob(".trial-*.tmp"):
             left.unlink(missing_ok=True)
         for path in sorted(folder.glob("trial-*.safetensors")):
-            record = records.get(int(path.stem.removeprefix("trial-")))
+            number = path.stem.removeprefix("trial-")
+            if not number.isdecimal() or path != path_of(self.folder, int(number)):
+                continue
+            record = records.get(int(number))
             try:
                 about = read_about(path)
             except StoreError:
+                if record is not None:
+                    continue  # damaged, which is for whoever asks for its repair
                 about = {}
             if record is None or record.value is None or about.get("point") != _text(record.point):
                 path.unlink(missing_ok=True)

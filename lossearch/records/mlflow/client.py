@@ -6,24 +6,26 @@ Only ``MlflowClient`` with explicit run ids is used: no fluent call, no active r
 from __future__ import annotations
 
 import logging
-import os
 import re
 import socket
 import sys
 import time
 import urllib.request
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from lossearch._options import option
+from lossearch._process import left_as_it_was, unless_set
+from lossearch._urls import Url
 from lossearch.errors import InputError, StoreError
-from lossearch.records.mlflow.database import ensure_database
-from lossearch.records.store import Store, hide_password
+from lossearch.records.database import reach_database, unrecorded
+from lossearch.records.links import refuse_links
+from lossearch.records.mlflow.database import ensure_database, naming_damage
+from lossearch.records.store import Store
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -33,23 +35,30 @@ T = TypeVar("T")
 _CHATTY = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 _FOR_CALLS = {
     # a study must not stand still for minutes, nor print a line a trial, unless its user says so
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 _SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks", "uc")
-_SERVER_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
-_PAUSES = (0.2, 0.8, 2.0)
+DATABASES = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+"""Schemes of database servers, with the port that each listens on."""
+_SERVER_PORTS = {"http": 80, "https": 443, **DATABASES}
+PAUSES = (0.2, 0.8, 2.0)
+"""Seconds to wait before what failed is tried again."""
 
 
-def checked_uri(uri: str) -> str:
+def checked_uri(text: str) -> Url:
     """Return a tracking URI, a database's file made absolute.
 
     Raises:
         InputError: the URI is a directory (``file:`` or a bare path), which MLflow no longer writes to,
             of a scheme that MLflow does not know, or without a host or a port that can be.
     """
+    try:
+        uri = Url(text)
+    except ValueError as error:
+        raise InputError(f"The MLflow tracking URI {error}.") from None
     if uri in {"databricks", "uc"}:
         return uri
     scheme, _, rest = uri.partition(":")
@@ -61,14 +70,14 @@ def checked_uri(uri: str) -> str:
         )
     if scheme.partition("+")[0] not in _SCHEMES:
         raise InputError(
-            f"No MLflow tracking URI begins with {scheme!r}: {hide_password(uri)!r}. "
+            f"No MLflow tracking URI begins with {scheme!r}: {uri!r}. "
             f"Allowed: {', '.join(f'{s}:' for s in _SCHEMES)} or none, for the store's own database."
         )
     if scheme.partition("+")[0] in _SERVER_PORTS:
         _require_host(uri)
     path = uri.removeprefix("sqlite:///")
     if scheme == "sqlite" and not path.startswith("/"):
-        return f"sqlite:///{Path(path).resolve().as_posix()}"
+        return Url(f"sqlite:///{Path(path).resolve().as_posix()}")
     return uri
 
 
@@ -83,7 +92,7 @@ def _require_host(uri: str) -> None:
         fit = False
     if not fit:
         raise InputError(
-            f"MLflow tracking URI {hide_password(uri)!r} has no host, or a port that is not between 1 and 65535. "
+            f"MLflow tracking URI {uri!r} has no host, or a port that is not between 1 and 65535. "
             "Expected an address such as http://host:5000."
         )
 
@@ -100,11 +109,17 @@ def connect(store: Store, uri: str | None = None) -> MlflowClient:
 
     Raises:
         InputError: the URI is not one that MLflow writes to.
-        StoreError: nothing answers, or the database is of another MLflow version.
+        StoreError: nothing answers, the database is of another MLflow version, or the store's own cannot be written.
     """
-    address = store.tracking_uri if uri is None else checked_uri(uri)
-    with nullcontext() if is_http(address) else store.lock():
-        return _client(address)
+    address = Url(store.tracking_uri) if uri is None else checked_uri(uri)
+    if is_http(address):
+        return client_of(address)
+    with store.lock():
+        if address == store.tracking_uri:
+            refuse_links(*(p for p in store.root.iterdir() if "mlflow.db" in p.name))
+            store.settle()
+        with naming_damage(store.database if address == store.tracking_uri else None):
+            return client_of(address)
 
 
 def reach(uri: str | None) -> None:
@@ -115,25 +130,29 @@ def reach(uri: str | None) -> None:
         StoreError: nothing answers, or not as MLflow does.
     """
     if uri is not None and urlsplit(checked_uri(uri)).hostname:
-        _client(checked_uri(uri))
+        client_of(checked_uri(uri))
 
 
-def _client(uri: str) -> MlflowClient:
+def client_of(uri: Url) -> MlflowClient:
+    """Return a client of a tracking server or database that is there and has the right schema; see :func:`connect`."""
     if not answers(uri):
         raise StoreError(
-            f"No server answers at {hide_password(uri)}, the MLflow tracking URI. Start it, correct "
+            f"No server answers at {uri}, the MLflow tracking URI. Start it, correct "
             f"{option('tracking_uri')}, or run without it ({option('mlflow', False)})."
         )
     client_class = _client_class()
-    with quiet():
+    with quiet(), unpooled(uri):
         try:
             if path := _file_of(uri):
                 # MLflow would try for minutes to open what cannot be opened
                 ensure_database(Path(path), Path(path).parent / "artifacts")
-            client = client_class(tracking_uri=uri)
+            elif uri.partition(":")[0].partition("+")[0] in DATABASES:
+                # and to be let in by a server that does not know the password
+                reach_database(uri)
+            client = client_class(tracking_uri=uri.whole)
             client.search_experiments(max_results=1)
-        except Exception as error:
-            raise _cannot_open(uri, error) from error
+        except Exception as error:  # noqa: BLE001 - drivers have errors of their own
+            raise _cannot_open(uri, error) from uri.cause(error)
     return client
 
 
@@ -153,7 +172,7 @@ def answers(uri: str, seconds: float = 3.0) -> bool:
         return False
 
 
-def retried(call: Callable[[], T], pauses: tuple[float, ...] = _PAUSES) -> T:
+def retried(call: Callable[[], T], pauses: tuple[float, ...] = PAUSES) -> T:
     """Return ``call()``, tried again after each pause while the database is locked or the server away."""
     for pause in pauses:
         try:
@@ -169,13 +188,9 @@ def tracking_errors() -> tuple[type[Exception], ...]:
     """Return what a failing tracking server or database raises."""
     from mlflow.exceptions import MlflowException
     from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
 
-    return (MlflowException, RequestException, OSError)
-
-
-def first_line(error: BaseException) -> str:
-    """Return an error's first line, short and without passwords."""
-    return hide_password(str(error).strip().partition("\n")[0])[:300]
+    return (MlflowException, RequestException, SQLAlchemyError, OSError)
 
 
 @contextmanager
@@ -187,21 +202,25 @@ def quiet() -> Iterator[None]:
     nothing = logging.NullHandler()
     before = [(logger, logger.handlers, logger.propagate) for logger in map(logging.getLogger, _CHATTY)]
     ours: list[list[logging.Handler]] = [[nothing] for _ in before]
-    added = {k: v for k, v in _FOR_CALLS.items() if k not in os.environ}
-    os.environ.update(added)
     try:
         # levels would do, but every change of one makes all loggers of the process forget theirs: 2 ms a trial
         for (logger, _, _), handlers in zip(before, ours, strict=True):
             logger.handlers, logger.propagate = handlers, False
-        yield
+        with unless_set(_FOR_CALLS):
+            yield
     finally:
         for (logger, handlers, propagate), meanwhile in zip(before, ours, strict=True):
             if logger.handlers is meanwhile:
                 # the very list, by which a silence around this one knows it
                 handlers.extend(h for h in meanwhile if h is not nothing)
                 logger.handlers, logger.propagate = handlers, propagate
-        for key in added:
-            os.environ.pop(key, None)
+
+
+@contextmanager
+def unpooled(uri: str) -> Iterator[None]:
+    """Keep no connection to a database file, if that is one; what MLflow opens it with stays as it is opened first."""
+    with unless_set({"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"} if _file_of(uri) else {}):
+        yield
 
 
 @contextmanager
@@ -223,25 +242,13 @@ def no_autolog() -> Iterator[bool]:
         yield True
 
 
-@contextmanager
-def untouched() -> Iterator[None]:
-    """Undo what MLflow's code does to the environment and the warning filters."""
-    before = dict(os.environ)
-    with warnings.catch_warnings():
-        try:
-            yield
-        finally:
-            for key in os.environ.keys() - before.keys():
-                del os.environ[key]
-
-
 def _suspended(module: ModuleType) -> bool:
     """Return whether autologging is suspended already, and is to stay so afterwards."""
     return bool(getattr(module, "_AUTOLOGGING_GLOBALLY_DISABLED", False))
 
 
 def _client_class() -> type[MlflowClient]:
-    with untouched():
+    with left_as_it_was():
         try:
             from mlflow.tracking import MlflowClient
         except ImportError as error:
@@ -264,19 +271,25 @@ def _temporary(error: BaseException) -> bool:
     )
 
 
-def _cannot_open(uri: str, error: BaseException) -> StoreError:
-    text, shown = str(error), hide_password(uri)
+def _cannot_open(uri: Url, error: BaseException) -> StoreError:
+    text = str(error)
     if "out-of-date database schema" in text or "Can't locate revision" in text:
         found = re.search(r"found version (\w+), but expected (\w+)", text)
         versions = f" (schema {found[1]}, this one has {found[2]})" if found else ""
         backup = f"cp {path} {path}.bak && " if (path := _file_of(uri)) else "a backup of it first, then "
         return StoreError(
-            f"The MLflow database {shown} was written by another MLflow version{versions}. "
-            f"Take a backup and upgrade it: {backup}mlflow db upgrade {shown}"
+            f"The MLflow database {uri} was written by another MLflow version{versions}. "
+            f"Take a backup and upgrade it: {backup}mlflow db upgrade {uri}"
+        )
+    if _file_of(uri) and (isinstance(error, OSError) or "disk is full" in text):
+        why = getattr(error, "strerror", None) or uri.said(error)
+        return StoreError(
+            f"The MLflow database {uri} cannot be written: {why}. Make room there, let it be written, "
+            f"or run without it ({option('mlflow', False)})."
         )
     return StoreError(
-        f"The MLflow tracking store {shown} cannot be opened: {first_line(error)} "
-        f"Correct {option('tracking_uri')}, or run without it ({option('mlflow', False)})."
+        f"The MLflow tracking store {uri} cannot be opened: {uri.said(error)} "
+        f"Correct {option('tracking_uri')}, or run without it ({option('mlflow', False)}).{unrecorded(uri, 'tracking_uri')}"
     )
 
 

@@ -4,35 +4,41 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from lossearch.errors import StoreError
+from lossearch.records.damage import damaged
 
 WHOLE = 0x6C6F7373
 """The sqlite application id of a database that was made to its end here."""
 
 
-_RECORDED = (
-    ("experiments", " WHERE experiment_id <> 0"),
-    ("runs", ""),
-    ("registered_models", ""),
-)
+_MADE = {
+    "alembic_version": " WHERE 0",
+    "workspaces": " WHERE 0",
+    "experiments": " WHERE experiment_id <> 0",
+}
+"""Tables that hold what MLflow puts there itself, and which of their rows others have put there."""
 
-_LOCATIONS = (
+LOCATIONS = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
     ("logged_models", "artifact_location"),
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
+"""Tables and their columns that say where artifacts are."""
 
 
 def ensure_database(path: Path, artifacts: Path) -> None:
     """Make an MLflow database where there is none, or one that was left half made.
 
-    It is made beside its place and moved there when it is whole: MLflow's migrations commit one by one, and
+    It is made elsewhere and moved to its place when it is whole: MLflow's migrations commit one by one, and
     a process that dies between two of them leaves what no MLflow can open. One call at a time (see
     :meth:`Store.lock`) for a path. ``artifacts`` is where runs of MLflow's own "Default" experiment keep
     theirs.
@@ -50,6 +56,58 @@ def ensure_database(path: Path, artifacts: Path) -> None:
     part.replace(path)
 
 
+def copy_database(database: Path, copy: Path) -> None:
+    """Copy a database that may be in use; it is not written to.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    with (
+        closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)) as read,
+        closing(sqlite3.connect(copy)) as written,
+    ):
+        read.backup(written)
+
+
+def check_database(database: Path) -> None:
+    """Look whether an MLflow database that is there is whole; nothing is said of one that cannot be read now.
+
+    Raises:
+        DamagedError: it is not.
+    """
+    if not database.is_file():
+        if database.exists():
+            raise damaged(database, "it is a directory")
+        return
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)) as db:
+            said = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            db.execute("SELECT 1 FROM experiments LIMIT 1")
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            raise damaged(database, str(error)) from error
+        return  # in use by another process, which it is no damage to be
+    except sqlite3.DatabaseError as error:
+        raise damaged(database, str(error)) from error
+    if said != "ok":
+        raise damaged(database, said.splitlines()[-1])
+
+
+@contextmanager
+def naming_damage(database: Path | None) -> Iterator[None]:
+    """Say of a database that cannot be opened inside whether that is because it is damaged; None is of a server.
+
+    Raises:
+        DamagedError: it is.
+    """
+    try:
+        yield
+    except StoreError:
+        if database is not None:
+            check_database(database)
+        raise
+
+
 def relocate(database: Path, old: Path, new: Path) -> int:
     """Replace ``old`` by ``new`` at the head of every artifact location, in one transaction.
 
@@ -64,8 +122,8 @@ def relocate(database: Path, old: Path, new: Path) -> int:
         with closing(sqlite3.connect(database, timeout=20)) as db, db:
             return sum(
                 _rewrite(db, table, column, *head)
-                for table, column in _LOCATIONS
-                if _has(db, table, column)
+                for table, column in LOCATIONS
+                if has_column(db, table, column)
                 for head in heads
             )
     except sqlite3.Error as error:
@@ -75,11 +133,20 @@ def relocate(database: Path, old: Path, new: Path) -> int:
         ) from error
 
 
-def _make(path: Path, artifacts: Path) -> None:
+@cache
+def empty_database() -> bytes:
+    """Return a database without a run, kept for the next store: MLflow's migrations take a second or two."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     store: Any = SqlAlchemyStore  # it has no annotations
-    store(f"sqlite:///{path.as_posix()}", artifacts.as_uri()).engine.dispose()
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "mlflow.db")
+        store(f"sqlite:///{path.as_posix()}", Path(folder).as_uri()).engine.dispose()
+        return path.read_bytes()
+
+
+def _make(path: Path, artifacts: Path) -> None:
+    path.write_bytes(empty_database())
     with closing(sqlite3.connect(path)) as db, db:
         # MLflow places it beside the working directory where it is given no root of its own
         db.execute("UPDATE experiments SET artifact_location = ?", ((artifacts / "default").as_uri(),))
@@ -87,15 +154,19 @@ def _make(path: Path, artifacts: Path) -> None:
 
 
 def _left_half_made(path: Path) -> bool:
-    """Whether a database is not known to be whole and holds nothing that anybody recorded."""
+    """Whether a database is MLflow's, or empty, is not known to be whole, and holds nothing that anybody recorded."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=20)) as db:
-        if db.execute("PRAGMA application_id").fetchone()[0] == WHOLE:
+        if db.execute("PRAGMA application_id").fetchone()[0] != 0:  # whole, or of another program
             return False
-        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        found = [
+            name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+        ]
+        if found and not {"experiments", "runs", "registered_models"} & set(found):
+            return False  # somebody else's, whatever is in it
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return all(
-            db.execute(f"SELECT 1 FROM {table}{where} LIMIT 1").fetchone() is None  # noqa: S608 - our own names
-            for table, where in _RECORDED
-            if table in tables
+            db.execute(f'SELECT 1 FROM "{table}"{_MADE.get(table, "")} LIMIT 1').fetchone() is None  # noqa: S608
+            for table in tables
         )
 
 
@@ -105,7 +176,8 @@ def _remove(path: Path, *, only_journals: bool = False) -> None:
             os.remove(f"{path}{ending}")  # noqa: PTH107 - a name and an ending
 
 
-def _has(db: sqlite3.Connection, table: str, column: str) -> bool:
+def has_column(db: sqlite3.Connection, table: str, column: str) -> bool:
+    """Return whether a database has a table with a column."""
     found = db.execute("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", (table, column))
     return found.fetchone() is not None
 

@@ -14,12 +14,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from lossearch._process import left_as_it_was
+from lossearch._urls import Url
 from lossearch.errors import StoreError
-from lossearch.records.mlflow.client import connect, first_line, quiet, retried, tracking_errors, untouched
-from lossearch.records.store import Store, hide_password
+from lossearch.records.mlflow.artifacts import require_inside
+from lossearch.records.mlflow.client import connect, quiet, retried, tracking_errors, unpooled
+from lossearch.records.store import Store
 
 if TYPE_CHECKING:
-    from mlflow.entities import LoggedModel
+    from mlflow.entities import Experiment, LoggedModel
     from mlflow.tracking import MlflowClient
 
 CHAMPION = "champion"
@@ -69,19 +72,21 @@ def register(
     Raises:
         StoreError: MLflow cannot be written to, or has no such run.
     """
-    client = connect(store, uri)
-    with quiet(), untouched(), TemporaryDirectory() as temporary:
+    client, place = connect(store, uri), Url(uri or store.tracking_uri)
+    with quiet(), left_as_it_was(), unpooled(place), TemporaryDirectory() as temporary:
         warnings.simplefilter("ignore")
         local = Path(temporary) / "model"
         _save(local, folder, sample)
         try:
+            if uri is None:
+                require_inside(store, [_experiment(client, run_id).artifact_location])
             logged = _log(client, local, name, run_id)
             found = _version(client, name, logged, run_id, dict(tags or {}))
             retried(lambda: client.set_registered_model_alias(name, CHAMPION, found))
         except tracking_errors() as error:
             raise StoreError(
-                f"The model cannot be registered at {hide_password(uri or store.tracking_uri)}: {first_line(error)}"
-            ) from error
+                f"The model cannot be registered at {place}: {place.said(error)}"
+            ) from place.cause(error)
     return Registered(name, str(found))
 
 
@@ -101,9 +106,13 @@ def _save(local: Path, folder: Path, sample: Sample) -> None:
     )
 
 
+def _experiment(client: MlflowClient, run_id: str) -> Experiment:
+    return client.get_experiment(client.get_run(run_id).info.experiment_id)
+
+
 def _log(client: MlflowClient, local: Path, name: str, run_id: str) -> LoggedModel:
     """Log a local model directory under a run."""
-    experiment = str(client.get_run(run_id).info.experiment_id)
+    experiment = str(_experiment(client, run_id).experiment_id)
     logged = client.create_logged_model(experiment, name=name, source_run_id=run_id, model_type="lossearch")
     try:
         client.log_model_artifacts(logged.model_id, str(local))

@@ -11,7 +11,7 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
-from lossearch.model import load_model
+from lossearch.model import load_model, named_code
 
 
 class ExportedModel(PythonModel):
@@ -19,7 +19,9 @@ class ExportedModel(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Read the directory."""
-        self.model = load_model(context.artifacts["model"])
+        place = context.artifacts["model"]
+        # whoever loads a registered model runs its code, of which this file is a part
+        self.model = load_model(place, trust=named_code(place))
 
     # a DataFrame or an array, as the signature says; MLflow would take any other annotation for a schema
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:  # noqa: ARG002

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,16 @@ class Row:
     tags: Mapping[str, str]
     metrics: tuple[Value, ...]
     long: Mapping[str, str]
+
+    @property
+    def start_ms(self) -> int:
+        """When it began, in whole milliseconds as MLflow counts."""
+        return round(1000 * self.start)
+
+    @property
+    def end_ms(self) -> int:
+        """When it ended, likewise."""
+        return round(1000 * self.end)
 
 
 def trial_row(study: StudyRecord, record: TrialRecord, curves: MeanCurves | None) -> Row:
@@ -132,6 +143,7 @@ def cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
+@lru_cache(4096)
 def _plain_name(name: str) -> str:
     fit = re.sub(r"[^A-Za-z0-9_\-. :/]", "_", name)
     # MLflow reads a name as a relative path, which must be in its simplest form
@@ -195,9 +207,9 @@ def _final_values(record: TrialRecord) -> list[Value]:
 
 
 def _curve_values(study: StudyRecord, record: TrialRecord, curves: MeanCurves) -> list[Value]:
-    main = _main_curves(study, curves)
+    main = main_curves(study, curves)
     most = min(EPOCHS, max(2, int(VALUES / max(1, len(main) + len(main[:SPREADS]) / 2))))
-    names = safe_names(curves)
+    names = safe_names(main)
     found = []
     for name in main:
         length = len(curves[name].mean)
@@ -215,12 +227,13 @@ def _shown(epochs: int, most: int) -> list[int]:
     return [scored[place - 1] for place in thin(len(scored), most)]
 
 
-def _main_curves(study: StudyRecord, curves: MeanCurves) -> list[str]:
+def main_curves(study: StudyRecord, names: Collection[str]) -> list[str]:
+    """Return which of a trial's curves its run shows: few, the objective's first."""
     # first those whose spread is shown
     objective = [f"val_{study.task.metric}", "val_loss", f"train_{study.task.metric}", "train_loss"]
     others = [f"val_{metric}" for metric in study.metrics]
-    scores = [name for name in curves if name not in BEHAVIOUR]
-    return [name for name in dict.fromkeys([*objective, *others, *scores]) if name in curves][:CURVES]
+    scores = [name for name in names if name not in BEHAVIOUR]
+    return [name for name in dict.fromkeys([*objective, *others, *scores]) if name in names][:CURVES]
 
 
 def _curve(name: str, values: NDArray[np.float64], epochs: list[int]) -> list[Value]:

@@ -8,35 +8,42 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from types import FrameType
-from typing import IO, Any
+from pathlib import Path
+from typing import IO
 
-from lossearch.errors import InputError, RunFailedError
-from lossearch.records.mlflow.client import connect
+from lossearch._urls import Url
+from lossearch.errors import InputError, RunFailedError, StoreError
+from lossearch.records.links import refuse_links
+from lossearch.records.mlflow import guard
+from lossearch.records.mlflow.artifacts import places, require_inside
+from lossearch.records.mlflow.client import client_of, connect
 from lossearch.records.mlflow.dashboard import LOSSES, TRIALS, page
+from lossearch.records.mlflow.database import copy_database
 from lossearch.records.store import Store
 
 PORT = 5000
 PORTS_TRIED = 50
 READY_SECONDS = 90.0
-STOP_SECONDS = 5.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass
 class Server:
-    """A running MLflow server. ``url`` is what a browser on this machine opens."""
+    """A running MLflow server. ``url`` is what a browser on this machine opens, ``folder`` the empty one that it runs in.
+
+    ``process`` is the server's guard, which ends it and removes the folder when this process is gone.
+    """
 
     url: str
     process: subprocess.Popen[bytes]
     output: IO[bytes]
+    folder: tempfile.TemporaryDirectory[str]
 
     def wait(self) -> int:
         """Wait until the server ends and return its exit code."""
@@ -44,16 +51,14 @@ class Server:
 
     def stop(self) -> None:
         """End the server and every process it started; return when they are gone."""
-        for sign in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, sign)
-                self.process.wait(STOP_SECONDS)
-            except ProcessLookupError:
-                break
-            except subprocess.TimeoutExpired:
-                continue
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         self.process.wait()
+        # those that are left where the server ended by itself
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.output.close()
+        self.folder.cleanup()
 
     def said(self) -> str:
         """Return the last lines of the server's own output."""
@@ -69,8 +74,9 @@ def serve(
     port: int | None = None,
     allowed_hosts: Sequence[str] = (),
     say: Callable[[str], None] = print,
+    artifact_locations: Collection[str] = (),
 ) -> int:
-    """Run the MLflow UI until it is interrupted (SIGINT or SIGTERM), then end it whole.
+    """Run the MLflow UI until it is interrupted, then end it whole.
 
     Args:
         store: what to show.
@@ -78,23 +84,31 @@ def serve(
         port: the port; None for 5000 or the next free one.
         allowed_hosts: names under which browsers may ask for it.
         say: told the address when it answers, the page of each study's trials, and what was changed.
+        artifact_locations: those outside of the store that may be shown.
 
     Returns:
         The exit code: 0 if it was interrupted, else the server's own.
 
     Raises:
         InputError: the port is taken, or the host would be reachable by others unasked.
+        StoreError: the database cannot be read, or has artifacts outside of the store that may not.
         RunFailedError: the server did not start.
     """
     server: Server | None = None
     try:
-        with _terminated_is_interrupted():
-            server = start(store, host=host, port=port, allowed_hosts=allowed_hosts, say=say)
-            say(f"MLflow UI of {store.root}: {server.url}/  (Ctrl-C ends it)")
-            for name, (trials, charts) in pages(store).items():
-                say(f"  trials of {name}, best first: {server.url}/{trials}")
-                say(f"  charts of {name}, by loss: {server.url}/{charts}")
-            return server.wait()
+        server = start(
+            store,
+            host=host,
+            port=port,
+            allowed_hosts=allowed_hosts,
+            say=say,
+            artifact_locations=artifact_locations,
+        )
+        say(f"MLflow UI of {store.root}: {server.url}/  (Ctrl-C ends it)")
+        for name, (trials, charts) in pages(store).items():
+            say(f"  trials of {name}, best first: {server.url}/{trials}")
+            say(f"  charts of {name}, by loss: {server.url}/{charts}")
+        return server.wait()
     except KeyboardInterrupt:
         return 0
     finally:
@@ -106,7 +120,10 @@ def pages(store: Store) -> dict[str, tuple[str, str]]:
     """Return, for each study with MLflow runs of its own store, two pages: its trials, best first, and its charts."""
     found = {}
     for name in store.studies():
-        study = store.read_study(name)
+        try:
+            study = store.read_study(name)
+        except StoreError:
+            continue  # a damaged study, which other commands tell of
         if study.mlflow is not None and study.tracking_uri is None:
             experiment = study.mlflow.experiment_id
             found[name] = (page(experiment, TRIALS), page(experiment, LOSSES))
@@ -120,6 +137,7 @@ def start(
     port: int | None = None,
     allowed_hosts: Sequence[str] = (),
     say: Callable[[str], None] = print,
+    artifact_locations: Collection[str] = (),
 ) -> Server:
     """Start the MLflow UI and return when it answers; see :func:`serve`."""
     if host not in _LOOPBACK and not allowed_hosts:
@@ -127,23 +145,29 @@ def start(
             f"--host {host} would let others in. The MLflow UI asks for no password: anyone who reaches it can "
             "read and delete every run. If that is meant, name the hosts it may be asked by: --allowed-hosts NAME."
         )
-    # also says in plain words where the database is of another MLflow version
-    connect(store)
-    free = _port(host, port, say)
+    folder = tempfile.TemporaryDirectory(prefix="lossearch-ui-")
+    try:
+        uri = _database(store, Path(folder.name), artifact_locations, say)
+        free = _port(host, port, say)
+    except BaseException:
+        folder.cleanup()
+        raise
     if host not in _LOOPBACK:
         say("Warning: the MLflow UI asks for no password; whoever reaches it can read and delete every run.")
     output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
     process = subprocess.Popen(  # noqa: S603
-        command(store, host, free, allowed_hosts),
-        cwd=store.root,
+        # -I: Python imports from where a script is, and there are modules
+        [sys.executable, "-I", guard.__file__, folder.name, *command(store, host, free, allowed_hosts, uri)],
+        # never the store: Python imports from where it starts
+        cwd=folder.name,
         env=environment(os.environ),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
     shown = "127.0.0.1" if host in {"0.0.0.0", *_LOOPBACK} else host  # noqa: S104
-    server = Server(f"http://{shown}:{free}", process, output)
+    server = Server(f"http://{shown}:{free}", process, output, folder)
     try:
         _wait_until_ready(server)
     except BaseException:
@@ -152,10 +176,39 @@ def start(
     return server
 
 
-def command(store: Store, host: str, port: int, allowed_hosts: Sequence[str] = ()) -> list[str]:
-    """Return the command that starts the server; right from any working directory."""
+def _database(store: Store, folder: Path, known: Collection[str], say: Callable[[str], None]) -> str:
+    """Return the URI of the database to show: the store's own, or a copy in a folder where that cannot be written.
+
+    Raises:
+        StoreError: it cannot be opened, is of another MLflow version, or has artifacts outside of the store.
+    """
+    uri = Url(store.tracking_uri)
+    if all(os.access(p, os.W_OK) for p in (store.root, store.database) if p.exists()):
+        connect(store)
+    else:
+        copy = folder / store.database.name
+        refuse_links(store.database)
+        if store.database.is_file():
+            copy_database(store.database, copy)
+            store.relocate(copy)
+        uri = Url(f"sqlite:///{copy.as_posix()}")
+        client_of(uri)
+        say(f"{store.root} cannot be written: this is a copy, and what is changed in it is not kept.")
+    require_inside(store, places(Path(uri.removeprefix("sqlite:///"))), known)
+    refuse_links(store.artifacts)
+    return uri
+
+
+def command(
+    store: Store, host: str, port: int, allowed_hosts: Sequence[str] = (), uri: str | None = None
+) -> list[str]:
+    """Return the command that starts the server; right from any working directory.
+
+    ``uri`` is the database, where it is not the store's own.
+    """
     words = [sys.executable, "-m", "mlflow", "server"]
-    words += ["--backend-store-uri", store.tracking_uri, "--artifacts-destination", store.artifacts.as_uri()]
+    words += ["--backend-store-uri", uri or store.tracking_uri]
+    words += ["--artifacts-destination", store.artifacts.as_uri()]
     words += ["--host", host, "--port", str(port), "--workers", "1"]
     if allowed_hosts:
         names = dict.fromkeys([*allowed_hosts, "localhost", "127.0.0.1"])
@@ -218,20 +271,3 @@ def _wait_until_ready(server: Server) -> None:
     raise RunFailedError(
         f"The MLflow server did not answer in {READY_SECONDS:.0f} s. It said:\n{server.said()}"
     )
-
-
-@contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
-    """Make SIGTERM end this process as SIGINT does; only a main thread can."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_number: int, _frame: FrameType | None) -> Any:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

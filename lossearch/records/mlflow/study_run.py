@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossearch._json import dumps, to_jsonable
+from lossearch._text import escaped, in_code
 from lossearch.records.mlflow.dashboard import experiment_view
 from lossearch.records.mlflow.rows import TAG_LENGTH, cut, safe_names, study_params
-from lossearch.records.store import hide_password
 from lossearch.records.study import StudyRecord
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ParentRun:
         else:
             self.run_id = self._create(experiment_id)
         self.client.log_text(self.run_id, self.study.config, "study.toml")
-        self.client.log_text(self.run_id, hide_password(dumps(self.study, indent=2)), "study.json")
+        self.client.log_text(self.run_id, dumps(self.study, indent=2), "study.json")
         return self.run_id
 
     def note(self) -> str:
@@ -61,14 +61,14 @@ class ParentRun:
         study = self.study
         rows = ", ".join(f"{count} {part}" for part, count in study.task.rows.items())
         beside = "".join(
-            f"; {way} `{m}` beside it, recorded as `val_{m}`"
+            f"; {way} {in_code(m)} beside it, recorded as {in_code(f'val_{m}')}"
             for m, way in study.task.objectives.items()
             if m != study.task.metric
         )
         facts = {
-            "task": f"{study.task.name} ({study.task.kind}), target `{study.target}`",
+            "task": f"{escaped(study.task.name)} ({study.task.kind}), target {in_code(study.target)}",
             "rows": rows or "unknown",
-            "objective": f"{study.task.direction} `{study.task.metric}` on validation rows, recorded as `score`{beside}",
+            "objective": f"{study.task.direction} {in_code(study.task.metric)} on validation rows, recorded as `score`{beside}",
             "trials": f"one run each, found by `tags.\"{STUDY}\" = '{study.name}' and tags.\"{ROLE}\" = 'trial'`",
             "curves": "`curve/NAME` is the mean over seeds, `spread/NAME` the sd of the validation score and loss; "
             "plain names are values at the trial's epoch",
