@@ -5,9 +5,13 @@ The names below are imported when they are first used, so that ``import lossearc
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from lossearch._process import left_as_it_was
 
 if TYPE_CHECKING:
     from lossearch import losses as losses
@@ -83,11 +87,19 @@ __all__ = [  # noqa: RUF022 - by use
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return import_module(f"lossearch.{name}")
+        return _imported(name)
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'lossearch' has no attribute {name!r}")
-    return getattr(import_module(f"lossearch.{home}"), name)
+    return getattr(_imported(home), name)
+
+
+def _imported(name: str) -> ModuleType:
+    found = sys.modules.get(f"lossearch.{name}")
+    if found is None:
+        with left_as_it_was():
+            found = import_module(f"lossearch.{name}")
+    return found
 
 
 def __dir__() -> list[str]:

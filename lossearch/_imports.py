@@ -44,6 +44,11 @@ def _halves(name: str) -> tuple[str, str, str]:
     return name.rpartition(".") if all(map(str.isidentifier, parts)) else (name, "", "")
 
 
+def leads_somewhere(name: str) -> bool:
+    """Return whether a name is one by which another process finds what stands there."""
+    return "<" not in name and _halves(name)[0] != "__main__"
+
+
 def reference_to(thing: Any, function: Callable[..., Any]) -> str | None:
     """Return the name that :func:`load_object` finds a thing by in another process, None where there is none.
 

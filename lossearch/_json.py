@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lossearch._text import printable
 from lossearch.errors import InputError, StoreError
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
@@ -89,8 +90,9 @@ def _no_plain_form(value: Any) -> str:
 
 
 def dumps(value: Any, *, indent: int | None = None) -> str:
-    """Return a value as strict JSON text."""
-    return json.dumps(to_jsonable(value), allow_nan=False, ensure_ascii=False, indent=indent)
+    """Return a value as strict JSON text, in which what a terminal would obey is written as numbers."""
+    text = json.dumps(to_jsonable(value), allow_nan=False, ensure_ascii=False, indent=indent)
+    return printable(text, lambda found: f"\\u{ord(found[0]):04x}")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -32,7 +33,9 @@ def option(name: str, value: float | str | None = None) -> str:
     if isinstance(value, bool):
         return either(f"{name}={value}", f"--{flag}" if value else f"--no-{flag}")
     return (
-        either(f"{name}=", f"--{flag}") if value is None else either(f"{name}={value!r}", f"--{flag} {value}")
+        either(f"{name}=", f"--{flag}")
+        if value is None
+        else either(f"{name}={value!r}", f"--{flag} {shlex.quote(str(value))}")
     )
 
 

@@ -30,26 +30,34 @@ def rng(seed: int, *names: str | int) -> np.random.Generator:
 
 
 @contextmanager
-def isolated(seed: int) -> Iterator[None]:
-    """Seed python, numpy and torch inside; leave the caller's three states as they were."""
+def states_kept() -> Iterator[None]:
+    """Leave the caller's random states of python, numpy and torch as they were."""
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - kept for the caller
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     try:
         with torch.random.fork_rng(devices=devices):
-            random.seed(seed)
-            np.random.seed(seed % 2**32)  # noqa: NPY002 - a user's factory may draw from the global state
-            torch.manual_seed(seed)
             yield
     finally:
         random.setstate(python_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
 
 
+@contextmanager
+def isolated(seed: int) -> Iterator[None]:
+    """Seed python, numpy and torch inside; leave the caller's three states as they were."""
+    with states_kept():
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002 - a user's factory may draw from the global state
+        # a factory may be the first to use an accelerator, which torch.manual_seed prepares for
+        (torch.manual_seed if torch.accelerator.is_available() else seed_draws)(seed)
+        yield
+
+
 def seed_draws(seed: int) -> None:
     """Seed what draws next by torch's own generators, on whatever device.
 
     As ``torch.manual_seed``, which besides keeps the place it was called from for every device that has
-    not been used yet: milliseconds, where this is called at every step.
+    not been used yet, even where there is none: milliseconds, where this is called at every step.
     """
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_initialized():

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from signal import Signals
+from typing import Any
+
+from lossearch._urls import hidden
 
 
 class LossearchError(Exception):
@@ -19,6 +23,10 @@ class LossearchError(Exception):
     """
 
     exit_code = 1
+
+    def __init__(self, *args: Any) -> None:
+        """Keep the message, without the passwords of URLs in it."""
+        super().__init__(*(hidden(a) if isinstance(a, str) else a for a in args))
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
@@ -62,6 +70,17 @@ class StudyMismatchError(InputError):
 
 class StoreError(InputError):
     """The store cannot be opened, read or written."""
+
+
+class DamagedError(StoreError):
+    """A record is missing, or holds something else than what was written.
+
+    ``path`` is its file, ``fault`` says what is wrong with it; the message says what to do besides.
+    """
+
+    def __init__(self, path: Path, fault: str, remedy: str) -> None:
+        super().__init__(f"{path} {fault}. {remedy}")
+        self.path, self.fault = path, fault
 
 
 class StudyRunningError(StoreError):

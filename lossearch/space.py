@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lossearch._imports import is_reference
+from lossearch.errors import InputError
+from lossearch.kinds import TargetStatistics
 from lossearch.pairs import Criterion, Pair, Rejection, criterion, write_criterion
 
 Value = float | int | str
@@ -94,15 +97,26 @@ class Point:
         """
         return write_criterion(self.definition or self.pair, self.params)
 
-    def criterion(self) -> Criterion:
+    def criterion(self, statistics: TargetStatistics | None = None) -> Criterion:
         """Return the criterion of this point, for raw targets in their own units.
 
         Settings of training are not part of it, weights of classes among them.
+
+        Args:
+            statistics: of the training targets, as :func:`lossearch.criterion` takes them.
+
+        Raises:
+            InputError: the pair itself is not at hand, and its name is not that of one of lossearch's.
         """
         if self.definition is not None:
-            return Criterion(self.definition, self.params)
+            return Criterion(self.definition, self.params, statistics)
+        if is_reference(self.pair.rpartition("/")[0]):
+            raise InputError(
+                f"A point names its pair, and {self.pair!r} names a place, as no point of lossearch's does. Where you know "
+                f"it: lossearch.criterion({self.pair!r})."
+            )
         own: dict[str, Any] = self.params
-        return criterion(self.pair, task=None, losses=(), statistics=None, **own)
+        return criterion(self.pair, task=None, losses=(), statistics=statistics, **own)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values, the inverse of :meth:`from_json`."""

@@ -7,8 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lossearch._json import to_jsonable
+from lossearch.confirm.confirmation import VERDICT
+from lossearch.confirm.judging import ought_to_be_judged
 from lossearch.diagnostics.pareto import confirmed_pairs, front_sentence, searched
 from lossearch.diagnostics.weighting import weighting_effects
+from lossearch.records.damage import missing
 from lossearch.report import frames
 from lossearch.report.leaderboard import Leaderboard, make_leaderboard
 from lossearch.report.published import published_numbers, published_table
@@ -63,10 +66,11 @@ def as_json(result: Result) -> dict[str, Any]:
         "verdict": None if result.verdict is None else result.verdict.as_json(),
         "leaderboard": _rows(result.leaderboard),
         "pareto": None if result.front is None else _rows(result.pareto),
+        "ladder": _rows(result.ladder),
         "published": None if published is None else _rows(published),
         "rejections": to_jsonable(study.rejections),
         "weighting": weighting(result),
-        "notes": list(study.notes),
+        "notes": [*study.notes, *result.since],
         "trials": len(result.records),
         "mlflow": to_jsonable(study.mlflow),
     }
@@ -96,16 +100,22 @@ def pareto(result: Result) -> pd.DataFrame:
 
 
 def since(result: Result) -> list[str]:
-    """Return what has happened since the verdict, a sentence each."""
-    before = result.confirmed.trials if result.confirmed else 0
-    if before in (0, len(result.records)):
-        return []
-    return [
-        (
-            f"The search went on after this was confirmed: it had {before} trials then and has {len(result.records)} "
+    """Return what has happened since the verdict, and what of the records is not there any more; a sentence each."""
+    before, now = result.confirmed.trials if result.confirmed else 0, len(result.records)
+    said = []
+    if 0 < before < now:
+        said.append(
+            f"The search went on after this was confirmed: it had {before} trials then and has {now} "
             "now. Run the study to its end to have its best confirmed."
         )
-    ]
+    if before > now:
+        said.append(
+            f"This was confirmed of {before} trials, of which the records hold {now} now. Run the study to its end to have the "
+            "others trained again."
+        )
+    if result.verdict is None and ought_to_be_judged(result.declared, result.confirmed):
+        said.append(str(missing(result.folder / VERDICT)))
+    return said
 
 
 def front(result: Result) -> str | None:
@@ -123,7 +133,7 @@ def whole(result: Result, verdict: Verdict) -> Verdict:
     """
     study, confirmed = result.declared, result.confirmed
     points = () if confirmed is None else (confirmed[verdict.recommended].point,)
-    taken = [with_pair(p, result.config.space, study.task.kind) for p in points]
+    taken = [with_pair(p, result.config.space, study.task.kind, result.trust) for p in points]
     said = (*verdict.sentences, optimism_sentence(verdict, study), *beside(result, taken))
     return replace(verdict, sentences=tuple(filter(None, said)))
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossearch._options import option
-from lossearch.api.result import Result, load_result
-from lossearch.errors import UnknownNameError, refuse
+from lossearch.api.result import Result, load_among
+from lossearch.errors import StoreError, UnknownNameError, refuse
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import METRICS
 from lossearch.records.confirmations import PREFIX
+from lossearch.records.places import given_urls
 from lossearch.records.store import Store
 from lossearch.tasks.judges import Judge, judge
 from lossearch.verdict.across_tasks.compare import compare_studies
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Studies compared, one group a kind of task; ``alone`` says which of them had no other of its kind."""
+    """Studies compared, one group a kind of task; ``left_out`` says which could not be, and why."""
 
     groups: tuple[TaskComparison, ...]
-    alone: tuple[str, ...]
+    left_out: tuple[str, ...]
 
     def render(self) -> RenderableType:
         """Return the answer for a terminal."""
@@ -41,11 +42,11 @@ class Comparisons:
         parts: list[RenderableType] = []
         for group in self.groups:
             parts += [compared_table(group), Text()]
-        return Group(*(parts[:-1] if not self.alone else parts), *map(Text, self.alone))
+        return Group(*(parts[:-1] if not self.left_out else parts), *map(Text, self.left_out))
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain values."""
-        return {"comparisons": [group.as_json() for group in self.groups], "left_out": list(self.alone)}
+        return {"comparisons": [group.as_json() for group in self.groups], "left_out": list(self.left_out)}
 
     def save(self, folder: Path | str) -> list[Path]:
         """Write pictures, scores and the answer in Markdown into a directory, made where needed; return the files.
@@ -54,16 +55,17 @@ class Comparisons:
         """
         from lossearch.report.comparison import to_markdown
         from lossearch.report.figures.across_tasks import write_pictures
+        from lossearch.report.formatting import as_csv
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         pictures = [path for group in self.groups for path in write_pictures(group, folder)]
         text = folder / "comparison.md"
-        text.write_text(to_markdown(self.groups, self.alone, pictures), encoding="utf-8")
+        text.write_text(to_markdown(self.groups, self.left_out, pictures), encoding="utf-8")
         tables = []
         for group in self.groups:
             tables.append(folder / f"scores_{group.kind}.csv")
-            group.scores.to_csv(tables[-1])
+            tables[-1].write_text(as_csv(group.scores, index=True), encoding="utf-8")
         return [text, *tables, *pictures]
 
 
@@ -75,6 +77,7 @@ def compare(
     level: float = 0.05,
     rope: float = ROPE,
     direction: str | None = None,
+    storage: str | Iterable[str] | None = None,
 ) -> Comparisons:
     """Compare the pairs of several studies over their tasks.
 
@@ -90,10 +93,13 @@ def compare(
         level: chance of finding any two equal pairs significantly different.
         rope: scores that differ by less are equal in practice; of errors, the share of the error.
         direction: "maximize" or "minimize", of a metric of your own that does not say which way is better.
+        storage: the Optuna storages, one or several, that some are recorded in outside of the store; no other is opened,
+            and a study that cannot be read is left out.
 
     Raises:
         UnknownNameError: the store has no such study, or there is no such metric.
         InputError: the studies cannot be compared; the message lists why.
+        StoreError: fewer than two of them can be read.
 
     Example:
         >>> import lossearch
@@ -102,7 +108,7 @@ def compare(
         ... )
         >>> comparison = lossearch.compare(["circles", "moons"])
     """
-    opened = Store.open(store, create=False)
+    opened, storages = Store.open(store, create=False), given_urls("storage", storage)
     wanted, unknown = list(names), []
     for name in dict.fromkeys(wanted):
         try:
@@ -110,12 +116,19 @@ def compare(
         except UnknownNameError as error:
             unknown.append(str(error))
     refuse(unknown, UnknownNameError)
-    results = [load_result(opened, name) for name in dict.fromkeys(wanted)]
+    results, unread = [], []
+    for name in dict.fromkeys(wanted):
+        try:
+            results.append(load_among(opened, name, storages))
+        except StoreError as error:
+            unread.append(str(error))
+    if len(results) < 2:
+        refuse(unread, StoreError)
     judges = _judges(results, metric, direction)
     scores = {r.name: _scores(r, judges.get(r.declared.task.kind)) for r in results}
     refuse([p for r in results for p in _problems(r, scores[r.name], judges.get(r.declared.task.kind))])
-    groups, alone = compare_studies([scores[name] for name in wanted], level=level, rope=rope)
-    return Comparisons(groups, alone)
+    groups, alone = compare_studies([scores[n] for n in wanted if n in scores], level=level, rope=rope)
+    return Comparisons(groups, (*unread, *alone))
 
 
 def _judges(results: Sequence[Result], metric: Judge | None, direction: str | None) -> dict[str, Metric]:

@@ -10,9 +10,12 @@ from typing import Any
 from torch import nn
 
 from lossearch._imports import reference_to
+from lossearch._text import separated
 from lossearch.errors import refuse
+from lossearch.kinds import KINDS
 from lossearch.losses import CATALOGUE, Loss, reference_of
 from lossearch.metrics.metric import SIGN, Metric
+from lossearch.metrics.own import is_torchmetrics
 from lossearch.metrics.registry import EVERY_METRIC
 from lossearch.pairs import Criterion
 from lossearch.tasks.judges import Judging
@@ -68,7 +71,7 @@ def _is_own(given: Any, our: Callable[[Any], object]) -> bool:
 def _several(values: Any) -> tuple[Any, ...]:
     """Return one value or several as a tuple; names may have commas between."""
     if isinstance(values, str):
-        return tuple(part.strip() for part in values.split(","))
+        return separated(values)
     if isinstance(values, (type, Mapping, nn.Module)) or not isinstance(values, Iterable):
         return (values,)
     # a set has another order in the next process, and would be another study
@@ -117,7 +120,7 @@ def _our_loss(given: Any) -> Loss | None:
 def metrics_of(metric: Any) -> tuple[Judging, str | None]:
     """Return a metric, its name, or several of both; and which way it is better, where that stands beside it.
 
-    Functions and torchmetrics objects of no other name of ours are metrics too. What another process can find is
+    Torchmetrics objects are metrics too, and functions but for those of other libraries that go by a name of ours. What another process can find is
     given by where it is.
 
     Raises:
@@ -128,14 +131,21 @@ def metrics_of(metric: Any) -> tuple[Judging, str | None]:
     given = _several(metric)
     direction = given[1] if len(given) == 2 and isinstance(given[1], str) and given[1] in SIGN else None
     given = given[:1] if direction else given
-    refuse([_no_metric(x) for x in given if not (isinstance(x, (str, Metric)) or _is_own(x, _our_metric))])
+    refuse([_no_metric(x) for x in given if not (isinstance(x, (str, Metric)) or _is_own_metric(x))])
     refuse([] if given else ["metric is empty: name one, or leave it out for the usual one."])
     found = [x if isinstance(x, (str, Metric)) else reference_to(x, x) or x for x in given]
     return (found if len(found) > 1 else found[0]), direction
 
 
+def _is_own_metric(given: Any) -> bool:
+    # an object may have arguments of its own, by which it is no longer what we have under that name
+    return is_torchmetrics(given) or _is_own(given, _our_metric)
+
+
 def _our_metric(given: Any) -> str | None:
-    return _our_name(given, EVERY_METRIC, "score", "error")
+    # of metrics that share an alias, as the mean absolute error of numbers and of levels, that of a kind like no other
+    ordinary_first = sorted(EVERY_METRIC, key=lambda m: bool(KINDS[m.kinds[0]].like))
+    return _our_name(given, ordinary_first, "score", "error")
 
 
 def _no_metric(given: Any) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.segment import Segment
 from rich.text import Text
 
-from lossearch._text import duration
+from lossearch._text import duration, printable
 from lossearch.study.progress import Listener
 
 if TYPE_CHECKING:
@@ -29,7 +30,17 @@ def console(*, stderr: bool = False) -> Console:
     """Return a rich console on one of the process's streams as they are now."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else WIDE
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+    return _Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+
+
+class _Console(Console):
+    """A console that names cannot steer: of what is printed, only rich's own signs reach the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Give the segments of what is printed."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else printable(segment.text)
+            yield segment if text == segment.text else Segment(text, segment.style)
 
 
 def describe(best: TrialRecord | None, failed: int, left: float | None) -> str:

@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from lossearch._options import either, option
-from lossearch.api.result import Result, load_result
-from lossearch.api.run_study import attach, open_view, stored_curves
-from lossearch.confirm.run import write_confirmation
-from lossearch.errors import InputError, StoreError
+from lossearch._trust import as_trust
+from lossearch._urls import Url
+from lossearch.api.result import Result, load_among, load_result
+from lossearch.api.run_study import attach, open_view
+from lossearch.confirm.run import confirmation_rows
+from lossearch.errors import InputError, LossearchError, StoreError
 from lossearch.model import FittedModel, load_model
 from lossearch.model.own_module import FittedModule
 from lossearch.records.claim import claim
+from lossearch.records.curves import recorded_curves
 from lossearch.records.mlflow.model import Registered, Sample
 from lossearch.records.mlflow.model import register as register_model
+from lossearch.records.mlflow.view import Status
+from lossearch.records.places import given_urls, storage_of, tracking_of
 from lossearch.records.removal import remove_study
 from lossearch.records.store import Store
+from lossearch.records.trial import Stage
 from lossearch.study.rerun import Rerun
 
 
-def load(name: str, store: str | Path = "mlruns") -> Result:
+def load(
+    name: str,
+    store: str | Path = "mlruns",
+    *,
+    storage: str | None = None,
+    trust: str | Iterable[str] = (),
+) -> Result:
     """Return the result of a study from its records.
+
+    Reading them runs no code and opens nothing outside of the store, whoever wrote it, but for what is given here.
+
+    Args:
+        name: the study.
+        store: where its records are.
+        storage: the Optuna storage that the study is recorded in, where that is outside of the store, with its password.
+        trust: what of the code (``module:function``) that the records name may be run.
 
     Raises:
         UnknownNameError: the store has no such study.
-        StoreError: there is no store, or the records are damaged.
+        InputError: ``storage`` is another than that of the study.
+        StoreError: there is no store, or the records are damaged, or outside of it and ``storage`` is not given.
 
     Example:
         >>> import lossearch
@@ -33,10 +55,18 @@ def load(name: str, store: str | Path = "mlruns") -> Result:
         >>> [name for name in ("pair", "lr", "score") if name in result.leaderboard]
         ['pair', 'lr', 'score']
     """
-    return load_result(Store.open(store, create=False), name)
+    return load_result(Store.open(store, create=False), name, storage, as_trust(trust))
 
 
-def rerun(name: str, trial: str | int, store: str | Path = "mlruns", *, keep_weights: bool = False) -> Rerun:
+def rerun(
+    name: str,
+    trial: str | int,
+    store: str | Path = "mlruns",
+    *,
+    keep_weights: bool = False,
+    storage: str | None = None,
+    trust: str | Iterable[str] = (),
+) -> Rerun:
     """Train a recorded trial again and say whether its value is reproduced.
 
     Args:
@@ -44,18 +74,26 @@ def rerun(name: str, trial: str | int, store: str | Path = "mlruns", *, keep_wei
         trial: the trial's number, or "confirm:PAIR" for the confirmation of a pair.
         store: where its records are.
         keep_weights: whether the weights of its replicates are kept.
+        storage: as :func:`load` has it.
+        trust: likewise; code of your own that the study names is run only where it is named here.
 
     Raises:
         UnknownNameError: there is no such study or trial.
-        InputError: the data were given in Python, or the trial has no value.
+        InputError: the data were given in Python, the trial has no value, or code is not trusted.
         StudyMismatchError: the data are not what they were.
         RunFailedError: training failed.
     """
-    return load(name, store).rerun(trial, keep_weights=keep_weights)
+    return load(name, store, storage=storage, trust=trust).rerun(trial, keep_weights=keep_weights)
 
 
 def export(
-    name: str, directory: str | Path, store: str | Path = "mlruns", *, parts: str = "train"
+    name: str,
+    directory: str | Path,
+    store: str | Path = "mlruns",
+    *,
+    parts: str = "train",
+    storage: str | None = None,
+    trust: str | Iterable[str] = (),
 ) -> FittedModel | FittedModule:
     """Write the fitted winner of a study to a directory, and return it. :func:`load_model` reads it.
 
@@ -66,20 +104,29 @@ def export(
         directory: where to; new or empty.
         store: where the study's records are.
         parts: what it is fitted on: "train", or "train+validation" for all rows but the test part.
+        storage: as :func:`load` has it.
+        trust: likewise.
 
     Raises:
         UnknownNameError: there is no such study.
-        InputError: the directory is not empty, or the data are needed and are not here.
+        InputError: the directory is not empty, the data are needed and are not here, or code is not trusted.
         RunFailedError: no pair has enough finished trials, or the winner diverged.
     """
-    result = load(name, store)
+    result = load(name, store, storage=storage, trust=trust)
     model = result.fit(parts) if result.config.task.module is None else result.fit_module()
     model.save(directory)
     return model
 
 
 def register(
-    name: str, directory: str | Path, store: str | Path = "mlruns", *, model: str | None = None
+    name: str,
+    directory: str | Path,
+    store: str | Path = "mlruns",
+    *,
+    model: str | None = None,
+    storage: str | None = None,
+    tracking_uri: str | None = None,
+    trust: str | Iterable[str] = (),
 ) -> Registered:
     """Register an exported model in MLflow, under the study's parent run, and make it the champion.
 
@@ -88,19 +135,22 @@ def register(
         directory: where :func:`export` wrote its winner.
         store: where the study's records are.
         model: the registered model's name; the study's where left out.
+        storage: as :func:`load` has it.
+        tracking_uri: the MLflow server that the study is recorded in, where that is outside of the store.
+        trust: as :func:`load` has it.
 
     Raises:
         UnknownNameError: there is no such study.
         InputError: the study keeps no MLflow records, or the model is another study's.
-        StoreError: MLflow cannot be written to.
+        StoreError: MLflow cannot be written to, or is outside of the store and not given.
     """
-    result = load(name, store)
+    result = load(name, store, storage=storage, trust=trust)
     if result.run_id is None:
         raise InputError(
             f"Study {name!r} has no MLflow records to register a model under. Run it without {option('mlflow', False)}, or "
-            f"write them now: {either(f'lossearch.sync({name!r})', f'lossearch sync {name}')}"
+            f"write them now: {either(f'lossearch.api.sync({name!r})', f'lossearch sync {name}')}"
         )
-    fitted = load_model(directory)
+    fitted = load_model(directory, trust=trust)
     if fitted.origin.study != name:
         raise InputError(f"{directory} holds a model of study {fitted.origin.study!r}, not of {name!r}.")
     rows = fitted.example()
@@ -110,33 +160,48 @@ def register(
         Sample(rows, fitted.predict(rows), fitted.gives_probabilities),
         name=model or name,
         run_id=result.run_id,
-        uri=result.declared.tracking_uri,
+        uri=tracking_of(result.store, result.declared, tracking_uri),
         tags={"pair": fitted.point.pair, "study": name, "trained_on": fitted.origin.trained_on},
     )
 
 
-def studies(store: str | Path = "mlruns") -> list[dict[str, Any]]:
-    """Return the studies of a store, one row each: name, task, metric, trials, best pair, score and verdict."""
+def studies(
+    store: str | Path = "mlruns", *, storage: str | Iterable[str] | None = None
+) -> list[dict[str, Any]]:
+    """Return the studies of a store, one row each: name, task, metric, trials, best pair, score, verdict and problem.
+
+    Args:
+        store: where their records are.
+        storage: the Optuna storages, one or several, that some are recorded in outside of the store; no other is opened.
+
+    Raises:
+        InputError: ``storage`` cannot be read as URLs.
+    """
+    given = given_urls("storage", storage)
     if not Path(store).exists():
         return []
     opened = Store.open(store, create=False)
-    return [_row(opened, name) for name in opened.studies()]
+    names = sorted((*opened.studies(), *opened.without_record()))
+    return [_row(opened, name, given) for name in names]
 
 
-def _row(store: Store, name: str) -> dict[str, Any]:
+def _row(store: Store, name: str, storages: Sequence[Url]) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(
         ("name", "task", "trials", "metric", "best", "score", "verdict", "problem")
     )
     row["name"] = name
     try:
-        result = load_result(store, name)
-    except StoreError as error:
+        return row | _answer(load_among(store, name, storages))
+    except LossearchError as error:
         return {**row, "problem": str(error)}
-    row |= {
+
+
+def _answer(result: Result) -> dict[str, Any]:
+    row: dict[str, Any] = {
         "task": f"{result.declared.task.name} ({result.declared.task.kind})",
         "trials": len(result.records),
         "metric": result.declared.task.metric,
-        "problem": "",
+        "problem": " ".join(result.since),
     }
     if result.leader is not None:
         board = result.leaderboard
@@ -158,33 +223,70 @@ def _in_words(result: Result) -> str:
     return f"{len(result.tied)} of {len(result.verdict.ranking)} tie, {result.verdict.leader} leads"
 
 
-def sync(name: str, store: str | Path = "mlruns") -> int:
-    """Write the MLflow runs that a study lacks, and return how many were written.
+def sync(
+    name: str,
+    store: str | Path = "mlruns",
+    *,
+    storage: str | None = None,
+    tracking_uri: str | None = None,
+    trust: str | Iterable[str] = (),
+) -> int:
+    """Write the MLflow runs that a study lacks and how it ended, and return how many runs were written.
+
+    Args:
+        name: the study.
+        store: where its records are.
+        storage: as :func:`load` has it.
+        tracking_uri: the MLflow server that the study is recorded in, where that is outside of the store.
+        trust: as :func:`load` has it.
 
     Raises:
         UnknownNameError: the store has no such study.
-        StoreError: MLflow cannot be written to.
+        InputError: ``storage`` or ``tracking_uri`` is another than that of the study.
+        StudyRunningError: it is running, and writes them itself.
+        StoreError: MLflow cannot be written to, or is outside of the store and not given.
     """
-    result = load(name, store)
-    view = open_view(result.store, result.declared, _refuse_to_go_on)
-    written = view.sync(result.trials, stored_curves(result.store, name))
-    written += write_confirmation(view, result.folder, result.confirmed)
-    attach(result, view, "finished")
+    opened = Store.open(store, create=False)
+    declared = opened.read_study(name)
+    url, uri = storage_of(opened, declared, storage), tracking_of(opened, declared, tracking_uri)
+    with claim(opened, name, url):
+        result = load_result(opened, name, storage, as_trust(trust))
+        view = open_view(opened, result.declared, uri, _refuse_to_go_on)
+        written = view.sync(result.trials, recorded_curves(result.folder, Stage.SEARCH))
+        written += view.sync_confirmation(*confirmation_rows(result.folder, result.confirmed))
+        attach(result, view, _how_it_ended(result))
     return written
+
+
+def _how_it_ended(result: Result) -> Status:
+    """Return how a study ended that nobody runs."""
+    ended = result.declared.ended or "finished"
+    # nobody lived to say so
+    return "killed" if ended == "running" else ended
 
 
 def _refuse_to_go_on(text: str) -> None:
     raise StoreError(text)
 
 
-def remove(name: str, store: str | Path = "mlruns") -> None:
+def remove(
+    name: str, store: str | Path = "mlruns", *, storage: str | None = None, tracking_uri: str | None = None
+) -> None:
     """Remove a study with all its records.
+
+    Args:
+        name: the study.
+        store: where its records are.
+        storage: as :func:`load` has it.
+        tracking_uri: the MLflow server that the study is recorded in, where that is outside of the store.
 
     Raises:
         UnknownNameError: the store has no such study.
-        StoreError: it is running, or something could not be removed.
+        InputError: ``storage`` or ``tracking_uri`` is another than that of the study.
+        StoreError: it is running, something could not be removed, or is outside of the store and not given.
     """
     opened = Store.open(store, create=False)
     declared = opened.read_study(name)
-    with claim(opened, name):
-        remove_study(opened, name, uri=declared.tracking_uri, storage_url=declared.storage)
+    url, uri = storage_of(opened, declared, storage), tracking_of(opened, declared, tracking_uri)
+    with claim(opened, name, url):
+        remove_study(opened, name, uri=uri, storage_url=url)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,22 +14,28 @@ from numpy.typing import NDArray
 
 from lossearch.api.answer import printed
 from lossearch.diagnostics.pareto import Pareto, confirmed_pairs, intervals, searched
-from lossearch.errors import InputError, LossearchError
+from lossearch.diagnostics.tuned import COLUMNS
+from lossearch.errors import InputError, LossearchError, StoreError
 from lossearch.kinds import KINDS
 from lossearch.model import FittedModel
+from lossearch.records.damage import damaged, missing
 from lossearch.records.evidence import Evidence
+from lossearch.records.trial import Stage, ought_to_have_curves
+from lossearch.report import frames
 from lossearch.report.figures.plane import Plane
 from lossearch.report.figures.predictions import shown_pairs
+from lossearch.report.formatting import as_csv
 from lossearch.report.html import to_html
 from lossearch.report.markdown import save_pictures, to_markdown
 from lossearch.report.sections import make_report
 from lossearch.report.sources import Report, Sources
-from lossearch.study.fitting import load_pair_model
 from lossearch.study.importance import within_pairs
 from lossearch.study.prepared import Prepared
 
 if TYPE_CHECKING:
     from lossearch.api.result import Result
+
+T = TypeVar("T")
 
 SIDE = 80
 """Points of a plane's grid along each input."""
@@ -42,20 +49,55 @@ FIGURES = ("scores", "differences", "learning_curves", "lr_sensitivity")
 
 def report_of(result: Result) -> Report:
     """Return the whole report of a study: sentences, figures and tables."""
-    study, evidence = result.declared, _evidence(result)
+    study, lost = result.declared, _Lost(result.since)
+    evidence = lost.without(lambda: _evidence(result), None)
+    # where the judged predictions are lost, so is all that is computed of any
+    tuned = result.tuned if evidence is not None else frames.empty(COLUMNS)
     sources = Sources(
         study,
         result.records,
         result.search_board,
-        result.curves,
+        lost.without(lambda: whole_curves(result), pd.DataFrame()),
         result.verdict,
         evidence,
         result.confirmed,
-        tuple(_planes(result, evidence)),
+        tuple(_planes(result, evidence, lost)),
         _pareto(result, evidence),
         within_pairs(result.records, study.space, direction=study.task.direction),
+        tuned,
+        tuple(lost),
     )
     return make_report(sources)
+
+
+class _Lost(list[str]):
+    """What is said of records that cannot be read, while a report is made without them."""
+
+    def without(self, read: Callable[[], T], instead: T) -> T:
+        """Return what is read, or what stands in its place where that is damaged."""
+        try:
+            return read()
+        except StoreError as error:
+            self.append(str(error))
+            return instead
+
+
+def whole_curves(result: Result) -> pd.DataFrame:
+    """Return every replicate's curves.
+
+    Raises:
+        DamagedError: those of a trial that had some are not there, or as :func:`read_curves`.
+    """
+    curves = result.curves
+    without = {r.number for r in result.trials if ought_to_have_curves(r)} - {*curves["trial"]}
+    if without:
+        path = result.folder / f"{Stage.SEARCH}.parquet"
+        raise (
+            damaged(path, f"it lacks trials {', '.join(map(str, sorted(without)))}")
+            if path.exists()
+            else missing(path)
+        )
+    return curves
 
 
 def save(result: Result, folder: Path, *, page: bool) -> list[Path]:
@@ -70,7 +112,7 @@ def save(result: Result, folder: Path, *, page: bool) -> list[Path]:
     drawn = save_pictures(made, folder, FIGURES)
     texts = {
         "leaderboard.md": printed(result).to_markdown(result.name),
-        "leaderboard.csv": result.leaderboard.to_csv(index=False),
+        "leaderboard.csv": as_csv(result.leaderboard),
         "study.toml": result.declared.config,
         "report.md": to_markdown(made, {name: path.name for name, path in drawn.items()}),
         **({"report.html": to_html(made)} if page else {}),
@@ -85,21 +127,23 @@ def _evidence(result: Result, metric: str | None = None) -> Evidence | None:
     if result.confirmed is None or not result.confirmed.confirmations:
         return None
     try:
-        return result.evidence(metric=metric)
+        return result.judged if metric is None else result.evidence(metric=metric)
+    except StoreError:
+        raise
     except InputError:
         return None
 
 
-def _planes(result: Result, evidence: Evidence | None) -> Iterator[Plane]:
+def _planes(result: Result, evidence: Evidence | None, lost: _Lost) -> Iterator[Plane]:
     """Give what the kept models of the shown pairs predict over the plane, where their inputs are two numbers."""
     if result.confirmed is None or evidence is None:
         return
     for pair in shown_pairs(result.verdict, evidence):
         confirmation = result.confirmed[pair]
         try:
-            model = load_pair_model(result.folder, confirmation.point, confirmation.epoch)
+            model = lost.without(partial(result.kept, confirmation.point, confirmation.epoch), None)
         except LossearchError:
-            continue  # a network or loss of the user's own, which is not at hand
+            continue  # a network or loss of the user's own, which is not at hand or not trusted
         shows = None if model is None else KINDS[model.kind].surface
         if (
             model is not None
@@ -116,7 +160,8 @@ def _pareto(result: Result, evidence: Evidence | None) -> Pareto | None:
     if two is None:
         return None
     trials, pairs = searched(result.records, two), confirmed_pairs(confirmed, two)
-    known = (evidence, _evidence(result, two.metrics[1])) if len(pairs) else (None, None)
+    both = len(pairs) > 0 and evidence is not None
+    known = (evidence, _evidence(result, two.metrics[1])) if both else (None, None)
     first, second = ({} if found is None else intervals(found) for found in known)
     part = "" if confirmed is None else confirmed.part
     return Pareto(two, trials, pairs, part, (first, second))

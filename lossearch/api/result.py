@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lossearch._trust import NONE, Trust
+from lossearch._urls import Url
 from lossearch.api import answer
 from lossearch.config import StudyConfig, make_config
 from lossearch.config.toml import parse_toml
+from lossearch.confirm.confirmation import VERDICT
 from lossearch.confirm.judging import read_verdict
+from lossearch.diagnostics.ladders import rungs
 from lossearch.diagnostics.pareto import Objectives, objectives
-from lossearch.errors import RunFailedError, StoreError
+from lossearch.diagnostics.special_cases import special_cases
+from lossearch.diagnostics.tuned import COLUMNS, tuned
+from lossearch.errors import InputError, RunFailedError, StoreError
 from lossearch.metrics.metric import SIGN, Metric
+from lossearch.metrics.registry import metrics_for
 from lossearch.model import FittedModel
 from lossearch.model.own_module import FittedModule
 from lossearch.records.confirmations import FILE as CONFIRMED
 from lossearch.records.confirmations import Confirmed, read_confirmed
 from lossearch.records.curves import read_curves
+from lossearch.records.damage import damaged, missing
 from lossearch.records.evidence import Evidence, read_evidence
+from lossearch.records.places import storage_among, storage_of
 from lossearch.records.store import Store
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord, best_of
 from lossearch.report import frames
 from lossearch.space import Point
 from lossearch.study.history import last_attempts
-from lossearch.study.optuna_study import load_study, read_trials
+from lossearch.study.optuna_study import load_study, read_whole
 from lossearch.study.own_losses import with_pair
 from lossearch.study.prepared import Prepared
 from lossearch.study.reopen import Reopened, find_trial
@@ -47,7 +57,8 @@ class Result:
     """What a study found. The same whether it has just run or is loaded from the store.
 
     ``declared`` is what the study is, as ``study.json`` in the store has it; ``trials`` holds
-    every trial, failed attempts included.
+    every trial, failed attempts included. ``storage`` is where Optuna keeps them, None for the journal in the store;
+    ``trust`` holds what of the code that the records name may be run.
 
     Example:
         >>> import lossearch
@@ -61,6 +72,8 @@ class Result:
     declared: StudyRecord
     trials: tuple[TrialRecord, ...]
     prepared: Prepared | None = field(default=None, compare=False, repr=False)
+    storage: Url | None = field(default=None, compare=False, repr=False)
+    trust: Trust = field(default=NONE, compare=False, repr=False)
 
     @cached_property
     def records(self) -> tuple[TrialRecord, ...]:
@@ -75,7 +88,10 @@ class Result:
     @cached_property
     def confirmed(self) -> Confirmed | None:
         """What the best points came to on fresh seeds; None where nothing was confirmed."""
-        return read_confirmed(self.folder)
+        found = read_confirmed(self.folder)
+        if found is None and (self.folder / VERDICT).exists():
+            raise missing(self.folder / CONFIRMED)
+        return found
 
     @cached_property
     def verdict(self) -> Verdict | None:
@@ -103,6 +119,31 @@ class Result:
             InputError: no such part or metric, or a metric of your own, which records hold by name alone.
         """
         return read_evidence(self.folder, self.declared.task.kind, metric or self.declared.task.metric, part)
+
+    @cached_property
+    def judged(self) -> Evidence:
+        """What the confirmed pairs predicted of the part that was judged, read once; see :meth:`evidence`."""
+        return self.evidence()
+
+    @cached_property
+    def tuned(self) -> pd.DataFrame:
+        """What a decision threshold, or a temperature, chosen on validation rows changes on test rows.
+
+        One row a confirmed pair and metric, as ``lossearch.diagnostics.tuned.tuned`` has them; none where there is no test
+        part, the metric that judges is your own, or no metric reads labels of two classes or probabilities.
+        """
+        task, confirmed = self.declared.task, self.confirmed
+        nothing = frames.empty(COLUMNS)
+        if confirmed is None or not confirmed.confirmations or confirmed.part != "test":
+            return nothing
+        try:
+            validation, test = self.evidence("validation"), self.judged
+        except StoreError:
+            raise
+        except InputError:
+            return nothing
+        every = {m.name: m for m in (test.metric, *metrics_for(task.kind))}
+        return tuned(validation, test, [*every.values()]) if test.logged is None else nothing
 
     @cached_property
     def leaderboard(self) -> pd.DataFrame:
@@ -152,15 +193,12 @@ class Result:
         return () if self.verdict is None else self.verdict.tied
 
     def _confirmed_point(self, pair: str) -> Point | None:
-        if self.confirmed is None:
-            raise StoreError(
-                f"Study {self.name!r} has a verdict and no confirmation: {self.folder / CONFIRMED} is missing. "
-                "Run the study again: it is confirmed anew."
-            )
+        if self.confirmed is None or pair not in self.confirmed.pairs:
+            raise damaged(self.folder / VERDICT, f"it is of {pair}, which is not confirmed")
         return self._with_pair(self.confirmed[pair].point)
 
     def _with_pair(self, point: Point) -> Point:
-        return with_pair(point, self.config.space, self.declared.task.kind)
+        return with_pair(point, self.config.space, self.declared.task.kind, self.trust)
 
     @property
     def best(self) -> Point:
@@ -201,6 +239,15 @@ class Result:
             InputError: the data are needed and are not here.
         """
         return self._again.model(self.best, self._epoch_of(self.best), parts)
+
+    def kept(self, point: Point, epoch: int) -> FittedModel | None:
+        """Return the model that was kept of a point trained to an epoch, None where there is none.
+
+        Raises:
+            InputError: it needs code of your own that is neither here from running the study nor trusted.
+            StoreError: it is damaged.
+        """
+        return self._again.kept(point, epoch)
 
     def _epoch_of(self, point: Point) -> int:
         """Return the epoch that a point's trial chose."""
@@ -244,7 +291,7 @@ class Result:
 
     @property
     def _again(self) -> Reopened:
-        return Reopened(self.store, self.declared, self.config, self.prepared)
+        return Reopened(self.store, self.declared, self.config, self.trials, self.prepared, self.trust)
 
     @property
     def objectives(self) -> Objectives | None:
@@ -262,6 +309,15 @@ class Result:
         """
         return answer.pareto(self)
 
+    @cached_property
+    def ladder(self) -> pd.DataFrame:
+        """What the parameters bring that a searched loss has beyond a simpler one it contains, as ``report.frames.ladder``.
+
+        Judged on fresh seeds: "helps", "makes no difference that matters", "does worse", or "cannot be said".
+        """
+        space = self.declared.space.pairs
+        return frames.ladder(rungs(special_cases(self.declared.task.kind, space), self.verdict))
+
     @property
     def front(self) -> str | None:
         """Who is on the front of a study of two metrics, in a sentence; None where it has one."""
@@ -270,7 +326,7 @@ class Result:
     @cached_property
     def study(self) -> optuna.Study:
         """The recorded Optuna study."""
-        return load_study(self.store, self.name, self.declared.storage)
+        return load_study(self.store, self.name, self.storage)
 
     @property
     def experiment_id(self) -> str | None:
@@ -289,7 +345,7 @@ class Result:
 
     @property
     def since(self) -> list[str]:
-        """What has happened since the verdict, a sentence each."""
+        """What has happened since the verdict, and what of the records is not there any more; a sentence each."""
         return answer.since(self)
 
     def render(self) -> RenderableType:
@@ -322,12 +378,34 @@ class Result:
         return f"Result({self.name!r}, {len(self.records)} trials, best {best})"
 
 
-def load_result(store: Store, name: str) -> Result:
+def load_result(store: Store, name: str, storage: str | None = None, trust: Trust = NONE) -> Result:
     """Return the result of a study from its records.
+
+    Args:
+        store: which holds them.
+        name: of the study.
+        storage: as whoever asks gives it, see :func:`lossearch.records.places.storage_of`.
+        trust: what of the code that the records name may be run.
 
     Raises:
         UnknownNameError: the store has no such study.
-        StoreError: its records are damaged.
+        InputError: ``storage`` is another than that of the study.
+        StoreError: its records are damaged, or outside of the store and ``storage`` is not given.
     """
     declared = store.read_study(name)
-    return Result(name, store, declared, read_trials(store, name, declared.storage))
+    return _read(store, declared, storage_of(store, declared, storage), trust)
+
+
+def load_among(store: Store, name: str, storages: Sequence[Url]) -> Result:
+    """Return the result of one of several studies, some of which are recorded in one of ``storages``.
+
+    Raises:
+        StoreError: as :func:`load_result`.
+    """
+    declared = store.read_study(name)
+    return _read(store, declared, storage_among(store, declared, storages))
+
+
+def _read(store: Store, declared: StudyRecord, storage: Url | None, trust: Trust = NONE) -> Result:
+    trials = read_whole(store, declared, storage)
+    return Result(declared.name, store, declared, trials, storage=storage, trust=trust)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,23 +12,29 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from lossearch._options import option
+from lossearch._trust import Trust
+from lossearch.api.inspection import run_faults
 from lossearch.api.result import Result, load_result
 from lossearch.config import StudyConfig
 from lossearch.confirm.run import confirm_and_judge
 from lossearch.data.sources import Dataset
-from lossearch.errors import InputError
-from lossearch.losses import Loss
+from lossearch.errors import DamagedError, InputError, StoreError, refuse
+from lossearch.losses import Loss, reference_of
 from lossearch.records.claim import claim, opening
-from lossearch.records.curves import compact, mean_curves_of, read_curves
+from lossearch.records.curve_files import compact, last_trial
+from lossearch.records.curves import recorded_curves
 from lossearch.records.mlflow.client import reach
-from lossearch.records.mlflow.view import MlflowView, Status
+from lossearch.records.mlflow.view import MlflowView, Status, warn
+from lossearch.records.mlflow.writer import ViewWriter
 from lossearch.records.optuna import quiet_optuna, reach_storage
-from lossearch.records.store import Store
+from lossearch.records.patience import Patience, answering, begun, tracked
+from lossearch.records.store import Store, recording, writing
 from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.records.trial import Stage
 from lossearch.records.weights import WeightRetention
 from lossearch.study.loop import Search
-from lossearch.study.optuna_study import open_study
+from lossearch.study.named_code import named_code
+from lossearch.study.optuna_study import open_study, read_whole
 from lossearch.study.own_sampler import OwnSampler
 from lossearch.study.plan import require_same
 from lossearch.study.prepare import ModuleObjects, prepare
@@ -39,7 +45,7 @@ from lossearch.study.samplers import refuse_missing
 from lossearch.study.undisturbed import undisturbed
 from lossearch.tasks.judges import Judging
 from lossearch.training.contract import TrainingMethod
-from lossearch.training.workers.group import WorkerGroup
+from lossearch.training.workers.executor import Executor
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,6 +56,7 @@ def _declare(store: Store, prepared: Prepared) -> StudyRecord:
     name, asked = prepared.plan.name, prepared.config.records.storage
     stored = store.read_study(name) if name in store.studies() else None
     if stored is not None:
+        _require_whole(store, stored, asked)
         require_same(name, stored.identity(), prepared.plan.identity())
         if stored.storage != asked:
             raise InputError(
@@ -59,8 +66,25 @@ def _declare(store: Store, prepared: Prepared) -> StudyRecord:
     study = prepared.record(
         created=stored.created if stored else clock.time(), mlflow=stored.mlflow if stored else None
     )
+    study = replace(study, ended="running")
     store.write_study(study)
     return study
+
+
+def _require_whole(store: Store, study: StudyRecord, storage: str | None) -> None:
+    """Refuse to go on with damaged records, which that would replace.
+
+    Raises:
+        StoreError: the message names each.
+    """
+    folder = store.study_dir(study.name)
+    lost = [str(error) for error in run_faults(folder)]
+    if last_trial(folder, Stage.SEARCH) >= 0:  # else none was recorded
+        try:
+            read_whole(store, study, storage)
+        except DamagedError as error:
+            lost.append(str(error))
+    refuse(lost, StoreError)
 
 
 def run(
@@ -113,85 +137,137 @@ def run(
             reach(config.records.tracking_uri)
         if config.records.storage is not None:
             reach_storage(config.records.storage)
-        store = Store.open(config.records.store)
-        stack.enter_context(claim(store, prepared.plan.name))
-        with opening(store, prepared.plan.name):
-            recorder = _open_recorder(store, prepared, listener)
-        return replace(_search(prepared, method, group, store, recorder, listener), prepared=prepared)
+        store, storage = Store.open(config.records.store), config.records.storage
+        stack.enter_context(answering(storage))
+        hold = stack.enter_context(claim(store, prepared.plan.name, storage, listener.note))
+        with opening(store, prepared.plan.name), writing(store.root):
+            recorder = _open_recorder(store, prepared, Patience(storage, hold, listener.note), listener)
+        with begun():
+            found = _search(prepared, method, group, store, recorder, listener)
+        return replace(found, prepared=prepared)
+
+
+def _given(prepared: Prepared) -> Trust:
+    """Return the code of a study that the call which runs it has named, or given itself."""
+    plan = prepared.plan
+    network = () if plan.task.blueprint is None else (plan.task.blueprint.network.name,)
+    losses = filter(None, (reference_of(pair.loss) for pair in plan.space.pairs))
+    return frozenset((*named_code(prepared.config, plan.task.kind), *network, *losses))
 
 
 def _search(
     prepared: Prepared,
     method: TrainingMethod,
-    group: WorkerGroup,
+    group: Executor,
     store: Store,
     recorder: StudyRecorder,
     listener: Listener,
 ) -> Result:
-    name = prepared.plan.name
     try:
         searched = method if recorder.weights is None else partial(method, keep_weights=True)
         listener.finished(Search(prepared.plan, searched, recorder, listener)())
-        confirm_and_judge(prepared, group, store.study_dir(name), recorder, listener)
+        name = prepared.plan.name
+        why = confirm_and_judge(prepared, group, store.study_dir(name), recorder, listener)
+        with recording(store.study_dir(name)):
+            store.write_study(replace(store.read_study(name), unjudged=why))
     except BaseException as error:
-        _finish(store, name, recorder.view, "killed" if isinstance(error, KeyboardInterrupt) else "failed")
+        # what fails on the way out has the same cause, and would hide it
+        with suppress(Exception):
+            ended: Status = "failed" if isinstance(error, Exception) else "killed"
+            # a storage that was waited for is not waited for again
+            _finish(store, prepared, replace(recorder, patience=Patience()), ended, lambda _: None)
         raise
-    return _finish(store, name, recorder.view, "finished")
+    return _finish(store, prepared, recorder, "finished", listener.note)
 
 
-def _open_recorder(store: Store, prepared: Prepared, listener: Listener) -> StudyRecorder:
+def _open_recorder(store: Store, prepared: Prepared, patience: Patience, listener: Listener) -> StudyRecorder:
     """Open the study's records: declaration, Optuna study and MLflow runs, the last brought up to date."""
     name = prepared.plan.name
     declared = _declare(store, prepared)
-    study = open_study(store, prepared.plan, prepared.config.records.storage)
-    view = open_view(store, declared, listener.note) if prepared.config.records.mlflow else None
-    recorder = StudyRecorder(prepared.plan, study, store.study_dir(name), view)
+    study = patience(lambda: open_study(store, prepared.plan, prepared.config.records.storage))
+    recorder = StudyRecorder(prepared.plan, study, store.study_dir(name), None, patience=patience)
     kept, sign = prepared.config.records, prepared.plan.task.metric.sign
     if kept.weights != "none":
         recorder.weights = WeightRetention(
             recorder.directory, kept.weights, kept.weights_bytes, sign, recorder.records()
         )
-    if view is not None:
-        view.sync(recorder.records(), stored_curves(store, name))
+    if kept.mlflow:
+        curves = recorded_curves(recorder.directory, Stage.SEARCH)
+        with tracked(kept.tracking_uri):
+            view = open_view(store, declared, kept.tracking_uri)
+        recorder.view = ViewWriter(view, listener.note)
+        recorder.view.sync(recorder.records(), curves)
     return recorder
 
 
-def stored_curves(store: Store, name: str) -> Callable[[Any], Any]:
-    """Return a function that gives the mean curves of a recorded trial."""
-    frame = read_curves(store.study_dir(name), Stage.SEARCH)
-    return lambda record: mean_curves_of(frame, record.number)
+def open_view(
+    store: Store, study: StudyRecord, uri: str | None, warn: Callable[[str], None] = warn
+) -> MlflowView:
+    """Open a study's runs in MLflow, and write down where they are.
 
-
-def open_view(store: Store, study: StudyRecord, warn: Callable[[str], None]) -> MlflowView:
-    """Open a study's runs in MLflow, and write down where they are."""
-    view = MlflowView(store, study.name, study.tracking_uri, warn=warn)
+    Args:
+        store: which holds the study.
+        study: its record.
+        uri: the tracking URI, None for the store's own database.
+        warn: told where MLflow cannot be written to.
+    """
+    view = MlflowView(store, study.name, uri, warn=warn)
     run_id = view.open(study)
     store.write_study(replace(study, mlflow=MlflowRuns(experiment_id=str(view.experiment_id), run_id=run_id)))
     return view
 
 
-def _finish(store: Store, name: str, view: MlflowView | None, status: Status) -> Result:
+def _finish(
+    store: Store, prepared: Prepared, recorder: StudyRecorder, status: Status, note: Callable[[str], None]
+) -> Result:
     """Tidy the records, attach tables and figures, close the parent run, and return the answer."""
+    name, kept, view = prepared.plan.name, prepared.config.records, recorder.view
+    folder = store.study_dir(name)
     try:
-        compact(store.study_dir(name), Stage.SEARCH)
-        result = load_result(store, name)
+        with recording(folder):
+            store.write_study(replace(store.read_study(name), ended=status))
+            compact(folder, Stage.SEARCH)
+        result = recorder.patience(lambda: load_result(store, name, kept.storage, _given(prepared)))
         if view is not None:
-            attach(result, view, status)
+            # who interrupts does not wait for figures: going on, or `lossearch sync`, draws them
+            attach(result, view, status, note, drawn=status != "killed")
         return result
     finally:
         if view is not None:
             view.close("failed")  # does nothing where it is closed already
 
 
-def attach(result: Result, view: MlflowView, status: Status) -> None:
-    """Close a study's parent run with its answer: numbers, tags, tables, figures, report."""
-    with TemporaryDirectory() as folder:
+def attach(
+    result: Result,
+    view: MlflowView | ViewWriter,
+    status: Status,
+    note: Callable[[str], None] = warn,
+    *,
+    drawn: bool = True,
+) -> None:
+    """Close a study's parent run with its answer: numbers, tags and tables, where ``drawn`` figures and report too.
+
+    ``note`` is told where there is no room for the last three among the system's temporary files.
+    """
+    with ExitStack() as stack:
+        saved: list[Path] = []
+        tables = {"leaderboard": result.leaderboard}
+        try:
+            if drawn:
+                folder = Path(stack.enter_context(TemporaryDirectory()))
+                saved = result.save(folder, report=status == "finished")
+        except OSError as error:
+            tables = {}  # which MLflow writes to a temporary file too
+            note(
+                f"MLflow gets no tables, figures and report: a temporary file cannot be written ({error.strerror or error}). "
+                f"Make room, and write them with `lossearch sync {result.name}`."
+            )
         view.close(
             status,
             metrics=_final_metrics(result),
             tags=_final_tags(result),
-            artifacts=result.save(Path(folder), report=status == "finished"),
-            tables={"leaderboard": result.leaderboard},
+            artifacts=saved,
+            tables=tables,
         )
 
 

@@ -22,9 +22,11 @@ from lossearch.api.components import loss_name, losses_of, metrics_of
 from lossearch.api.result import Result
 from lossearch.api.run_study import run
 from lossearch.config import KEYS, SearchOptions, make_config, tables_of
+from lossearch.data.containers import is_table
 from lossearch.data.objects import as_dataset, is_data
 from lossearch.data.sources import from_arrays
 from lossearch.errors import InputError, refuse
+from lossearch.kinds import KINDS
 from lossearch.losses import Loss
 from lossearch.study.own_sampler import sampler_of
 from lossearch.study.progress import Listener
@@ -89,7 +91,8 @@ def search(
     Args:
         X: inputs, one row a sample: array, tensor, sparse matrix, lists, or a table of pandas or another library that
             exports Arrow; images as (N, C, H, W).
-        y: targets: classes of any type, or real numbers (N,) or (N, T).
+        y: targets: classes of any type, real numbers (N,) or (N, T), or masks (N, H, W) of 0 and 1; None where X itself
+            is to be predicted (``task="reconstruction"``).
         data: a built-in data set, a CSV or Parquet file, a directory of images with one directory a class, or
             "openml:ID", instead of X and y; a table or a Hugging Face data set, with the name of its ``target``; or, read
             batch by batch, a Lightning data module, or torch data sets of the training, validation and test part.
@@ -98,7 +101,8 @@ def search(
             better. Of two, as in
             ``["accuracy", "log_loss"]``, the first judges, and the search looks for good points by both.
         model: a factory of networks, called with ``n_in`` and ``n_out`` where it takes them; a network itself, whose
-            weights every replicate starts from; "mlp", "cnn" or "module:function". Where a factory is not told of the
+            weights every replicate starts from; "mlp", "cnn", "fcn" (a number a pixel), "autoencoder" or
+            "module:function". Where a factory is not told of the
             outputs, the network's last linear layer is replaced by one of the width that is needed.
         module: a LightningModule of your own, instead of ``model``: its class, a function that returns one, or
             "module:Class". It is trained as it is, by its own ``configure_optimizers`` and a Trainer; it is given the
@@ -169,12 +173,7 @@ def search(
             }
         )
     )
-    if X is not None and y is None and data is None and is_data(X):
-        data, X = X, None  # noqa: N806 - it holds the targets too
-    if (X is None) != (y is None):
-        raise InputError(f"Give both X and y; got {'y' if X is None else 'X'} alone.")
-    if X is not None and data is not None:
-        raise InputError("Give either X and y, or data; got both.")
+    X, data = _inputs_or_data(X, y, data, config.task.kind)  # noqa: N806
     if X is None:
         _refuse_rows({"validation": validation_rows, "test": test_rows})
         of_rows = {"groups": groups, "time": time, "sample_weight": sample_weight, "split": split}
@@ -223,6 +222,24 @@ def search(
             sampler=own_sampler,
             listener=listener,
         )
+
+
+def _inputs_or_data(x: Any, y: Any, data: Any, kind: str | None) -> tuple[Any, Any]:
+    """Return inputs and data, one of which is None; what was given as inputs and holds the targets too is data.
+
+    Raises:
+        InputError: both are given, or inputs without targets, or targets that a kind of task has not.
+    """
+    alone = kind is not None and KINDS[kind].own_inputs
+    if alone and y is not None:
+        raise InputError(f"A {kind} task predicts X itself: leave y out.")
+    if x is not None and y is None and data is None and is_data(x) and not (alone and is_table(x)):
+        return None, x
+    if (x is None) != (y is None) and not alone:
+        raise InputError(f"Give both X and y; got {'y' if x is None else 'X'} alone.")
+    if x is not None and data is not None:
+        raise InputError("Give either X and y, or data; got both.")
+    return x, data
 
 
 def _refuse_rows(given: Mapping[str, Any]) -> None:

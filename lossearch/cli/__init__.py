@@ -8,18 +8,22 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import StringIO
 from typing import Any
 
 import click
 
 from lossearch._options import on_the_command_line
+from lossearch._urls import hidden
 from lossearch.cli.compare import compare
 from lossearch.cli.export import export
-from lossearch.cli.records import remove, sync, ui
+from lossearch.cli.output import echo
+from lossearch.cli.records import remove, repair, sync, ui
 from lossearch.cli.report import check, list_studies, losses, report
 from lossearch.cli.rerun import rerun
 from lossearch.cli.run import run
 from lossearch.cli.signals import ended_by_signals, exit_code
+from lossearch.cli.workers import workers
 from lossearch.errors import LossearchError
 
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -29,7 +33,7 @@ def _print_version(context: click.Context, _: click.Parameter, asked: bool) -> N
     if asked and not context.resilient_parsing:
         from importlib.metadata import version
 
-        click.echo(f"lossearch {version('lossearch')}")
+        echo(f"lossearch {version('lossearch')}")
         context.exit()
 
 
@@ -79,7 +83,21 @@ def commands() -> None:
     """Which training loss, with which output activation and learning rate, fits a task best?"""
 
 
-for _command in (run, report, ui, losses, list_studies, compare, export, rerun, check, sync, remove):
+for _command in (
+    run,
+    report,
+    ui,
+    losses,
+    list_studies,
+    compare,
+    export,
+    rerun,
+    check,
+    sync,
+    workers,
+    repair,
+    remove,
+):
     commands.add_command(_command)
 
 
@@ -110,10 +128,12 @@ def invoke(arguments: Sequence[str]) -> int:
             code: Any = commands.main(list(arguments), prog_name="lossearch", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        error.show()
+        shown = StringIO()
+        error.show(shown)
+        click.echo(hidden(shown.getvalue()), err=True, nl=False)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as ending:
-        click.echo("Interrupted.", err=True)
+        echo("Interrupted.", err=True)
         return exit_code(ending.__cause__ if isinstance(ending, click.Abort) else ending)
     except (_ReaderGoneError, BrokenPipeError):
         return _reader_gone()
@@ -126,8 +146,8 @@ def invoke(arguments: Sequence[str]) -> int:
 
 def _tell(error: BaseException, message: str, code: int, *, debug: bool) -> int:
     if debug:
-        traceback.print_exception(error)
-    click.echo(f"Error: {message}", err=True)
+        echo(hidden("".join(traceback.format_exception(error))).rstrip("\n"), err=True)
+    echo(f"Error: {hidden(message)}", err=True)
     return code
 
 

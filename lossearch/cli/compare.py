@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from lossearch.cli.options import debug_option, format_option, store_option
-from lossearch.cli.output import only_json, show, write_json
+from lossearch.cli.options import debug_option, format_option, storages_option, store_option
+from lossearch.cli.output import only_json, show, write_json, writing
 
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME NAME ...")
 @store_option
+@storages_option
 @click.option(
     "--metric",
     metavar="NAME",
@@ -50,6 +51,7 @@ from lossearch.cli.output import only_json, show, write_json
 def compare(
     names: tuple[str, ...],
     store: str,
+    storage: tuple[str, ...],
     metric: str | None,
     direction: str | None,
     rope: float,
@@ -61,11 +63,14 @@ def compare(
     from lossearch.api import comparison as comparing
 
     with only_json(form) as answer:
-        found = comparing.compare(names, store, metric=metric, level=level, rope=rope, direction=direction)
+        found = comparing.compare(
+            names, store, metric=metric, level=level, rope=rope, direction=direction, storage=storage
+        )
         if form == "json":
             write_json(found.as_json(), answer)
         else:
             show(found.render())
         if output is not None:
-            files = found.save(output)
+            with writing(output):
+                files = found.save(output)
             show(f"\nWritten: {', '.join(str(path) for path in files)}")

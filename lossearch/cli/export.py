@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from lossearch.cli.options import debug_option, store_option
+from lossearch.cli.options import debug_option, storage_option, store_option, tracking_option, trust_option
+from lossearch.cli.output import echo
 
 REGISTERED = "NAME"
 """What ``--register`` without a name stands for: the study's name."""
@@ -14,6 +15,8 @@ REGISTERED = "NAME"
 @click.argument("name")
 @click.argument("directory", metavar="DIR")
 @store_option
+@storage_option
+@tracking_option
 @click.option(
     "--refit",
     "parts",
@@ -30,8 +33,18 @@ REGISTERED = "NAME"
     metavar="[MODEL]",
     help="Also register it in MLflow, as MODEL or under the study's name, and tag it champion.",
 )
+@trust_option
 @debug_option
-def export(name: str, directory: str, store: str, parts: str, registered: str | None) -> None:
+def export(
+    name: str,
+    directory: str,
+    store: str,
+    storage: str | None,
+    tracking_uri: str | None,
+    parts: str,
+    registered: str | None,
+    trust: tuple[str, ...],
+) -> None:
     """Write the fitted winner of a study to a directory.
 
     \b
@@ -41,10 +54,19 @@ def export(name: str, directory: str, store: str, parts: str, registered: str | 
     from lossearch import api
     from lossearch.model import FittedModel
 
-    model = api.export(name, directory, store, parts=parts)
-    click.echo(f"{model!r} is in {directory}.")
+    model = api.export(name, directory, store, parts=parts, storage=storage, trust=trust)
+    echo(f"{model!r} is in {directory}.")
     how = f"lossearch.load_model({directory!r}); more in" if isinstance(model, FittedModel) else "see"
-    click.echo(f"Load it: {how} {directory}/README.md.")
+    echo(f"Load it: {how} {directory}/README.md.")
     if registered is not None:
-        version = api.register(name, directory, store, model=None if registered == REGISTERED else registered)
-        click.echo(f"Registered in MLflow as {version.uri} (version {version.version}).")
+        model_name = None if registered == REGISTERED else registered
+        version = api.register(
+            name,
+            directory,
+            store,
+            model=model_name,
+            storage=storage,
+            tracking_uri=tracking_uri,
+            trust=trust,
+        )
+        echo(f"Registered in MLflow as {version.uri} (version {version.version}).")

@@ -27,8 +27,46 @@ def format_option(command: F) -> F:
     )(command)
 
 
+def trust_option(command: F) -> F:
+    """Add --trust NAME."""
+    return click.option(
+        "--trust",
+        multiple=True,
+        metavar="NAME",
+        help="Run this code (module:function) that the records name. Repeatable.",
+    )(command)
+
+
 def store_option(command: F) -> F:
     """Add --store DIR."""
     return click.option(
         "--store", default="mlruns", show_default=True, metavar="DIR", help="Where the records are."
+    )(command)
+
+
+def storage_option(command: F) -> F:
+    """Add --storage URL."""
+    return click.option(
+        "--storage",
+        metavar="URL",
+        help="The study's Optuna storage again, where that is outside of the store: no other is opened.",
+    )(command)
+
+
+def storages_option(command: F) -> F:
+    """Add --storage URL, of several studies."""
+    return click.option(
+        "--storage",
+        multiple=True,
+        metavar="URL",
+        help="An Optuna storage of these studies outside of the store: no other is opened. Repeatable.",
+    )(command)
+
+
+def tracking_option(command: F) -> F:
+    """Add --tracking-uri URI."""
+    return click.option(
+        "--tracking-uri",
+        metavar="URI",
+        help="The study's MLflow server again, where that is outside of the store: no other is opened.",
     )(command)

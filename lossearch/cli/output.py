@@ -8,6 +8,8 @@ from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import RenderableType
     from rich.table import Table
 
@@ -19,6 +21,15 @@ def show(*parts: RenderableType) -> None:
     out = console()
     for part in parts:
         out.print(part)
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Write a line as it is, but for what would steer a terminal."""
+    import click
+
+    from lossearch._text import printable
+
+    click.echo(printable(text), err=err)
 
 
 def write_json(value: Any, stream: TextIO | None = None) -> None:
@@ -39,6 +50,23 @@ def only_json(form: str) -> Iterator[TextIO]:
         yield answer
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in plain words why what --output names cannot be written.
+
+    Raises:
+        InputError: instead of an error of the system.
+    """
+    from lossearch.errors import InputError
+
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {error.strerror or error}. Name another place with --output."
+        ) from error
+
+
 def table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
     """Return rows as a table; columns are those of the first row."""
     from rich.table import Table
@@ -47,7 +75,10 @@ def table(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
     drawn = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for name in names:
         numeric = all(_is_number(row.get(name)) for row in rows)
-        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        # the first column says what a row is of
+        drawn.add_column(
+            name, justify="right" if numeric else "left", overflow="fold", no_wrap=name == names[0]
+        )
     for row in rows:
         drawn.add_row(*(_cell(row.get(name)) for name in names))
     return drawn

@@ -1,4 +1,4 @@
-"""Commands on the records: ``ui``, ``sync``, ``rm``."""
+"""Commands on the records: ``ui``, ``sync``, ``repair``, ``rm``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from lossearch.cli.options import debug_option, store_option
+from lossearch.cli.options import debug_option, storage_option, store_option, tracking_option, trust_option
+from lossearch.cli.output import echo
 from lossearch.errors import InputError
 
 
@@ -17,20 +18,38 @@ from lossearch.errors import InputError
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS")
 @click.option("--allowed-hosts", default="", metavar="A,B", help="Names under which browsers may ask for it.")
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
+@click.option(
+    "--artifact-location",
+    "artifact_locations",
+    multiple=True,
+    metavar="PLACE",
+    help="Show artifacts of this place too, outside of the store. Repeatable.",
+)
 @debug_option
-def ui(directory: str, port: int | None, host: str, allowed_hosts: str, *, no_open: bool) -> None:
+def ui(
+    directory: str,
+    port: int | None,
+    host: str,
+    allowed_hosts: str,
+    artifact_locations: tuple[str, ...],
+    *,
+    no_open: bool,
+) -> None:
     """Open the MLflow UI on a store."""
     from lossearch.records.mlflow.server import serve
     from lossearch.records.store import Store
 
     hosts = [name.strip() for name in allowed_hosts.split(",") if name.strip()]
-    say = click.echo if no_open or not sys.stdout.isatty() else _say_and_open
-    code = serve(Store.open(directory, create=False), host=host, port=port, allowed_hosts=hosts, say=say)
+    say = echo if no_open or not sys.stdout.isatty() else _say_and_open
+    store = Store.open(directory, create=False)
+    code = serve(
+        store, host=host, port=port, allowed_hosts=hosts, say=say, artifact_locations=artifact_locations
+    )
     raise click.exceptions.Exit(code)
 
 
 def _say_and_open(text: str) -> None:
-    click.echo(text)
+    echo(text)
     address = re.match(r"MLflow UI of .*: (https?://\S+)", text)
     if address:
         click.launch(address[1])
@@ -39,28 +58,57 @@ def _say_and_open(text: str) -> None:
 @click.command()
 @click.argument("name")
 @store_option
+@storage_option
+@tracking_option
+@trust_option
 @debug_option
-def sync(name: str, store: str) -> None:
+def sync(
+    name: str, store: str, storage: str | None, tracking_uri: str | None, trust: tuple[str, ...]
+) -> None:
     """Write what MLflow lacks of a study."""
     from lossearch import api
 
-    written = api.sync(name, store)
-    click.echo(f"{written} MLflow runs written." if written else "MLflow has every trial of this study.")
+    written = api.sync(name, store, storage=storage, tracking_uri=tracking_uri, trust=trust)
+    echo(f"{written} MLflow runs written." if written else "MLflow has every trial of this study.")
+
+
+@click.command()
+@click.argument("name")
+@store_option
+@storage_option
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@debug_option
+def repair(name: str, store: str, storage: str | None, *, dry_run: bool) -> None:
+    """Make damaged records of a study again from the others, as far as those hold enough.
+
+    What is damaged is kept beside what takes its place. Exit code 1 where something is lost.
+    """
+    from lossearch import api
+
+    found = api.repair(name, store, storage=storage, dry_run=dry_run)
+    for one in found:
+        echo(str(one))
+    if not found:
+        echo(f"Every record of study {name!r} is whole.")
+    if not all(one.whole for one in found):
+        raise click.exceptions.Exit(1)
 
 
 @click.command("rm")
 @click.argument("name")
 @store_option
+@storage_option
+@tracking_option
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @debug_option
-def remove(name: str, store: str, *, yes: bool) -> None:
+def remove(name: str, store: str, storage: str | None, tracking_uri: str | None, *, yes: bool) -> None:
     """Remove a study's records, its MLflow runs included."""
     if not yes and not sys.stdin.isatty():
         raise InputError(f"Nobody to ask whether to remove {name!r}; say --yes.")
     if not yes and not click.confirm(f"Remove every record of study {name!r} in {store}?", err=True):
-        click.echo("Nothing removed.", err=True)
+        echo("Nothing removed.", err=True)
         raise click.exceptions.Exit(1)
     from lossearch import api
 
-    api.remove(name, store)
-    click.echo(f"Removed {name}.")
+    api.remove(name, store, storage=storage, tracking_uri=tracking_uri)
+    echo(f"Removed {name}.")

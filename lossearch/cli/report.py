@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from lossearch.cli.options import debug_option, format_option, store_option
-from lossearch.cli.output import only_json, show, table, write_json
+from lossearch.cli.options import (
+    debug_option,
+    format_option,
+    storage_option,
+    storages_option,
+    store_option,
+    trust_option,
+)
+from lossearch.cli.output import only_json, show, table, write_json, writing
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
 
@@ -21,28 +27,35 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--task", type=click.Choice(list(KINDS)), help="Only the losses of this kind of task.")
 @click.option("--family", help="Only the losses of this family, as margin, robust or noisy_labels.")
+@click.option(
+    "--property",
+    "has",
+    help="Only the losses with this property, as proper, batch or head.",
+)
 @format_option
 @debug_option
-def losses(task: str | None, family: str | None, form: str) -> None:
+def losses(task: str | None, family: str | None, has: str | None, form: str) -> None:
     """List the losses: formula, domain, encoding, activations, parameters, source."""
     from lossearch.pairs import catalogue
 
     kinds = list(KINDS) if task is None else (task,)
-    listed = {kind: list(catalogue.rows(kind, family)) for kind in kinds}
+    listed = {kind: list(catalogue.rows(kind, family, has)) for kind in kinds}
     by_kind = {kind: rows for kind, rows in listed.items() if rows}
     if not by_kind:
-        raise InputError(f"No {task} loss is of the family {family}.")
+        asked = {f"is of the family {family}": family, f"has the property {has}": has}
+        raise InputError(f"No {task or 'such'} loss {' and '.join(s for s, name in asked.items() if name)}.")
     if form == "json":
         write_json([row for rows in by_kind.values() for row in rows])
         return
     for kind, rows in by_kind.items():
         show(table([_loss_line(row) for row in rows], title=f"{kind} losses"), "")
-    show("(in brackets: searched only when asked for.  Aliases, ranges and cautions: --format json)")
+    show("(in brackets: searched only when asked for.  All that is declared: --format json)")
 
 
 @click.command()
 @click.argument("name")
 @store_option
+@storage_option
 @click.option(
     "--format",
     "form",
@@ -56,8 +69,11 @@ def losses(task: str | None, family: str | None, form: str) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write. html: NAME.html otherwise. markdown: standard output otherwise, without figures.",
 )
+@trust_option
 @debug_option
-def report(name: str, store: str, form: str, output: Path | None) -> None:
+def report(
+    name: str, store: str, storage: str | None, form: str, output: Path | None, trust: tuple[str, ...]
+) -> None:
     """Show the answer of a study from its records, or write a whole report."""
     from lossearch import api
     from lossearch.cli.run import say_result
@@ -69,7 +85,7 @@ def report(name: str, store: str, form: str, output: Path | None) -> None:
             f"{output} cannot be written: there is no directory {output.parent}. Make it, or name another --output."
         )
     with only_json(form) as answer:
-        result = api.load(name, store)
+        result = api.load(name, store, storage=storage, trust=trust)
         if form == "html":
             show(f"Report: {_write_page(result, output or Path(f'{name}.html'))}")
         elif form == "markdown":
@@ -82,7 +98,7 @@ def _write_page(result: Result, path: Path) -> Path:
     from lossearch.report.html import to_html
 
     page = to_html(result.report())
-    with _writing(path):
+    with writing(path):
         path.write_text(page, encoding="utf-8")
     return path
 
@@ -94,7 +110,7 @@ def _write_markdown(result: Result, path: Path | None, answer: TextIO) -> None:
     if path is None:
         answer.write(to_markdown(made))
         return
-    with _writing(path):
+    with writing(path):
         folder = path.with_name(f"{path.stem}-figures")
         files = save_pictures(made, folder)
         images = {picture: f"{folder.name}/{file.name}" for picture, file in files.items()}
@@ -102,25 +118,16 @@ def _write_markdown(result: Result, path: Path | None, answer: TextIO) -> None:
     show(f"Report: {path}, its figures in {folder}")
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror or error}. Name another file with --output."
-        ) from error
-
-
 @click.command("ls")
 @store_option
+@storages_option
 @format_option
 @debug_option
-def list_studies(store: str, form: str) -> None:
+def list_studies(store: str, storage: tuple[str, ...], form: str) -> None:
     """List the studies of a store."""
     from lossearch import api
 
-    rows = [dict(row) for row in api.studies(store)]
+    rows = [dict(row) for row in api.studies(store, storage=storage)]
     if form == "json":
         write_json(rows)
     elif rows:
@@ -138,20 +145,27 @@ def list_studies(store: str, form: str) -> None:
 def check(function: str, task: str | None) -> None:
     """Say whether a loss of yours is safe to search over; exit code 1 where it is not."""
     from lossearch._imports import load_object
-    from lossearch.checks.contract import check_loss, check_undeclared
-    from lossearch.kinds import KINDS
+    from lossearch.checks.contract import check_loss, check_undeclared, checks_of, facts
     from lossearch.losses import Loss, own_loss
 
     found = load_object(function, "loss")
     if isinstance(found, Loss) or not callable(found):
-        findings = check_loss(own_loss(function))
+        loss = own_loss(function)
+        findings = check_loss(loss)
     else:
-        loss, findings = check_undeclared(found, KINDS if task is None else [KINDS[task].name])
+        # of kinds that suit it alike, the one that targets are of where nothing is said
+        kinds = sorted(KINDS, key=lambda k: not KINDS[k].fallback) if task is None else [KINDS[task].name]
+        loss, findings = check_undeclared(found, kinds)
         show(
             f"{function} is not declared: checked as a loss for {loss.kinds[0]} tasks"
             + (" (--task says another)." if task is None else ".")
         )
     show(*map(str, findings))
+    show(
+        *facts(loss)
+        if len(findings) >= len(checks_of(loss))
+        else ["The other checks compute with its values: mend these first."]
+    )
     if not all(finding.ok for finding in findings):
         raise click.exceptions.Exit(1)
 
@@ -170,5 +184,6 @@ def _loss_line(row: Mapping[str, Any]) -> dict[str, Any]:
         "activations": usual,
         "parameters": [f"{p['name']} {p['low']:g} to {p['high']:g}" for p in row["params"] if p["search"]],
         "same as": same,
+        "properties": [p for p in row["properties"] if p != "parameters"],
         "source": row["source"],
     }

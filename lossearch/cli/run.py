@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from lossearch.cli.options import debug_option, format_option
-from lossearch.cli.output import only_json, show, write_json
+from lossearch.cli.output import echo, only_json, show, write_json
 from lossearch.cli.signals import exit_code
 from lossearch.cli.study_options import ParameterType, SettingType, StudyCommand
 from lossearch.errors import InputError, TerminatedError
@@ -147,7 +147,7 @@ def _run(config: StudyConfig, form: str, answer: TextIO, *, quiet: bool, verbose
     except (KeyboardInterrupt, TerminatedError) as ending:
         so_far = f" ({shown.so_far})" if shown and shown.so_far else ""
         told = "What is done is kept; the same command again continues."
-        click.echo(f"\nInterrupted{so_far}. {told}", err=True)
+        echo(f"\nInterrupted{so_far}. {told}", err=True)
         code = ending.exit_code if isinstance(ending, TerminatedError) else exit_code(ending)
         raise click.exceptions.Exit(code) from None
     say_result(result, form, answer)
@@ -162,9 +162,7 @@ def say_result(result: Result, form: str, answer: TextIO, notes: Sequence[str] =
 
 
 def _where_to_look(result: Result) -> str:
-    from lossearch.records.store import hide_password
-
-    elsewhere = hide_password(result.config.records.tracking_uri or "")
+    elsewhere = result.config.records.tracking_uri
     if result.run_id is None:
         return f"lossearch report {result.name} --store {shlex.quote(str(result.store.root))}"
     return f"MLflow at {elsewhere}" if elsewhere else f"lossearch ui {shlex.quote(str(result.store.root))}"

@@ -75,7 +75,7 @@ class ParameterType(click.ParamType[Any]):
         """Return the key of the study file and its range; click's usage error where the text has another form."""
         if not isinstance(value, str):
             return value  # type: ignore[no-any-return]
-        name, equals, text = value.partition("=")
+        name, equals, text = value.rpartition("=")
         if not equals or not all(name.strip().partition(".")):
             self.fail(
                 f"{value!r} is not of the form loss.parameter=low:high, as in focal.gamma=0.5:4.", param, ctx

@@ -93,6 +93,8 @@ def load_config(path: str | Path) -> StudyConfig:
     Raises:
         InputError: no such file, not TOML, or something in it is wrong; the message lists every problem.
     """
+    if "://" in str(path):
+        raise InputError(f"'{path}' is a URL, not a study file.")
     path = Path(path)
     if path.suffix in (".csv", ".parquet"):
         raise InputError(

@@ -9,15 +9,27 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
+from lossearch._text import separated
+from lossearch._urls import Url
 from lossearch.config.toml import is_plain, parse_value
 from lossearch.config.words import shown
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 _ROWS = re.compile(r"(\d*):(\d*)")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
-_PAIR = re.compile(r"(?:[^/\s]+|\S+:[^/\s]+)/[^/\s]+")
+_PAIR = re.compile(r"(?:[^/\s]+|\S+:[^/\s]+|[^/]*[+*(][^/]*)/[^/\s]+")
 _LOSS_METRICS = ("loss", "val_loss", "train_loss", "test_loss")
 _MOST = 500
 """Names in a list, or values in a table, that one may give."""
@@ -80,7 +92,7 @@ def _positive_range(value: Any) -> Any:
 
 def _texts(value: Any) -> Any:
     if isinstance(value, str):
-        value = [part.strip() for part in value.split(",")]
+        value = separated(value)
     if value is None:
         return value
     if not isinstance(value, list | tuple) or not all(isinstance(v, str) and v.strip() for v in value):
@@ -157,6 +169,10 @@ def _path(value: Any) -> Any:
             f"has a part of more than {_LONGEST_PART} bytes, which no file can be called: {shown(long)}"
         )
     return path
+
+
+def _url(value: Any, as_text: ValidatorFunctionWrapHandler) -> Url:
+    return value if isinstance(value, Url) else Url(as_text(value))
 
 
 def _test_share(value: Any) -> Any:
@@ -238,6 +254,8 @@ def _as_written(value: Any) -> Any:
 
 
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=4000, pattern=r"^[^\x00]*$")]
+UrlText = Annotated[Text, WrapValidator(_url)]
+"""A :class:`Url`: its secrets are kept by the configuration, and not written with it."""
 FilePath = Annotated[Text, BeforeValidator(_path)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
 Count = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]

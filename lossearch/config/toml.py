@@ -60,7 +60,9 @@ def _syntax(message: str, text: str, source: str) -> str:
         return f"{source} is not valid TOML: {message[:1].lower()}{message[1:]}."
     what, line, column = found["what"], int(found["line"]), int(found["column"])
     shown = text.splitlines()[line - 1].rstrip()
-    return f"{source}, line {line}, column {column} is not valid TOML: {what[:1].lower()}{what[1:]}.\n    {shown}"
+    # where a URL ends, and the password in it, a broken line does not say
+    told = "" if "://" in shown else f"\n    {shown}"
+    return f"{source}, line {line}, column {column} is not valid TOML: {what[:1].lower()}{what[1:]}.{told}"
 
 
 def _nearest(path: Path) -> str:

@@ -21,11 +21,12 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from lossearch.data.arrays import categorical_of
 from lossearch.data.containers import plain
 from lossearch.data.rows import Array
 from lossearch.data.splits import Labels, too_few
 from lossearch.errors import InputError
-from lossearch.kinds import KINDS, TargetForm
+from lossearch.kinds import KINDS
 
 FEWEST = 2
 
@@ -153,6 +154,7 @@ def class_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) ->
         ValueError: y holds numbers that are no classes, a single class, or several columns of classes.
     """
     asked = kind and _asked(kind, estimator, numbers=False)
+    dtype = categorical_of(y)
     y = _plain(estimator, x, y)
     _refuse_mixed(y)
     check_classification_targets(y)
@@ -164,15 +166,24 @@ def class_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) ->
             f"y has {y.shape[1]} columns, and not of 0 and 1 alone: multiclass-multioutput targets are not supported. "
             "Give one column, or wrap the estimator in sklearn.multioutput.MultiOutputClassifier."
         )
-    classes, codes = np.unique(y, return_inverse=True)
+    ordered = dtype is not None and bool(dtype.ordered)
+    classes, codes = _in_order(y, dtype) if ordered else np.unique(y, return_inverse=True)
     if len(classes) < FEWEST:
         raise ValueError(
             f"{type(estimator).__name__} requires at least 2 classes in y; got 1 class: {classes[0]!r}."
         )
     # names of classes are names, whatever they look like
     text = isinstance(classes[0], str)
-    given = pd.Series(pd.Categorical(y.astype(str))) if text else y
-    return Targets(asked or _kind_of(codes.astype(str).astype(object)), given, codes, classes)
+    named = pd.Categorical.from_codes(codes, pd.Index(classes).astype(str), ordered=ordered)
+    given = pd.Series(named) if text else y
+    return Targets(asked or _kind_of(codes.astype(str).astype(object), ordered), given, codes, classes)
+
+
+def _in_order(y: Array, dtype: Any) -> tuple[Array, Array]:
+    """Return the classes that occur, in the order of their type, and the place of each row's among them."""
+    occurring = set(y)
+    classes = [value for value in dtype.categories if value in occurring]
+    return np.array(classes, dtype=y.dtype), pd.Categorical(y, categories=classes).codes.astype(np.int64)
 
 
 def _refuse_mixed(y: Array) -> None:
@@ -193,7 +204,7 @@ def _asked(kind: str, estimator: BaseEstimator, *, numbers: bool) -> str:
     Raises:
         InputError: it is for the other estimator.
     """
-    fit = [k.name for k in KINDS.values() if (k.form is TargetForm.REAL) is numbers]
+    fit = [k.name for k in KINDS.values() if k.form.numbers is numbers]
     if KINDS[kind].name not in fit:
         raise InputError(
             f"task={kind!r} is not for {type(estimator).__name__}; its tasks are {', '.join(fit)}."
@@ -201,9 +212,11 @@ def _asked(kind: str, estimator: BaseEstimator, *, numbers: bool) -> str:
     return kind
 
 
-def _kind_of(y: Array) -> str:
-    """Return the kind of task that classes ask for, numbers as names."""
-    return next(k.name for k in KINDS.values() if k.form is not TargetForm.REAL and k.asks(y) is not None)
+def _kind_of(y: Array, ordered: bool = False) -> str:
+    """Return the kind of task that classes ask for, numbers as names; ``ordered`` if their type has an order."""
+    known = [k for k in KINDS.values() if not k.form.numbers]
+    in_order = [k.name for k in known if ordered and k.asks_in_order(y) is not None]
+    return in_order[0] if in_order else next(k.name for k in known if k.asks(y) is not None)
 
 
 def number_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) -> Targets:

@@ -119,7 +119,7 @@ class BehaviourRecorder:
 
 
 def _rows(output: Tensor) -> Tensor:
-    return output.unsqueeze(-1) if output.ndim == 1 else output
+    return output.unsqueeze(-1) if output.ndim == 1 else output.flatten(1)
 
 
 def frame(found: Sequence[LossBehaviour]) -> pd.DataFrame:

@@ -142,8 +142,10 @@ class LossSearchCallback(Watched, _Base):  # type: ignore[misc]  # the base is c
         self._sign = self._ranks.on_zero(self._known_sign)
         self._fitting = True
 
-    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:  # noqa: ARG002
+    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Open the record: a search for a rate or a batch size by a Tuner has ended before this."""
+        for criterion in rules.criteria(pl_module):
+            criterion.attach(pl_module)
         self._used = True
         self._ranks.on_zero(lambda: self._log.open(trainer.loggers) if self._log is not None else None)
 
@@ -160,6 +162,11 @@ class LossSearchCallback(Watched, _Base):  # type: ignore[misc]  # the base is c
         """Be as new after a fit that trained nothing of its own, such as a Tuner's."""
         self._fitting = False
         self._recorder.detach()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Tell losses that change over the training how much of it is done."""
+        for criterion in rules.criteria(pl_module):
+            criterion.progress = rules.done(trainer)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
         """Look at what the loss does in some batches."""

@@ -14,6 +14,7 @@ from torch import nn
 
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError
+from lossearch.losses.schedules import share_done
 from lossearch.metrics.metric import MINIMIZE, SIGN
 from lossearch.metrics.registry import METRICS
 from lossearch.pairs import Criterion
@@ -94,10 +95,22 @@ def monitored(monitor: str, logged: Mapping[str, Any]) -> float:
     return float(logged[monitor])
 
 
+def criteria(module: nn.Module) -> list[Criterion]:
+    """Return the criteria that a module holds."""
+    return [m for m in module.modules() if isinstance(m, Criterion)]
+
+
+def done(trainer: Any) -> float | None:
+    """Return how much of a training is done in the epoch that begins; None where it has no end that is known."""
+    if (trainer.max_epochs or 0) > 0:
+        return share_done(int(trainer.current_epoch), int(trainer.max_epochs))
+    return min(trainer.global_step / trainer.max_steps, 1.0) if trainer.max_steps > 0 else None
+
+
 def trained(module: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> list[str]:
     """Return in words which criteria and learning rates a module is trained with."""
-    criteria = [m.extra_repr() for m in module.modules() if isinstance(m, Criterion)]
-    return [*criteria, *(f"lr {float(g['lr']):.6g}" for o in optimizers for g in o.param_groups)]
+    written = [c.extra_repr() for c in criteria(module)]
+    return [*written, *(f"lr {float(g['lr']):.6g}" for o in optimizers for g in o.param_groups)]
 
 
 def unlike(zero: Sequence[str], other: Sequence[str], rank: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import optuna
@@ -14,8 +14,9 @@ from lossearch.config import make_config
 from lossearch.errors import IllegalPairError, InputError, RunFailedError, StudyMismatchError, refuse
 from lossearch.integrations.ranks import publish, taken
 from lossearch.kinds import KINDS, TargetFacts
-from lossearch.losses import ACTIVATIONS, Activation, Loss, as_loss, by_family, losses_for
+from lossearch.losses import ACTIVATIONS, Activation, Loss, as_loss, by_family, losses_for, searched_losses
 from lossearch.pairs import Pair, find_loss, find_pair, for_other_tasks, legal_pairs
+from lossearch.pairs.equivalence import moved_losses, once_each
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.study.resolve import ranges
 from lossearch.study.samplers import suggested
@@ -110,23 +111,27 @@ def _space(
 ) -> Space:
     low, high = lr if isinstance(lr, tuple | list) else (lr, lr)
     table = losses_for(task)
+    facts = facts or TargetFacts(task)
     if not (0 < low <= high < math.inf):
         raise InputError(f"lr is a positive number or (low, high) with 0 < low <= high; got {lr!r}.")
     if names is not None and (losses is not None or activations is not None):
         raise InputError("Give pairs, or losses and activations, but not both.")
+    asked = make_config({"space": {"params": params or {}}}).space.params
+    moved = moved_losses(asked)
     if names is not None:
         refuse([] if names else ["pairs is empty: name at least one, as in pairs=['bce/sigmoid']."])
         found = _each(names, lambda name: find_pair(name, task, facts))
     elif losses is not None:
         refuse([] if losses else [f"losses is empty: name at least one of {', '.join(table)}."])
         groups, single = by_family(losses, table)
-        found = _crossed_pairs(_each(single, lambda given: _loss(given, task)), True, activations, facts)
-        found += [p for group in groups for p in _crossed_pairs(group, False, activations, facts)]
-        found = list({p.name: p for p in found}.values())
+        found = _crossed_pairs(
+            _each(single, lambda given: _loss(given, task)), True, activations, facts, moved
+        )
+        of_groups = [p for group in groups for p in _crossed_pairs(group, False, activations, facts, moved)]
+        found = list({p.name: p for p in (*found, *once_each(of_groups, found, moved)[0])}.values())
     else:
-        found = _crossed_pairs([s for s in table.values() if not s.on_request], False, activations, facts)
+        found = _crossed_pairs(searched_losses(task), False, activations, facts, moved)
     first = KINDS[task].conventional
-    asked = make_config({"space": {"params": params or {}}}).space.params
     in_order = tuple(sorted(found, key=lambda p: p.name != first))
     return Space(task, in_order, (float(low), float(high)), ranges(asked, in_order))
 
@@ -152,10 +157,14 @@ def _loss(given: str | Loss | Callable[..., Any], task: str) -> Loss:
 
 
 def _crossed_pairs(
-    losses: Sequence[Loss], asked: bool, activations: Sequence[str] | None, facts: TargetFacts | None
+    losses: Sequence[Loss],
+    asked: bool,
+    activations: Sequence[str] | None,
+    facts: TargetFacts,
+    moved: Collection[str],
 ) -> list[Pair]:
     chosen = None if activations is None else _each(activations, ACTIVATIONS.__getitem__)
-    found, rejections = legal_pairs(losses, chosen, facts)
+    found, rejections = legal_pairs(losses, chosen, facts, moved)
     have = {p.loss.name for p in found}
     left_out = [s.name for s in losses if s.name not in have] if asked or not found else []
     reasons = [str(r) for r in rejections if r.name.partition("/")[0] in left_out]

@@ -18,10 +18,15 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
+from lossearch._urls import Url, hidden
 from lossearch.errors import StoreError
 from lossearch.integrations.active_run import began_within
 from lossearch.integrations.rules import OF_ONE_TRIAL, STUDY, TRIAL
+from lossearch.records.database import reach_database, unrecorded
+from lossearch.records.mlflow.client import DATABASES
+from lossearch.records.places import given_url
 
 FLUSH_SECONDS = 10.0
 MOST = 1000
@@ -111,19 +116,23 @@ def open_run(uri: str, experiment: str, run_name: str, snapshot: TrialSnapshot) 
     """Return a tracker on a new run.
 
     Raises:
+        InputError: the URI cannot be read.
         StoreError: the store cannot be written, or the experiment was deleted.
     """
+    url = given_url("tracking_uri", uri)
     if urlparse(uri).scheme in ("", "file") and not uri.startswith("databricks"):
         raise StoreError(
-            f"tracking_uri {uri!r} is a directory, which MLflow no longer writes to. Use a database, "
+            f"tracking_uri {url!r} is a directory, which MLflow no longer writes to. Use a database, "
             "as in 'sqlite:////absolute/path/mlflow.db', or a server's http(s) address; "
             "`mlflow migrate-filestore` moves an old directory into a database."
         )
     try:
-        client, experiment_id = _opened(uri, experiment)
+        client, experiment_id = _opened(url, experiment)
         run = client.create_run(experiment_id, run_name=run_name, tags=dict(snapshot.tags))
-    except MlflowException as error:
-        raise StoreError(f"Cannot write to MLflow at {uri}: {error.message}") from error
+    except (MlflowException, SQLAlchemyError, ImportError) as error:
+        raise StoreError(
+            f"Cannot write to MLflow at {url}: {url.said(error)}{unrecorded(url, 'tracking_uri')}"
+        ) from url.cause(error)
     return Tracker(client, run.info.run_id, own=True, params=True)
 
 
@@ -162,15 +171,17 @@ def _warned() -> Iterator[None]:
         yield
     except MlflowException as error:
         warnings.warn(
-            f"MLflow was not written ({error.message}); the trial itself goes on and counts.",
+            f"MLflow was not written ({hidden(error.message)}); the trial itself goes on and counts.",
             RuntimeWarning,
             stacklevel=3,
         )
 
 
-def _opened(uri: str, experiment: str) -> tuple[MlflowClient, str]:
+def _opened(uri: Url, experiment: str) -> tuple[MlflowClient, str]:
     if not uri.startswith("sqlite:///"):
-        client = MlflowClient(uri)
+        if uri.partition(":")[0].partition("+")[0] in DATABASES:
+            reach_database(uri)
+        client = MlflowClient(uri.whole)
         return client, _found_or_created(client, experiment, None)
     path = Path(uri.removeprefix("sqlite:///"))
     try:
@@ -180,7 +191,7 @@ def _opened(uri: str, experiment: str) -> tuple[MlflowClient, str]:
     # MLflow creates its tables without a lock, in the client's constructor: two processes that start
     # together would break it.
     with FileLock(f"{path}.lock"):
-        client = MlflowClient(uri)
+        client = MlflowClient(uri.whole)
         return client, _found_or_created(client, experiment, (path.resolve().parent / "artifacts").as_uri())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -53,7 +53,8 @@ class FittedModel:
 
     ``labels`` are the classes as they stood in y, none for regression; ``statistics`` are those of the
     training targets, by which values come back to their own units; ``n_out`` is how many numbers a row are predicted;
-    ``class_weights`` are what rows weighed in training by their class, by which probabilities are corrected.
+    ``class_weights`` are what rows weighed in training by their class, by which probabilities are corrected;
+    ``shape`` is how what is predicted of a row is laid out, as (H, W), () where it is not.
 
     Example:
         >>> import lossearch
@@ -71,6 +72,7 @@ class FittedModel:
     n_out: int
     origin: Origin
     class_weights: Table | None = None
+    shape: tuple[int, ...] = ()
 
     @cached_property
     def criterion(self) -> Criterion:
@@ -137,6 +139,8 @@ class FittedModel:
     def predict(self, x: Any) -> NDArray[Any]:
         """Return the class of each row, (N,), its labels, (N, L), or its value in original units, (N,) or (N, T).
 
+        Masks are (N, H, W) bytes of 0 and 1.
+
         Args:
             x: rows as they were given to the study: DataFrame, array or tensor.
 
@@ -144,7 +148,7 @@ class FittedModel:
             InputError: X is not of the form the model was trained on.
         """
         found = self.criterion.predict(self.raw(x)).numpy()
-        return self.classes[found] if self.labels else found
+        return self.classes[found] if self.labels else KINDS[self.kind].laid_out(found, self.shape)
 
     def predict_proba(self, x: Any) -> NDArray[Any]:
         """Return the probability of each class, (N, C), in the order of ``classes``, or of each label, (N, L).
@@ -163,7 +167,26 @@ class FittedModel:
                 f"{name} gives no probabilities: its minimiser is not one. Use predict(X), or fit a pair that "
                 f"gives them, such as {KINDS[self.kind].conventional}."
             )
-        return self.criterion.predict_proba(self.raw(x)).numpy()
+        return KINDS[self.kind].laid_out(self.criterion.predict_proba(self.raw(x)).numpy(), self.shape)
+
+    def predict_quantiles(self, x: Any, levels: float | Sequence[float]) -> NDArray[Any]:
+        """Return the values below which lie shares ``levels`` of what is predicted, (N, L), or (N, T, L) of T outputs.
+
+        Of a single level there is no axis L.
+
+        Raises:
+            InputError: the pair predicts no distribution, a level is not between 0 and 1, or X is not of the form that
+                the model was trained on.
+        """
+        return self.criterion.predict_quantiles(self.raw(x), levels).numpy()
+
+    def predict_interval(self, x: Any, coverage: float = 0.9) -> NDArray[Any]:
+        """Return the two ends between which the middle ``coverage`` of what is predicted lies, (N, 2), or (N, T, 2).
+
+        Raises:
+            InputError: as :meth:`predict_quantiles`, or coverage is not between 0 and 1.
+        """
+        return self.criterion.predict_interval(self.raw(x), coverage).numpy()
 
     def save(self, directory: str | Path) -> Path:
         """Write the model to a directory, to be read by ``lossearch.load_model``; see ``model.saved``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 
 from torch import Tensor
 
-from lossearch._json import read_json, write_json, write_text
+from lossearch._json import dumps, write_json, write_text
 from lossearch.kinds import Table, TargetStatistics
 from lossearch.model.directory import new_directory
+from lossearch.records.damage import damaged, read_record
 from lossearch.records.tensors import read_tensors, write_tensors
 from lossearch.space import Point
 from lossearch.tasks.own_module import Slot
@@ -62,7 +64,7 @@ class FittedModule:
             "criterion": asdict(self.criterion),
             "lr": asdict(self.lr),
             "point": self.point.as_json(),
-            "statistics": {name: list(values) for name, values in asdict(self.statistics).items()},
+            "statistics": self.statistics.as_json(),
             "class_weights": self.class_weights,
             "seed": self.seed,
             "epoch": self.epoch,
@@ -81,8 +83,8 @@ class FittedModule:
         """Return the lines that load it."""
         module, _, of = self.name.partition(":")
         given = [
-            f'"{self.point.pair}"',
-            f'task="{self.kind}"',
+            dumps(self.point.pair),
+            f"task={dumps(self.kind)}",
             *(f"{k}={v!r}" for k, v in self.point.params.items()),
         ]
         given += _weighting(self.class_weights)
@@ -128,7 +130,15 @@ def load_module(folder: Path) -> FittedModule | None:
     """
     if not (folder / CARD).is_file():
         return None
-    card = read_json(folder / CARD)
+    return read_record(folder / CARD, lambda card: _module(folder, card))
+
+
+def _module(folder: Path, card: Mapping[str, Any]) -> FittedModule:
+    slots = [card[slot]["name"] for slot in ("criterion", "lr")]
+    if not all(map(str.isidentifier, [*card["args"], *card["point"]["params"], *slots])) or not re.fullmatch(
+        r"[\w./\\:<>-]+", card["module"]
+    ):
+        raise damaged(folder / CARD, "it has a name that Python knows no such thing by")
     weights, _ = read_tensors(folder / WEIGHTS)
     return FittedModule(
         Point.from_json(card["point"]),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lossearch._text import escaped, in_code, listed
+
 if TYPE_CHECKING:
     from lossearch.model.fitted import FittedModel
 
@@ -13,18 +15,19 @@ _WHAT_IT_HOLDS = """\
 the target, network, origin. No file is a pickle, and the training data are not needed."""
 
 
-def readme(model: FittedModel) -> str:
-    """Return the README, in Markdown."""
+def readme(model: FittedModel, code: Sequence[str]) -> str:
+    """Return the README, in Markdown; ``code`` is what of the user's own the model needs, each as ``module:function``."""
     o = model.origin
     scores = "; ".join(f"{name} {value:.4g}" for name, value in o.scores.items())
     facts = {
-        "Pair": f"`{model.point.pair}` at learning rate {model.point.lr:.4g}{_own(model)}",
-        "Task": f"{o.task} ({model.kind}), target `{o.target}`",
-        "Trained": f"{o.epoch} epochs of {o.optimizer} on {o.rows} rows ({o.trained_on}), seed {o.seed}",
-        "Study": f"`{o.study}`, digest `{o.digest}`" + (f"; {scores}" if scores else ""),
-        "Network": f"`{model.architecture}`, {_shape(model)}",
+        "Pair": f"{in_code(model.point.pair)} at learning rate {model.point.lr:.4g}{_own(model)}",
+        "Task": f"{escaped(o.task)} ({model.kind}), target {in_code(o.target)}",
+        "Trained": f"{o.epoch} epochs of {escaped(o.optimizer)} on {o.rows} rows ({escaped(o.trained_on)}), seed {o.seed}",
+        "Study": f"{in_code(o.study)}, digest {in_code(o.digest)}"
+        + (f"; {escaped(scores)}" if scores else ""),
+        "Network": f"{in_code(str(model.architecture))}, {_shape(model)}",
         "Versions": ", ".join(
-            f"{k} {v}" for k, v in o.versions.items() if k in {"lossearch", "torch", "python"}
+            f"{k} {escaped(v)}" for k, v in o.versions.items() if k in {"lossearch", "torch", "python"}
         ),
     }
     if model.corrects_probabilities:
@@ -32,15 +35,23 @@ def readme(model: FittedModel) -> str:
             "corrected for the class weights in training; labels go by the weighted score"
         )
     parts = [
-        f"# {o.study}: a model fitted by lossearch",
+        f"# {escaped(o.study)}: a model fitted by lossearch",
         "\n".join(f"- {name}: {text}" for name, text in facts.items()),
         "## Load it",
-        _snippet(_with_lossearch(model)),
+        _snippet(_with_lossearch(model, code)),
         _WHAT_IT_HOLDS,
     ]
-    if not model.architecture.own:
+    if not model.architecture.own and _is_stack(model):
         parts += ["## Or with torch alone", _snippet(_with_torch(model))]
     return "\n\n".join(parts) + "\n"
+
+
+def _is_stack(model: FittedModel) -> bool:
+    """Return whether the network is layers of torch's own, one after another: a loss may add some of its own."""
+    layers = list(model.network.children())
+    return not any(list(layer.children()) for layer in layers) and all(
+        type(layer).__module__.startswith("torch.nn.") for layer in layers
+    )
 
 
 def _own(model: FittedModel) -> str:
@@ -56,18 +67,27 @@ def _snippet(lines: Sequence[str]) -> str:
     return "\n".join(["```python", *lines, "```"])
 
 
-def _with_lossearch(model: FittedModel) -> list[str]:
+def _with_lossearch(model: FittedModel, code: Sequence[str]) -> list[str]:
     proba = model.labels and model.gives_probabilities
+    spread = model.criterion.pair.loss.distribution is not None
     network = model.architecture
-    own = [f"# {network} must be importable, or be given as model=..."] if network.own else []
+    trust = f", trust={list(code)!r}" if code else ""
+    own = (
+        [f"# {listed([*map(repr, code)])} must be importable, or be given as model=..., losses=[...]"]
+        if code
+        else []
+    )
+    if network.own and network.code is None:
+        own = [f"# the network {str(network)!r}, which no name leads to, is to be given as model=..."]
     return [
         "import lossearch",
         "",
         *own,
-        'model = lossearch.load_model(".")  # this directory',
+        f'model = lossearch.load_model("."{trust})  # this directory',
         "X = model.example()  # two made-up rows; give your own in this form",
         "print(model.predict(X))",
         *(["print(model.classes, model.predict_proba(X))"] if proba else []),
+        *(["print(model.predict_interval(X, coverage=0.9))"] if spread else []),
     ]
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from lossearch._json import read_json, write_json, write_text
+from lossearch._imports import leads_somewhere
+from lossearch._json import write_json, write_text
+from lossearch._trust import as_trust, require_trusted
 from lossearch.data.inputs import Inputs
 from lossearch.errors import InputError, StoreError
 from lossearch.kinds import Table, TargetStatistics
@@ -20,14 +22,16 @@ from lossearch.model.fitted import FittedModel, Origin
 from lossearch.model.readme import readme
 from lossearch.networks.architecture import Architecture
 from lossearch.pairs import Pair
+from lossearch.records.damage import damaged, read_record, reading
 from lossearch.records.tensors import read_tensors, write_tensors
 from lossearch.space import Point
 
-FORMAT = 3
+FORMAT = 4
 """Version of the directory's layout; earlier ones are read, a later one is refused."""
 
 CARD = "model.json"
 WEIGHTS = "weights.safetensors"
+_GIVEN = "Or give it: lossearch.load_model(DIR, model=FUNCTION, losses=[LOSS])."
 
 
 def save_model(model: FittedModel, directory: str | Path) -> Path:
@@ -39,7 +43,7 @@ def save_model(model: FittedModel, directory: str | Path) -> Path:
     with new_directory(directory) as folder:
         weights = write_tensors(folder / WEIGHTS, model.network.state_dict())
         card = describe(model) | {"weights": {"file": WEIGHTS, "blake2b": _digest(weights)}}
-        write_text(folder / "README.md", readme(model))
+        write_text(folder / "README.md", readme(model, tuple(_code(card).values())))
         write_json(folder / CARD, card)  # last: where it is, the rest is
     return folder
 
@@ -48,16 +52,17 @@ def describe(model: FittedModel) -> dict[str, Any]:
     """Return everything about a model but its weights, as plain values."""
     pair = model.criterion.pair
     return {
-        # one without class weights is read by an earlier lossearch too
-        "format": FORMAT if model.class_weights else 2,
+        # one without counts of classes, or without class weights, is read by an earlier lossearch too
+        "format": 4 if model.statistics.class_counts else 3 if model.class_weights else 2,
         "kind": model.kind,
         "point": model.point.as_json(),
         "encoding": pair.encoding.name,
         "loss": _reference(pair),
-        "statistics": {name: list(values) for name, values in asdict(model.statistics).items()},
+        "statistics": model.statistics.as_json(),
         "classes": list(model.labels),
         "n_out": model.n_out,
         "class_weights": model.class_weights,
+        **({"shape": list(model.shape)} if model.shape else {}),
         "network": model.architecture.as_json(),
         "inputs": model.inputs.as_json(),
         "origin": asdict(model.origin),
@@ -81,16 +86,18 @@ def load_model(
     *,
     model: Callable[..., nn.Module] | None = None,
     losses: Sequence[Loss | Callable[..., Any]] = (),
+    trust: str | Iterable[str] = (),
 ) -> FittedModel:
-    """Return the model in a directory that ``export`` wrote. Needs no data, and runs no code from the files.
+    """Return the model in a directory that ``export`` wrote. Needs no data, and runs no code that the files name.
 
     Args:
         directory: where it is.
-        model: the network factory, where it is the user's own and cannot be imported by its name.
-        losses: losses of the user's own, where they cannot be imported by their names.
+        model: the network factory, where it is your own.
+        losses: losses of your own.
+        trust: names of such code (``module:function``) in the files, to be imported where it is not given.
 
     Raises:
-        InputError: a factory or loss is not found.
+        InputError: a factory or loss is your own and neither given nor trusted, or it is not found.
         StoreError: there is no model in the directory, or it is damaged or of a later format.
 
     Example:
@@ -100,37 +107,62 @@ def load_model(
         (1,)
     """
     folder = Path(directory).expanduser()
+    card = _card(folder)
+    with reading(folder / CARD):
+        own = {loss.name: loss for loss in (as_loss(x, card["kind"]) for x in losses)}
+        code = {name: what for what, name in _code(card).items() if not _is_given(what, card, model, own)}
+        require_trusted(code, as_trust(trust), f"The model in {folder}", _GIVEN)
+        return _assembled(folder, card, model, own)
+
+
+def named_code(directory: str | Path) -> frozenset[str]:
+    """Return the code of a user's own that a model in a directory needs, each as ``module:function``."""
+    return frozenset(_code(_card(Path(directory))).values())
+
+
+def _card(folder: Path) -> dict[str, Any]:
     if not (folder / CARD).is_file():
         raise StoreError(f"{folder} holds no exported model: there is no {CARD} in it.")
-    card = read_json(folder / CARD)
+    card: dict[str, Any] = read_record(folder / CARD, dict)
     if card.get("format", 0) > FORMAT:
         raise StoreError(
             f"{folder} has format {card['format']}; this lossearch reads up to {FORMAT}. Upgrade lossearch."
         )
-    try:
-        return _assembled(folder, card, model, losses)
-    except KeyError as error:
-        raise StoreError(
-            f"{folder / CARD} lacks {error}: it is not whole. Export the model again."
-        ) from error
+    return card
+
+
+def _code(card: Mapping[str, Any]) -> dict[str, str]:
+    """Return what code a card names: what for -> its name."""
+    names = {"model": Architecture.from_json(card["network"]).code, "loss": card["loss"]}
+    return {what: name for what, name in names.items() if name is not None and leads_somewhere(name)}
+
+
+def _is_given(what: str, card: Mapping[str, Any], model: Any, losses: Mapping[str, Loss]) -> bool:
+    return model is not None if what == "model" else _loss_name(card) in losses
+
+
+def _loss_name(card: Mapping[str, Any]) -> str:
+    name: str = card["point"]["pair"].rpartition("/")[0]
+    return name
 
 
 def _assembled(
     folder: Path,
     card: Mapping[str, Any],
     factory: Callable[..., nn.Module] | None,
-    losses: Sequence[Loss | Callable[..., Any]],
+    losses: Mapping[str, Loss],
 ) -> FittedModel:
+    """Return the model of a card, whose code is given or trusted."""
     pair = _pair(card, losses)
     point = Point.from_json(card["point"], pair)
     architecture = Architecture.from_json(card["network"])
     statistics = TargetStatistics(**{k: tuple(v) for k, v in card["statistics"].items()})
     n_out = card.get("n_out", architecture.n_out)  # cards of before there were heads have none
-    network = pair.ended(architecture.build(factory), n_out)
-    weights = folder / card["weights"]["file"]
+    network = pair.ended(architecture.build(factory or architecture.code), n_out)
+    weights = folder / Path(card["weights"]["file"]).name  # beside it, whatever else a stranger's may say
     tensors, _ = read_tensors(weights)
     if _digest(weights) != card["weights"]["blake2b"]:
-        raise StoreError(f"{weights} is not the file that {CARD} describes. Export the model again.")
+        raise damaged(weights, f"it is not the file that {CARD} describes")
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -148,6 +180,7 @@ def _assembled(
         n_out,
         Origin(**card["origin"]),
         _table(card.get("class_weights")),
+        tuple(card.get("shape", ())),
     )
 
 
@@ -155,11 +188,10 @@ def _table(rows: Sequence[Sequence[float]] | None) -> Table | None:
     return None if rows is None else tuple(map(tuple, rows))
 
 
-def _pair(card: Mapping[str, Any], losses: Sequence[Loss | Callable[..., Any]]) -> Pair:
+def _pair(card: Mapping[str, Any], losses: Mapping[str, Loss]) -> Pair:
     loss_name, _, activation = card["point"]["pair"].rpartition("/")
-    given = {loss.name: loss for loss in (as_loss(x, card["kind"]) for x in losses)}
-    if loss_name in given:
-        loss = given[loss_name]
+    if loss_name in losses:
+        loss = losses[loss_name]
     elif card["loss"] is None:
         loss = losses_for(card["kind"])[loss_name]
     else:
@@ -168,10 +200,13 @@ def _pair(card: Mapping[str, Any], losses: Sequence[Loss | Callable[..., Any]]) 
 
 
 def _own_loss(reference: str, name: str, kind: str) -> Loss:
+    missing = InputError(
+        f"This model was trained with the loss {name!r} of {reference}, which cannot be imported here. "
+        "Give it: lossearch.load_model(DIR, losses=[LOSS])."
+    )
+    if not leads_somewhere(reference):
+        raise missing
     try:
         return own_loss(reference, kind)
     except InputError as error:
-        raise InputError(
-            f"This model was trained with the loss {name!r} of {reference}, which cannot be imported here. "
-            "Give it: lossearch.load_model(DIR, losses=[LOSS])."
-        ) from error
+        raise missing from error

@@ -25,3 +25,5 @@ class Blueprint:
     labels: tuple[Any, ...]
     inputs: Callable[[int, bool], Inputs]
     whole: Callable[[int], Fold]
+    shape: tuple[int, ...] = ()
+    """How what is predicted of a row is laid out, as (H, W); () where it is not."""

@@ -16,15 +16,16 @@ from torch import nn
 from lossearch.data import preparation
 from lossearch.data.dataset import Dataset
 from lossearch.data.inputs import Inputs
+from lossearch.data.own_targets import predicting_itself
 from lossearch.data.readings import Reading
-from lossearch.data.rows import RowSource
+from lossearch.data.rows import Features, RowSource
 from lossearch.data.sketch import sketch
 from lossearch.data.splits import Labels, Rows, Splits, make_splits, parts_by_rows
 from lossearch.data.suspects import far_values, repeated_rows, telling_columns
 from lossearch.errors import InputError, refuse
-from lossearch.kinds import KINDS, MOST_ROUNDING, Target, TargetFacts, TargetForm, read_target
+from lossearch.kinds import KINDS, MOST_ROUNDING, Target, TargetFacts, read_target
 from lossearch.metrics.metric import Metric
-from lossearch.networks.architecture import make_network, takes_channels_first
+from lossearch.networks.architecture import default_model, make_network, takes_channels_first
 from lossearch.networks.factory import Network
 from lossearch.networks.output_check import check_network
 from lossearch.tasks.blueprint import Blueprint
@@ -162,7 +163,12 @@ def make_task(
     Raises:
         InputError: something of this does not fit the data; the message says what and what to do.
     """
-    target = read_target(dataset.y, kind, dataset.classes, categorical=dataset.categorical)
+    if kind is not None and KINDS[kind].own_inputs:
+        dataset = predicting_itself(dataset)
+    target = read_target(
+        dataset.y, kind, dataset.classes, categorical=dataset.categorical, ordered=dataset.ordered
+    )
+    model = default_model(KINDS[target.kind].network, _row_shape(dataset.x)) if model is None else model
     streamed = isinstance(dataset.x, RowSource)
     if streamed:
         test, validation = drawn_shares(test, validation, len(dataset), held_rows)
@@ -177,7 +183,7 @@ def make_task(
     sizes = folds.sizes(seed)
     shape = tuple(first.train.x.shape[1:])
     network = make_network(
-        KINDS[target.kind].network if model is None else model,
+        model,
         input_shape=shape,
         rows=sizes["train"],
         hidden=hidden,
@@ -216,10 +222,16 @@ def make_task(
         target=dataset.target,
         notes=tuple(notes),
         describe=_describe(dataset, target, plan, splits, network, shape),
-        blueprint=Blueprint(network, _labels(dataset, target), partial(_inputs, folds, dataset.readings, dataset.images), folds.whole),
+        blueprint=Blueprint(network, _labels(dataset, target), partial(_inputs, folds, dataset.readings, dataset.images), folds.whole, target.shape),
         second=judges.second,
         weighted=dataset.sample_weight is not None,
     )  # fmt: skip
+
+
+def _row_shape(x: Features | RowSource) -> tuple[int, ...]:
+    """Return the shape of a row as it is read; of streamed data too."""
+    row = x.read(np.arange(1)) if isinstance(x, RowSource) else x[:1]
+    return tuple(row.shape[1:])
 
 
 def _suspects(dataset: Dataset, target: Target, splits: Splits, seed: int) -> tuple[str, ...]:
@@ -228,9 +240,9 @@ def _suspects(dataset: Dataset, target: Target, splits: Splits, seed: int) -> tu
         return ()
     train, validation = splits.rows(seed)
     parts = {"training": train, "validation": validation, "test": splits.test}
-    classes = KINDS[target.kind].form is not TargetForm.REAL
+    classes = not KINDS[target.kind].form.numbers
     return (
-        *telling_columns(dataset.x, target.y, classes=classes),
+        *(() if KINDS[target.kind].own_inputs else telling_columns(dataset.x, target.y, classes=classes)),
         *far_values(dataset.x),
         *repeated_rows(dataset.x, target.y, parts),
     )

@@ -37,7 +37,8 @@ class OwnModule:
     under which the module logs metrics in validation: name of the metric -> name in the log; ``untrained`` what it logs
     before its first step. ``optimizers`` are the class names of its optimisers,
     ``batch_size`` is that of its training loader, and ``random`` says whether a training step draws at random.
-    ``predicts`` gives what ``predict_step`` takes of a batch, where that alone shows raw output; else None.
+    ``predicts`` gives what ``predict_step`` takes of a batch, where that alone shows raw output; else None. ``width`` is how many
+    numbers a row its network gives, 0 where that is not known.
     """
 
     factory: Callable[..., Any]
@@ -55,6 +56,7 @@ class OwnModule:
     batch_size: int = 1
     random: bool = True
     predicts: Callable[[Any], Any] | None = None
+    width: int = 0
 
     @property
     def title(self) -> str:

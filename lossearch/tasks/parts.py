@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from lossearch.data import preparation
 from lossearch.data.rows import Array, Features, Ids
 from lossearch.kinds import KINDS, Target, TargetStatistics
 from lossearch.tasks.task import Census, Part
-from lossearch.tasks.weights import census
+from lossearch.tasks.weights import census, class_counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,12 @@ class Parts:
 
     def statistics(self, train: Ids) -> TargetStatistics:
         """Return the statistics of training targets that encodings and losses ask for."""
-        if not KINDS[self.target.kind].scaled:
-            return TargetStatistics()
-        return preparation.target_statistics(self.target.y[train], standardize=self.standardize)
+        found = TargetStatistics()
+        if KINDS[self.target.kind].scaled:
+            laid_out = len(self.target.shape) > 1
+            found = preparation.target_statistics(
+                self.target.y[train], standardize=self.standardize, pooled=laid_out
+            )
+        return replace(
+            found, class_counts=class_counts(self.target.kind, self.census(train), self.target.n_out)
+        )

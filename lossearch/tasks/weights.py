@@ -11,7 +11,8 @@ sum of weight times value, divided by its number of rows, and metrics are not we
 - A loss applied after the mean (the root of RMSE) is applied after the weighted mean.
 
 A weight of 2 is a row twice, and 0 a row left out, as far as the loss goes: inputs and real targets are scaled by all
-training rows alike. Classes are counted on the training rows of each seed, under "balanced" by what rows weigh themselves.
+training rows alike. Classes are counted on the training rows of each seed, under "balanced", and for losses that read how
+many rows each class has, by what rows weigh themselves.
 """
 
 from __future__ import annotations
@@ -43,16 +44,29 @@ def census(kind: str, y: Tensor, sample_weight: Tensor | None, n_out: int) -> Ce
         InputError: their weights are all 0.
     """
     outputs, classes = KINDS[kind].class_shape(n_out)
-    codes = KINDS[kind].class_codes(y).reshape(len(y), outputs)
+    codes = KINDS[kind].class_codes(y).reshape(len(y), outputs, -1)  # the last are those that share a choice
     weight = torch.ones(len(y), dtype=torch.float64) if sample_weight is None else sample_weight.double()
     counts = torch.zeros(outputs, classes, dtype=torch.float64)
-    counts.scatter_add_(1, codes.t(), weight.expand(outputs, -1))
+    share = weight.unsqueeze(-1) / codes.shape[-1]
+    counts.scatter_add_(
+        1, codes.transpose(0, 1).flatten(1), share.expand(codes.shape[::2]).flatten().expand(outputs, -1)
+    )
     if len(y) and not counts.any():
         raise InputError(
             f"sample_weight is 0 in all {len(y)} training rows of a seed, which leaves nothing to learn from: give more "
             "rows a weight, or other parts."
         )
     return Census(tuple(map(tuple, counts.tolist())), len(y))
+
+
+def class_counts(kind: str, found: Census, n_out: int) -> Table:
+    """Return how many rows each class has, (K, C), as losses are given them; () for a kind without classes.
+
+    Weighted rows count what they weigh, each output's in all as many as there are rows.
+    """
+    if KINDS[kind].class_shape(n_out)[1] == 1 or not found.rows:
+        return ()
+    return tuple(tuple(n * found.rows / sum(row) for n in row) for row in found.counts)
 
 
 def class_weights(task: Task, fold: Fold, class_weight: object, pos_weight: object) -> Table | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict
 
-from lossearch.config.fields import FilePath, Size, StudyName, Switch, Table, Text, parse_size
+from lossearch.config.fields import FilePath, Size, StudyName, Switch, Table, UrlText, parse_size
 from lossearch.config.option import Option
 
 
@@ -13,11 +13,11 @@ class RecordsTable(Table):
     """Where the records go, and whose weights are among them."""
 
     store: Annotated[FilePath, Option("Directory of the records.", "DIR")] = "mlruns"
-    storage: Annotated[Text | None, Option("Optuna storage, instead of a journal in the store.", "URL")] = (
-        None
-    )
+    storage: Annotated[
+        UrlText | None, Option("Optuna storage, instead of a journal in the store.", "URL")
+    ] = None
     tracking_uri: Annotated[
-        Text | None, Option("MLflow server, instead of a database in the store.", "URI")
+        UrlText | None, Option("MLflow server, instead of a database in the store.", "URI")
     ] = None
     mlflow: Annotated[Switch, Option("Write the MLflow view of the records.")] = True
     name: Annotated[StudyName, Option("Name of the study; the file's or the data's otherwise.", "NAME")] = (

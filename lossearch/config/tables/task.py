@@ -80,7 +80,7 @@ class TaskTable(Table):
     model: Annotated[
         Text | None,
         Option(
-            "Network: mlp, cnn or module:function; by default what is usual for the kind of task.",
+            "Network: mlp, cnn, fcn, autoencoder or module:function; by default what is usual for the kind of task.",
             "NAME",
             code=True,
         ),
@@ -114,7 +114,9 @@ class TaskTable(Table):
     ] = None
     hidden: Annotated[
         Annotated[tuple[Count, ...], Field(max_length=100)] | None,
-        Option("Widths of an mlp's hidden layers, channels of a cnn's; by default by rows.", "[N,N]"),
+        Option(
+            "Widths of an mlp's hidden layers, channels of a cnn's or fcn's; by default by rows.", "[N,N]"
+        ),
     ] = None
     init: Annotated[Text, Option("Initial weights of an mlp: torch, or he_uniform as in Keras.", "NAME")] = (
         "torch"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypedDict
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from lossearch.config.fields import (
     ClassWeight,
@@ -20,6 +20,13 @@ from lossearch.config.fields import (
     parse_size,
 )
 from lossearch.config.option import Option
+
+
+def _engine(given: str) -> str:
+    """Return what trains, where it names an engine."""
+    if given in ("local", "ray", "slurm") or given.removeprefix("ray://") not in ("", given):
+        return given
+    raise ValueError(f"must be local, ray, ray://HOST:10001 or slurm; got {given!r}")
 
 
 class TrainTable(Table):
@@ -75,6 +82,17 @@ class TrainTable(Table):
         Field(le=1024),
         Option("Processes that train at once, where that pays; by default one a core.", "N"),
     ] = None
+    on: Annotated[
+        Text,
+        AfterValidator(_engine),
+        Option(
+            "What trains: local (processes of this machine), ray (a cluster; ray://HOST:PORT one elsewhere) or slurm.",
+            "ENGINE",
+        ),
+    ] = "local"
+    on_options: Annotated[
+        Options, Option("Options of Ray's tasks or of submitit, such as slurm_partition or timeout_min.")
+    ] = Field(default_factory=dict)
     memory: Annotated[
         Size | None, Option("What training may use together; by default half of what is free.", "4GiB")
     ] = None
@@ -118,5 +136,7 @@ class TrainOptions(TypedDict, total=False):
     precision: str | None
     epoch: str | None
     workers: int | None
+    on: str | None
+    on_options: Mapping[str, Any] | None
     memory: str | None
     compile: bool | None
