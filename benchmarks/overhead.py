@@ -5,6 +5,7 @@ batch 32, one thread. All ways run in this one process, in turn, ``--repeats`` t
 
     python benchmarks/overhead.py
     python benchmarks/overhead.py --epochs 200 --repeats 5
+    python benchmarks/overhead.py --view 2000 --epochs 4    # what the MLflow view adds to so many trials
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import mlflow
 import optuna
 import torch
 import usual_script
+from _view import MOST, view_cost
 from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import make_circles
@@ -118,8 +120,10 @@ def our_path(data: usual_script.Data, epochs: int, replicates: int) -> None:
             raise RuntimeError(result.reason)
 
 
-def our_search(epochs: int, replicates: int, where: Path, workers: int, name: str = "circles") -> None:
-    """Run a whole study, with all its records: at least 5 trials of one seed."""
+def our_search(
+    epochs: int, replicates: int, where: Path, workers: int, name: str = "circles", *, view: bool = True
+) -> None:
+    """Run a whole study, with all its records or all but the MLflow view: at least 5 trials of one seed."""
     from lossearch import api
     from lossearch.config import make_config
 
@@ -142,7 +146,7 @@ def our_search(epochs: int, replicates: int, where: Path, workers: int, name: st
                 "options": {"momentum": 0.9},
                 "workers": workers,
             },
-            "records": {"store": str(where / "mlruns"), "name": name},
+            "records": {"store": str(where / "mlruns"), "name": name, "mlflow": view},
         }
     )
     if len(api.run(config).records) != replicates:
@@ -223,12 +227,22 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--replicates", type=int, default=8, help="trained by each way in a turn, at least 5")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--view", type=int, metavar="TRIALS", help="measure the MLflow view alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if options.view:
+        with muted():
+            ratio, said = view_cost(
+                lambda where, view: our_search(options.epochs, options.view, where, 1, view=view),
+                our_store,
+                options.repeats,
+            )
+        Console(width=120).print(f"{options.view} trials of {options.epochs} epochs: {said}")
+        return int(ratio > MOST)
     seconds: dict[str, list[float]] = {}
     every = ways(circles(), options.epochs)
     for way in ways(circles(), 1):  # what is imported or made on first use is not counted

@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from _curves import cost_by_size, cost_by_width, memory
 from _problems import PROBLEMS
@@ -36,6 +36,7 @@ from rich.console import Console
 from rich.table import Table
 
 Found = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class Extent:
     def take(self, full: int, quick: int) -> int:
         """Return a number, the smaller one in a quick run."""
         return quick if self.quick else full
+
+    def some(self, every: Sequence[T], quick: int = 1) -> Sequence[T]:
+        """Return all, only so many of the first in a quick run: each side's process starts for seconds."""
+        return every[:quick] if self.quick else every
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ class Bench:
 def whole_process(bench: Bench) -> bool:
     """Item 1."""
     lines, extent = [], bench.extent
-    for name, goal in (("circles", 200), ("digits", 50)):
+    for name, goal in extent.some((("circles", 200), ("digits", 50))):
         of = {"name": name, "changes": extent.changes(name), "bound": False}
         trials = extent.take(8, 1)
         ours = bench.measure({f"lossearch, {name}": ("ours_search", of)}, "process")[f"lossearch, {name}"]
@@ -165,7 +170,7 @@ def _cpu(ours: Found, rival: Found) -> float:
 def training_alone(bench: Bench) -> bool:
     """Item 2."""
     lines, extent = [], bench.extent
-    for name, count in (("circles", extent.take(512, 16)), ("digits", extent.take(192, 16))):
+    for name, count in extent.some((("digits", extent.take(192, 16)), ("circles", 512))):
         changes = extent.changes(name)
         few = {"name": name, "changes": changes, "replicates": extent.take(2, 1)}
         found = bench.measure(
@@ -207,7 +212,7 @@ def _on_all_cores(bench: Bench) -> Line:
 def against_jax(bench: Bench) -> bool:
     """Item 3."""
     lines, extent = [], bench.extent
-    for count in (256, 512) if not extent.quick else (16,):
+    for count in extent.some((extent.take(256, 16), 512)):
         of = {"name": "circles", "changes": extent.changes("circles"), "replicates": count}
         every = os.cpu_count() or 1
         found = bench.measure(
@@ -236,9 +241,9 @@ def against_jax(bench: Bench) -> bool:
 
 def by_size_and_width(bench: Bench, figure: Path | None) -> bool:
     """Item 4."""
-    quick = bench.extent.quick
-    sizes = cost_by_size(bench, (1, 8, 16) if quick else (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048))
-    widths = cost_by_width(bench, (16, 32) if quick else (16, 64, 128, 256, 512, 1024))
+    some = bench.extent.some
+    sizes = cost_by_size(bench, some((1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048), 2))
+    widths = cost_by_width(bench, some((16, 64, 128, 256, 512, 1024)))
     if figure is not None:
         from _figure import draw
 
@@ -284,7 +289,7 @@ def main() -> int:
         2: lambda: training_alone(bench),
         3: lambda: against_jax(bench),
         4: lambda: by_size_and_width(bench, options.figure),
-        5: lambda: memory(bench, list(PROBLEMS)),
+        5: lambda: memory(bench, bench.extent.some(list(PROBLEMS))),
     }
     bench.console.print(machine())
     met = [items[i]() for i in options.item or items]

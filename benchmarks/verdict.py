@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -268,7 +269,7 @@ FULL = Plan(
     ((4, "accuracy"), (8, "accuracy"), (14, "accuracy"), (8, "log_loss"), (4, "auroc")),
     20,
 )
-QUICK = Plan(10, 6, 4, 3, ((4, "accuracy"), (4, "auroc")), 10)
+QUICK = Plan(3, 2, 2, 2, ((4, "accuracy"), (4, "auroc")), 10)
 
 
 def equal_worlds() -> Iterator[tuple[str, World]]:
@@ -410,6 +411,16 @@ def trained_table(plan: Plan, run: Run, console: Console) -> bool:
     return all(fine)
 
 
+def _here(see: Callable[[int], list[Any]], times: int) -> list[list[Any]]:
+    return [see(i) for i in range(times)]
+
+
+def _in_processes(stack: ExitStack, jobs: int) -> Run:
+    spawned = multiprocessing.get_context("spawn")
+    pool = stack.enter_context(ProcessPoolExecutor(jobs, spawned, torch.set_num_threads, (1,)))
+    return lambda see, times: list(pool.map(see, range(times), chunksize=max(1, times // (8 * jobs))))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -420,13 +431,8 @@ def main() -> int:
     args = parser.parse_args()
     console, begun = Console(width=150), time.perf_counter()
     plan = QUICK if args.quick else FULL
-    with ProcessPoolExecutor(
-        args.jobs, multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)
-    ) as pool:
-
-        def run(see: Callable[[int], list[Seen]], times: int) -> list[list[Seen]]:
-            return list(pool.map(see, range(times), chunksize=max(1, times // (8 * args.jobs))))
-
+    with ExitStack() as stack:
+        run = _here if args.jobs == 1 else _in_processes(stack, args.jobs)
         made = [table(plan, run, console) for name, table in TABLES.items() if args.only in {None, name}]
     console.print(
         f"Stated level {LEVEL:.0%}; ± is one Monte-Carlo error. {time.perf_counter() - begun:.0f} s."
