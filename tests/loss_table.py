@@ -16,12 +16,30 @@ def _names(losses: list[Loss]) -> str:
     return " ".join(f"`{loss.name}`" for loss in losses)
 
 
+def _beside(kind: str, *, searched: bool) -> str:
+    """Return which losses of the kind that this one is like serve it too."""
+    like, usual = KINDS[kind].like, KINDS[kind].usual
+    if not like:
+        return ""
+    which = " that go number by number" if KINDS[kind].like_by_number else ""
+    if usual is None:
+        return f" and those of {like}{which}"
+    named = " ".join(f"`{name}`" for name in usual)
+    return f" and, of {like}, {named}" if searched else f" and the others of {like}{which}"
+
+
 def table() -> str:
     """Return the table as it is to be: a row for each kind of task, and for each family."""
-    own = {kind: [loss for loss in BUILT_IN if kind in loss.kinds] for kind in KINDS}
+    own = {
+        name: [loss for loss in BUILT_IN if name in loss.kinds and kind.like not in loss.kinds]
+        for name, kind in KINDS.items()
+    }
     lines = ["| task | searched unless others are named | by name, family or `all` |", "|---|---|---|"]
     lines += [
-        f"| {kind} | {_names([x for x in of if not x.on_request])} | {_names([x for x in of if x.on_request])} |"
+        f"| {kind} | {_names([x for x in of if not x.waits(kind)])}{_beside(kind, searched=True)} | "
+        f"{_names([x for x in of if x.waits(kind)])}{_beside(kind, searched=False)} |".replace(
+            "|  and", "| and"
+        )
         for kind, of in own.items()
     ]
     lines += ["", "| family | losses that |", "|---|---|"]

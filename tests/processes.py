@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Callable
 
 
-def ended_by(process: subprocess.Popen[str], number: int, at: str, *, after: float = 0.0) -> tuple[int, str]:
-    """Send a signal so many seconds after a line of standard error begins with ``at``.
+def ended_by(
+    process: subprocess.Popen[str],
+    number: int,
+    at: str,
+    *,
+    after: float = 0.0,
+    first: Callable[[], None] = lambda: None,
+) -> tuple[int, str]:
+    """Send a signal so many seconds after a line of standard error begins with ``at``, and after what is done ``first``.
 
     Returns the exit code, and what was still written to standard error.
     """
@@ -16,6 +24,7 @@ def ended_by(process: subprocess.Popen[str], number: int, at: str, *, after: flo
         if line.startswith(at):
             break
     time.sleep(after)
+    first()
     process.send_signal(number)
     rest = process.stderr.read()
     return process.wait(120), rest

@@ -424,7 +424,6 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "pairs without activation": ({"losses": None, "pairs": "bce"}, "pairs"),
     "metric a function": ({"metric": accuracy_score}, "ours is named 'accuracy'"),
     "metric of scikit-learn": ({"metric": f1_score}, "ours is named 'f1"),
-    "metric of torchmetrics": ({"metric": torchmetrics.classification.BinaryAccuracy()}, "ours is named 'accuracy'"),
     "metric class of torchmetrics": ({"metric": torchmetrics.AUROC}, "ours is named 'auroc'"),
     "metric a lambda": ({"metric": lambda y, p: 0.0}, "metric is the function <lambda>"),
     "metric number": ({"metric": 5}, "metric is a int"),

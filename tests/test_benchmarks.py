@@ -10,7 +10,7 @@ import pytest
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "population.py"
 TITLES = {
-    1: ("1 Whole process", "usual script, circles", "usual script, digits"),
+    1: ("1 Whole process", "usual script, circles", "usual script, all output off, circles"),
     2: ("2 Training alone", "torch loop, digits"),
     3: ("3 Training: ours validates",),
     4: ("4a Circles", "4b Digits"),

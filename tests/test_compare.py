@@ -19,7 +19,7 @@ from rich.console import Console
 
 from lossearch import cli
 from lossearch.api.comparison import compare
-from lossearch.errors import InputError, UnknownNameError
+from lossearch.errors import InputError, StoreError, UnknownNameError
 from lossearch.records.confirmations import Confirmation, Confirmed, write_confirmed
 from lossearch.records.optuna import open_storage
 from lossearch.records.store import Store
@@ -487,6 +487,22 @@ def test_confirmed_scores_are_compared_and_search_scores_with_a_warning(written,
     assert c.notes[0].startswith("Not confirmed: searched. ")
 
 
+def test_a_study_that_may_not_be_read_is_left_out_and_the_answer_says_why(written, store, capfd):
+    written.write_study(replace(written.read_study("two"), storage="postgresql://me@127.0.0.1:1/db"))
+    (code, out, err) = run(capfd, "compare", "one", "two", "searched", "--store", str(store))
+    why = "Study 'two' is recorded in postgresql://me@127.0.0.1:1/db, outside of the store, which is not opened unasked."
+    assert (code, err) == (0, "")
+    assert why in " ".join(out.split())
+    found = compare(["one", "two", "searched"], store)
+    assert [s.name for s in only_group(found).studies] == ["one", "searched"]
+    (said,) = found.as_json()["left_out"]
+    assert said.startswith(why)
+    with pytest.raises(StoreError, match="is recorded in"):
+        compare(["one", "two"], store)
+    with pytest.raises(InputError, match="named twice"):
+        compare(["one", "searched", "two", "one"], store)
+
+
 def only_group(found):
     (group,) = found.groups
     return group
@@ -577,7 +593,7 @@ def test_the_command_gives_json_alone(written, store, tmp_path, capfd):
         (["one", "one"], "Error: Study 'one' is named twice.\n"),
         (
             ["one", "two", "--metric", "rmse"],
-            "Error: Metric 'rmse' judges regression and count tasks; this one is binary.",
+            "Error: Metric 'rmse' judges reconstruction, regression, count, probabilistic, compositional and positive tasks; this one is binary.",
         ),
     ],
 )

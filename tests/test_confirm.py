@@ -113,7 +113,7 @@ def test_the_test_part_is_read_by_the_confirmation_alone(binary, tmp_path):
     assert set(gate.seeds) == set(confirmed.seeds)
     gate.open = False
     Confirmer(plan, way(binary), tmp_path, Notes())(selection, 2)
-    judge_study(tmp_path, plan, confirmed, recorder.records())
+    judge_study(tmp_path, plan.question, confirmed, recorder.records())
 
 
 def test_without_a_test_part_validation_rows_are_judged(tmp_path):
@@ -125,7 +125,7 @@ def test_without_a_test_part_validation_rows_are_judged(tmp_path):
     assert [c.judged for c in confirmed.confirmations] == ["val_accuracy"] * 2
     assert set(confirmed.constants) == {"validation"}
     assert set(read_predictions(tmp_path)["part"]) == {"validation"}
-    verdict = judge_study(tmp_path, plan, confirmed, searched(plan))
+    verdict = judge_study(tmp_path, plan.question, confirmed, searched(plan))
     assert verdict.part == "validation"
     assert read_verdict(tmp_path) == verdict
 
@@ -277,7 +277,7 @@ def test_a_pair_of_which_every_replicate_diverges_is_judged_a_constant(tmp_path)
     record = confirmed["mae/identity"].record()
     assert record.outcome is Outcome.DIVERGED
     assert record.value == pytest.approx(np.mean(confirmed.constants["test"]["rmse"]))
-    verdict = judge_study(tmp_path, study.plan, confirmed, searched(study.plan))
+    verdict = judge_study(tmp_path, study.plan.question, confirmed, searched(study.plan))
     worst = next(r for r in verdict.ranking if r.pair == "mae/identity")
     assert worst.diverged == SEEDS
     assert worst.score == pytest.approx(record.value)
@@ -290,7 +290,7 @@ def test_a_study_of_which_everything_diverges_still_has_its_records(tmp_path):
     sheet = evidence.predictions["cross_entropy/softmax"][0]
     assert sheet.probability.shape == (len(evidence.target), 3)
     assert confirmed.confirmations[0].n_diverged == SEEDS
-    verdict = judge_study(tmp_path, study.plan, confirmed, searched(study.plan))
+    verdict = judge_study(tmp_path, study.plan.question, confirmed, searched(study.plan))
     assert "diverged" in verdict.sentences[0]
 
 
@@ -309,7 +309,7 @@ def test_output_that_overflows_on_test_rows_alone_is_a_divergence(tmp_path):
 def test_one_pair_alone_is_confirmed_too(tmp_path):
     study = prepared(losses=["bce"])
     confirmed = confirm(study, tmp_path)
-    verdict = judge_study(tmp_path, study.plan, confirmed, searched(study.plan))
+    verdict = judge_study(tmp_path, study.plan.question, confirmed, searched(study.plan))
     assert verdict.leader == verdict.recommended == "bce/sigmoid"
     assert verdict.comparisons == ()
 
@@ -437,7 +437,7 @@ def test_more_seeds_are_added_to_those_there(binary, tmp_path):
 def test_a_new_finalist_is_confirmed_and_the_others_stay(binary, tmp_path):
     plan = binary.plan
     confirm(binary, tmp_path)
-    judge_study(tmp_path, plan, read_confirmed(tmp_path), searched(plan))
+    judge_study(tmp_path, plan.question, read_confirmed(tmp_path), searched(plan))
     better = [*searched(plan), trial(plan, "mse/sigmoid", 5, 0.95, number=10, lr=0.3, epoch=4)]
     better += [trial(plan, "bce/sigmoid", 5, 0.1, number=11)]
     watched = Watched(way(binary))

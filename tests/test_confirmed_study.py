@@ -313,7 +313,9 @@ def test_a_result_whose_confirmation_was_removed_says_what_to_do(tmp_path: Path)
     result = quick(tmp_path)
     (result.folder / "confirm.json").unlink()
     broken = lossearch.load("quick", tmp_path)
-    with pytest.raises(StoreError, match=r"Run the study again: it is confirmed anew\."):
+    with pytest.raises(
+        StoreError, match=r"confirm\.json is missing\. It holds the confirmation on fresh seeds, "
+    ):
         _ = broken.best
     assert quick(tmp_path).best == result.best
     assert read_confirmed(result.folder) is not None

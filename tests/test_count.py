@@ -76,7 +76,7 @@ def test_counts_of_several_things_are_read_as_columns() -> None:
 
 def test_the_legal_pairs_are_those_that_fit() -> None:
     found, rejected = legal_pairs(
-        [x for x in losses_for("count").values() if not x.on_request],
+        [x for x in losses_for("count").values() if not x.waits("count")],
         None,
         TargetFacts("count", 1, 0.0, 30.0),
     )

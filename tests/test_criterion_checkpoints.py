@@ -12,6 +12,7 @@ import optuna
 import pytest
 import pytorch_lightning as pl
 import torch
+from counted import counted
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -105,7 +106,7 @@ def same(a, b):
 
 @pytest.mark.parametrize("pair", EVERY_PAIR, ids=lambda p: f"{p.kind}-{p.name}")
 def test_every_pair_is_kept(pair, tmp_path):
-    statistics = TargetStatistics((0.5,), (2.0,), (1.5,)) if KINDS[pair.kind].scaled else None
+    statistics = TargetStatistics((0.5,), (2.0,), (1.5,)) if KINDS[pair.kind].scaled else counted(pair)
     given = {p.name: p.low + (p.high - p.low) / 4 for p in pair.loss.params if not p.integer}
     kept = Criterion(pair, given, statistics).double().eval()
     file = tmp_path / "kept.pt"

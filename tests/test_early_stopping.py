@@ -373,7 +373,7 @@ def test_the_evidence_of_a_race_is_of_those_that_came_to_its_end(stopping):
 
 def test_the_verdict_of_a_race_names_who_was_dropped(study, stopping):
     folder, confirmed, _, _ = stopping
-    verdict = judge_study(folder, study.plan, confirmed, trials_of(study), 0.0)
+    verdict = judge_study(folder, study.plan.question, confirmed, trials_of(study), 0.0)
     assert read_verdict(folder) == verdict
     assert [(r.pair, r.dropped) for r in verdict.ranking][-1] == (WORSE, 8)
     assert set(verdict.tied) == set(OTHERS)
@@ -385,7 +385,7 @@ def test_the_verdict_of_a_race_names_who_was_dropped(study, stopping):
 
 def test_each_look_has_its_share_and_all_have_the_same_region_of_equivalence(study, stopping):
     folder, confirmed, _, _ = stopping
-    verdict = judge_study(folder, study.plan, confirmed, trials_of(study))
+    verdict = judge_study(folder, study.plan.question, confirmed, trials_of(study))
     judged = ("regression", "rmse")
     how = {"direction": "minimize", "conventional": "mse/identity", "share": 0.5}
     first = judge(read_evidence(folder, *judged, seeds=8, without=()), **how)
@@ -424,7 +424,7 @@ def test_a_race_that_is_decided_ends(study, tmp_path):
     confirmed = racing(study, tmp_path, train=watched, n=20)
     assert asked(watched) == [dict.fromkeys((OTHERS[0], WORSE, OTHERS[1]), 8)]
     assert confirmed.stopping == EarlyStopping((8, 12, 20), 8)
-    verdict = judge_study(tmp_path, study.plan, confirmed, trials_of(study), 0.0)
+    verdict = judge_study(tmp_path, study.plan.question, confirmed, trials_of(study), 0.0)
     assert (verdict.tied, verdict.seeds) == ((WORSE,), 8)
     again = racing(study, tmp_path, train=Watched(way(study)), n=20)
     assert again == confirmed
@@ -466,7 +466,7 @@ def test_without_the_race_those_dropped_catch_up(study, tmp_path):
     confirmed = racing(study, tmp_path, train=watched, plain=True)
     assert asked(watched) == [{WORSE: 4}]
     assert confirmed.stopping == EarlyStopping()
-    verdict = judge_study(tmp_path, study.plan, confirmed, trials_of(study), 0.0)
+    verdict = judge_study(tmp_path, study.plan.question, confirmed, trials_of(study), 0.0)
     assert {r.dropped for r in verdict.ranking} == {None}
     watched = Watched(way(study))
     assert racing(study, tmp_path, train=watched) == confirmed, "nothing is left to save"

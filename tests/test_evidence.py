@@ -108,7 +108,7 @@ def test_rows_of_one_group_are_known_to_belong_together(tmp_path):
     assert evidence.groups is not None
     ids = np.unique(frame.loc[frame["part"] == "test", "row"])
     assert {(g, n) for g, n in zip(evidence.groups.tolist(), groups[ids], strict=True)} <= together
-    judge_study(tmp_path, study.plan, confirmed, searched(study.plan))
+    judge_study(tmp_path, study.plan.question, confirmed, searched(study.plan))
 
 
 def test_several_targets_and_classes_keep_their_shape(tmp_path):
@@ -150,7 +150,7 @@ def test_a_metric_of_the_user_s_own_is_given_again(tmp_path):
     )
     evidence = read_evidence(tmp_path, "binary", own_metric())
     assert evidence.constants.tolist() == list(confirmed.constants["test"]["ours"])
-    assert judge_study(tmp_path, study.plan, confirmed, searched(study.plan)).metric == "ours"
+    assert judge_study(tmp_path, study.plan.question, confirmed, searched(study.plan)).metric == "ours"
     assert known_metric("accuracy", "binary") is METRICS["accuracy"]
 
 
@@ -175,13 +175,13 @@ def test_what_is_missing_or_damaged_is_said(binary, tmp_path):
         "No confirmed part named 'tests'. Did you mean 'test'? Known: test, validation."
     )
     write_confirmed(tmp_path, confirmed)
-    with pytest.raises(StoreError, match="No predictions at"):
+    with pytest.raises(StoreError, match=r"predictions\.parquet is missing"):
         read_evidence(tmp_path, *JUDGED)
     (tmp_path / PREDICTIONS).write_bytes(b"PAR1 and no more")
     with pytest.raises(StoreError, match="is damaged"):
         read_evidence(tmp_path, *JUDGED)
     (tmp_path / CONFIRMED).write_text('{"format": 1}')
-    with pytest.raises(StoreError, match="is damaged: KeyError"):
+    with pytest.raises(StoreError, match="is damaged: 'part' is not in it"):
         read_confirmed(tmp_path)
     (tmp_path / CONFIRMED).write_text('{"format": 2}')
     with pytest.raises(StoreError, match="has format 2; this lossearch reads 1"):

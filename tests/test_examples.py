@@ -13,6 +13,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(p.name for p in (ROOT / "examples").glob("*.py"))
 MOST_LINES = 5
+FEW_SEEDS = """
+import functools, runpy, sys
+import lossearch
+lossearch.search = functools.partial(lossearch.search, confirm_seeds=3)
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+"""Runs a program with few seeds of confirmation, unless it says how many."""
 
 
 def changed(name: str) -> tuple[list[str], list[str]]:
@@ -42,7 +49,7 @@ def test_an_example_changes_few_lines_and_the_readme_shows_them(name):
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_runs(name, tmp_path):
     run = subprocess.run(
-        [sys.executable, str(ROOT / "examples" / name)],
+        [sys.executable, "-c", FEW_SEEDS, str(ROOT / "examples" / name)],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -23,8 +23,15 @@ Y = {
     "binary": np.arange(40) % 2,
     "multiclass": np.arange(40) % 4,
     "multilabel": np.stack([np.arange(40) % 2, np.arange(40) % 3 == 0], axis=1).astype(int),
+    "segmentation": np.stack([np.arange(40) % 2, np.arange(40) % 3 == 0], axis=1).astype(int)[:, None],
+    "reconstruction": None,
     "regression": np.linspace(-1, 1, 40),
     "count": np.arange(40) % 7,
+    "ordinal": np.arange(40) % 4,
+    "positive": np.linspace(1, 2, 40),
+    "angles": np.linspace(-3, 3, 40),
+    "compositional": np.linspace([0.1, 0.9], [0.8, 0.2], 40),
+    "probabilistic": np.linspace(-1, 1, 40),
 }
 
 
@@ -54,7 +61,11 @@ def test_all_of_a_kind_are_searched_but_for_those_that_cannot_be(kind):
 def test_a_family_beside_a_loss():
     found = space("regression", losses=["robust", "mse"])
     wanted = {loss.name for loss in members("robust", losses_for("regression"))} | {"mse"}
-    assert {p.loss.name for p in found.pairs} == wanted - {"smooth_l1", "quantile"}  # huber and mae again
+    assert {p.loss.name for p in found.pairs} == wanted - {
+        "smooth_l1", "quantile", "huber_quantile",  # huber and mae again
+        "smape", "log_mae",  # of numbers above 0
+        "adaptive_wing",  # of numbers from 0 to 1
+    }  # fmt: skip
     assert "smooth_l1/identity" in {r.name for r in found.rejections}
 
 
@@ -78,7 +89,7 @@ def test_families_are_suggested():
 
 def test_the_list_of_a_family(capsys):
     assert invoke(["losses", "--family", "sparse", "--format", "json"]) == 0
-    assert [r["name"] for r in json.loads(capsys.readouterr().out)] == ["sparsemax_loss", "entmax15_loss"]
+    assert [r["name"] for r in json.loads(capsys.readouterr().out)] == ["sparsemax_loss", "entmax15_loss"] * 3
     assert invoke(["losses", "--family", "margins"]) == 2
     assert "No family of losses named 'margins'. Did you mean 'margin'?" in capsys.readouterr().err
 

@@ -65,7 +65,7 @@ def test_the_channels_of_a_cnn_are_set_by_hidden() -> None:
             {},
             (
                 "model 'cnn' takes rows of shape (C, H, W), and a row here has shape (61,): give X as (N, C, H, W), or take "
-                "model = 'mlp'."
+                "model = 'mlp' or 'autoencoder'."
             ),
         ),
         ("digit_images", {"init": "he_uniform"}, "init is for model = 'mlp'; leave it out."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import multiprocessing
 import os
 import shutil
 import signal
@@ -33,6 +34,7 @@ from lossearch.errors import (
     UnknownNameError,
 )
 from lossearch.integrations import LossSearchCallback, suggest
+from lossearch.integrations.tracking import TrialSnapshot, open_run
 from lossearch.kinds import KINDS, TargetFacts
 from lossearch.losses import losses_for
 from lossearch.training.contract import Outcome
@@ -176,9 +178,10 @@ class TestSuggest:
             assert 1e-4 <= point.lr <= 1e-1
             own = losses_for(kind)[point.loss].params
             assert set(trial.params) == {"pair", "lr", *(f"{point.loss}.{p.name}" for p in own if p.search)}
-            n_out = 3 if kind == "multiclass" else 1
-            target = torch.tensor([0, 1, 1, 0]) if kind != "regression" else torch.rand(4, 1)
-            assert torch.isfinite(point.criterion()(torch.randn(4, n_out), target))
+            n_out = 1 if losses_for(kind)[point.loss].elementwise else 3
+            target = KINDS[kind].sample(torch.randn(4, n_out))
+            raw = torch.randn(4, point.definition.width(n_out))
+            assert torch.isfinite(point.criterion()(raw, target))
         assert all(isinstance(c, str) for c in choices)
 
     def test_what_is_named_is_offered_in_full(self):
@@ -237,7 +240,7 @@ class TestSuggest:
     @pytest.mark.parametrize(
         ("options", "error", "message"),
         [
-            ({"task": "binry"}, UnknownNameError, "No kind of task named 'binry'. Did you mean 'binary'? Known: binary, count, multiclass, multilabel, regression."),
+            ({"task": "binry"}, UnknownNameError, f"No kind of task named 'binry'. Did you mean 'binary'? Known: {', '.join(KINDS)}."),
             ({"lr": 0.0}, InputError, "lr is a positive number or (low, high) with 0 < low <= high; got 0.0."),
             ({"lr": (0.1, 0.01)}, InputError, "lr is a positive number or (low, high) with 0 < low <= high; got (0.1, 0.01)."),
             ({"pairs": ["bce/sigmoid"], "losses": ["bce"]}, InputError, "Give pairs, or losses and activations, but not both."),
@@ -527,6 +530,11 @@ class TestCallback:
         assert type(mine).__name__ == "Mine"
 
 
+def write_a_run(uri, name):
+    tracker = open_run(uri, "shared", name, TrialSnapshot("m", []))
+    tracker.end(TrialSnapshot("m", [0.5], {"lr": 0.1}, {"lossearch.state": "completed"}))
+
+
 class TestMlflow:
     def test_a_trial_is_a_run(self, stored, uri, tmp_path):
         states = {}
@@ -626,17 +634,14 @@ class TestMlflow:
 
     @pytest.mark.slow
     def test_four_processes_may_start_on_a_store_that_is_not_there(self, tmp_path):
-        code = """
-            import sys
-            from lossearch.integrations.tracking import TrialSnapshot, open_run
-            tracker = open_run(sys.argv[1], "shared", sys.argv[2], TrialSnapshot("m", []))
-            tracker.end(TrialSnapshot("m", [0.5], {"lr": 0.1}, {"lossearch.state": "completed"}))
-        """
         uri = f"sqlite:///{tmp_path}/new/mlflow.db"
-        script = [sys.executable, "-c", textwrap.dedent(code), uri]
-        processes = [subprocess.Popen([*script, str(i)], stderr=subprocess.PIPE) for i in range(4)]
-        errors = [p.communicate(timeout=120)[1] for p in processes]
-        assert [p.returncode for p in processes] == [0] * 4, errors
+        fork = multiprocessing.get_context("fork")
+        processes = [fork.Process(target=write_a_run, args=(uri, str(i))) for i in range(4)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(120)
+        assert [p.exitcode for p in processes] == [0] * 4
         client = MlflowClient(uri)
         runs = client.search_runs([client.get_experiment_by_name("shared").experiment_id])
         assert sorted(r.info.run_name for r in runs) == list("0123")

@@ -16,21 +16,26 @@ PACKAGE = Path(lossearch.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
+    ("_urls",),
     ("errors",),
     (
         "_registry",
         "_random",
+        "_process",
         "_class_axis",
         "_epochs",
         "_json",
         "_memory",
         "_options",
         "_text",
+        "_angles",
         "_moments",
         "_imports",
+        "_trust",
         "_numerals",
         "_notation",
     ),
+    ("distributions",),
     ("kinds", "config"),
     ("losses",),
     ("pairs",),
@@ -52,6 +57,8 @@ LAYERS = (
 BESIDE: dict[str, tuple[str, ...]] = {
     "_registry": (),
     "_imports": ("_registry",),
+    "_json": ("_text",),
+    "_trust": ("_options", "_text"),
     "_notation": ("_numerals",),
     "config": ("kinds",),
     "networks": ("data",),

@@ -13,6 +13,7 @@ import sys
 import loss_stub
 import pytest
 import torch
+from counted import counted
 from torch import nn
 
 import lossearch
@@ -46,7 +47,9 @@ def test_a_class_is_the_criterion_of_its_loss(kind, loss):
     assert (made.pair.loss, made.pair.kind) == (loss, kind)
     assert made.params == loss.defaults
     output, target = rows(kind, loss)
-    plain = lossearch.criterion(made.pair.name, task=kind)
+    statistics = counted(made.pair)
+    made = getattr(lossearch.losses, loss.class_name)(task=kind, statistics=statistics)
+    plain = lossearch.criterion(made.pair.name, task=kind, statistics=statistics)
     assert torch.equal(made(output, target), plain(output, target))
     assert torch.isfinite(made(output, target))
 
@@ -128,7 +131,12 @@ def test_activation_and_task_say_which_pair(name, given, pair, kind):
     ("name", "given", "error", "said"),
     [
         ("MSE", {"activation": "tanh"}, InputError, "say which: task='regression'"),
-        ("Huber", {"task": "binary"}, InputError, "huber is a loss for regression tasks"),
+        (
+            "Huber",
+            {"task": "binary"},
+            InputError,
+            "huber is a loss for regression, positive and reconstruction tasks",
+        ),
         ("Huber", {"task": "binry"}, UnknownNameError, "binary"),
         ("Focal", {"activation": "identity"}, IllegalPairError, "Use focal/sigmoid"),
         ("Focal", {"activation": "sigmod"}, UnknownNameError, "sigmoid"),

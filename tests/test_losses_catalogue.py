@@ -6,15 +6,18 @@ import copy
 import json
 import math
 import pickle
+from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from lossearch.cli import invoke
 from lossearch.errors import InputError, UnknownNameError
 from lossearch.kinds import KINDS
-from lossearch.losses import ACTIVATIONS, BUILT_IN, ENCODINGS, RANGES, loss, losses_for
+from lossearch.losses import ACTIVATIONS, BUILT_IN, ENCODINGS, RANGES, Loss, loss, losses_for
+from lossearch.losses.properties import PROPERTIES
 from lossearch.pairs import Pair, criterion, find_pair, pair_up
 from lossearch.pairs.catalogue import rows
 
@@ -101,7 +104,7 @@ def test_unknown_names_are_answered():
 
 def test_short_representations():
     hinge = losses_for("binary")["hinge"]
-    assert repr(hinge) == "Loss('hinge', kinds=('binary', 'multilabel'))"
+    assert repr(hinge) == "Loss('hinge', kinds=('binary', 'multilabel', 'segmentation'))"
     assert repr(ACTIVATIONS["tanh"]) == "Activation('tanh')"
     assert repr(ENCODINGS["plus_minus_one"]) == "Encoding('plus_minus_one')"
     assert repr(RANGES["unit"]) == "Range('unit')"
@@ -134,15 +137,15 @@ def test_every_problem_of_a_declaration_is_named():
         )  # fmt: skip
     assert str(caught.value).splitlines()[1:] == [
         (
-            "  - No field of a loss named 'alias'. Did you mean 'aliases'? Known: domain, formula, source, aliases, class_name, params, joint, head, "
+            "  - No field of a loss named 'alias'. Did you mean 'aliases'? Known: domain, formula, source, aliases, class_name, params, joint, head, distribution, "
             "fused, probability, derivative, fused_derivative, usual, equivalent, contains, caution, targets, cure, statistics, after_mean, gathers, weightable, families, "
-            "on_request, kinks, example."
+            "on_request and 5 more."
         ),
         (
             "  - In fused: No activation named 'sigmod'. Did you mean 'sigmoid'? "
             "Known: identity, sigmoid, tanh, softmax, softplus, exp."
         ),
-        "  - No training statistic named 'sd'. Did you mean 'std'? Known: mean, std, scale.",
+        "  - No training statistic named 'sd'. Did you mean 'std'? Known: mean, std, scale, low, high, class_counts.",
     ]
 
 
@@ -189,6 +192,39 @@ def test_catalogue_has_a_row_for_every_loss():
         assert any(a["usual"] for a in r["activations"]) or r["equivalent"]
     with pytest.raises(UnknownNameError):
         rows("binry")
+
+
+def test_a_row_has_everything_that_is_declared():
+    left_out = {"fn", "usual", "caution"}  # the last two under activations
+    for r in rows():
+        assert {f.name for f in fields(Loss)} - left_out <= r.keys()
+    (coral,) = [r for r in rows("ordinal") if r["name"] == "coral"]
+    assert (coral["head"], coral["properties"]) == (
+        "score and a bias for each level",
+        ["proper", "head"],
+    )
+    (asl,) = [r for r in rows("binary") if r["name"] == "asl"]
+    assert [c["loss"] for c in asl["contains"]] == ["bce", "focal"]
+    (rmse,) = [r for r in rows("regression") if r["name"] == "rmse"]
+    assert rmse["after_mean"] is True
+    assert "batch" in rmse["properties"]
+
+
+@pytest.mark.parametrize("has", PROPERTIES)
+def test_a_property_divides_the_losses(has):
+    found = {(r["kind"], r["name"]) for r in rows(has=has)}
+    assert found == {(r["kind"], r["name"]) for r in rows() if has in r["properties"]}
+    assert {PROPERTIES[has].holds(x) for x in EVERY} == {True, False}
+
+
+def test_losses_are_listed_by_property(capsys):
+    assert invoke(["losses", "--task", "ordinal", "--property", "batch", "--format", "json"]) == 0
+    found = [r["name"] for r in json.loads(capsys.readouterr().out)]
+    assert found == ["qwk_loss", "dice", "jaccard", "tversky"]
+    assert invoke(["losses", "--property", "propr"]) == 2
+    assert "No property of losses named 'propr'. Did you mean 'proper'?" in capsys.readouterr().err
+    assert invoke(["losses", "--task", "binary", "--family", "margin", "--property", "head"]) == 2
+    assert "No binary loss is of the family margin and has the property head." in capsys.readouterr().err
 
 
 def test_catalogue_row():

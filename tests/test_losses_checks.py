@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lossearch.checks.contract import CHECKS, check_loss
-from lossearch.losses import Contained, Parameter, loss, losses_for
+from lossearch.checks.contract import CHECKS, check_loss, facts
+from lossearch.losses import BUILT_IN, Contained, Parameter, loss, losses_for
 
 torch.func.vmap(torch.func.grad(torch.sum))(
     torch.zeros(1, 1)
@@ -67,6 +67,15 @@ def scaled_hinge(output, target, *, scale):
     return scale * hinge_like(output, target)
 
 
+def multiplied(output, target):
+    mixed = output @ torch.eye(output.shape[-1], dtype=output.dtype)
+    return hinge_like(mixed, target)
+
+
+def divided(output, target):
+    return hinge_like(output, target) / len(output)
+
+
 def broken(output, target):
     raise RuntimeError("no such luck")
 
@@ -86,6 +95,7 @@ MUTANTS = [
     (declared(hinge_like, derivative=hinge_like), "declared derivatives agree with autograd"),
     (declared(hinge_like, fused_derivative={"tanh": hinge_like}), "declared derivatives agree with autograd"),
     (declared(overflowing), "value and gradient are finite far out"),
+    (declared(multiplied), "half-precision output is as good as float32"),
     (declared(hinge_like, fused={"tanh": hinge_like}), "the form on raw output is the loss after the activation"),
     (declared(hinge_like, contains=(Contained("hinge", {}, factor=2.0),)), "it becomes every loss it says it contains"),
     (declared(upside_down), "it is least at the target, or on its side of the threshold"),
@@ -93,7 +103,7 @@ MUTANTS = [
     (declared(scalar_only, params=SCALE), "it works under torch.func.vmap"),
     (declared(branching), "it works under torch.func.vmap"),
     (declared(hinge_like, probability={"identity": torch.sigmoid}), "declared probabilities minimise its expectation"),
-    (declared(reduced), "the criterion never broadcasts rows against rows"),
+    (declared(random), "the criterion never broadcasts rows against rows"),
     (declared(broken), "it gives one value a row, unreduced"),
 ]  # fmt: skip
 
@@ -141,10 +151,53 @@ def test_a_loss_that_is_contained_up_to_a_factor_passes():
 
 def test_an_exception_is_a_finding():
     findings = check_loss(declared(broken))
-    assert "raised RuntimeError: no such luck" in {f.detail for f in findings}
-    assert str(findings[0]).startswith(
-        "FAILED  the declared example has the declared value: raised RuntimeError"
+    line = broken.__code__.co_firstlineno + 1
+    assert str(findings[0]) == (
+        "FAILED  the declared example has the declared value: raised RuntimeError: no such luck at test_losses_checks.py, "
+        f'line {line}: raise RuntimeError("no such luck")'
     )
+
+
+def test_values_of_a_wrong_shape_are_told_and_nothing_that_follows_from_them():
+    failed = [str(f) for f in check_loss(declared(reduced)) if not f.ok]
+    assert failed == [
+        (
+            "FAILED  it gives one value a row, unreduced: it gives one number for all rows: leave out the mean or the sum, "
+            "which the criterion takes"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mutant", "said"),
+    [
+        (divided, "values are divided by the number of rows, which the criterion does"),
+        (batchwise, "the value of a row depends on the other rows. A loss of the whole batch declares"),
+    ],
+)
+def test_what_else_a_rows_value_depends_on_is_told(mutant, said):
+    assert said in {f.what: f for f in check_loss(declared(mutant))}["a row's value is its own"].detail
+
+
+def test_what_is_worth_knowing_is_told():
+    def far(output, target):
+        return 156 * hinge_like(output, target)
+
+    assert facts(losses_for("binary")["dice"])[0].startswith(
+        "A batch is divided by its rows: several numbers"
+    )
+    assert facts(losses_for("regression")["rmse"])[0] == "A batch is divided by its rows, before after_mean."
+    divides, starts = facts(declared(far))
+    assert divides == "A batch is divided by its rows and outputs."
+    assert starts.startswith(
+        "Training starts at 158, with a gradient of 156 a row; bce/sigmoid at 0.692 with 0.498. Divide"
+    )
+    assert facts(declared(broken)) == []
+
+
+@pytest.mark.parametrize("x", BUILT_IN, ids=lambda x: f"{x.kinds[0]}-{x.name}")
+def test_no_loss_of_ours_starts_far_from_the_others(x):
+    assert facts(x)[1].count(";") == 0
 
 
 def test_checks_leave_the_random_state_alone():

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from scipy import integrate, optimize, special, stats
+from scipy import integrate, special, stats
 from scipy.spatial import distance
 from sklearn import metrics as sk
+from sparse_oracles import fenchel_young, half_power, half_square, sparser, sparsest
+from statsmodels.distributions.discrete import zinegbin, zipoisson
 from statsmodels.robust import norms
+from torchmetrics.functional.regression import continuous_ranked_probability_score
 
 from lossearch.kinds import TargetStatistics
 from lossearch.losses import ACTIVATIONS, BUILT_IN, losses_for
@@ -107,27 +110,6 @@ def skl_crammer_singer(z, y):
     return [sk.hinge_loss([c], [row], labels=range(4)) for c, row in zip(y, z, strict=True)]
 
 
-def sparsest(z):
-    tau = optimize.brentq(lambda t: np.maximum(z - t, 0).sum() - 1, z.min() - 1, z.max(), xtol=1e-14)
-    return np.maximum(z - tau, 0)
-
-
-def sparser(z):
-    tau = optimize.brentq(
-        lambda t: (np.maximum(z / 2 - t, 0) ** 2).sum() - 1, z.min() / 2 - 1, z.max() / 2, xtol=1e-14
-    )
-    return np.maximum(z / 2 - tau, 0) ** 2
-
-
-def fenchel_young(z, y, argmax, omega):
-    # Omega*(z) + Omega(e_y) - z_y, Blondel et al. 2020
-    rows = []
-    for score, c in zip(z, y, strict=True):
-        p = argmax(score)
-        rows.append(p @ score - omega(p) + omega(np.eye(len(score))[c]) - score[c])
-    return rows
-
-
 LOG_PC = special.log_softmax(ZC, axis=1)
 PY = PC[np.arange(40), YC]
 SC = 2 * ONE_HOT - 1
@@ -158,9 +140,15 @@ MULTICLASS = {
     ("square_rescaled/identity", (("k", 3.0), ("m", 5.0))): [
         3 * (ZC[np.arange(40), YC] - 5) ** 2 + (ZC**2).sum(1) - ZC[np.arange(40), YC] ** 2
     ],
-    ("sparsemax_loss/identity", ()): [fenchel_young(ZC, YC, sparsest, lambda p: (p**2).sum() / 2)],
-    ("entmax15_loss/identity", ()): [fenchel_young(ZC, YC, sparser, lambda p: (p**1.5 - p).sum() / 0.75)],
+    ("sparsemax_loss/identity", ()): [fenchel_young(ZC, ONE_HOT, sparsest, half_square)],
+    ("entmax15_loss/identity", ()): [fenchel_young(ZC, ONE_HOT, sparser, half_power)],
     ("gce/softmax", (("q", 0.7),)): [special.boxcox(1 / PY, -0.7)],
+    ("truncated_gce/softmax", (("q", 0.7), ("k", 0.2))): [np.minimum(special.boxcox(1 / PY, -0.7), special.boxcox(5, -0.7))],
+    ("forward_ce/softmax", (("noise", 0.3),)): [
+        # of the labels as they are written, by the matrix of what each is taken for
+        -np.log((PC @ (0.7 * np.eye(4) + 0.1 * (1 - np.eye(4))))[np.arange(40), YC])
+    ],
+    ("forward_ce/softmax", (("noise", 0.0),)): [torch_rows(F.cross_entropy, ZC, YC)],
     ("taylor_ce/softmax", (("order", 3),)): [(1 - PY) + (1 - PY) ** 2 / 2 + (1 - PY) ** 3 / 3],
     ("poly1/softmax", (("epsilon", 2.0),)): [torch_rows(F.cross_entropy, ZC, YC) + 2 * (1 - PY)],
     ("symmetric_ce/softmax", (("alpha", 0.1), ("beta", 1.0))): [
@@ -195,6 +183,17 @@ def tweedie(y, mean, power):
     """Half of the deviance, less what only the target has a part in."""
     saturated = y ** (2 - power) / ((1 - power) * (2 - power))
     return np.array(skl_rows(partial(sk.mean_tweedie_deviance, power=power), y, mean)) / 2 - saturated
+
+
+UNIT = np.random.default_rng(8).uniform(size=40)
+
+
+def adaptive_wing(e, y, theta, epsilon, alpha):
+    """Wang, Bo & Fuxin 2019, equations 3 and 4."""
+    ratio, power = theta / epsilon, alpha - y
+    slope = 14 * (1 / (1 + ratio**power)) * power * ratio ** (power - 1) / epsilon
+    offset = theta * slope - 14 * np.log(1 + ratio**power)
+    return np.where(e < theta, 14 * np.log(1 + (e / epsilon) ** power), slope * e - offset)
 
 
 SOFTPLUS = np.logaddexp(0, Z1)
@@ -237,6 +236,18 @@ REGRESSION = {
     ("inverse_gaussian_nll/softplus", (), "POSITIVE"): [
         skl_rows(partial(sk.mean_tweedie_deviance, power=3), POSITIVE, SOFTPLUS)
     ],
+    ("log_mse/identity", (), "POSITIVE"): [skl_rows(sk.mean_squared_error, np.log(POSITIVE), Z1)],
+    ("log_mae/identity", (), "POSITIVE"): [skl_rows(sk.mean_absolute_error, np.log(POSITIVE), Z1)],
+    ("mape/exp", (), "POSITIVE"): [skl_rows(sk.mean_absolute_percentage_error, POSITIVE, np.exp(Z1))],
+    ("mape/softplus", (), "POSITIVE"): [skl_rows(sk.mean_absolute_percentage_error, POSITIVE, SOFTPLUS)],
+    ("smape/exp", (), "POSITIVE"): [2 * np.abs(np.exp(Z1) - POSITIVE) / (np.exp(Z1) + POSITIVE)],
+    ("smape/softplus", (), "POSITIVE"): [2 * np.abs(SOFTPLUS - POSITIVE) / (SOFTPLUS + POSITIVE)],
+    ("adaptive_wing/identity", (("theta", 0.5), ("epsilon", 1.0), ("alpha", 2.1)), "UNIT"): [
+        adaptive_wing(np.abs(Z1 - UNIT), UNIT, 0.5, 1.0, 2.1)
+    ],
+    ("adaptive_wing/sigmoid", (("theta", 0.3), ("epsilon", 0.6)), "UNIT"): [
+        adaptive_wing(np.abs(P1 - UNIT), UNIT, 0.3, 0.6, 2.1)
+    ],
     ("wing/identity", (("width", 1.0), ("epsilon", 0.2)), "REAL"): [
         np.where(np.abs(E) < 1, np.log(1 + np.abs(E) / 0.2), np.abs(E) - 1 + np.log(6))
     ],
@@ -272,6 +283,8 @@ COUNT = {
         -stats.nbinom.logpmf(COUNTS, 2, 2 / (2 + SOFTPLUS)) + stats.nbinom.logpmf(COUNTS, 2, 2 / 3)
         + (COUNTS + 2) * np.log(1.5)
     ],
+    ("sqrt_mse/exp", ()): [(np.exp(Z1 / 2) - np.sqrt(COUNTS)) ** 2],
+    ("sqrt_mse/softplus", ()): [(np.sqrt(SOFTPLUS) - np.sqrt(COUNTS)) ** 2],
     ("tweedie_nll/exp", (("power", 1.5),)): [tweedie(COUNTS, np.exp(Z1), 1.5)],
     ("tweedie_nll/softplus", (("power", 1.2),)): [tweedie(COUNTS, SOFTPLUS, 1.2)],
 }  # fmt: skip
@@ -300,7 +313,7 @@ def test_multiclass_oracles(key, oracles):
 @pytest.mark.parametrize(("key", "oracles"), REGRESSION.items(), ids=map(key_id, REGRESSION))
 def test_regression_oracles(key, oracles):
     crit = criterion(key[0], task="regression", **dict(key[1]))
-    target = {"REAL": REAL, "POSITIVE": POSITIVE}[key[2]]
+    target = {"REAL": REAL, "POSITIVE": POSITIVE, "UNIT": UNIT}[key[2]]
     # Barron's limits are approached
     rtol = 1e-5 if key[0].startswith("barron") else 1e-9
     for expected in oracles:
@@ -340,8 +353,29 @@ def histogram(logits, y, sigma):
     return F.cross_entropy(t(logits), t(shares / shares.sum())).item()
 
 
+MEMBERS = np.random.default_rng(6).normal(size=(40, 10))
+NIG = np.random.default_rng(7).normal(size=(40, 4))
+
+
+def evidence(raw, y, strength):
+    """Minus the density of a normal variable whose mean and variance are drawn, by quadrature over the variance."""
+    gamma, (nu, alpha, beta) = raw[0], np.logaddexp(0, raw[1:]) + 1e-3
+    alpha = alpha + 1
+
+    def weighted(v):
+        return stats.norm.pdf(y, gamma, np.sqrt(v * (1 + 1 / nu))) * stats.invgamma.pdf(v, alpha, scale=beta)
+
+    mass = sum(integrate.quad(weighted, *ends, limit=400)[0] for ends in ((0, 1), (1, np.inf)))
+    return strength * abs(y - gamma) * (2 * nu + alpha) - np.log(mass)
+
+
 DISTRIBUTIONS = {
+    ("crps_ensemble/identity", ()): (
+        MEMBERS, [float(continuous_ranked_probability_score(t(m[None]), t([y]))) for m, y in zip(MEMBERS, REAL, strict=True)]
+    ),
+    ("evidential_nig/identity", (("strength", 0.1),)): (NIG, [evidence(r, y, 0.1) for r, y in zip(NIG, REAL, strict=True)]),
     ("gaussian_nll/identity", ()): (LS, -stats.norm.logpdf(REAL, LS[:, 0], SCALE)),
+    ("beta_nll/identity", (("beta", 0.25),)): (LS, -np.sqrt(SCALE) * stats.norm.logpdf(REAL, LS[:, 0], SCALE)),
     ("laplace_nll/identity", ()): (LS, -stats.laplace.logpdf(REAL, LS[:, 0], SCALE)),
     ("logistic_nll/identity", ()): (LS, -stats.logistic.logpdf(REAL, LS[:, 0], SCALE)),
     ("student_t_nll/identity", (("df", 3.0),)): (LS, -stats.t.logpdf(REAL, 3.0, LS[:, 0], SCALE)),
@@ -356,20 +390,142 @@ DISTRIBUTIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("key", DISTRIBUTIONS, ids=key_id)
-def test_distribution_oracles(key):
-    raw, expected = DISTRIBUTIONS[key]
-    crit = criterion(key[0], task="regression", **dict(key[1]))
+QUANTILES = np.random.default_rng(5).normal(size=(40, 21))
+SHARES = np.array([0.025, *np.arange(1, 20) / 20, 0.975])
+
+
+def many_quantiles(raw, y):
+    steps = np.logaddexp(0, raw[1:] + np.log(np.expm1(np.diff(stats.norm.ppf(SHARES)))))
+    walked = np.concatenate([[0], np.cumsum(steps)])
+    found = raw[0] + walked - walked[10]
+    return np.mean(
+        [sk.mean_pinball_loss([y], [q], alpha=share) for q, share in zip(found, SHARES, strict=True)]
+    )
+
+
+def two_quantiles(place, spread, y, alpha):
+    """The pinball losses of the ends of a normal distribution's interval, as Winkler weighs them."""
+    ends = stats.norm.ppf([alpha / 2, 1 - alpha / 2], place, spread)
+    return 2 / alpha * sum(sk.mean_pinball_loss([y], [q], alpha=a) for q, a in zip(ends, (alpha / 2, 1 - alpha / 2), strict=True))  # fmt: skip
+
+
+PROBABILISTIC = {
+    ("interval_score/identity", (("alpha", 0.2),)): (
+        LS, [two_quantiles(m, s, y, 0.2) for m, s, y in zip(LS[:, 0], SCALE, REAL, strict=True)]
+    ),
+    ("homoscedastic_nll/identity", ()): (LS, -stats.norm.logpdf(REAL, LS[:, 0], SCALE)),
+    ("multi_quantile/identity", ()): (
+        QUANTILES, [many_quantiles(r, y) for r, y in zip(QUANTILES, REAL, strict=True)]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [*((k, "regression") for k in DISTRIBUTIONS), *((k, "probabilistic") for k in PROBABILISTIC)],
+    ids=lambda v: v if isinstance(v, str) else key_id(v),
+)
+def test_distribution_oracles(key, kind):
+    raw, expected = (DISTRIBUTIONS | PROBABILISTIC)[key]
+    crit = criterion(key[0], task=kind, **dict(key[1]))
     np.testing.assert_allclose(crit.per_sample(t(raw), t(REAL)), expected, rtol=1e-6, atol=1e-8)
+
+
+W = special.expit(LS[:, 1])
+MEAN = np.logaddexp(0, LS[:, 0])
+ZIPPED = np.where(np.arange(40) % 3 == 0, 0, COUNTS)
+
+
+def constant_of_counts(y, r):
+    """What the losses leave out of a negative binomial likelihood; of a Poisson one it is log y!."""
+    return special.gammaln(y + 1) + special.gammaln(r) - special.gammaln(y + r) + y * np.log(r)
+
+
+def of_levels(raw, y, levels):
+    """The probability of the level y of a number from 0 to 1, by numpy."""
+    weights, means, scales = special.softmax(raw[:3]), raw[3:6], np.logaddexp(0, raw[6:]) + 1e-3
+    low, high = (y - 0.5 / (levels - 1), y + 0.5 / (levels - 1))
+    ends = stats.logistic.cdf(
+        [-np.inf if y == 0 else low, np.inf if y == 1 else high], means[:, None], scales[:, None]
+    )
+    return -np.log(weights @ np.diff(ends)[:, 0])
+
+
+LEVEL = np.random.default_rng(9).integers(0, 16, 40) / 15
+TOTAL = np.logaddexp(0, LS[:, 1])
+OF_ONE_KIND = {
+    ("zero_inflated_poisson_nll/identity", ()): (
+        "count", LS, ZIPPED, -zipoisson.logpmf(ZIPPED, MEAN, W) - special.gammaln(ZIPPED + 1)
+    ),
+    ("zero_inflated_neg_binomial_nll/identity", (("alpha", 0.5),)): (
+        "count", LS, ZIPPED, -zinegbin.logpmf(ZIPPED, MEAN, 0.5, 2, W) - constant_of_counts(ZIPPED, 2)
+    ),
+    ("beta_distribution_nll/identity", ()): (
+        "regression", LS, UNIT,
+        -stats.beta.logpdf(0.998 * UNIT + 0.001, TOTAL * special.expit(LS[:, 0]) + 1e-3, TOTAL * special.expit(-LS[:, 0]) + 1e-3),
+    ),
+    ("discretized_logistic_mixture/identity", (("levels", 16),)): (
+        "reconstruction", MIXED, LEVEL, [of_levels(r, y, 16) for r, y in zip(MIXED, LEVEL, strict=True)]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", OF_ONE_KIND, ids=key_id)
+def test_oracles_of_one_kind(key):
+    kind, raw, target, expected = OF_ONE_KIND[key]
+    crit = criterion(key[0], task=kind, **dict(key[1]))
+    np.testing.assert_allclose(crit.per_sample(t(raw), t(target)), expected, rtol=1e-8, atol=1e-10)
+
+
+def test_what_has_zeros_of_its_own_is_in_counts():
+    """Whatever the unit: by the mean count, and predicted in counts."""
+    for name in ("zero_inflated_poisson_nll/identity", "zero_inflated_neg_binomial_nll/identity"):
+        plain, scaled = (
+            criterion(name, task="count", statistics=TargetStatistics((1.0,), (1.0,), (unit,)))
+            for unit in (1.0, 3.0)
+        )
+        raw = t(np.c_[np.log(np.expm1(3 * MEAN)), LS[:, 1]])
+        np.testing.assert_allclose(scaled.predict(t(LS)), plain.predict(raw), rtol=1e-9)
+        ours, theirs = (
+            torch.autograd.functional.jacobian(lambda z, c=c: c(z, t(ZIPPED)), z)[:, 1]
+            for c, z in ((scaled, t(LS)), (plain, raw))
+        )
+        torch.testing.assert_close(3 * ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_lognormal_nll_is_that_of_scipy():
+    # as a density of the logarithm: of the number itself it is log y more
+    wanted = -stats.lognorm.logpdf(POSITIVE, SCALE, scale=np.exp(LS[:, 0])) - np.log(POSITIVE)
+    crit = criterion("lognormal_nll/identity", task="positive")
+    np.testing.assert_allclose(crit.per_sample(t(LS), t(POSITIVE)), wanted, rtol=1e-9)
+    np.testing.assert_allclose(crit.predict(t(LS)), np.exp(LS[:, 0]), rtol=1e-12)
 
 
 def test_every_usual_pair_has_an_oracle():
     having = {
         # those of labels that are compared with one another: see test_multilabel.py
         *(f"multilabel-{p.name}" for p in PAIRS if p.loss.joint),
+        # those of levels in an order: see test_ordinal.py
+        *(f"ordinal-{p.name}" for p in PAIRS if p.kind == "ordinal"),
         # those of the whole batch: see test_overlap.py
         *(f"{p.kind}-{p.name}" for p in PAIRS if p.loss.gathers),
+        # see test_angles.py and test_compositional.py
+        *(f"{p.kind}-{p.name}" for p in PAIRS if p.kind in ("angles", "compositional")),
+        "regression-lognormal_nll/identity",
+        # see test_class_counts.py, test_tempered.py, test_reconstruction.py and test_segmentation.py
+        *(f"{p.kind}-{p.name}" for p in PAIRS if "class_counts" in p.loss.statistics),
+        *(f"{p.kind}-{p.name}" for p in PAIRS if p.loss.name in ("bi_tempered_logistic", "evidential")),
+        *(
+            f"reconstruction-{n}/{a}"
+            for n, a in (("bce", "sigmoid"), ("continuous_bernoulli", "identity"), ("cosine", "identity"))
+        ),
+        *(
+            f"segmentation-{n}/{a}"
+            for n, a in (("image_dice", "sigmoid"), ("lovasz_hinge", "identity"), ("topk_bce", "sigmoid"))
+        ),
+        *(f"{kind}-{k[0]}" for k, (kind, *_) in OF_ONE_KIND.items()),
         *(f"regression-{k[0]}" for k in DISTRIBUTIONS),
+        *(f"probabilistic-{k[0]}" for k in PROBABILISTIC),
         *(f"binary-{k[0]}" for k in BINARY),
         *(f"multiclass-{k[0]}" for k in MULTICLASS),
         *(f"regression-{k[0]}" for k in REGRESSION),
@@ -432,7 +588,8 @@ rows = [
     ("log_cosh/identity", "regression", z, real, L.log_cosh(t(real), t(z)), 1),
     ("msle/softplus", "regression", z, positive, L.mean_squared_logarithmic_error(t(positive), act("softplus", z)), 1),
     ("msle_clamped/identity", "regression", z, real, L.mean_squared_logarithmic_error(t(real), t(z)), 1),
-    ("poisson_nll/exp", "count", z, counts, L.poisson(t(counts), act("exponential", z)), 1),
+    # Keras adds 1e-7 to what the logarithm is taken of
+    ("poisson_nll/exp", "count", z / 3, counts, L.poisson(t(counts), act("exponential", z / 3)), 1),
     ("bce/sigmoid", "binary", z, y, L.binary_crossentropy(t(y), t(z), from_logits=True), 1),
     ("focal/sigmoid", "binary", z, y, L.binary_focal_crossentropy(t(y), t(z), gamma=2.0, from_logits=True), 1),
     ("hinge/tanh", "binary", z, y, L.hinge(t(y), act("tanh", z)), 1),

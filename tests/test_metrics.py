@@ -6,6 +6,7 @@ import math
 import pickle
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,12 +14,15 @@ import torch
 import torchmetrics.functional as tm
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from scipy.spatial import distance
 from sklearn import metrics as sk
 from torch import Tensor
 
 from lossearch.errors import InputError, UnknownNameError
 from lossearch.kinds import KINDS, Predictions
 from lossearch.losses import CATALOGUE
+from lossearch.metrics.joined import together
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import (
     EVERY_METRIC,
@@ -50,11 +54,46 @@ def multiclass(raw: Tensor) -> Predictions:
     return Predictions(label=raw.argmax(-1), probability=p, score=raw, output=p)
 
 
+def levels(raw: Tensor) -> Predictions:
+    p = raw.softmax(-1)
+    median = (p.cumsum(-1) < 0.5).sum(-1)
+    return Predictions(label=median, probability=p, score=raw, output=p)
+
+
+def truth(n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Normal distributions (n, 2, 2), and targets that are spread evenly over their shares."""
+    g = torch.Generator().manual_seed(seed)
+    params = torch.stack(
+        [torch.randn(n, 2, generator=g), torch.randn(n, 2, generator=g).div(3).exp()], dim=-1
+    )
+    shares = torch.stack([(torch.randperm(n, generator=g) + 0.5) / n for _ in range(2)], dim=-1)
+    return params, params[..., 0] + params[..., 1] * torch.special.ndtri(shares)
+
+
+def normal(params: Tensor) -> Predictions:
+    return Predictions(value=params[..., 0], distribution=params, family="normal")
+
+
 def rows_of(kind: str, k: int = 3, n: int = 40, c: int = 4, seed: int = 0) -> tuple[Predictions, Tensor]:
     g = torch.Generator().manual_seed(seed)
-    if kind == "regression":
+    if kind == "probabilistic":
+        params, y = truth(n, seed)
+        off = torch.stack(
+            [4 * torch.randn(k, n, 2, generator=g), params[..., 1].expand(k, -1, -1) / 2], dim=-1
+        )
+        return normal(params + off), y
+    if kind in ("regression", "reconstruction"):
         return Predictions(value=torch.randn(k, n, 2, generator=g)), torch.randn(n, 2, generator=g)
-    if kind == "multilabel":
+    if kind == "positive":
+        value, target = ((torch.randn(*shape, 2, generator=g) / 3).exp() for shape in ((k, n), (n,)))
+        return Predictions(value=value), target
+    if kind == "angles":
+        value, target = (2 * torch.randn(*shape, 2, generator=g) for shape in ((k, n), (n,)))
+        return Predictions(value=value), target
+    if kind == "compositional":
+        value, target = (torch.randn(*shape, c, generator=g).softmax(-1) for shape in ((k, n), (n,)))
+        return Predictions(value=value), target
+    if kind in ("multilabel", "segmentation"):
         raw = (torch.randn(k, n, c, generator=g) * 3).round() / 2  # many ties
         return labels(raw), (torch.rand(n, c, generator=g) > 0.6).float()
     if kind == "count":
@@ -63,13 +102,22 @@ def rows_of(kind: str, k: int = 3, n: int = 40, c: int = 4, seed: int = 0) -> tu
     if kind == "binary":
         raw = (torch.randn(k, n, generator=g) * 3).round() / 2  # many ties
         return binary(raw), (torch.rand(n, 1, generator=g) > 0.6).float()
-    return multiclass((torch.randn(k, n, c, generator=g) * 2).round()), torch.randint(0, c, (n,), generator=g)
+    of = levels if kind == "ordinal" else multiclass
+    return of((torch.randn(k, n, c, generator=g) * 2).round()), torch.randint(0, c, (n,), generator=g)
+
+
+def rows_for(metric: Metric, kind: str, **options: int) -> tuple[Predictions, Tensor]:
+    """Rows of a kind of task on which a metric is defined."""
+    if metric.name.startswith("top_"):
+        return rows_of(kind, c=8, **options)
+    p, y = rows_of(kind, **options)
+    return rows_of("count", **options) if metric.undefined(y) else (p, y)
 
 
 def one(p: Predictions, k: int) -> Predictions:
-    fields = ("label", "probability", "score", "value", "output")
+    fields = ("label", "probability", "score", "value", "output", "distribution")
     cut = {f: None if getattr(p, f) is None else getattr(p, f)[k : k + 1] for f in fields}
-    return Predictions(**cut, codes=p.codes)
+    return Predictions(**cut, codes=p.codes, family=p.family)
 
 
 def sklearn_classes(name: str, p: Predictions, y: Tensor, k: int, c: int) -> float:
@@ -89,6 +137,10 @@ def sklearn_classes(name: str, p: Predictions, y: Tensor, k: int, c: int) -> flo
         if is_binary:
             return float(tm.calibration_error(p.probability[k], y.flatten().long(), task="binary", n_bins=15))
         return float(tm.calibration_error(p.probability[k], y, task="multiclass", num_classes=c, n_bins=15))
+    if name.startswith("top_"):
+        # of equal scores scikit-learn takes the last
+        last, scores = p.score.shape[-1] - 1, p.score[k].numpy()[:, ::-1]
+        return sk.top_k_accuracy_score(last - true, scores, k=int(name[-1]), labels=np.arange(last + 1))
     if name == "keras2_accuracy":
         return float(np.mean(np.round(p.output[k].numpy()) == true))
     simple = {
@@ -103,6 +155,14 @@ def sklearn_classes(name: str, p: Predictions, y: Tensor, k: int, c: int) -> flo
         "mcc": lambda: sk.matthews_corrcoef(true, label),
         "log_loss": lambda: sk.log_loss(true, probability, labels=known),
         "brier": lambda: sk.brier_score_loss(true, probability, labels=known),
+        "qwk": lambda: sk.cohen_kappa_score(true, label, labels=known, weights="quadratic"),
+        "ordinal_mae": lambda: sk.mean_absolute_error(true, label),
+        "off_by_one": lambda: np.mean(np.abs(true - label) < 2),
+        "rps": lambda: np.mean(
+            [sk.brier_score_loss(true > j, probability[:, j + 1 :].sum(1).clip(0, 1)) for j in known[:-1]]
+        ),
+        "kendall": lambda: stats.kendalltau(true, label).statistic,
+        "spearman": lambda: stats.spearmanr(true, label).statistic,
     }
     return float(simple[name]())
 
@@ -129,8 +189,56 @@ def sklearn_labels(name: str, p: Predictions, y: Tensor, k: int) -> float:
     return float(simple[name]())
 
 
+def sklearn_masks(name: str, p: Predictions, y: Tensor, k: int) -> float:
+    true, label = y.long().numpy(), p.label[k].numpy()
+    simple = {
+        "iou": lambda: sk.jaccard_score(true, label, average="samples", zero_division=1),
+        "dice": lambda: sk.f1_score(true, label, average="samples", zero_division=1),
+        "micro_iou": lambda: sk.jaccard_score(true, label, average="micro"),
+        "pixel_accuracy": lambda: sk.accuracy_score(true.ravel(), label.ravel()),
+    }
+    return float(simple[name]())
+
+
+def turned(true: np.ndarray, value: np.ndarray) -> np.ndarray:
+    return np.abs(np.angle(np.exp(1j * (value - true))))
+
+
+def log_ratios(shares: np.ndarray) -> np.ndarray:
+    return np.log(shares / stats.gmean(shares, axis=1, keepdims=True))
+
+
+OF_COLUMNS = {
+    "gamma_deviance": sk.mean_gamma_deviance,
+    "d2_gamma": partial(sk.d2_tweedie_score, power=2),
+    "tweedie_deviance": partial(sk.mean_tweedie_deviance, power=1.5),
+    "mape": sk.mean_absolute_percentage_error,
+    "smape": lambda true, value: tm.symmetric_mean_absolute_percentage_error(
+        *map(torch.tensor, (value, true))
+    ),
+    "rmsle": sk.root_mean_squared_log_error,
+    "angular_error": lambda true, value: turned(true, value).mean(),
+    "angular_rmse": lambda true, value: np.sqrt((turned(true, value) ** 2).mean()),
+    "median_angular_error": lambda true, value: np.median(turned(true, value)),
+}
+OF_ROWS = {
+    "kl": lambda true, value: stats.entropy(true, value, axis=1).mean(),
+    "total_variation": lambda true, value: np.mean(
+        [distance.cityblock(a, b) / 2 for a, b in zip(true, value, strict=True)]
+    ),
+    "hellinger": lambda true, value: np.mean(
+        [distance.euclidean(*np.sqrt(pair)) / np.sqrt(2) for pair in zip(true, value, strict=True)]
+    ),
+    "aitchison": lambda true, value: np.linalg.norm(log_ratios(true) - log_ratios(value), axis=1).mean(),
+}
+
+
 def sklearn_values(name: str, p: Predictions, y: Tensor, k: int) -> float:
     true, value = y.double().numpy(), p.value[k].double().numpy()
+    if name in OF_ROWS:
+        return float(OF_ROWS[name](true, value))
+    if name in OF_COLUMNS:
+        return float(np.mean([OF_COLUMNS[name](true[:, t], value[:, t]) for t in range(true.shape[1])]))
     if name == "max_error":
         return float(np.mean([sk.max_error(true[:, t], value[:, t]) for t in range(true.shape[1])]))
     if name == "poisson_deviance":
@@ -140,6 +248,8 @@ def sklearn_values(name: str, p: Predictions, y: Tensor, k: int) -> float:
     if name == "d2_poisson":
         each = [sk.d2_tweedie_score(true[:, t], value[:, t], power=1) for t in range(true.shape[1])]
         return float(np.mean(each))
+    if name.startswith("pinball_"):
+        return float(sk.mean_pinball_loss(true, value, alpha=int(name[-2:]) / 100))
     return float(
         {
             "rmse": sk.root_mean_squared_error,
@@ -151,17 +261,49 @@ def sklearn_values(name: str, p: Predictions, y: Tensor, k: int) -> float:
     )
 
 
+def scores_of_normals(name: str, p: Predictions, y: Tensor, k: int) -> float:
+    """Scores of normal distributions by scipy and scikit-learn; the CRPS as in Gneiting et al. 2005."""
+    true, own = y.double().numpy(), stats.norm(*np.moveaxis(p.distribution[k].double().numpy(), -1, 0))
+    low, high = own.interval(0.9)
+    held = (low <= true) & (true <= high)
+    levels = np.arange(1, 20) / 20
+    z = (true - own.mean()) / own.std()
+    below = (own.cdf(true)[..., None] <= levels).mean(axis=0)
+    outside = np.where(true < low, low - true, np.where(true > high, true - high, 0))
+    return float(
+        {
+            "crps": lambda: np.mean(
+                own.std() * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+            ),
+            "nll": lambda: -own.logpdf(true).mean(),
+            "mae": lambda: sk.mean_absolute_error(true, own.median()),
+            "interval_score_90": lambda: np.mean(high - low + 2 / 0.1 * outside),
+            "coverage_error_90": lambda: np.abs(held.mean(axis=0) - 0.9).mean(),
+            "calibration_error": lambda: np.abs(below - levels).mean(),
+            "coverage_90": held.mean,
+            "width_90": (high - low).mean,
+            "pinball": lambda: np.mean([sk.mean_pinball_loss(true, own.ppf(q), alpha=q) for q in levels]),
+        }[name]()
+    )
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("metric", "kind"), EVERY_KIND)
 def test_equals_the_independent_formula(metric: Metric, kind: str, seed: int) -> None:
-    p, y = rows_of(kind, n=41 if seed % 2 else 40, seed=seed)
+    p, y = rows_for(metric, kind, n=41 if seed % 2 else 40, seed=seed)
     found = metric.fn(p, y)
     assert found.shape == (3,)
     assert found.dtype == torch.float64
     for k in range(3):
         expected = (
-            sklearn_values(metric.name, p, y, k)
+            scores_of_normals(metric.name, p, y, k)
+            if metric.needs in ("distribution", "density")
+            else sk.r2_score(y.double(), p.value[k].double(), multioutput="variance_weighted")
+            if (metric.name, kind) == ("r2", "reconstruction")
+            else sklearn_values(metric.name, p, y, k)
             if p.value is not None
+            else sklearn_masks(metric.name, p, y, k)
+            if kind == "segmentation"
             else sklearn_labels(metric.name, p, y, k)
             if kind == "multilabel"
             else sklearn_classes(metric.name, p, y, k, 4)
@@ -188,7 +330,7 @@ def test_classes_absent_from_the_rows(metric: Metric, absent: tuple[int, ...], n
 
 @pytest.mark.parametrize(("metric", "kind"), EVERY_KIND)
 def test_a_stack_is_as_one_by_one(metric: Metric, kind: str) -> None:
-    p, y = rows_of(kind, k=5, seed=3)
+    p, y = rows_for(metric, kind, k=5, seed=3)
     together = metric.fn(p, y)
     alone = torch.cat([metric.fn(one(p, k), y) for k in range(5)])
     assert torch.equal(together, alone)
@@ -196,9 +338,13 @@ def test_a_stack_is_as_one_by_one(metric: Metric, kind: str) -> None:
 
 @pytest.mark.parametrize(("metric", "kind"), EVERY_KIND)
 def test_a_non_finite_model_scores_nan_and_spares_its_neighbours(metric: Metric, kind: str) -> None:
-    p, y = rows_of(kind, seed=5)
+    p, y = rows_for(metric, kind, seed=5)
     bad = math.nan if metric.needs in ("probability", "codes") else math.inf
-    if p.value is not None:
+    if p.distribution is not None:
+        params = p.distribution.clone()
+        params[1, 7, 0, 0] = bad
+        broken = normal(params)
+    elif p.value is not None:
         value = p.value.clone()
         value[1, 7, 0] = bad
         broken = Predictions(value=value)
@@ -211,6 +357,35 @@ def test_a_non_finite_model_scores_nan_and_spares_its_neighbours(metric: Metric,
     found, good = metric.fn(broken, y), metric.fn(p, y)
     assert math.isnan(found[1])
     assert torch.allclose(found[[0, 2]], good[[0, 2]], atol=1e-7)
+
+
+def said(label: list[int], c: int = 4) -> Predictions:
+    return levels(200.0 * torch.nn.functional.one_hot(torch.tensor([label]), c))
+
+
+@pytest.mark.parametrize(
+    ("true", "label", "expected"),
+    [
+        ([0, 1, 2, 3], [1, 1, 1, 1], {"qwk": 0.0, "kendall": 0.0, "spearman": 0.0, "ordinal_mae": 1.0, "off_by_one": 0.75}),
+        ([2, 2, 2], [2, 2, 2], {"qwk": 0.0, "kendall": 0.0, "spearman": 0.0, "ordinal_mae": 0.0, "off_by_one": 1.0}),
+        ([0, 1, 2, 3], [3, 2, 1, 0], {"qwk": -1.0, "kendall": -1.0, "spearman": -1.0, "rps": 2 / 3}),
+    ],
+)  # fmt: skip
+def test_scores_of_levels_at_their_edges(true, label, expected) -> None:
+    found = {
+        name: float(find_metric(name, "ordinal").fn(said(label), torch.tensor(true))) for name in expected
+    }
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_constant_predictor_of_levels_says_their_median() -> None:
+    y = torch.tensor([0, 0, 0, 1, 2, 2, 3, 3])
+    of = {
+        m.name: float(KINDS["ordinal"].constant(m.constant, y, 1, 4).label[0, 0])
+        for m in metrics_for("ordinal")
+    }
+    assert (of["qwk"], of["ordinal_mae"], of["off_by_one"], of["accuracy"]) == (1, 1, 1, 0)
+    assert constant_score(find_metric("mae", "ordinal"), "ordinal", y, y, 4) == pytest.approx(9 / 8)
 
 
 @given(
@@ -280,18 +455,24 @@ def test_r2_of_a_constant_target_is_scikit_learns() -> None:
 def test_declaration(metric: Metric) -> None:
     assert metric.direction in ("maximize", "minimize")
     assert metric.sign == (1 if metric.direction == "maximize" else -1)
-    assert metric.constant in ("prior", "majority", "mean", "median")
+    assert metric.constant in ("prior", "majority", "mean", "median") or metric.constant.startswith(
+        "quantile "
+    )
     assert metric.words
     kind = metric.kinds[0]
-    p, y = rows_of(kind, seed=8)
+    p, y = rows_for(metric, kind, seed=8)
     assert is_given(metric, p)
-    if p.value is not None:
+    if p.distribution is not None:
+        perfect = normal(truth(40, 8)[0].unsqueeze(0))
+    elif p.value is not None:
         perfect = Predictions(value=y.unsqueeze(0))
     else:
         perfect = {
             "binary": lambda: binary(200 * y.T - 100),
             "multilabel": lambda: labels(200 * y[None] - 100),
-            "multiclass": lambda: multiclass(torch.nn.functional.one_hot(y, 4)[None] * 200.0),
+            "segmentation": lambda: labels(200 * y[None] - 100),
+            "multiclass": lambda: multiclass(torch.nn.functional.one_hot(y, p.score.shape[-1])[None] * 200.0),
+            "ordinal": lambda: levels(torch.nn.functional.one_hot(y, p.score.shape[-1])[None] * 200.0),
         }[kind]()
     assert (metric.sign * metric.fn(perfect, y) > metric.sign * metric.fn(p, y)).all()
 
@@ -321,7 +502,7 @@ BINARY = (
     "accuracy, balanced_accuracy, precision_macro, recall_macro, f1_macro, mcc, auroc, average_precision, "
     "log_loss, brier, ece, keras2_accuracy, precision, recall, f1"
 )
-REAL = "rmse, mse, mae, medae, r2, max_error"
+REAL = "tweedie_deviance, rmse, mse, mae, medae, r2, max_error, pinball_05, pinball_10, pinball_25, pinball_50, pinball_75, pinball_90, pinball_95"
 
 
 @pytest.mark.parametrize("name", ["val_loss", "train_loss", "loss", "hinge", "binary_crossentropy"])
@@ -352,7 +533,7 @@ def test_metric_of_another_kind() -> None:
     with pytest.raises(InputError) as caught:
         find_metric("accuracy", "regression")
     assert str(caught.value) == (
-        f"Metric 'accuracy' judges binary and multiclass tasks; this one is regression. Metrics for regression: {REAL}."
+        f"Metric 'accuracy' judges binary, multiclass and ordinal tasks; this one is regression. Metrics for regression: {REAL}."
     )
 
 
@@ -417,6 +598,45 @@ def test_constant_predictor_tells_mean_from_median() -> None:
     train, validation = torch.tensor([[0.0], [0.0], [9.0]]), torch.tensor([[0.0], [0.0]])
     assert constant_score(METRICS["mae"], "regression", train, validation, 1) == 0.0
     assert constant_score(METRICS["rmse"], "regression", train, validation, 1) == 3.0
+
+
+def test_constant_predictor_of_an_asymmetric_cost_is_a_quantile() -> None:
+    train = torch.arange(11.0)[:, None]
+    validation = torch.tensor([[7.0], [12.0]])
+    expected = sk.mean_pinball_loss(validation, [9.0, 9.0], alpha=0.9)
+    assert constant_score(
+        find_metric("pinball_90", "regression"), "regression", train, validation, 1
+    ) == pytest.approx(expected)
+
+
+def test_a_distribution_without_a_density_has_no_likelihood() -> None:
+    said = Predictions(
+        value=torch.zeros(2, 5, 1), distribution=torch.zeros(2, 5, 1, 21), family="quantile_function"
+    )
+    given = scores(metrics_for("probabilistic"), said, torch.zeros(5, 1))
+    assert {m.name for m in metrics_for("probabilistic")} - set(given) == {"nll"}
+
+
+def test_families_are_scored_apart() -> None:
+    y = torch.randn(6, 1)
+    several = [
+        Predictions(value=torch.zeros(6, 1), distribution=torch.ones(6, 1, p), family=family)
+        for family, p in (
+            ("normal", 2),
+            ("laplace", 2),
+            ("normal", 2),
+            ("normal_mixture", 9),
+            ("normal_mixture", 6),
+        )
+    ]
+    several = [
+        Predictions(value=s.value[None], distribution=s.distribution[None], family=s.family) for s in several
+    ]
+    found = {tuple(places): said for places, said in together("distribution", several, axis=0)}
+    assert set(found) == {(0, 2), (1,), (3,), (4,)}
+    both = find_metric("crps", "probabilistic").fn(found[0, 2], y)
+    assert both.shape == (2,)
+    assert found[1,].family == "laplace"
 
 
 @pytest.mark.parametrize("metric", [pytest.param(m, id=m.name) for m in metrics_for("multiclass")])

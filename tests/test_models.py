@@ -227,10 +227,10 @@ HERE = __name__
                 "ended. Build the network inside the function."
             ),
         ),
-        (3, "model is a int; give 'mlp', 'cnn', 'module:function' or a function."),
+        (3, "model is a int; give 'mlp', 'autoencoder', 'cnn', 'fcn', 'module:function' or a function."),
         (
             "mpl",
-            "No model named 'mpl'. Did you mean 'mlp'? Known: mlp, cnn. Or name your own as module:function.",
+            "No model named 'mpl'. Did you mean 'mlp'? Known: mlp, autoencoder, cnn, fcn. Or name your own as module:function.",
         ),
     ],
 )

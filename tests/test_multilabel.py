@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from counted import counted
 from sklearn.datasets import make_multilabel_classification
 
 import lossearch
@@ -78,7 +79,10 @@ def test_the_name_of_a_pair_alone_is_still_binary() -> None:
     ids=str,
 )
 def test_each_label_is_as_one_of_two_classes(pair: Pair) -> None:
-    ours, theirs = (lossearch.criterion(pair.name, task=kind) for kind in ("multilabel", "binary"))
+    ours, theirs = (
+        lossearch.criterion(pair.name, task=kind, statistics=counted(pair))
+        for kind in ("multilabel", "binary")
+    )
     raw, target = torch.randn(9, 3, dtype=torch.float64), torch.tensor(Y[:9, :3])
     columns = list(zip(raw.T, target.T, strict=True))
     alone = torch.stack([theirs.per_sample(z, y) for z, y in columns], dim=-1)
@@ -155,7 +159,7 @@ def test_losses_of_all_labels_together_are_searched_but_not_where_labels_are_wei
         "mlflow": False,
     }
     result = lossearch.search(X, Y, metric="lrap", store=tmp_path, name="ranked", **given)
-    assert len(result.leaderboard) == 5
+    assert len(result.leaderboard) == 6
     weighted = lossearch.search(X, Y, pos_weight="balanced", store=tmp_path, name="weighted", **given)
     assert list(weighted.leaderboard["pair"]) == ["bce/sigmoid"]
     with pytest.raises(InputError, match="labels are weighted one by one"):

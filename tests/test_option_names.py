@@ -20,7 +20,7 @@ FLAG = re.compile(r"--[a-z]")
 OTHERS_COMMANDS = {
     "records/mlflow/server.py": "serves the UI for the command alone",
     "records/mlflow/client.py": "mlflow's command",
-    "records/mlflow/view.py": "mlflow's command",
+    "records/mlflow/experiment.py": "mlflow's command",
     "records/environment.py": "git's",
     "config/__init__.py": "a whole command, for a path that is no study file",
     "config/option.py": "the flags' own declaration",

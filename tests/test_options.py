@@ -54,6 +54,8 @@ GIVEN = {
     "budget.mode": "adaptive",
     "train.options": {"momentum": 0.9},
     "train.memory": "2GiB",
+    "train.on": "ray://head:10001",
+    "train.on_options": {"slurm_partition": "gpu"},
     "records.weights": "all",
     "records.weights_limit": "1GiB",
 }
@@ -365,3 +367,13 @@ def test_user_code_is_checked_by_mypy(tmp_path):
     assert len(lines) == 2
     assert ':4: error: Argument "epochs"' in lines[0]
     assert ':5: error: Unexpected keyword argument "epochz"' in lines[1]
+
+
+@pytest.mark.parametrize("on", ["word", "ray://", "rays", "slurm://x", ""])
+def test_an_engine_that_is_none_is_told(on, tmp_path):
+    file = tmp_path / "x.toml"
+    file.write_text(f'[task]\ndata = "circles"\n[train]\non = "{on}"\n')
+    with pytest.raises(
+        InputError, match=r"\[train\] on must (be local, ray, ray://HOST:10001 or slurm|not be empty)"
+    ):
+        load_config(file)

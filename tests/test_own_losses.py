@@ -98,22 +98,22 @@ def test_a_search_takes_it(folder, name):
 ELSEWHERE = """
 import sys, lossearch
 from lossearch.cli import invoke
-run = {run!r}
+run, trust = {run!r}, ["--trust", "my_losses:asymmetric"]
 for arguments in (
     [*run, "--trials", "12"],
     ["report", "rows", "--store", "s"],
-    ["rerun", "rows", "9", "--store", "s"],
-    ["rerun", "rows", "confirm:asymmetric/identity", "--store", "s"],
-    ["export", "rows", "out", "--store", "s"],
+    ["rerun", "rows", "9", "--store", "s", *trust],
+    ["rerun", "rows", "confirm:asymmetric/identity", "--store", "s", *trust],
+    ["export", "rows", "out", "--store", "s", *trust],
 ):
     code = invoke(arguments)
     assert code == 0, (arguments, code)
-result = lossearch.load("rows", "s")
+result = lossearch.load("rows", "s", trust="my_losses:asymmetric")
 for confirmation in result.confirmed.confirmations:
     assert result._with_pair(confirmation.point).criterion().pair.name == confirmation.point.pair
 assert set(result.leaderboard["pair"]) == {{"bce/sigmoid", "asymmetric/identity"}}
 assert len(result.records) == 12
-print(lossearch.load_model("out").point.pair)
+print(lossearch.load_model("out", trust="my_losses:asymmetric").point.pair)
 """
 
 
@@ -164,7 +164,10 @@ def test_code_beside_the_study_file_is_found_from_elsewhere(folder, monkeypatch)
         ("my_losses:asymetric", "Did you mean 'asymmetric'?"),
         ("no_such_module:f", "module 'no_such_module' cannot be imported"),
         ("my_losses:half", "my_losses:half is a float, not a declared loss"),
-        ("my_losses:for_numbers", "'for_numbers' is declared for regression tasks; this task is binary"),
+        (
+            "my_losses:for_numbers",
+            "'for_numbers' is declared for regression, positive and reconstruction tasks; this task is binary",
+        ),
         ("my_losses:reduced", "leave out the mean or the sum"),
     ],
 )
@@ -280,7 +283,7 @@ def test_an_undeclared_loss_is_found_by_name_too(folder):
     study = optuna.create_study()
     assert lossearch.suggest(study.ask(), losses=["my_losses:loose"]).pair == "loose/identity"
     assert lossearch.suggest(study.ask(), losses=[per_row], prefix="q").pair == "per_row/identity"
-    again = lossearch.load("o", "s").rerun(9)
+    again = lossearch.load("o", "s", trust="my_losses:loose").rerun(9)
     assert again.exactly
 
 

@@ -84,6 +84,7 @@ def brier(y_true, y_prob):
         (tc.MulticlassAccuracy(3, average="micro"), "multiclass", "accuracy"),
         (tr.MeanAbsoluteError(), "regression", "mae"),
         (tr.R2Score(), "regression", "r2"),
+        (tc.MulticlassAccuracy(3, top_k=2, average="micro"), "multiclass", "top_2"),
     ],
     ids=in_words,
 )
@@ -122,6 +123,7 @@ def hits(y_true, y_pred):
         (("my_metrics:hits", "maximize"), "hits"),
         (("my_metrics.hits", "maximize"), "hits"),
         (tc.BinaryCohenKappa(), "BinaryCohenKappa"),
+        (tc.BinaryF1Score(threshold=0.3), "BinaryF1Score"),
         (["accuracy", sklearn.metrics.cohen_kappa_score], "accuracy"),
         ([sklearn.metrics.jaccard_score, "log_loss"], "jaccard_score"),
     ],
@@ -165,7 +167,7 @@ for arguments in (
     [*run, "--trials", "12"],
     ["report", "rows", "--store", "s"],
     ["report", "rows", "--store", "s", "--format", "html", "--output", "r.html"],
-    ["rerun", "rows", "9", "--store", "s"],
+    ["rerun", "rows", "9", "--store", "s", "--trust", "my_metrics:hits"],
     ["export", "rows", "out", "--store", "s"],
 ):
     code = invoke(arguments)
@@ -200,8 +202,9 @@ def three(a, b, c):
         ((three, "maximize"), "is called as f(y_true, y_pred)"),
         ((lambda a, b: 1.0, "maximize"), "is no function f(y_true, y_pred) with a name"),
         (("accuracy", "minimize"), "accuracy is better the more. Leave it out"),
-        (tc.BinaryAccuracy(), "ours is named 'accuracy'"),
+        (tc.BinaryAccuracy, "ours is named 'accuracy'"),
         (sklearn.metrics.roc_auc_score, "ours is named 'auroc'"),
+        (sklearn.metrics.mean_absolute_error, "ours is named 'mae'"),
         ((3, "maximize"), "which is neither a name nor a Metric"),
     ],
     ids=in_words,

@@ -230,7 +230,9 @@ def test_rerun_reproduces_and_export_writes_what_loads(search, tmp_path, monkeyp
     assert result.rerun("confirm:bce/sigmoid").reproduced
     from lossearch import api
 
-    loaded = lossearch.load("kept", tmp_path / "runs")
+    loaded = lossearch.load(
+        "kept", tmp_path / "runs", trust=["own_modules:Classifier", "own_modules:Circles"]
+    )
     assert isinstance(loaded.module, own.Classifier)
     folder = tmp_path / "out"
     api.export("kept", folder, tmp_path / "runs")
@@ -406,7 +408,9 @@ def test_a_study_file_names_module_and_data(tmp_path):
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert "bce/sigmoid" in run.stdout
-    loaded = lossearch.load("own", tmp_path / "mlruns")
+    loaded = lossearch.load(
+        "own", tmp_path / "mlruns", trust=["own_modules:Classifier", "own_modules:Circles"]
+    )
     assert loaded.module.hparams.hidden == 8
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from contracts.own_module import as_module
+from contracts.problems import every_pair
 from contracts.training import TrainingContract
+from contracts.training_base import conventional, of_each_sort
 
 from lossearch.training.plain.train import train_plain
 from lossearch.training.population.method import train_population
@@ -12,6 +14,10 @@ from lossearch.training.population.method import train_population
 
 class OwnModuleContract(TrainingContract):
     """What is not promised of a module is left out."""
+
+    def pairs(self, task):
+        """Return a pair of each sort: a module meets a criterion, not a loss."""
+        return of_each_sort([conventional(task), *every_pair(task)])
 
     # its rows, its shape and its weights of rows are its own business
     test_numbers_that_are_none_are_refused = None

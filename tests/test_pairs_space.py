@@ -143,7 +143,7 @@ def test_wrong_names_are_answered():
     )
     words = message("kl_div/softmax", "binary")
     assert words.startswith(f"No binary loss named 'kl_div'. {known}")
-    assert words.endswith(". There is one for multiclass tasks.")
+    assert words.endswith(". There is one for compositional, multiclass and ordinal tasks.")
     assert message("binary_crosentropy/sigmoid", "binary").startswith(
         "No binary loss named 'binary_crosentropy'. Did you mean 'binary_crossentropy'?"
     )
@@ -161,7 +161,7 @@ def test_the_kind_follows_where_it_can():
         "binary", "multiclass", "binary", "regression",
     ]  # fmt: skip
     for name, words in {
-        "mse/identity": "mse/identity exists for binary, regression, multiclass tasks; say which: task='binary'.",
+        "mse/identity": "mse/identity exists for binary, multiclass, regression tasks; say which: task='binary'.",
         "bce": "'bce' is not a pair: write loss/activation, as in 'bce/sigmoid'.",
         "bce/softmax": f"bce/softmax: softmax is not an output activation for binary tasks. {raw_form('bce/sigmoid')}",
     }.items():

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from lossearch.errors import InputError
-from lossearch.kinds import KINDS, TargetStatistics
+from lossearch.kinds import KINDS, TargetForm, TargetStatistics
 from lossearch.losses import ACTIVATIONS, Loss, loss
 from lossearch.pairs import Criterion, Pair, Rejection, criterion, find_pair, legal_pairs, pair_up
 
@@ -106,8 +106,9 @@ def test_output_is_floating_and_flat():
 
 @pytest.mark.parametrize("pair", [find_pair(KINDS[k].conventional, k) for k in KINDS], ids=str)
 def test_an_empty_batch_is_zero_with_a_gradient(pair):
-    raw = torch.zeros((0, 3 if pair.kind == "multiclass" else 1), requires_grad=True)
-    shape = (0,) if pair.kind == "multiclass" else (0, 1)
+    form = pair.loss.form
+    raw = torch.zeros((0, pair.width(3 if form.by_row else 1)), requires_grad=True)
+    shape = {TargetForm.INDEX: (0,), TargetForm.SHARES: (0, 3)}.get(form, (0, 1))
     value = Criterion(pair)(raw, torch.zeros(shape))
     value.backward()
     assert value.item() == 0

@@ -112,8 +112,10 @@ def test_a_loss_of_ones_own_is_named_by_its_module(tmp_path, monkeypatch):
     (tmp_path / "text_losses.py").write_text(LOSSES)
     monkeypatch.chdir(tmp_path)
     table = make_config({"space": {"losses": ["text_losses:steep", "text_losses:plain"]}}).space
-    steep = with_pair(Point("steep/identity", 0.1, (("power", 1 / 3),)), table, "binary")
-    plain = with_pair(Point("plain/identity", 0.1), table, "binary")
+    trust = frozenset(table.losses)
+    assert with_pair(Point("plain/identity", 0.1), table, "binary").definition is None
+    steep = with_pair(Point("steep/identity", 0.1, (("power", 1 / 3),)), table, "binary", trust)
+    plain = with_pair(Point("plain/identity", 0.1), table, "binary", trust)
     assert steep.text == f"text_losses:steep/identity(power={1 / 3!r})"
     assert plain.text == "text_losses:plain/identity(task=binary)"
     for point in (steep, plain):

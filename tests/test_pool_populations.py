@@ -18,8 +18,8 @@ from lossearch.pairs import find_pair
 from lossearch.space import Point
 from lossearch.training.contract import Outcome
 from lossearch.training.population.method import Populations, train_population
+from lossearch.training.workers.executor import WorkersUnavailableError
 from lossearch.training.workers.group import WorkerGroup
-from lossearch.training.workers.process import WorkersUnavailableError
 
 __all__ = ["marker"]
 

@@ -34,7 +34,13 @@ from lossearch.training.population.weights import Weights
 
 COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 PAIRS = {
-    "binary": ("bce/sigmoid", "focal/sigmoid", "hinge/identity", "mae/sigmoid"),
+    "binary": (
+        "bce/sigmoid",
+        "focal/sigmoid",
+        "focal(gamma=anneal(3,0))/sigmoid",
+        "hinge/identity",
+        "mae/sigmoid",
+    ),
     "multiclass": ("cross_entropy/softmax", "crammer_singer/identity", "mse/softmax", "kl_div/softmax"),
     "regression": ("mse/identity", "huber/identity", "rmse/identity", "log_cosh/identity"),
 }
@@ -58,7 +64,7 @@ def test_compiled_derivatives_and_losses_with_them_are_the_same(kind: str) -> No
     assert {p.has_derivative for p in pairs} == {True, False} or kind == "binary"
     found = pair_slices(points, pairs, [TargetStatistics()] * 3, like)
     draws = torch.Generator().manual_seed(0)
-    raw = torch.randn(3, 8, n_out, 5, generator=draws, dtype=torch.float64).transpose(2, 3)
+    raw = torch.randn(3, len(points), n_out, 5, generator=draws, dtype=torch.float64).transpose(2, 3)
     target = torch.randint(max(2, n_out), (3, 5), generator=draws)
     target = target if kind == "multiclass" else target.double()[..., None]
     encoded = {s.encoding: s.encode(target, n_out) for s in found}
@@ -67,7 +73,13 @@ def test_compiled_derivatives_and_losses_with_them_are_the_same(kind: str) -> No
         assert [s.pair.has_derivative for s in found] == [
             k is None for k in criteria.derivatives(raw, encoded)[1]
         ]
-    for theirs, ours in zip(_all_of(wanted, raw, encoded), _all_of(given, raw, encoded), strict=True):
+    before = _all_of(wanted, raw, encoded)
+    for theirs, ours in zip(before, _all_of(given, raw, encoded), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
+    given.train_at(0.5)
+    now = _all_of(wanted, raw, encoded)
+    assert any(not torch.equal(a, b) for a, b in zip(before, now, strict=True)) == (kind == "binary")
+    for theirs, ours in zip(now, _all_of(given, raw, encoded), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
@@ -105,10 +117,13 @@ def test_curves_and_divergences_are_the_same(together: int, monkeypatch: pytest.
 @COMPILER
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "bias", "n_out"),
-    [(nn.ReLU, (True, True), 1), (nn.Tanh, (False, True), 3), (nn.Sigmoid, (True, False), 4)],
+    ("kind", "bias", "n_out", "apart"),
+    [
+        (nn.ReLU, (True, True), 1, False),
+        (nn.Tanh, (False, True), 3, True),
+        (nn.Sigmoid, (True, False), 4, False),
+    ],
 )
-@pytest.mark.parametrize("apart", [False, True])
 def test_thin_layers_have_the_outputs_and_gradients_of_matrix_products(
     kind, bias, n_out, apart, monkeypatch
 ) -> None:

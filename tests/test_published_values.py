@@ -11,10 +11,11 @@ import statsmodels.api as sm
 import torch
 from scipy import optimize, special
 from statsmodels.discrete.discrete_model import NegativeBinomial, Poisson
+from statsmodels.miscmodels.ordinal_model import OrderedModel
 from statsmodels.regression.quantile_regression import QuantReg
 
 from lossearch.losses import losses_for
-from lossearch.pairs import criterion
+from lossearch.pairs import criterion, find_pair
 
 
 def randhie():
@@ -82,3 +83,30 @@ def test_engels_quantiles_of_food_expenditure(tau, slope):
     assert found.x[1] == pytest.approx(slope, rel=0.005)
     reference = QuantReg(data["foodexp"], sm.add_constant(data["income"])).fit(q=tau).params["income"]
     assert found.x[1] == pytest.approx(reference, rel=0.005)
+
+
+@pytest.mark.parametrize(("name", "link"), [("cumulative_link", "logit"), ("cumulative_probit", "probit")])
+def test_ordered_regression_of_party_identification(name, link):
+    data = sm.datasets.anes96.load_pandas().data
+    x, y = data[["logpopul", "selfLR", "age", "educ", "income"]], data["PID"]
+    pair = find_pair(f"{name}/identity", "ordinal")
+    rows, target = torch.tensor(((x - x.mean()) / x.std()).to_numpy()), torch.tensor(y.to_numpy()).long()
+    network = pair.ended(torch.nn.Linear(x.shape[1], 1, bias=False), 7).double()
+    body, end = network
+    crit = criterion(pair.name, task="ordinal")
+
+    def risk(w):
+        values = {"0.weight": w[None, :5], "1.first": w[5:6], "1.gaps": w[6:]}
+        return crit(torch.func.functional_call(network, values, (rows,)), target)
+
+    start = torch.cat([body.weight.flatten(), end.first, end.gaps]).detach().numpy()
+    found = least(risk, start)
+    slopes = found.x[:5] / x.std().to_numpy()
+    moved = (slopes * x.mean()).sum()
+    thresholds = moved - found.x[5] + np.concatenate([[0], np.logaddexp(0, found.x[6:]).cumsum()])
+    reference = OrderedModel(y, x, distr=link).fit(method="bfgs", disp=0, maxiter=500)
+    assert -found.fun * len(y) == pytest.approx(reference.llf, rel=1e-6)
+    np.testing.assert_allclose(slopes, reference.params[:5], rtol=2e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        thresholds, reference.model.transform_threshold_params(reference.params)[1:-1], rtol=2e-3
+    )

@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -35,12 +34,13 @@ from contracts.records import (
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from postgres import free_port, postgres
 
 from lossearch._json import dumps, replacing, to_jsonable, write_json
 from lossearch.errors import InputError, StoreError
 from lossearch.records import Store
+from lossearch.records.curve_files import compact
 from lossearch.records.curves import (
-    compact,
     mean_curves,
     mean_curves_of,
     read_curves,
@@ -53,7 +53,7 @@ from lossearch.records.trial import from_frozen, to_attrs
 from lossearch.training.contract import Outcome
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-SPAWN = multiprocessing.get_context("spawn")
+FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture(scope="session")
@@ -86,8 +86,8 @@ class TestSqlite(OnSqlite):
 @pytest.fixture(scope="module")
 def postgres_url() -> Iterator[str]:
     # not below pytest's own directory, which the server's account may not enter
-    with tempfile.TemporaryDirectory() as folder:
-        yield from postgres(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as server:
+        yield server.url()
 
 
 @pytest.fixture(scope="module")
@@ -113,29 +113,6 @@ class TestHttp(OnSqlite):
     @pytest.fixture
     def name(self, request: pytest.FixtureRequest) -> str:
         return request.node.name[:80]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def postgres(folder: Path) -> Iterator[str]:
-    pytest.importorskip("psycopg2")
-    if shutil.which("initdb") is None:
-        pytest.skip("no PostgreSQL server here")
-    account = {"user": "nobody"} if os.geteuid() == 0 else {}
-    if account:
-        folder.chmod(0o755)
-        shutil.chown(folder, "nobody")
-    data, port = folder / "data", free_port()
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **account}
-    subprocess.run(["initdb", "-D", data, "-U", "tester", "-A", "trust"], check=True, **quiet)
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
-    subprocess.run(["pg_ctl", "-D", data, "-w", "-o", options, "start"], check=True, **quiet)
-    yield f"postgresql+psycopg2://tester:secret@127.0.0.1:{port}/postgres"
-    subprocess.run(["pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, **quiet)
 
 
 # plain values
@@ -289,7 +266,7 @@ def _make(folder: Path, url: str | None) -> None:
 @pytest.mark.parametrize("repeat", range(2))
 def test_four_processes_make_one_fresh_storage(tmp_path: Path, sql: bool, repeat: int) -> None:
     url = f"sqlite:///{tmp_path}/fresh.db" if sql else None
-    workers = [SPAWN.Process(target=_make, args=(tmp_path / "store", url)) for _ in range(4)]
+    workers = [FORK.Process(target=_make, args=(tmp_path / "store", url)) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -324,8 +301,8 @@ def test_a_damaged_journal_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as error:
         open_storage(store, "a")
     assert str(error.value) == (
-        f"The Optuna journal {journal} cannot be opened: Expecting value: line 1 column 1 (char 0). Restore it "
-        "from a copy, use another store=, or remove the study with `lossearch rm`."
+        f"{journal} is damaged: Expecting value: line 1 column 1 (char 0). It holds trials; the confirmation and its verdict "
+        f"are other files. lossearch.api.repair('a', {str(tmp_path)!r}) makes again what can be and keeps what is damaged beside it."
     )
 
 
@@ -348,11 +325,14 @@ def test_a_killed_writer_does_not_hold_the_journal(tmp_path: Path) -> None:
 
 def test_a_bad_url_is_one_sentence_without_the_password(tmp_path: Path) -> None:
     store = Store.open(tmp_path)
-    for url in ("postgresql://me:secret@127.0.0.1:9/none", "nosuch://me:secret@host/x", "just words"):
+    for url, shown in (
+        ("postgresql://me:secret@127.0.0.1:9/none", "postgresql://me@127.0.0.1:9/none"),
+        ("nosuch://me:secret@host/x", "nosuch://host/x"),
+        ("just words", "just words"),
+    ):
         with pytest.raises(StoreError) as error:
             open_storage(store, "a", url)
         assert "secret" not in str(error.value)
-        shown = url.replace("secret", "***")
         assert str(error.value).startswith(
             (f"The Optuna storage {shown} ", f"No driver for the Optuna storage {shown}: ")
         )
@@ -464,7 +444,7 @@ def test_a_kill_while_compacting_loses_and_doubles_nothing(
 
 def test_a_writer_killed_at_any_moment_leaves_whole_parts(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from lossearch.records.curves import write_part, compact;"
+        "import sys; from pathlib import Path; from lossearch.records.curves import write_part; from lossearch.records.curve_files import compact;"
         "from contracts.records import example_results\n"
         f"folder = Path({str(tmp_path)!r}); results = example_results(0, 20); print('go', flush=True)\n"
         "for n in range(10**6):\n"
@@ -498,7 +478,7 @@ def _whole(folder: Path) -> int:
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     path = write_part(tmp_path, "search", 0, example_results(0, 2))
     path.write_bytes(b"PAR1 not really")
-    with pytest.raises(StoreError, match=r"part-000000\.parquet is damaged: .* to lose these curves only\.$"):
+    with pytest.raises(StoreError, match=r"part-000000\.parquet is damaged: "):
         read_curves(tmp_path, "search")
 
 

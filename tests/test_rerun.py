@@ -162,6 +162,12 @@ def test_on_the_command_line_a_changed_network_is_found_out(tmp_path: Path, caps
     data = write_data(tmp_path)
     search(tmp_path / "s", data=data, target="y", model=model, name="net", lr=0.5, confirm_seeds=0)
     store = ["--store", str(tmp_path / "s")]
+    assert invoke(["rerun", "net", "0", *store]) == 2
+    assert (
+        f"not run unasked: model {model!r}. Where you know it, say so: --trust {model}."
+        in capsys.readouterr().err
+    )
+    store += ["--trust", model]
     assert invoke(["rerun", "net", "0", *store]) == 0
     assert capsys.readouterr().out.rstrip().endswith("reproduced exactly.")
 

@@ -178,7 +178,8 @@ def test_names_of_classes_are_kept_in_sorted_order() -> None:
         (X, [1, "a"] * 20, "y mixes numbers and text (rows 1, 3, 5, 7, 9, ... are text): make it one or the other."),
         (X, [None, "a"] * 20, "y has 20 missing values (rows 0, 2, 4, 6, 8, ...): leave those rows out. If 'NA' or 'None' is a class, pandas took its name for a missing value: read the file with keep_default_na=False."),
         (X, np.array([[1], [2]] * 20 + [[]], dtype=object)[:40], "y holds objects of type list: give numbers or names."),
-        (X, Y.reshape(2, 5, 4)[:, :, 0].repeat(20, axis=0)[:, :, None], "y has shape (40, 5, 1); give one value a row, (N,), or one row of values, (N, T)."),
+        (X, Y.reshape(2, 5, 4)[:, :, 0].repeat(20, axis=0)[:, :, None], "all pixels of y are 0: there is nothing to predict."),
+        (X, np.full((40, 5, 2), 0.5), "y has shape (40, 5, 2): give one value a row, (N,), or one row of values, (N, T). segmentation: y holds 0.5 (rows 0, 1, 2, 3, 4, ...), and segmentation needs masks of 0 and 1, or 0 and 255."),
         (X, np.zeros(40), "y has one value only, 0, in all 40 rows: there is nothing to predict. Is it the right target column?"),
         (X, ["a"] * 40, "y has one value only, 'a', in all 40 rows: there is nothing to predict. Is it the right target column?"),
         (

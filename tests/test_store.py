@@ -21,13 +21,13 @@ from lossearch.records import Store
 from lossearch.records import store as store_module
 from lossearch.records.curves import write_part
 from lossearch.records.mlflow.client import connect, quiet
-from lossearch.records.mlflow.database import relocate
+from lossearch.records.mlflow.database import empty_database, relocate
 from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.optuna import open_storage
 from lossearch.records.removal import remove_study
-from lossearch.records.store import checked_name, hide_password
+from lossearch.records.store import checked_name
 
-SPAWN = multiprocessing.get_context("spawn")
+FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +118,7 @@ def test_a_damaged_marker_is_named(tmp_path: Path) -> None:
     Store.open(tmp_path)
     (tmp_path / "store.json").write_text("{")
     with pytest.raises(
-        StoreError, match=r"store\.json cannot be read: .* Restore it from a copy, or remove it\.$"
+        StoreError, match=r"store\.json is damaged: .* no study is lost with it\. lossearch\.api\.repair\("
     ):
         Store.open(tmp_path)
 
@@ -176,11 +176,6 @@ def test_studies_are_listed_and_looked_up(recorded: Path, tmp_path: Path) -> Non
     assert str(error.value) == (
         f"No study named 'tow'. Did you mean 'two'? Known: one, two. The store is {store.root}."
     )
-
-
-@pytest.mark.parametrize("text", ["sqlite:////a/b.db", "http://host:80/x", "plain", "a@b"])
-def test_what_has_no_password_is_shown_whole(text: str) -> None:
-    assert hide_password(text) == text
 
 
 # moving
@@ -248,6 +243,7 @@ def test_a_move_that_cannot_be_finished_changes_nothing(recorded: Path, tmp_path
 
 
 def _open_all(folder: Path) -> None:
+    empty_database.cache_clear()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     store = Store.open(folder)
     optuna.create_study(storage=open_storage(store, "a"), study_name="a", load_if_exists=True)
@@ -258,7 +254,7 @@ def _open_all(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("repeat", range(2))
 def test_four_processes_make_one_store(tmp_path: Path, repeat: int) -> None:
-    workers = [SPAWN.Process(target=_open_all, args=(tmp_path / "store",)) for _ in range(4)]
+    workers = [FORK.Process(target=_open_all, args=(tmp_path / "store",)) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:

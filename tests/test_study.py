@@ -271,7 +271,7 @@ def test_trials_that_all_fail_stop_the_study_and_are_recorded(tmp_path: Path) ->
 def test_a_second_process_may_not_run_the_same_study(tmp_path: Path) -> None:
     def again(done: int) -> None:
         if done == 1:
-            with pytest.raises(StoreError, match="is being run by another process"):
+            with pytest.raises(StoreError, match="is being run by process"):
                 quick(tmp_path)
 
     heard = Heard(again)

@@ -164,7 +164,6 @@ def without(*path: str) -> Callable[[dict[str, Any]], object]:
         (lambda p: p | {"space": p["space"] | {"lr": [0.1]}}, "space.lr.1", "field required"),
         (lambda p: p | {"min_trials": "many"}, "min_trials", "input should be a valid integer"),
         (lambda _: {"hello": "world"}, "task", "field required"),
-        (lambda _: [], "its top", "input should be a dictionary"),
     ],
 )
 def test_a_damaged_record_is_told_by_file_and_field(
@@ -173,15 +172,14 @@ def test_a_damaged_record_is_told_by_file_and_field(
     path = tmp_path / "study.json"
     with pytest.raises(StoreError) as error:
         read(path, change(json.loads(dumps(example_study_record()))))
-    told = f"{path} is not the record of a study, or is damaged, at {field!r}: {what}"
+    told = f"{path} is damaged: it is not the record of a study at {field!r}: {what}"
     assert str(error.value).startswith(told)
-    assert str(error.value).endswith(". Restore it from a copy, or remove it.")
 
 
 @pytest.mark.parametrize("name", ["identity", "header", "config", "rejections", "created"])
 def test_a_damaged_record_of_the_earlier_form_is_told_too(tmp_path: Path, name: str) -> None:
     for plain in ({k: v for k, v in OLD.items() if k != name}, OLD | {name: [3]}):
-        with pytest.raises(StoreError, match="is not the record of a study, or is damaged, at '"):
+        with pytest.raises(StoreError, match="is damaged: it is not the record of a study at '"):
             read(tmp_path / "study.json", plain)
 
 

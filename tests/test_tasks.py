@@ -295,9 +295,10 @@ def test_canonical_targets(name: str, y_shape: tuple[int, ...], y_type: torch.dt
 def test_metrics_of_a_task(kind: str) -> None:
     name = {
         "regression": "diabetes", "count": "doctor_visits", "binary": "circles", "multiclass": "iris",
-        "multilabel": "multilabel",
+        "multilabel": "multilabel", "positive": "repair_costs", "angles": "wind", "compositional": "time_use",
+        "probabilistic": "uneven_spread", "ordinal": "ratings", "segmentation": "discs_and_rings", "reconstruction": "digits",
     }[kind]  # fmt: skip
-    task = make_task(read_data(name))
+    task = make_task(read_data(name), kind=kind)
     assert set(task.metrics) == set(metrics_for(kind))
     assert task.metric in task.metrics
     asked = make_task(read_data("circles"), metric="f1", metrics=["keras2_accuracy"])

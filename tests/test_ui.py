@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -13,7 +14,9 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -28,8 +31,6 @@ from lossearch.records.mlflow.dashboard import CHARTS, LOSSES, TRIALS, page
 from lossearch.records.mlflow.server import command, environment, start
 from lossearch.records.mlflow.view import MlflowView
 from lossearch.training.contract import Outcome
-
-SERVE = "import sys; from lossearch.records import Store; from lossearch.records.mlflow.server import serve; "
 
 
 @pytest.fixture(scope="module")
@@ -74,17 +75,47 @@ def ask(url: str, what: str, **fields: str) -> dict[str, object]:
     return found
 
 
+ENDINGS: dict[str, tuple[Callable[[int, int], None], int]] = {
+    "SIGTERM": (lambda pid, _: os.kill(pid, signal.SIGTERM), 0),
+    "SIGHUP": (lambda pid, _: os.kill(pid, signal.SIGHUP), 0),
+    "SIGKILL": (lambda pid, _: os.kill(pid, signal.SIGKILL), -signal.SIGKILL),
+    "Ctrl-C": (lambda _, terminal: ignore(os.write(terminal, b"\x03")), 0),
+    "Ctrl-backslash": (lambda _, terminal: ignore(os.write(terminal, b"\x1c")), -signal.SIGQUIT),
+    "the terminal is closed": (lambda _, terminal: os.close(terminal), 0),
+}
+"""How a command ends: what does it to a process at the terminal behind a descriptor, and the exit code."""
+
+
+def ignore(_: object) -> None:
+    """Give nothing back."""
+
+
+def at_a_terminal(command: Sequence[str], **more: Any) -> tuple[subprocess.Popen[str], int]:
+    """Start a command as the foreground process of a terminal of its own; returns the terminal's other end too."""
+    terminal, its_end = pty.openpty()
+    code = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *command], stdin=its_end, stderr=its_end, start_new_session=True, **more
+    )
+    os.close(its_end)
+    return process, terminal
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals and signals of POSIX")
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_started_from_anywhere_it_serves_artifacts_and_ends_whole(
-    recorded: Path, tmp_path: Path, sign: int
+    recorded: Path, tmp_path: Path, ending: str
 ) -> None:
-    """After a move, from the root directory, in a process of its own."""
+    """After a move, from the root directory, in a process of its own, whatever ends it."""
     moved = shutil.copytree(recorded, tmp_path / "moved")
-    code = f"{SERVE} sys.exit(serve(Store.open({str(moved)!r}), say=lambda text: print(text, flush=True)))"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], cwd="/", stdout=subprocess.PIPE, text=True
-    ) as process:
+    command = [sys.executable, "-m", "lossearch", "ui", str(moved), "--no-open"]
+    folders = {"TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
+    end, code = ENDINGS[ending]
+    process, terminal = at_a_terminal(
+        command, cwd="/", stdout=subprocess.PIPE, text=True, env={**os.environ, **folders}
+    )
+    with process:
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
         url = next(found[0] for line in lines if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
@@ -98,11 +129,12 @@ def test_started_from_anywhere_it_serves_artifacts_and_ends_whole(
         assert text == example_study_record("circles").config
         children = psutil.Process(process.pid).children(recursive=True)
         assert children
-        process.send_signal(sign)
-        assert process.wait(20) == 0
-    gone, alive = psutil.wait_procs(children, timeout=5)
+        end(process.pid, terminal)
+        assert process.wait(20) == code
+    gone, alive = psutil.wait_procs(children, timeout=10)
     assert len(gone) == len(children)
     assert not alive
+    assert list(tmp_path.iterdir()) == [moved], "no folder of the server is left"
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", int(url.rpartition(":")[2])))

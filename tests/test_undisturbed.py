@@ -153,11 +153,14 @@ assert len(client.search_runs([experiment.experiment_id])) == {runs}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ours", [True, False])
 @pytest.mark.parametrize(
-    ("switch", "runs"),
-    [("mlflow.autolog(silent=True)", 2), ("mlflow.sklearn.autolog(silent=True)", 2), ("import mlflow.pytorch; mlflow.pytorch.autolog()", 1)],
-)  # fmt: skip
+    ("switch", "runs", "ours"),
+    [
+        ("mlflow.autolog(silent=True)", 2, True),
+        ("mlflow.sklearn.autolog(silent=True)", 2, False),
+        ("import mlflow.pytorch; mlflow.pytorch.autolog()", 1, False),
+    ],
+)
 def test_nothing_of_a_study_is_autologged(switch, runs, ours):
     code = textwrap.dedent(AUTOLOGGED).format(switch=switch, ours=ours, runs=runs)
     done = subprocess.run(

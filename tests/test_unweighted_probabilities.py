@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from contracts.problems import every_pair, problem
+from counted import counted
 from sklearn.metrics import log_loss
 from torch import Tensor, nn
 
@@ -53,7 +54,7 @@ def test_probabilities_are_of_classes_as_they_occur(kind):
     for pair in every_pair(task):
         if not pair.gives("probability") or pair.loss.head is not None:
             continue
-        crit = Criterion(pair, None, None, WEIGHTS[kind]).double()
+        crit = Criterion(pair, None, counted(pair, task.n_out), WEIGHTS[kind]).double()
         raw, slope = minimiser(crit, pair.width(task.n_out), y)
         if slope > 1e-6:
             continue  # flat, or with a kink

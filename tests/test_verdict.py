@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 from statsmodels.stats.multitest import multipletests
+from test_metrics import rows_for
 
 from lossearch.errors import InputError
-from lossearch.kinds import Predictions
+from lossearch.kinds import EVERY_FIELD, Predictions
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import METRICS
 from lossearch.verdict.bootstrap import resample
@@ -88,11 +89,21 @@ def by_pair(verdict):
 
 # ---- scores, and scores on drawn rows
 
+USUAL = ("regression", "count", "binary", "multiclass", "multilabel")
+"""Kinds of task whose rows are made here."""
+
+
+def made_here(metric):
+    """Whether a metric reads the rows that are made here: those of classes hold one score, of two classes."""
+    return metric.kinds[0] in USUAL and not metric.name.startswith("top_")
+
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda m: m.name)
 def test_by_row_is_declared_where_the_score_is_a_mean_over_rows(metric: Metric):
     r = np.random.default_rng(0)
-    if metric.needs == "value":
+    if not made_here(metric):
+        said, y = rows_for(metric, metric.kinds[0], k=2, n=9)
+    elif metric.needs == "value":
         y = torch.tensor(r.poisson(2.0, size=(9, 1)).astype(float))
         said = Predictions(value=torch.tensor(r.exponential(size=(2, 9, 1))))
     elif "multilabel" in metric.kinds:
@@ -107,7 +118,7 @@ def test_by_row_is_declared_where_the_score_is_a_mean_over_rows(metric: Metric):
     def at(rows):
         cut = {
             f: t[:, rows]
-            for f in ("label", "probability", "score", "value", "output")
+            for f in ("label", "probability", "score", "value", "output", "distribution")
             if (t := getattr(said, f)) is not None
         }
         return metric.fn(replace(said, **cut), y[rows])
@@ -136,7 +147,14 @@ def test_scores_are_each_pairs_under_each_seed(metric, oracle):
 
 @pytest.mark.parametrize("metric", [m for m in METRICS.values() if m.by_row], ids=lambda m: m.name)
 def test_means_over_rows_are_what_the_metric_says_of_drawn_rows(metric):
-    if metric.needs == "value":
+    if not made_here(metric):
+        said, target = rows_for(metric, metric.kinds[0], k=12, n=60)
+        each = [
+            replace(said, **{f: v[k] for f in EVERY_FIELD if isinstance(v := getattr(said, f), torch.Tensor)})
+            for k in range(12)
+        ]
+        found = evidence(metric, {"a": each[:6], "b": each[6:]}, target, kind=metric.kinds[0])
+    elif metric.needs == "value":
         positive = {pair: np.exp(e) for pair, e in crossed(2).items()}
         found = of_errors(positive, metric.name)
     elif "multilabel" in metric.kinds:

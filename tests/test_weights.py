@@ -147,7 +147,9 @@ def test_files_of_no_trial_go_when_a_study_is_opened(tmp_path: Path) -> None:
     path_of(tmp_path, 3).write_bytes(b"half a file")
     (tmp_path / "weights" / ".trial-000004.safetensors.aa.tmp").write_bytes(b"")
     keeper(tmp_path, records=[mine, other, record(3, 0.5)])
-    assert [p.name for p in (tmp_path / "weights").iterdir()] == ["trial-000000.safetensors"]
+    # what is damaged is for whoever asks for its repair
+    left = {p.name for p in (tmp_path / "weights").iterdir()}
+    assert left == {"trial-000000.safetensors", "trial-000003.safetensors"}
 
 
 def test_weights_of_another_trial_or_half_a_file_are_told_of(tmp_path: Path) -> None:
@@ -159,7 +161,7 @@ def test_weights_of_another_trial_or_half_a_file_are_told_of(tmp_path: Path) -> 
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(StoreError, match=r"trial-000000\.safetensors is damaged: "):
         read_weights(tmp_path, first)
-    with pytest.raises(StoreError, match=r"^No file .*absent\.safetensors\.$"):
+    with pytest.raises(StoreError, match=r"absent\.safetensors is missing\."):
         read_tensors(tmp_path / "absent.safetensors")
 
 
@@ -225,8 +227,8 @@ def test_weights_that_are_not_kept_are_made_again(study: Result) -> None:
     with pytest.raises(InputError) as told:
         result.weights(number)
     assert str(told.value) == (
-        f"The weights of trial {number} of study 'quick' are not kept ([records] weights = 'best'). Training it "
-        f"again gives them: lossearch.rerun('quick', {number}, keep_weights=True)"
+        f"The weights of trial {number} of study 'quick' are not kept ([records] weights = 'best'): there is no "
+        f"{path_of(study.folder, number)}. Training it again gives them: lossearch.load('quick').rerun({number}, keep_weights=True)"
     )
     assert result.rerun(number, keep_weights=True).exactly
     assert set(result.weights(number)) == set(result.records[0].seeds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from lossearch._random import generator, isolated, seeded_build, stream
 from lossearch.kinds import KINDS, TargetFacts, TargetStatistics
-from lossearch.losses import ACTIVATIONS, losses_for
+from lossearch.losses import ACTIVATIONS, is_searched, losses_for
 from lossearch.metrics.registry import metrics_for
 from lossearch.pairs import Criterion, Pair, pair_up
 from lossearch.space import Point, Space
 from lossearch.tasks.task import Fold, Part, Task
+from lossearch.tasks.weights import census, class_counts
 from lossearch.training.contract import Replicate, TrainSettings
 
 Factory = Callable[[int], nn.Module]
@@ -128,7 +129,9 @@ NETWORKS: Mapping[str, tuple[Factory, Change]] = {
 
 def _targets(kind: str, x: Tensor, classes: int) -> Tensor:
     signal = x[:, :1] + 0.5 * x[:, 1:2] * x[:, 2:]
-    return KINDS[kind].sample(signal.expand(-1, classes if "label" in KINDS[kind].gives else 1))
+    return KINDS[kind].sample(
+        signal.expand(-1, classes if "label" in KINDS[kind].gives or KINDS[kind].form.by_row else 1)
+    )
 
 
 def problem(
@@ -167,6 +170,8 @@ def problem(
         if KINDS[kind].scaled:
             mean, std, scale = y[a].mean(0), y[a].std(0, correction=0), y[a].abs().mean(0)
             statistics = TargetStatistics(*(tuple(v.tolist()) for v in (mean, std, scale)))
+        found = census(kind, y[a], own[0], n_out)
+        statistics = replace(statistics, class_counts=class_counts(kind, found, n_out))
         held = Part(x[b], y[b], sample_weight=own[1])
         return Fold(seed, Part(x[a], y[a], sample_weight=own[0]), held, statistics)
 
@@ -192,10 +197,16 @@ def network_problem(kind: str, network: str) -> Task:
 
 
 def every_pair(task: Task) -> list[Pair]:
-    """Return all legal pairs of a task, those never searched unless named included."""
-    found = [
-        pair_up(loss, a, task.facts) for loss in losses_for(task.kind).values() for a in ACTIVATIONS.values()
+    """Return the legal pairs of a task, those never searched unless named included.
+
+    Losses of a kind of task that this one is like are trained there; here are those of them that are searched.
+    """
+    losses = [
+        x
+        for x in losses_for(task.kind).values()
+        if KINDS[task.kind].like not in x.kinds or is_searched(x, task.kind)
     ]
+    found = [pair_up(loss, a, task.facts) for loss in losses for a in ACTIVATIONS.values()]
     return [pair for pair in found if isinstance(pair, Pair)]
 
 
@@ -289,13 +300,17 @@ def loss_by_hand(criterion: Criterion, raw: Tensor, y: Tensor, weight: Tensor | 
     loss = criterion.pair.loss
     if loss.gathers:
         encoded = criterion.encode(y, raw.shape[1], raw.dtype)
-        rows = loss.fn(criterion.pair.activation(raw), encoded) * weight.to(raw.dtype)
+        rows = loss.fn(criterion.pair.activation(raw), encoded, **criterion.keywords()) * weight.to(raw.dtype)
         return loss.after_mean(rows.mean(dim=0, keepdim=True), **criterion.params).squeeze()  # type: ignore[no-any-return, misc]
     if weight.shape[1] == 1:
         values = criterion.per_sample(raw, y) * weight[:, 0].to(raw.dtype)
     else:
-        labels = [criterion.per_sample(raw[:, [i]], y[:, [i]]) for i in range(y.shape[1])]
-        values = (torch.stack(labels, dim=1) * weight.to(raw.dtype)).mean(dim=1)
+        encoded = criterion.encode(y, raw.shape[1], raw.dtype)
+        fused, activation = loss.fused.get(criterion.pair.activation.name), criterion.pair.activation
+        labels = (fused or (lambda z, *rest, **own: loss.fn(activation(z), *rest, **own)))(
+            raw, encoded, **criterion.keywords()
+        )
+        values = (labels * weight.to(raw.dtype)).mean(dim=1)
     after = loss.after_mean
     return after(values.mean()) if after else values.mean()
 
@@ -321,7 +336,7 @@ def _loop(
         total = 0.0
         for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
             rows = order[start:end]
-            torch.manual_seed(stream(seed, "step", step))
+            torch.default_generator.manual_seed(stream(seed, "step", step))
             optimizer.zero_grad()
             loss = loss_by_hand(
                 run.criterion, network(x[rows]), y[rows], None if weights[0] is None else weights[0][rows]

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from lossearch.records import Store, StudyRecord, TrialRecord
 from lossearch.records.curves import mean_curves
-from lossearch.records.mlflow.view import MlflowView, children
+from lossearch.records.mlflow.experiment import children
+from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.optuna import open_storage
 from lossearch.records.study import SearchRecord, SpaceRecord, TaskRecord, TrainRecord
 from lossearch.records.trial import from_frozen, to_attrs

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import stats
 from sklearn import metrics as sk
 
-from contracts.problems import Reference, reference_run, space_of
+from contracts.problems import Reference, every_pair, reference_run, space_of
 from lossearch.kinds import KINDS
 from lossearch.losses import ACTIVATIONS, Loss, loss
 from lossearch.pairs import Pair, find_pair, pair_up
@@ -79,6 +80,37 @@ MULTILABEL_ORACLES: dict[str, Any] = {
     "subset_accuracy": lambda y, p: sk.accuracy_score(y, p.label),
     "hamming_loss": lambda y, p: sk.hamming_loss(y, p.label),
 }
+MASK_ORACLES: dict[str, Any] = {
+    "iou": lambda y, p: sk.jaccard_score(y, p.label, average="samples", zero_division=1),
+    "dice": lambda y, p: sk.f1_score(y, p.label, average="samples", zero_division=1),
+    "micro_iou": lambda y, p: sk.jaccard_score(y, p.label, average="micro"),
+    "pixel_accuracy": lambda y, p: sk.accuracy_score(y.ravel(), p.label.ravel()),
+}
+
+
+def crps_of_normals(y: Any, p: Any) -> float:
+    """Return the mean continuous ranked probability score of normal distributions (Gneiting & Raftery 2007)."""
+    place, spread = p.distribution[:, 0].numpy().T
+    w = (y[:, 0] - place) / spread
+    found = spread * (w * (2 * stats.norm.cdf(w) - 1) + 2 * stats.norm.pdf(w) - 1 / np.sqrt(np.pi))
+    return float(found.mean())
+
+
+SEVERAL_ORACLES: dict[str, dict[str, Any]] = {
+    "multilabel": MULTILABEL_ORACLES,
+    "segmentation": MASK_ORACLES,
+    "probabilistic": {
+        **{name: ORACLES[name] for name in ("rmse", "r2")},
+        "crps": crps_of_normals,
+    },
+    "compositional": {
+        "kl": lambda y, p: stats.entropy(y, p.value, axis=1).mean(),
+        "mae": lambda y, p: sk.mean_absolute_error(y, p.value),
+        "rmse": lambda y, p: sk.root_mean_squared_error(y, p.value),
+    },
+    "angles": {"angular_error": lambda y, p: np.abs(np.angle(np.exp(1j * (y - p.value.numpy())))).mean()},
+}
+"""Of kinds of task with several numbers a row, or others than elsewhere."""
 
 
 @loss(task="regression", encoding="raw", source="made to fail", name="raising")
@@ -96,6 +128,17 @@ def steep(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 def conventional(task: Task) -> Pair:
     """Return the pair that is always there."""
     return find_pair(KINDS[task.kind].conventional, task.kind, task.facts)
+
+
+def of_each_sort(pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the first pair of each sort that training tells apart."""
+    sorts: dict[Any, Pair] = {}
+    for pair in pairs:
+        loss = pair.loss
+        shape = (loss.joint, loss.gathers, loss.after_mean is None, loss.head is None)
+        sort = (*shape, loss.statistics, pair.encoding)
+        sorts.setdefault(sort, pair)
+    return list(sorts.values())
 
 
 def with_identity(given: Loss) -> Pair:
@@ -148,6 +191,10 @@ class TrainingTests:
     def method(self) -> TrainingMethod:
         """Return the training method under test."""
         raise NotImplementedError
+
+    def pairs(self, task: Task) -> list[Pair]:
+        """Return the pairs of a task that are trained where every one is to be."""
+        return every_pair(task)
 
     def run(
         self,
