@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import signal
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -41,3 +43,19 @@ def unless_set(variables: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name in added:
             os.environ.pop(name, None)
+
+
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Put back the handlers of signals that a library sets of its own accord inside."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # a handler that is not Python's cannot be put back, nor set by Python inside
+    before = {n: h for n in signal.valid_signals() if (h := signal.getsignal(n)) is not None}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)

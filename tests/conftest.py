@@ -74,6 +74,7 @@ def global_state() -> dict[str, Any]:
         "import path": list(sys.path),
         "logging switched off below": logging.root.manager.disable,
         "root log level": logging.root.level,
+        "handlers of signals": {s.name: signal.getsignal(s) for s in signal.Signals},
         **_torch_state(),
         **_mlflow_state(),
     }

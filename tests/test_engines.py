@@ -19,6 +19,7 @@ from test_pool import MAKE_TASK as DROPOUT
 from test_pool import bare, deadly, deadly_once, marker, same
 from test_pool_populations import LONG, MAKE_TASK, OURS, SPACE, TASK, dragging, starving
 
+from lossearch._process import handlers_kept
 from lossearch.api import who_trains
 from lossearch.cli.workers import workers
 from lossearch.errors import InputError, LossearchError, RunFailedError
@@ -37,8 +38,9 @@ ENGINES = ("ray", "slurm")
 @pytest.fixture(scope="module")
 def cluster():
     """Two nodes on this machine, of two processors each."""
-    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
-    found.add_node(num_cpus=2)
+    with handlers_kept():
+        found = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        found.add_node(num_cpus=2)
     found.wait_for_nodes()
     yield found
     found.shutdown()
@@ -122,7 +124,8 @@ def test_what_fails_elsewhere_is_halved_as_here(engine):
 def test_a_node_that_dies_takes_no_result_with_it(engine, cluster):
     ours = [replicate(bare(dragging), lr, s) for lr in (0.01, 0.02, 0.03, 0.04) for s in (0, 1)]
     expected = list(train_population(TASK, SPACE, ours, LONG, chunk=2, threads=1))
-    node = cluster.add_node(num_cpus=4)
+    with handlers_kept():
+        node = cluster.add_node(num_cpus=4)
     with engine("ray", workers=4) as group:
         results = Populations(1, group, chunk=2)(TASK, SPACE, ours, LONG)
         found = [next(results)]

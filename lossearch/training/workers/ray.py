@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lossearch._options import option
+from lossearch._process import handlers_kept
 from lossearch.errors import InputError
 from lossearch.training.workers.elsewhere import Elsewhere, last_line
 from lossearch.training.workers.executor import JobEnd, WorkersUnavailableError
@@ -56,7 +57,9 @@ class RayTasks(Elsewhere):
         """Whether it is this that connected, and so disconnects."""
         if self.connected:
             before = dict(os.environ)
-            _connect(self.ray, address, workers)
+            # Ray's answer to SIGTERM would outlive it
+            with handlers_kept():
+                _connect(self.ray, address, workers)
             # breakpoints are none of its business
             for name in os.environ.keys() - before.keys():
                 del os.environ[name]
