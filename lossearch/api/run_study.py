@@ -28,6 +28,7 @@ from lossearch.records.mlflow.view import MlflowView, Status, warn
 from lossearch.records.mlflow.writer import ViewWriter
 from lossearch.records.optuna import quiet_optuna, reach_storage
 from lossearch.records.patience import Patience, answering, begun, tracked
+from lossearch.records.places import same_place
 from lossearch.records.store import Store, recording, writing
 from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.records.trial import Stage
@@ -56,15 +57,15 @@ def _declare(store: Store, prepared: Prepared) -> StudyRecord:
     name, asked = prepared.plan.name, prepared.config.records.storage
     stored = store.read_study(name) if name in store.studies() else None
     if stored is not None:
-        _require_whole(store, stored, asked)
-        require_same(name, stored.identity(), prepared.plan.identity())
-        if stored.storage != asked:
+        if not same_place(store, asked, stored.storage):
             raise InputError(
                 f"Study {name!r} is recorded in {stored.storage or 'its own journal'}; it cannot go on elsewhere. "
                 f"Give the same storage, or another {option('name')}."
             )
+        _require_whole(store, stored, asked)
+        require_same(name, stored.identity(), prepared.plan.identity())
     study = prepared.record(
-        created=stored.created if stored else clock.time(), mlflow=stored.mlflow if stored else None
+        store, created=stored.created if stored else clock.time(), mlflow=stored.mlflow if stored else None
     )
     study = replace(study, ended="running")
     store.write_study(study)

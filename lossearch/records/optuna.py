@@ -24,7 +24,7 @@ from lossearch.errors import LossearchError, StoreError
 from lossearch.records.damage import TRIALS, damaged, missing, reading
 from lossearch.records.database import connect_args, reach_database, require_storage, unrecorded
 from lossearch.records.patience import StorageAwayError, is_away, root_of
-from lossearch.records.places import sqlite_file
+from lossearch.records.places import absolute, sqlite_file, sqlite_path
 from lossearch.records.store import Store
 
 
@@ -82,7 +82,7 @@ def open_storage(store: Store, name: str, url: str | None = None) -> BaseStorage
     if url is None:
         return _open_journal(journal_of(store, name))
     with store.lock(), told(url) as found:
-        storage = RDBStorage(_absolute(found.whole), engine_kwargs={"connect_args": connect_args(found)})
+        storage = RDBStorage(absolute(found.whole), engine_kwargs={"connect_args": connect_args(found)})
         if not found.startswith("sqlite"):
             event.listen(storage.engine, "handle_error", _lost)
         return storage
@@ -103,8 +103,7 @@ def trials_file(store: Store, name: str, url: str | None = None) -> Path | None:
     """Return the file that holds a study's trials; None where a server does."""
     if url is None:
         return journal_of(store, name)
-    plain = url.startswith("sqlite") and not url.partition(":///")[2].startswith("file:")
-    return sqlite_file(url) if plain else None
+    return None if sqlite_path(url) is None else sqlite_file(url)
 
 
 @contextmanager
@@ -242,16 +241,3 @@ def told(text: str) -> Iterator[Url]:
             f"The Optuna storage {url} cannot be opened: {url.said(why)}. Expected a URL such as sqlite:////absolute/path.db "
             f"or postgresql://user@host/database, of a server that answers.{unrecorded(url, 'storage')}"
         ) from url.cause(error)
-
-
-def _absolute(url: str) -> str:
-    """Return an sqlite URL with its path resolved now; other URLs unchanged."""
-    head, mark, path = url.partition(":///")
-    if (
-        not mark
-        or not head.startswith("sqlite")
-        or path in {"", ":memory:"}
-        or path.startswith(("/", "file:"))
-    ):
-        return url
-    return f"{head}:///{Path(path).resolve().as_posix()}"

@@ -1,4 +1,8 @@
-"""Places that records name: those inside of the store are opened, others where whoever reads gives them again."""
+"""Places that records name: those inside of the store are opened, others where whoever reads gives them again.
+
+A file of sqlite inside of the store is recorded by its path there, so that a store can be moved; one outside by its
+whole path, whatever the working directory is when it is read.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +43,28 @@ def tracking_of(store: Store, study: StudyRecord, given: str | None = None) -> U
 
 def storage_among(store: Store, study: StudyRecord, given: Sequence[Url]) -> Url | None:
     """Return :func:`storage_of` a study where what is given is of several studies, perhaps not of this one."""
-    own = (url for url in given if study.storage is not None and _place(url) == _place(study.storage))
+    own = (url for url in given if study.storage is not None and same_place(store, url, study.storage))
     return storage_of(store, study, next(own, None))
+
+
+def as_recorded(store: Store, url: str | None) -> Url | None:
+    """Return the URL that stands in records for one as a user gives it, which may be of a relative path."""
+    if url is None or (file := sqlite_path(url)) is None:
+        return None if url is None else Url(url)
+    there = file.resolve()
+    inside = there.relative_to(store.root) if there.is_relative_to(store.root) else there
+    return Url(_with_path(Url(url).whole, inside))
+
+
+def same_place(store: Store, given: str | None, recorded: str | None) -> bool:
+    """Return whether a URL as a user gives it is of the place that a record has; None is the store's own."""
+    if given is None or recorded is None:
+        return given is recorded
+    opened = _opened(store, recorded)
+    if _place(given) == _place(opened):
+        return True
+    # earlier releases recorded a relative path as it was given
+    return given == recorded and not sqlite_file(opened).exists()
 
 
 def given_urls(name: str, given: str | Iterable[str] | None) -> tuple[Url, ...]:
@@ -65,22 +89,49 @@ def given_url(name: str, text: str) -> Url:
         raise InputError(f"{option(name)} {error}.") from None
 
 
+def sqlite_path(url: str) -> Path | None:
+    """Return the path in an sqlite URL as it stands there; None for what is no plain file of sqlite."""
+    path = url.partition(":///")[2].partition("?")[0]
+    plain = url.startswith("sqlite") and path not in {"", ":memory:"} and not path.startswith("file:")
+    return Path(path) if plain else None
+
+
 def sqlite_file(url: str) -> Path:
     """Return the file of an sqlite URL, links in its path followed."""
     return Path(url.partition(":///")[2].partition("?")[0]).resolve()
 
 
+def absolute(url: str) -> str:
+    """Return an sqlite URL with its path resolved now; other URLs unchanged."""
+    return url if sqlite_path(url) is None else _with_path(url, sqlite_file(url))
+
+
+def _opened(store: Store, recorded: str) -> str:
+    """Return the URL by which a recorded one is opened: a relative path begins in the store."""
+    path = sqlite_path(recorded)
+    if path is None or path.is_absolute():
+        return recorded
+    return _with_path(recorded, store.root / path)
+
+
+def _with_path(url: str, path: Path) -> str:
+    head, mark, rest = url.partition(":///")
+    _, question, options = rest.partition("?")
+    return f"{head}{mark}{path.as_posix()}{question}{options}"
+
+
 def _reached(store: Store, study: str, parameter: str, recorded: str | None, given: str | None) -> Url | None:
     url = None if given is None else given_url(parameter, given)
-    if url is not None and (recorded is None or _place(url) != _place(recorded)):
+    if url is not None and not same_place(store, url, recorded):
         raise InputError(
             f"Study {study!r} is recorded in {recorded or 'the store itself'}, not in {url}. "
             f"Give {option(parameter)} as it was when the study ran, or leave it out."
         )
     if recorded is None or url is not None:
         return url
-    if recorded.startswith("sqlite") and sqlite_file(recorded).is_relative_to(store.root):
-        return Url(f"sqlite:///{sqlite_file(recorded).as_posix()}")
+    there = _opened(store, recorded)
+    if sqlite_path(recorded) is not None and sqlite_file(there).is_relative_to(store.root):
+        return Url(f"sqlite:///{sqlite_file(there).as_posix()}")
     raise StoreError(
         f"Study {study!r} is recorded in {recorded}, outside of the store, which is not opened unasked. "
         f"Where you know it, say so: {option(parameter, recorded)}."

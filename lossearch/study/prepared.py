@@ -11,6 +11,8 @@ from typing import Any
 from lossearch._json import to_jsonable
 from lossearch.config import StudyConfig, config_toml
 from lossearch.records.environment import git_revision, versions
+from lossearch.records.places import as_recorded
+from lossearch.records.store import Store
 from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.study.budget import MINIMUM
 from lossearch.study.cost import Cost, estimate_cost
@@ -107,8 +109,8 @@ class Prepared:
         with undisturbed():
             return estimate_cost(self.plan, self.method(lambda _: None), self.config.train.workers or cores())
 
-    def record(self, *, created: float, mlflow: MlflowRuns | None) -> StudyRecord:
-        """Return the study as it is recorded, begun at ``created``, in seconds since 1970."""
+    def record(self, store: Store, *, created: float, mlflow: MlflowRuns | None) -> StudyRecord:
+        """Return the study as a store records it, begun at ``created``, in seconds since 1970."""
         plan, task, kept = self.plan, self.plan.task, self.config.records
         return StudyRecord(
             **vars(plan.definition()),
@@ -125,8 +127,8 @@ class Prepared:
             notes=(*task.notes, *plan.notes),
             accelerator=plan.settings.accelerator,
             config=config_toml(self.config),
-            storage=kept.storage,
-            tracking_uri=kept.tracking_uri,
+            storage=as_recorded(store, kept.storage),
+            tracking_uri=as_recorded(store, kept.tracking_uri),
             created=created,
             versions=versions(),
             git_revision=git_revision(),
