@@ -113,7 +113,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a UTF-8 file, whole or not at all."""
+    """Write a UTF-8 file, whole or not at all; what is no file, such as a pipe, is written to as it stands."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return path
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path

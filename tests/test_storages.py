@@ -77,5 +77,5 @@ def test_what_an_earlier_release_recorded_is_known_by_what_was_given_then(tmp_pa
     store = Store.open("mlruns")
     store.write_study(replace(store.read_study("study"), storage="sqlite:///own.db"))
     assert [t.value for t in lossearch.load("study", storage="sqlite:///own.db").trials] == values
-    with pytest.raises(InputError, match="not in sqlite:///other.db"):
+    with pytest.raises(InputError, match=r"not in sqlite:///other\.db"):
         lossearch.load("study", storage="sqlite:///other.db")

@@ -18,7 +18,7 @@ from lossearch import api
 from lossearch._json import dumps
 from lossearch.api.comparison import compare
 from lossearch.config import make_config, parse_toml
-from lossearch.errors import StoreError
+from lossearch.errors import DamagedError, StoreError
 from lossearch.records.study import VERSION, MlflowRuns, StudyRecord, from_version_1, read_study_record
 
 RECORDED = Path(__file__).parent / "data" / "store_82d44bc"
@@ -190,6 +190,18 @@ def test_a_record_of_a_later_version_is_refused(tmp_path: Path) -> None:
         f"{tmp_path / 'study.json'} has version {VERSION + 1}; this lossearch reads up to {VERSION}. Upgrade "
         "lossearch, or use another store=."
     )
+
+
+def test_a_record_with_what_a_later_release_added_is_no_damage(tmp_path: Path) -> None:
+    plain = json.loads(dumps(example_study_record())) | {"mood": "good", "versions": {"lossearch": "9.1"}}
+    plain["task"]["weather"] = "fair"
+    with pytest.raises(StoreError) as error:
+        read(tmp_path / "study.json", plain)
+    assert str(error.value) == (
+        f"{tmp_path / 'study.json'} has 'task.weather', 'mood', which this lossearch does not know: lossearch 9.1 wrote it. "
+        "Upgrade lossearch, or use another store=."
+    )
+    assert not isinstance(error.value, DamagedError)
 
 
 def test_a_damaged_study_is_listed_with_its_problem(store: Path) -> None:

@@ -95,15 +95,17 @@ def report(
 
 
 def _write_page(result: Result, path: Path) -> Path:
+    from lossearch._json import write_text
     from lossearch.report.html import to_html
 
     page = to_html(result.report())
     with writing(path):
-        path.write_text(page, encoding="utf-8")
+        write_text(path, page)
     return path
 
 
 def _write_markdown(result: Result, path: Path | None, answer: TextIO) -> None:
+    from lossearch._json import write_text
     from lossearch.report.markdown import save_pictures, to_markdown
 
     made = result.report()
@@ -114,7 +116,7 @@ def _write_markdown(result: Result, path: Path | None, answer: TextIO) -> None:
         folder = path.with_name(f"{path.stem}-figures")
         files = save_pictures(made, folder)
         images = {picture: f"{folder.name}/{file.name}" for picture, file in files.items()}
-        path.write_text(to_markdown(made, images), encoding="utf-8")
+        write_text(path, to_markdown(made, images))
     show(f"Report: {path}, its figures in {folder}")
 
 

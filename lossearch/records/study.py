@@ -146,6 +146,8 @@ class StudyRecord(StudyDefinition):
 
 
 _READER = TypeAdapter(StudyRecord)
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+"""What pydantic calls a field that is not there, of a model and of a dataclass."""
 
 
 def read_study_record(path: Path) -> StudyRecord:
@@ -168,7 +170,14 @@ def _study(path: Path, plain: Mapping[str, Any]) -> StudyRecord:
     try:
         found = _READER.validate_python(from_version_1(plain) if version == 1 else plain)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        errors = error.errors(include_url=False)
+        if all(e["type"] in _UNKNOWN for e in errors):
+            unknown = ", ".join(repr(".".join(map(str, e["loc"]))) for e in errors)
+            raise StoreError(
+                f"{path} has {unknown}, which this lossearch does not know: {_writer(plain)} wrote it. Upgrade lossearch, "
+                f"or use another {option('store')}."
+            ) from error
+        first = errors[0]
         where = ".".join(map(str, first["loc"])) or "its top"
         raise damaged(
             path, f"it is not the record of a study at {where!r}: {first['msg'].lower()}"
@@ -176,6 +185,12 @@ def _study(path: Path, plain: Mapping[str, Any]) -> StudyRecord:
     if found.task.kind not in KINDS:
         raise StoreError(f"{path}: {unknown_name('kind of task', found.task.kind, KINDS)} Upgrade lossearch.")
     return found
+
+
+def _writer(plain: Mapping[str, Any]) -> str:
+    """Return which lossearch says that it wrote a record."""
+    version = _mapping(plain.get("versions")).get("lossearch")
+    return f"lossearch {version}" if isinstance(version, str) else "a later one"
 
 
 def from_version_1(old: Mapping[str, Any]) -> dict[str, Any]:
