@@ -33,11 +33,15 @@ def rng(seed: int, *names: str | int) -> np.random.Generator:
 def states_kept() -> Iterator[None]:
     """Leave the caller's random states of python, numpy and torch as they were."""
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - kept for the caller
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    used = torch.cuda.is_initialized()
+    devices = list(range(torch.cuda.device_count())) if used else []
     try:
         with torch.random.fork_rng(devices=devices):
             yield
     finally:
+        if not used and torch.cuda.is_available():
+            # what GPUs that are first used inside, or later, would have drawn
+            torch.cuda.manual_seed_all(torch.initial_seed())
         random.setstate(python_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
 

@@ -7,6 +7,7 @@ import json
 import random
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,7 @@ from lossearch.training.population.chunks import (
 from lossearch.training.population.memory import MARGIN, Footprint, MemoryTracker, available, footprint
 from lossearch.training.population.method import Populations, train_population
 from lossearch.training.population.population import Population
+from lossearch.training.trainer import free_memory
 
 
 def allocated(work: Callable[[], object], trace: Path) -> int:
@@ -398,3 +400,27 @@ def test_the_computed_bytes_are_near_what_a_process_takes():
     measured, computed = map(float, done.stdout.split())
     # a bound: what is scored in blocks is counted as if it all were there at once
     assert 0.7 * measured < computed < 4 * measured
+
+
+# --- what ran out of memory ----------------------------------------------------------------------------
+
+
+def test_what_a_training_held_that_ran_out_of_memory_is_free_while_its_error_is_handled():
+    held = []
+
+    def training():
+        tensor = torch.zeros(3)
+        held.append(weakref.ref(tensor))
+        raise torch.OutOfMemoryError("out of memory")
+
+    def other():
+        tensor = torch.zeros(3)
+        held.append(weakref.ref(tensor))
+        raise ValueError("no such luck")
+
+    for fails, freed in ((training, True), (other, False)):
+        try:
+            fails()
+        except (torch.OutOfMemoryError, ValueError) as error:
+            free_memory(error)
+            assert (held[-1]() is None) is freed

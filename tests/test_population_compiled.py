@@ -19,6 +19,7 @@ from lossearch.kinds import TargetStatistics
 from lossearch.pairs import find_pair
 from lossearch.space import Point
 from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
+from lossearch.training.population import compiled as compiling
 from lossearch.training.population import minibatches as feeding
 from lossearch.training.population import population as engine
 from lossearch.training.population import thin_network as thin_layers
@@ -52,6 +53,13 @@ def _compiler_at_hand() -> None:
     # its first use sets a variable and a path of the process, which is torch's own doing
     if shutil.which("g++") is not None:
         torch.compile(lambda x: x + 1)(torch.zeros(1))
+
+
+def test_no_version_of_torch_is_given_an_option_that_it_does_not_know(monkeypatch):
+    assert compiling._options().items() <= compiling.OPTIONS.items()
+    monkeypatch.setitem(compiling.OPTIONS, "of_another_version", 1)
+    assert "of_another_version" not in compiling._options()
+    assert "realize_reads_threshold" in compiling._options()
 
 
 @COMPILER

@@ -24,7 +24,7 @@ from lossearch.training.batches import batch_sizes
 from lossearch.training.contract import Outcome
 from lossearch.training.optimizers import OPTIMIZERS, make_optimizer
 from lossearch.training.plain.train import train_plain
-from lossearch.training.trainer import quiet, threads
+from lossearch.training.trainer import contained, quiet, threads
 
 
 class TestPlain(TrainingContract):
@@ -254,3 +254,11 @@ def test_silence_is_scoped_and_spares_the_users_own_warnings():
         assert logger.level == logging.ERROR
         warnings.warn("mine", UserWarning, stacklevel=1)
     assert (logger.level, list(warnings.filters)) == before
+
+
+def test_convolutions_are_computed_in_one_way_inside_and_as_before_after(monkeypatch):
+    settings = torch.backends.cudnn
+    monkeypatch.setattr(settings, "benchmark", True)
+    with contained(0, 1):
+        assert (settings.deterministic, settings.benchmark) == (True, False)
+    assert (settings.deterministic, settings.benchmark) == (False, True)

@@ -20,6 +20,7 @@ from contracts.problems import (
     space_of,
 )
 from contracts.training_base import SETTINGS, conventional, equal, with_identity
+from second_device import DEVICE, second_device
 from torch import nn
 from torch.nn import functional
 
@@ -251,9 +252,25 @@ def test_a_bias_before_a_normalisation_is_no_reason(kind):
 
 def test_a_network_that_is_no_faster_together_is_trained_alone(monkeypatch):
     seconds = iter((1.0, 0.05))
-    monkeypatch.setattr(batching, "_least_seconds", lambda _: next(seconds))
+    monkeypatch.setattr(batching, "_least_seconds", lambda *_: next(seconds))
     _, notes = chosen(problem("binary", network=Net))
     assert notes == ["Replicates are trained one by one: batching saves too little (1.6 times)."]
+
+
+def test_the_saving_is_measured_where_the_study_trains(monkeypatch):
+    met, task = [], network_problem("binary", "residual")
+
+    def seconds(call, device):
+        call()
+        met.append(device)
+        return len(met)
+
+    monkeypatch.setattr(batching, "device_of", lambda _: DEVICE)
+    monkeypatch.setattr(batching, "_least_seconds", seconds)
+    with second_device():
+        method, notes = chosen(task)
+    assert met == [DEVICE, DEVICE]
+    assert (notes, method is train_plain) == ([], False)
 
 
 def test_the_probe_is_quick():

@@ -85,7 +85,7 @@ class Binary(ClassKind):
         p = None if readout.probability is None else readout.probability(raw)
         return Predictions(
             # 0 and 1 as bytes: scores of hundreds of models at once are bound by what they read
-            label=(output[..., 0] >= sum(readout.codes) / 2).view(torch.uint8),
+            label=(output[..., 0] >= sum(readout.codes) / 2).to(torch.uint8),
             probability=None if p is None else p[..., 0],
             score=raw[..., 0],
             output=output[..., 0],

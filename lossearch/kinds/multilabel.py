@@ -82,13 +82,13 @@ class Multilabel(Kind):
         """Return labels, scores, output, and probabilities where there are such, (..., N, L)."""
         output = readout.activation(raw)
         p = None if readout.probability is None else readout.probability(raw)
-        label = (output >= sum(readout.codes) / 2).view(torch.uint8)
+        label = (output >= sum(readout.codes) / 2).to(torch.uint8)
         return Predictions(label, p, score=raw, output=output, codes=readout.codes)
 
     def constant(self, which: str, train: Tensor, rows: int, n_out: int) -> Predictions:  # noqa: ARG002
         """Return each label as most rows have it, and its share as probability and score."""
         share = train.double().mean(dim=0).expand(1, rows, -1)
-        label = (share >= 0.5).view(torch.uint8)
+        label = (share >= 0.5).to(torch.uint8)
         return Predictions(label, share, share, output=label.double(), codes=(0.0, 1.0))
 
     def default_metric(self, y: Array) -> tuple[str, str]:

@@ -10,8 +10,10 @@ import gc
 import logging
 import signal
 import threading
+import time
+import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -75,6 +77,18 @@ def threads(count: int | None) -> Iterator[None]:
 
 
 @contextmanager
+def repeatable() -> Iterator[None]:
+    """Have convolutions on a GPU computed in the same way every time inside, whatever is quickest at the moment."""
+    settings = torch.backends.cudnn
+    before = settings.deterministic, settings.benchmark
+    settings.deterministic, settings.benchmark = True, False
+    try:
+        yield
+    finally:
+        settings.deterministic, settings.benchmark = before
+
+
+@contextmanager
 def interruptible() -> Iterator[None]:
     """Let nothing end the process by SystemExit.
 
@@ -119,7 +133,7 @@ def fit(trainer: pl.Trainer, module: pl.LightningModule, *loaders: Any, **data: 
 @contextmanager
 def contained(seed: int, thread_count: int | None) -> Iterator[None]:
     """Put all of these around one replicate, with its own random state."""
-    with threads(thread_count), quiet(), interruptible(), isolated(seed):
+    with threads(thread_count), repeatable(), quiet(), interruptible(), isolated(seed):
         yield
 
 
@@ -169,6 +183,19 @@ def _root_device(accelerator: str) -> torch.device:
         ).strategy.root_device
 
 
+def seconds_of(call: Callable[[], object], device: torch.device) -> float:
+    """Return the seconds that a call takes on a device, of this thread's own where that is a processor.
+
+    Other work on the machine disturbs those less, but they say nothing of what a GPU does meanwhile.
+    """
+    clock = time.thread_time if device.type == "cpu" else time.perf_counter
+    begun = clock()
+    call()
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+    return clock() - begun
+
+
 def out_of_memory(error: Exception) -> bool:
     """Return whether an error says that memory ran out, on whatever device."""
     words = str(error).lower()
@@ -185,6 +212,8 @@ def free_memory(error: Exception) -> None:
     """
     if not out_of_memory(error):
         return
+    # the error holds the frames that it passed, and they hold what they computed with
+    traceback.clear_frames(error.__traceback__)
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from lossearch.training.own_module.packages import overrides, package_of
 from lossearch.training.own_module.population import ModulePopulation
 from lossearch.training.own_module.train import module_of, train_module
 from lossearch.training.population.module import PopulationModule
-from lossearch.training.trainer import contained, device_of, first_sentence, fit, make_trainer
+from lossearch.training.trainer import contained, device_of, first_sentence, fit, make_trainer, seconds_of
 
 UNDERSTOOD = frozenset(
     {
@@ -190,14 +189,12 @@ def _slow(
     call: TrainingCall, own: OwnModule, points: Sequence[Point], seeds: Sequence[int], settings: TrainSettings
 ) -> str | None:
     """Return how little training together saves where it is not worth it."""
-    begun = time.thread_time()
-    train_module(call, own, Replicate(points[0], seeds[0]), settings)
-    alone = time.thread_time() - begun
+    device = device_of(settings)
+    alone = seconds_of(lambda: train_module(call, own, Replicate(points[0], seeds[0]), settings), device)
     many = sorted(
         [replace(p, lr=p.lr * (1 + 1e-9 * i)) for i in range(COPIES) for p in points], key=lambda p: p.pair
     )
-    begun = time.thread_time()
-    _trained(call, many, seeds, settings)
-    together = (time.thread_time() - begun) / (len(many) * len(seeds))
+    whole = seconds_of(lambda: _trained(call, many, seeds, settings), device)
+    together = whole / (len(many) * len(seeds))
     times = alone / max(together, 1e-9)
     return f"batching saves too little ({times:.1f} times)" if times < LEAST else None

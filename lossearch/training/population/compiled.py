@@ -22,7 +22,7 @@ OPTIONS: dict[str, Any] = {
     "cpp.enable_floating_point_contract_flag": "fast",
 }
 """Options under which cheap intermediates are computed where they are used, however often, and not stored,
-and processors take a product and a sum as one operation, rounded once."""
+and processors take a product and a sum as one operation, rounded once. Not every version of torch has all."""
 CACHED = 128
 """Compiled functions that a process keeps."""
 
@@ -59,10 +59,16 @@ def _compiled(signature: _Signature) -> Function:
     function, given = signature.work.pop()
     graph = make_fx(function)(*given)
     if captured(given[0].device):
-        fast = torch.compile(graph, dynamic=False, options={**OPTIONS, "triton.cudagraphs": True})
+        fast = torch.compile(graph, dynamic=False, options={**_options(), "triton.cudagraphs": True})
         return lambda *tensors: _copied(fast(*tensors))
     # without what torch.compile checks at every call, which takes longer than small populations do
-    return torch._inductor.compile(graph, list(given), options=OPTIONS)  # type: ignore[no-any-return]  # noqa: SLF001
+    return torch._inductor.compile(graph, list(given), options=_options())  # type: ignore[no-any-return]  # noqa: SLF001
+
+
+def _options() -> dict[str, Any]:
+    """Return the options that this version of torch has: it refuses to compile with others."""
+    known = set(torch._inductor.list_options())  # noqa: SLF001 - made to be asked
+    return {name: value for name, value in OPTIONS.items() if name in known}
 
 
 def captured(device: torch.device) -> bool:

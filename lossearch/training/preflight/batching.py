@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +24,7 @@ from lossearch.training.plain.module import ReplicateModule
 from lossearch.training.population.batched_optimizers import supported
 from lossearch.training.population.population import Population
 from lossearch.training.preflight.batchable_losses import unbatchable_pair
-from lossearch.training.trainer import contained, first_sentence
+from lossearch.training.trainer import contained, device_of, first_sentence, seconds_of
 
 STEPS = 3
 """Steps after which the two are compared."""
@@ -38,6 +37,7 @@ ROUNDS = 3
 ROWS = 64
 """Validation rows compared."""
 CPU = torch.device("cpu")
+"""Where both ways are compared, wherever the study trains."""
 
 
 def obstacle_to_batching(
@@ -140,11 +140,11 @@ class _Comparison:
             return self
         return wide
 
-    def population(self, points: Sequence[Point]) -> Population:
-        return Population(self.call, points, self.seeds, self.settings, CPU)
+    def population(self, points: Sequence[Point], device: torch.device = CPU) -> Population:
+        return Population(self.call, points, self.seeds, self.settings, device)
 
-    def alone(self, point: Point, seed: int) -> _PlainLoop:
-        return _PlainLoop(self.call, Replicate(point, seed), self.settings)
+    def alone(self, point: Point, seed: int, device: torch.device = CPU) -> _PlainLoop:
+        return _PlainLoop(self.call, Replicate(point, seed), self.settings, device)
 
     def disagreement(self) -> str | None:
         """Return where replicates trained together are not what each is alone."""
@@ -199,13 +199,14 @@ class _Comparison:
         return not _same(twin.network.state_dict(), alone.network.state_dict(), share=0.1)
 
     def slowness(self) -> str | None:
-        """Return how little batching saves where it is not worth it."""
-        many = self.population([self.points[0]] * COPIES)
+        """Return how little batching saves, on the device that trains, where it is not worth it."""
+        device = device_of(self.settings)
+        many = self.population([self.points[0]] * COPIES, device)
         if many.network.known_layers:
             return None
-        alone = self.alone(self.points[0], self.seeds[0])
-        batched = _least_seconds(lambda: many.train_epoch(0, many.optimizer.step, lambda: False))
-        plain = _least_seconds(alone.train)
+        alone = self.alone(self.points[0], self.seeds[0], device)
+        batched = _least_seconds(lambda: many.train_epoch(0, many.optimizer.step, lambda: False), device)
+        plain = _least_seconds(alone.train, device)
         times = plain * COPIES * len(self.seeds) / batched
         return f"batching saves too little ({times:.1f} times)" if times < 2 else None
 
@@ -213,8 +214,10 @@ class _Comparison:
 class _PlainLoop:
     """One replicate, trained by the steps of the plain method without its Trainer."""
 
-    def __init__(self, call: TrainingCall, replicate: Replicate, settings: TrainSettings) -> None:
-        self.module = ReplicateModule(call, replicate, settings, CPU)
+    def __init__(
+        self, call: TrainingCall, replicate: Replicate, settings: TrainSettings, device: torch.device
+    ) -> None:
+        self.module = ReplicateModule(call, replicate, settings, device).to(device)
         self.network, self.seed = self.module.network, replicate.seed
         self.batches = Batches(self.module.training_part, self.seed, int(settings.batch_size), lambda: 0)
         self.optimizer = make_optimizer(
@@ -241,14 +244,8 @@ class _PlainLoop:
         return found
 
 
-def _least_seconds(call: Callable[[], object]) -> float:
-    # this thread's own, which other work on the machine disturbs less
-    def seconds() -> float:
-        begun = time.thread_time()
-        call()
-        return time.thread_time() - begun
-
-    return min(seconds() for _ in range(ROUNDS))
+def _least_seconds(call: Callable[[], object], device: torch.device) -> float:
+    return min(seconds_of(call, device) for _ in range(ROUNDS))
 
 
 def _same(a: dict[str, Tensor], b: dict[str, Tensor], share: float = 1.0) -> bool:
