@@ -162,8 +162,9 @@ def save(figure: Figure, path: Path | str) -> Path:
     path = Path(path)
     with drawing():
         figure.set_dpi(130)
+        canvas: Any = FigureCanvasAgg(figure)  # it has no annotations
         # not by savefig, which draws twice
-        FigureCanvasAgg(figure).print_png(path)
+        canvas.print_png(path)
     return path
 
 
@@ -178,7 +179,8 @@ def svg(figure: Figure, name: str, alt: str, *, tight: bool = False) -> str:
     """
     text = io.StringIO()
     with drawing():
-        canvas, nothing = FigureCanvasSVG(figure), dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        canvas: Any = FigureCanvasSVG(figure)  # it has no annotations
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.patch.set(facecolor="none", edgecolor="none")
         if tight:
             figure.savefig(text, format="svg", metadata=nothing, bbox_inches="tight", pad_inches=0.02)
