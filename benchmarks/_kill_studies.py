@@ -15,7 +15,7 @@ from _kill_records import Records, count_trials, differences, first_difference, 
 from _kill_runs import Run, draw_first, forked
 from _kill_servers import Mlflow, Postgres, RayCluster
 
-STUDY = "run --data circles --losses bce,mse --activations sigmoid --trials 12 --seeds 2 --confirm-seeds 3 --format json --precision 64-true"
+STUDY = "run --data circles --losses bce,mse --activations sigmoid --trials 18 --seeds 2 --confirm-seeds 3 --format json --precision 64-true"
 HOW = {
     "local": "--epochs 5 --workers 1",
     "workers": "--epochs 3 --workers 2 --model _kill_network:Recurrent",
