@@ -25,7 +25,7 @@ _IMPORTED = (
     "lossearch.api.run_study", "lossearch.api.report_sources", "lossearch.report.sections", "lossearch.report.markdown",
     "lossearch.report.html", "lossearch.training.population.train_chunk", "lossearch.cli", "lossearch.study.importance",
     "mlflow.store.tracking.sqlalchemy_store", "mlflow.tracking", "optuna.importance", "pyarrow.dataset", "opda",
-    "sklearn.datasets", "psycopg2",
+    "mlflow.server.fastapi_app", "sklearn.datasets", "psycopg2",
 )  # fmt: skip
 
 
@@ -58,6 +58,9 @@ class Run:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
+        for name in ("output", "errors"):
+            # there whenever it is killed
+            (self.folder / name).touch()
         self.process = FORK.Process(
             target=_call, args=(self.words, self.folder, {MARK: self.mark, **self.variables})
         )
@@ -122,7 +125,7 @@ def _words_of(process: psutil.Process) -> list[str]:
 def _call(words: Sequence[str], folder: Path, variables: Mapping[str, str]) -> None:
     os.setsid()
     for number, name in ((1, "output"), (2, "errors")):
-        os.dup2(os.open(folder / name, os.O_CREAT | os.O_WRONLY), number)
+        os.dup2(os.open(folder / name, os.O_WRONLY), number)
     (folder / "tmp").mkdir()
     os.environ |= {**variables, "TMPDIR": str(folder / "tmp")}
     tempfile.tempdir = None

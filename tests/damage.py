@@ -12,6 +12,7 @@ import shutil
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ from lossearch.cli import invoke
 from lossearch.records.claim import HOLDER, LOCKS
 
 FORK = multiprocessing.get_context("fork")
+_IMPORTED = (
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.tracking",
+    "lossearch.api.run_study",
+    "pyarrow.dataset",
+)
+"""What processes that write need: imported once, not by each that is forked."""
 SEARCH = ["--losses", "bce,hinge", "--activations", "sigmoid,identity", "--trials", "10", "--seeds", "2"]
 SEARCH += ["--confirm-seeds", "3", "--epochs", "2", "--set", "records.weights='best'", "-q"]
 
@@ -53,6 +61,8 @@ class Recorded:
     def make(cls, place: Path, *, mlflow: bool) -> Recorded:
         """Record both studies, in a process of their own: MLflow keeps open what it has opened."""
         found = cls(place / "store", place / "whole")
+        for name in _IMPORTED:
+            import_module(name)
         maker = FORK.Process(target=found._record, args=(mlflow,))
         maker.start()
         maker.join()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-CALLS = """
+TRAIN = """
 import json, sys
 from pathlib import Path
 from process_state import differences, state
@@ -45,10 +45,13 @@ quick = {"trials": 10, "seeds": 1, "confirm_seeds": 2, "epochs": 2, "store": "st
 quick |= {"pairs": ["bce/sigmoid", "mse/sigmoid"]}
 
 searched = call("search", lambda: lossearch.search(x, y, **quick, name="study"))
-loaded = call("load", lambda: lossearch.load("study", "store"))
-call("read", lambda: (loaded.render(), loaded.as_json(), loaded.leaderboard, loaded.report(), loaded.model.predict(x)))
 call("fit", lambda: searched.fit("train+validation").predict(x))
 call("rerun", lambda: searched.rerun(1))
+"""
+
+REST = """
+loaded = call("load", lambda: lossearch.load("study", "store"))
+call("read", lambda: (loaded.render(), loaded.as_json(), loaded.leaderboard, loaded.report(), loaded.model.predict(x)))
 call("save", lambda: (searched.save(Path("saved")), searched.model.save("model")))
 call("load_model", lambda: lossearch.load_model("model").predict(x))
 call("compare", lambda: lossearch.compare(["study", "study"], store="store"))
@@ -56,6 +59,16 @@ call("sync", lambda: lossearch.api.sync("study", "store"))
 call("export", lambda: lossearch.api.export("study", "exported", "store"))
 call("register", lambda: lossearch.api.register("study", "exported", "store"))
 
+from lossearch.cli import invoke
+
+ran = "run --data circles --losses bce --trials 5 --seeds 1 --epochs 2 --confirm-seeds 2 --store store --quiet"
+call("command run", lambda: invoke(ran.split()))
+call("command report", lambda: invoke("report circles --format html --output page.html --store store".split()))
+call("command sync", lambda: invoke("sync circles --store store".split()))
+call("command rm", lambda: invoke("rm circles --yes --store store".split()))
+"""
+
+ENDINGS = """
 from lossearch.study.progress import Listener
 
 class Raises(Listener):
@@ -70,33 +83,40 @@ for ending in (KeyboardInterrupt(), RuntimeError("x"), SystemExit(3)):
 call("refused", lambda: lossearch.search(x, y, **quick | {"trials": 3}, name="refused"))
 options = {"losses": ["bce"], "trials": 5, "seeds": 1, "epochs": 2, "random_state": 0}
 call("estimator", lambda: lossearch.LossSearchClassifier(**options).fit(x, y).predict(x))
-
-from lossearch.cli import invoke
-
-ran = "run --data circles --losses bce --trials 5 --seeds 1 --epochs 2 --confirm-seeds 2 --store store --quiet"
-call("command run", lambda: invoke(ran.split()))
-call("command report", lambda: invoke("report circles --format html --output page.html --store store".split()))
-call("command sync", lambda: invoke("sync circles --store store".split()))
-call("command rm", lambda: invoke("rm circles --yes --store store".split()))
 print(json.dumps(found))
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "arguments",
+    ("calls", "arguments"),
     [
-        ["1"],
-        ["2"],
-        ["1", "torch", "sklearn", "matplotlib.pyplot", "optuna", "mlflow", "pytorch_lightning", "alembic"],
+        ((TRAIN, REST, ENDINGS), ["1"]),
+        # what does not train has no workers
+        ((TRAIN, ENDINGS), ["2"]),
+        (
+            (TRAIN, REST, ENDINGS),
+            [
+                "1",
+                "torch",
+                "sklearn",
+                "matplotlib.pyplot",
+                "optuna",
+                "mlflow",
+                "pytorch_lightning",
+                "alembic",
+            ],
+        ),
     ],
     ids=["nothing imported", "two workers", "all imported"],
 )
-def test_a_call_leaves_the_process_as_it_was(arguments: list[str], tmp_path: Path) -> None:
+def test_a_call_leaves_the_process_as_it_was(
+    calls: tuple[str, ...], arguments: list[str], tmp_path: Path
+) -> None:
     paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     environment = {**os.environ, "PYTHONPATH": paths, "MLFLOW_DISABLE_TELEMETRY": "true"}
     done = subprocess.run(
-        [sys.executable, "-c", CALLS, *arguments],
+        [sys.executable, "-c", "".join(calls), *arguments],
         cwd=tmp_path,
         env=environment,
         capture_output=True,

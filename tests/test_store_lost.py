@@ -6,17 +6,17 @@ import multiprocessing
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, redirect_stderr
 from pathlib import Path
 
 import pytest
 from contracts.records import example_record, example_study_record
 
 import lossearch
+from lossearch.cli import invoke
 from lossearch.errors import InputError, StoreError
 from lossearch.records import Store
 from lossearch.records.claim import claim, opening
@@ -47,6 +47,15 @@ def connect_first(root: Path) -> None:
     connect(store, store.tracking_uri)
 
 
+def run_first(root: Path, said: Path) -> None:
+    """Run a study as a process does that has made no store before, and end with its exit code."""
+    empty_database.cache_clear()
+    words = ["run", "studies/tutorial_circles.toml", "--store", str(root), "--losses", "bce", "--trials", "5"]
+    words += ["--seeds", "1", "--epochs", "2", "--confirm-seeds", "0"]
+    with said.open("w") as file, redirect_stderr(file):
+        sys.exit(invoke(words))
+
+
 def write_a_study(store: Store) -> None:
     view = MlflowView(store, "kept")
     view.open(example_study_record("kept"))
@@ -66,6 +75,7 @@ HALF_MADE: dict[str, Callable[[Store], object]] = {
 @pytest.mark.parametrize("left", HALF_MADE)
 def test_a_database_left_half_made_is_made_anew(tmp_path: Path, left: str) -> None:
     """In a process of its own each: one that died cannot have the file open."""
+    empty_database()
     store = Store.open(tmp_path / "store")
     maker = FORK.Process(target=connected, args=(store,))
     maker.start()
@@ -136,14 +146,20 @@ def seconds_of_connecting(root: Path) -> float:
     return time.perf_counter() - begun
 
 
+@pytest.fixture(scope="module")
+def takes(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Seconds that connecting takes a process that makes the store, undisturbed."""
+    import mlflow.tracking  # noqa: F401 - so that a child is killed at its work, not at its imports
+
+    place = tmp_path_factory.mktemp("undisturbed")
+    return min(seconds_of_connecting(place / f"{i}") for i in range(2))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("sent", "first"), [(signal.SIGKILL, 0.25), (signal.SIGINT, 0.75)])
 def test_a_store_can_be_used_whenever_its_first_process_was_killed(
-    tmp_path: Path, sent: signal.Signals, first: float
+    tmp_path: Path, sent: signal.Signals, first: float, takes: float
 ) -> None:
-    import mlflow.tracking  # noqa: F401 - so that a child is killed at its work, not at its imports
-
-    takes = min(seconds_of_connecting(tmp_path / f"undisturbed{i}") for i in range(2))
     killed = 0
     for i in range(6):
         root = tmp_path / f"store{i}"
@@ -193,22 +209,14 @@ def test_a_second_process_is_refused_and_the_first_keeps_its_study(tmp_path: Pat
 
 @pytest.mark.slow
 def test_of_two_that_start_at_once_one_wins_and_the_store_is_whole(tmp_path: Path) -> None:
-    root = tmp_path / "store"
-    command = [
-        sys.executable,
-        "-m",
-        "lossearch",
-        "run",
-        "studies/tutorial_circles.toml",
-        "--store",
-        str(root),
-    ]
-    command += ["--losses", "bce", "--trials", "5", "--seeds", "1", "--epochs", "2", "--confirm-seeds", "0"]
-    both = [
-        subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) for _ in range(2)
-    ]
-    said = [p.communicate()[1] for p in both]
-    codes = sorted(p.returncode for p in both)
+    root, files = tmp_path / "store", [tmp_path / f"said{i}" for i in range(2)]
+    both = [FORK.Process(target=run_first, args=(root, file)) for file in files]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    codes = sorted(process.exitcode or 0 for process in both)
+    said = [file.read_text() for file in files]
     assert codes in ([0, 0], [0, 2]), said
     if codes == [0, 2]:
         assert any("is being run by process" in text for text in said)

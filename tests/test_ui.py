@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,14 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def store(recorded: Path) -> Store:
     return Store.open(recorded)
+
+
+@pytest.fixture(scope="module")
+def served(store: Store) -> Iterator[str]:
+    """The address of a server of that store, for tests that only ask it."""
+    server = start(store, port=_free_port(), say=lambda _: None)
+    yield server.url
+    server.stop()
 
 
 def taken_port() -> socket.socket:
@@ -109,7 +117,7 @@ def test_started_from_anywhere_it_serves_artifacts_and_ends_whole(
 ) -> None:
     """After a move, from the root directory, in a process of its own, whatever ends it."""
     moved = shutil.copytree(recorded, tmp_path / "moved")
-    command = [sys.executable, "-m", "lossearch", "ui", str(moved), "--no-open"]
+    command = [sys.executable, "-m", "lossearch", "ui", str(moved), "--no-open", "--port", str(_free_port())]
     folders = {"TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
     end, code = ENDINGS[ending]
     process, terminal = at_a_terminal(
@@ -141,15 +149,11 @@ def test_started_from_anywhere_it_serves_artifacts_and_ends_whole(
 
 
 @pytest.mark.slow
-def test_a_stranger_s_host_name_is_refused(store: Store) -> None:
-    server = start(store, port=_free_port(), say=lambda _: None)
-    try:
-        with pytest.raises(urllib.error.HTTPError) as error:
-            get(f"{server.url}/api/2.0/mlflow/experiments/search", host="evil.example")
-        assert error.value.code == 403
-        error.value.close()
-    finally:
-        server.stop()
+def test_a_stranger_s_host_name_is_refused(served: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as error:
+        get(f"{served}/api/2.0/mlflow/experiments/search", host="evil.example")
+    assert error.value.code == 403
+    error.value.close()
 
 
 def _free_port() -> int:
@@ -254,11 +258,12 @@ def test_a_server_that_never_answers_is_ended(store: Store, monkeypatch: pytest.
         (LOSSES, {"24 matching runs", "Group by: loss", "Group: squared_hinge", "curve/val_accuracy"}),
     ],
 )
-def test_a_browser_shows_the_ready_views(store: Store, tmp_path: Path, view: str, shown: set[str]) -> None:
+def test_a_browser_shows_the_ready_views(
+    store: Store, served: str, tmp_path: Path, view: str, shown: set[str]
+) -> None:
     """The format is MLflow's own and undocumented, so this is what says that it still holds."""
     client = connect(store, store.tracking_uri)
     experiment = client.get_experiment_by_name("circles").experiment_id
-    server = start(store, port=_free_port(), say=lambda _: None)
     options = [
         "--headless=new",
         "--no-sandbox",
@@ -267,16 +272,13 @@ def test_a_browser_shows_the_ready_views(store: Store, tmp_path: Path, view: str
         "--window-size=1800,1500",
     ]
     options += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=60000", "--dump-dom"]
-    try:
-        done = subprocess.run(
-            ["chromium", *options, f"{server.url}/{page(experiment, view)}"],
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=True,
-        )
-    finally:
-        server.stop()
+    done = subprocess.run(
+        ["chromium", *options, f"{served}/{page(experiment, view)}"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
     text = re.sub(r"<[^>]*>", "", re.sub(r"<(style|script).*?</\1>", "", done.stdout, flags=re.DOTALL))
     assert {words for words in shown if words not in text} == set()
     assert "Error loading shared view state" not in text

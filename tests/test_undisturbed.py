@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
-import textwrap
 from contextlib import contextmanager
 from typing import Any
 
@@ -113,85 +113,92 @@ AUTOLOGGED = """
 import tempfile, mlflow
 folder = tempfile.mkdtemp()
 mlflow.set_tracking_uri("sqlite:///" + folder + "/user.db")
-mlflow.set_experiment("mine")
-import mlflow.sklearn
-{switch}
+import mlflow.pytorch, mlflow.sklearn
+{first}
 import numpy as np
-import pytorch_lightning, sklearn.linear_model
+import pytorch_lightning
+from sklearn.linear_model import LogisticRegression
 import lossearch
 from mlflow.utils.autologging_utils import AUTOLOGGING_INTEGRATIONS
 
 x = np.random.default_rng(0).normal(size=(80, 3))
 y = (x[:, 0] > 0).astype(int)
+ours = {ours}
 
-def search():
+def search(name):
     result = lossearch.search(x, y, pairs=["bce/sigmoid", "mse/sigmoid"], trials=10, seeds=1, confirm_seeds=2,
-                              epochs=1, mlflow={ours}, store=folder + "/store", name="study", workers=1)
+                              epochs=1, mlflow=ours, store=folder + "/store", name=name, workers=1)
     result.model.predict(x)
     result.fit("train+validation")
     result.rerun(0)
-    lossearch.api.load("study", folder + "/store").report()
+    lossearch.api.load(name, folder + "/store").report()
 
-before = {{k: dict(v) for k, v in AUTOLOGGING_INTEGRATIONS.items()}}
-with mlflow.start_run() as opened:
-    search()
-search()
-client = mlflow.MlflowClient()
-(experiment,) = client.search_experiments(filter_string="name = 'mine'")
-(run,) = client.search_runs([experiment.experiment_id])
-assert run.info.run_id == opened.info.run_id
-assert not run.data.params and not run.data.metrics, (run.data.params, run.data.metrics)
-assert "Mode" not in run.data.tags, run.data.tags
-assert {{e.name for e in client.search_experiments()}} <= {{"mine", "Default"}}
-assert mlflow.active_run() is None
-after = {{k: dict(v) for k, v in AUTOLOGGING_INTEGRATIONS.items() if k in before}}
-assert after == before, (before, after)
-from sklearn.linear_model import LogisticRegression
-LogisticRegression().fit(x, y)
-assert len(client.search_runs([experiment.experiment_id])) == {runs}
+def searched(where, fits):
+    mlflow.set_experiment(where)
+    before = {{k: dict(v) for k, v in AUTOLOGGING_INTEGRATIONS.items()}}
+    with mlflow.start_run() as opened:
+        search(where + "-in-a-run")
+    search(where + "-in-none")
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name(where)
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.run_id == opened.info.run_id
+    assert not run.data.params and not run.data.metrics, (run.data.params, run.data.metrics)
+    assert "Mode" not in run.data.tags, run.data.tags
+    assert {{e.name for e in client.search_experiments()}} <= {{"all", "sklearn", "pytorch", "Default"}}
+    assert mlflow.active_run() is None
+    after = {{k: dict(v) for k, v in AUTOLOGGING_INTEGRATIONS.items() if k in before}}
+    assert after == before, (before, after)
+    LogisticRegression().fit(x, y)
+    assert len(client.search_runs([experiment.experiment_id])) == 1 + fits
+"""
+ALL = 'searched("all", 1)'
+ONE_BY_ONE = """
+searched("pytorch", 0)
+mlflow.pytorch.autolog(disable=True, silent=True)
+mlflow.sklearn.autolog(silent=True)
+searched("sklearn", 1)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("switch", "runs", "ours"),
-    [
-        ("mlflow.autolog(silent=True)", 2, True),
-        ("mlflow.sklearn.autolog(silent=True)", 2, False),
-        ("import mlflow.pytorch; mlflow.pytorch.autolog()", 1, False),
-    ],
+    ("first", "searches", "ours"),
+    [("mlflow.autolog(silent=True)", ALL, True), ("mlflow.pytorch.autolog()", ONE_BY_ONE, False)],
+    ids=["all", "one by one"],
 )
-def test_nothing_of_a_study_is_autologged(switch, runs, ours):
-    code = textwrap.dedent(AUTOLOGGED).format(switch=switch, ours=ours, runs=runs)
+def test_nothing_of_a_study_is_autologged(first, searches, ours):
+    code = AUTOLOGGED.format(first=first, ours=ours) + searches
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=500, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+def suspended():
+    import mlflow.sklearn
+    from mlflow.utils import autologging_utils as of_mlflow
+
+    mlflow.sklearn.autolog(silent=True)
+    state = lambda: of_mlflow._AUTOLOGGING_GLOBALLY_DISABLED  # noqa: E731
+    with undisturbed():
+        assert state()
+        with undisturbed():
+            assert state()
+        assert state()
+    assert not state()
+    with of_mlflow.disable_autologging():
+        with undisturbed():
+            assert state()
+        assert state()
+
+
 def test_autologging_that_is_suspended_already_stays_so():
-    code = """
-import mlflow
-from mlflow.utils import autologging_utils as a
-from lossearch.study.undisturbed import undisturbed
-import sklearn
-mlflow.sklearn.autolog(silent=True)
-state = lambda: a._AUTOLOGGING_GLOBALLY_DISABLED
-with undisturbed():
-    assert state()
-    with undisturbed():
-        assert state()
-    assert state()
-assert not state()
-with a.disable_autologging():
-    with undisturbed():
-        assert state()
-    assert state()
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    """In a process of its own, as what autologging patches stays patched."""
+    process = multiprocessing.get_context("fork").Process(target=suspended)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
 
 
 def test_gradients_are_as_before_after_an_error():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,7 +30,6 @@ KEYS = pa.schema(
 )
 _NUMBER = "[0-9]" * 6 + "*"
 _ATTEMPTS = 20
-_LEFT_SECONDS = 3600.0
 
 
 def only(folder: Path, stage: str, trials: Collection[int], copies: Copies) -> Path:
@@ -80,7 +78,10 @@ def _parts(folder: Path, stage: str) -> list[Path]:
 
 
 def compact(folder: Path, stage: str) -> Path:
-    """Join the parts of a stage into one file. Killed at any moment, it leaves all curves readable once."""
+    """Join the parts of a stage into one file. Killed at any moment, it leaves all curves readable once.
+
+    For who has claimed the study: nobody else writes parts meanwhile.
+    """
     target = folder / f"{stage}.parquet"
     folder.mkdir(parents=True, exist_ok=True)
     with writing(folder), FileLock(folder / f".{stage}.lock"):
@@ -94,10 +95,8 @@ def compact(folder: Path, stage: str) -> Path:
 
 
 def _sweep(folder: Path, stage: str) -> None:
-    """Remove what killed writers left: a joined file at once, for this one holds the lock, a part when it is old."""
-    parts = (folder / stage).glob(".part-*.tmp")
-    old = [p for p in parts if p.exists() and time.time() - p.stat().st_mtime > _LEFT_SECONDS]
-    for left in (*folder.glob(f".{stage}.parquet.*.tmp"), *old):
+    """Remove what killed writers left half written."""
+    for left in (*folder.glob(f".{stage}.parquet.*.tmp"), *(folder / stage).glob(".part-*.tmp")):
         left.unlink(missing_ok=True)
 
 

@@ -161,8 +161,10 @@ def save(figure: Figure, path: Path | str) -> Path:
     """
     path = Path(path)
     with drawing():
-        FigureCanvasAgg(figure)
-        figure.savefig(path, format="png", dpi=130)
+        figure.set_dpi(130)
+        canvas: Any = FigureCanvasAgg(figure)  # it has no annotations
+        # not by savefig, which draws twice
+        canvas.print_png(path)
     return path
 
 
@@ -177,10 +179,14 @@ def svg(figure: Figure, name: str, alt: str, *, tight: bool = False) -> str:
     """
     text = io.StringIO()
     with drawing():
-        FigureCanvasSVG(figure)
-        options: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.02} if tight else {}
+        canvas: Any = FigureCanvasSVG(figure)  # it has no annotations
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(text, format="svg", transparent=True, metadata=nothing, **options)
+        figure.patch.set(facecolor="none", edgecolor="none")
+        if tight:
+            figure.savefig(text, format="svg", metadata=nothing, bbox_inches="tight", pad_inches=0.02)
+        else:
+            # not by savefig, which draws twice
+            canvas.print_svg(text, metadata=nothing)
     body = printable(text.getvalue())
     body = body[body.index("<svg") :]
     body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
