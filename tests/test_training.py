@@ -205,14 +205,15 @@ def test_an_unknown_optimiser():
 # --- silence and interruption, in a process of their own -------------------------------------------------
 
 CHATTER = """
-import sys
+import dataclasses
 from contracts.problems import *
-from contracts.training_base import SETTINGS, conventional
+from lossearch.training.contract import Outcome
+from contracts.training_base import SETTINGS
 from lossearch.training.plain.train import train_plain
 task = problem("binary", network=dropout_mlp)
-for pair in every_pair(task):
-    for result in train_plain(task, space_of(task), [replicate(pair, lr) for lr in (0.1, 1e6)], SETTINGS):
-        pass
+asked = [replicate(pair, lr) for pair in every_pair(task) for lr in (0.1, 1e300)]
+found = train_plain(task, space_of(task), asked, dataclasses.replace(SETTINGS, epochs=2, batch_size=20))
+assert {result.outcome for result in found} == {Outcome.COMPLETED, Outcome.DIVERGED}
 """
 
 INTERRUPTED = """
