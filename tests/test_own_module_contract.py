@@ -18,14 +18,12 @@ class OwnModuleContract(TrainingContract):
     """What is not promised of a module is left out."""
 
     # what a module adds to pairs, optimisers and networks shows in its first epochs
-    compared = replace(SETTINGS, epochs=4)
+    compared = optimised = replace(SETTINGS, epochs=4)
 
     def pairs(self, task):
         """Return a pair of each sort: a module meets a criterion, not a loss."""
         return of_each_sort([conventional(task), *every_pair(task)])
 
-    # optimisers meet networks and pairs in turn in test_pairs_with_every_optimiser
-    test_every_optimiser_trains_as_a_plain_loop_would = None
     # its rows, its shape and its weights of rows are its own business
     test_numbers_that_are_none_are_refused = None
     test_settings_that_cannot_be = None

@@ -189,6 +189,8 @@ class TrainingTests:
     tolerance = 0.0
     compared = FIFTY_STEPS
     """How pairs and networks are trained that are held against the loop written by hand."""
+    optimised = FIFTY_STEPS
+    """How every optimiser is."""
 
     def method(self) -> TrainingMethod:
         """Return the training method under test."""
