@@ -176,8 +176,10 @@ def training_alone(bench: Bench) -> bool:
         found = bench.measure(
             {
                 "ours": ("ours_train", {"name": name, "changes": changes, "replicates": count}),
-                f"Keras fit, jax, {name}": ("keras_fit", {**few, "backend": "jax"}),
-                f"Keras fit, torch, {name}": ("keras_fit", {**few, "backend": "torch"}),
+                **{
+                    f"Keras fit, {backend}, {name}": ("keras_fit", {**few, "backend": backend})
+                    for backend in extent.some(("jax", "torch"))
+                },
                 f"torch loop, {name}": ("torch_loop", few),
                 f"torch loop with DataLoader, {name}": ("torch_loop", {**few, "loader": True}),
             }
@@ -214,7 +216,7 @@ def against_jax(bench: Bench) -> bool:
     lines, extent = [], bench.extent
     for count in extent.some((extent.take(256, 16), 512)):
         of = {"name": "circles", "changes": extent.changes("circles"), "replicates": count}
-        every = os.cpu_count() or 1
+        cores_of = extent.some(tuple(dict.fromkeys((1, os.cpu_count() or 1))))
         found = bench.measure(
             {"ours": ("ours_train", of), "compiled": ("ours_compiled", of)}
             | {
@@ -223,7 +225,7 @@ def against_jax(bench: Bench) -> bool:
                     {**of, "form": form, "cores": cores},
                 )
                 for form in ("dot", "sum")
-                for cores in dict.fromkeys((1, every))
+                for cores in cores_of
             }
         )
         ours, compiled = found.pop("ours"), found.pop("compiled")

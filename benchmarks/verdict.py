@@ -53,6 +53,7 @@ Floats = NDArray[np.float64]
 
 LEVEL, POWER, KEPT, HOLD = 0.05, 0.8, 0.95, 0.93
 FEATURES, SCALE, NOISE = 6, 3.0, 0.5
+TRUTH_ROWS = 100_000
 CIRCLES, HELD, TRAINED, HIDDEN, LR = 300, 120, 135, 8, 0.03
 SETTINGS = TrainSettings(epochs=12, batch_size=27, epoch="last")
 
@@ -127,7 +128,7 @@ class World:
     def truth(self, bias: float) -> float:
         """Return the expected score of a pair, more is better, over very many seeds and rows."""
         rng = np.random.default_rng(0)
-        x, weights = rng.normal(size=(2, 100_000, FEATURES))
+        x, weights = rng.normal(size=(2, TRUTH_ROWS, FEATURES))
         weights = self.spread * weights + np.eye(FEATURES)[0] + bias * np.eye(FEATURES)[1]
         said, p = (x * weights).sum(axis=1), 1 / (1 + np.exp(-SCALE * x[:, 0]))
         if self.metric == "accuracy":
@@ -269,7 +270,7 @@ FULL = Plan(
     ((4, "accuracy"), (8, "accuracy"), (14, "accuracy"), (8, "log_loss"), (4, "auroc")),
     20,
 )
-QUICK = Plan(3, 2, 2, 2, ((4, "accuracy"), (4, "auroc")), 10)
+QUICK = Plan(1, 1, 1, 1, ((4, "accuracy"), (4, "auroc")), 10)
 
 
 def equal_worlds() -> Iterator[tuple[str, World]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from contracts.own_module import as_module
 from contracts.problems import every_pair
 from contracts.training import TrainingContract
-from contracts.training_base import conventional, of_each_sort
+from contracts.training_base import SETTINGS, conventional, of_each_sort
 
 from lossearch.training.plain.train import train_plain
 from lossearch.training.population.method import train_population
@@ -14,6 +16,9 @@ from lossearch.training.population.method import train_population
 
 class OwnModuleContract(TrainingContract):
     """What is not promised of a module is left out."""
+
+    # what a module adds to pairs, optimisers and networks shows in its first epochs
+    compared = optimised = replace(SETTINGS, epochs=4)
 
     def pairs(self, task):
         """Return a pair of each sort: a module meets a criterion, not a loss."""

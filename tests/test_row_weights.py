@@ -222,7 +222,7 @@ def test_whole_weights_are_rows_repeated(pair):
         results = []
         for repeated in (True, False):
             ours = replace(task, fold=lambda seed, r=repeated: of(seed, repeated=r), weighted=not repeated)
-            whole = replace(SETTINGS, epochs=20, batch_size=1000)
+            whole = replace(SETTINGS, epochs=5, batch_size=1000)
             space = space_of(ours, [own.point.definition])
             results += train(ours, space, [own], whole, keep_weights=True)
         for name, tensor in results[0].weights.items():
@@ -272,8 +272,9 @@ def test_populations_and_lone_replicates_score_the_same_under_weights():
         every = every_pair(task)
         pairs = list(dict.fromkeys([*of_each_sort(every), *{p.activation.name: p for p in every}.values()]))
         ours = [replicate(p, seed=s, **way) for p in pairs for s in (0, 1)]
-        together = train_population(task, space_of(task, pairs), ours, SETTINGS)
-        alone = train_plain(task, space_of(task, pairs), ours, SETTINGS)
+        short = replace(SETTINGS, epochs=2, batch_size=20)
+        together = train_population(task, space_of(task, pairs), ours, short)
+        alone = train_plain(task, space_of(task, pairs), ours, short)
         for a, b in zip(together, alone, strict=True):
             assert a.curves.keys() == b.curves.keys()
             for name in a.curves:

@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from contracts.problems import mlp, problem, replicate, space_of
+from contracts.problems import every_pair, mlp, problem, replicate, space_of
 from contracts.training import TrainingContract
-from contracts.training_base import SETTINGS, conventional, with_identity
+from contracts.training_base import SETTINGS, conventional, of_each_sort, with_identity
 from torch import nn
 from torch.nn import functional
 
@@ -28,8 +28,16 @@ from lossearch.training.trainer import contained, quiet, threads
 
 
 class TestPlain(TrainingContract):
+    # its arithmetic is torch's own: what a pair or a network gets wrong shows in its first epochs
+    compared = replace(SETTINGS, epochs=4)
+
     def method(self):
         return train_plain
+
+    def weighted_pairs(self, task, way, ways):
+        """Return a pair of each sort, and of the others those whose turn it is."""
+        pairs = every_pair(task)
+        return list(dict.fromkeys([*of_each_sort(pairs), *pairs[way::ways]]))
 
 
 @loss(task="regression", encoding="raw", source="a common slip")
@@ -197,14 +205,15 @@ def test_an_unknown_optimiser():
 # --- silence and interruption, in a process of their own -------------------------------------------------
 
 CHATTER = """
-import sys
+import dataclasses
 from contracts.problems import *
-from contracts.training_base import SETTINGS, conventional
+from lossearch.training.contract import Outcome
+from contracts.training_base import SETTINGS
 from lossearch.training.plain.train import train_plain
 task = problem("binary", network=dropout_mlp)
-for pair in every_pair(task):
-    for result in train_plain(task, space_of(task), [replicate(pair, lr) for lr in (0.1, 1e6)], SETTINGS):
-        pass
+asked = [replicate(pair, lr) for pair in every_pair(task) for lr in (0.1, 1e300)]
+found = train_plain(task, space_of(task), asked, dataclasses.replace(SETTINGS, epochs=2, batch_size=20))
+assert {result.outcome for result in found} == {Outcome.COMPLETED, Outcome.DIVERGED}
 """
 
 INTERRUPTED = """

@@ -29,6 +29,8 @@ def test_a_table_is_measured_and_printed(table, said, monkeypatch, capsys):
     import verdict
 
     monkeypatch.setattr(_few_rows, "TRUTH_SEEDS", 1)
+    monkeypatch.setattr(_few_rows, "TRUTH_ROWS", 2_000)
+    monkeypatch.setattr(verdict, "TRUTH_ROWS", 2_000)
     monkeypatch.setattr(sys, "argv", ["verdict.py", "--quick", "--jobs", "1", "--only", table])
     assert verdict.main() == 0
     printed = capsys.readouterr().out

@@ -92,7 +92,7 @@ class TrainingContract(NumbersTests, OutcomeTests, UntilTests, WeightsTests):
     def test_behaviour_is_that_of_the_loss_on_validation_rows(self, kind: str) -> None:
         task = problem(kind)
         given = [replicate(p, lr=0.1) for p in self.pairs(task) if p.loss.head is None]
-        for result in self.run(task, given, keep_weights=True):
+        for result in self.run(task, given, replace(SETTINGS, epochs=2, batch_size=20), keep_weights=True):
             point, fold = result.replicate.point, task.fold(result.replicate.seed)
             if result.weights is None or point.definition is None:
                 continue

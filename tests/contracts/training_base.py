@@ -187,6 +187,10 @@ class TrainingTests:
     """Runs the training method under test. ``tolerance`` is for what neighbours may change in a curve."""
 
     tolerance = 0.0
+    compared = FIFTY_STEPS
+    """How pairs and networks are trained that are held against the loop written by hand."""
+    optimised = FIFTY_STEPS
+    """How every optimiser is."""
 
     def method(self) -> TrainingMethod:
         """Return the training method under test."""
@@ -194,6 +198,10 @@ class TrainingTests:
 
     def pairs(self, task: Task) -> list[Pair]:
         """Return the pairs of a task that are trained where every one is to be."""
+        return every_pair(task)
+
+    def weighted_pairs(self, task: Task, way: int, ways: int) -> list[Pair]:
+        """Return the pairs that meet a way of weighting, of so many that their kind of task has."""
         return every_pair(task)
 
     def run(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import cycle, product
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from lossearch.pairs import find_pair
 from lossearch.space import Point
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult
 
-LONG = replace(SETTINGS, epochs=25, schedule="cosine", epoch="best")
+LONG = replace(SETTINGS, epochs=25, batch_size=20, schedule="cosine", epoch="best")
 ENDS = (1, 3, 24, 25)
 """Epochs to end at: both ends, and of a long curve one at which all metrics are scored and one at which not."""
 
@@ -45,16 +47,23 @@ class UntilTests(TrainingTests):
 
     judges_together = False
 
-    def _replicates(self) -> list[Replicate]:
+    def _replicates(self, *, until: Sequence[int | None] = (None,)) -> list[Replicate]:
+        """Return two pairs at two rates, each point ending at the next of these epochs in turn.
+
+        A second seed can only disturb the first where both are trained together.
+        """
         pairs = [find_pair(name, "binary") for name in ("bce/sigmoid", "mse/identity")]
-        return [replicate(p, lr, s) for p in pairs for lr in (1e-2, 1e-1) for s in (0, 1)]
+        points = [
+            (p, lr, end) for (p, lr), end in zip(product(pairs, (1e-2, 1e-1)), cycle(until), strict=False)
+        ]
+        seeds = (0, 1) if self.judges_together else (0,)
+        return [replace(replicate(p, lr, s), until=end) for p, lr, end in points for s in seeds]
 
     @pytest.mark.parametrize("network", ["dropout", "convolution"])
     def test_until_is_the_first_part_of_the_whole_run(self, network: str) -> None:
         task = network_problem("binary", network)
-        replicates = self._replicates()
-        ended = [replace(r, until=ENDS[i // 2 % len(ENDS)]) for i, r in enumerate(replicates)]
-        whole = self.run(task, replicates, LONG)
+        ended = self._replicates(until=ENDS)
+        whole = self.run(task, self._replicates(), LONG)
         found = self.run(task, ended, LONG, keep_weights=True)
         assert [r.replicate for r in found] == ended
         for long, short in zip(whole, found, strict=True):
@@ -71,8 +80,7 @@ class UntilTests(TrainingTests):
         # a bias before a normalisation has no gradient but rounding, which adaptive optimisers blow up
         task = network_problem("binary", "batchnorm" if variant[0] == "sgd" else "dropout")
         settings = replace(LONG, schedule="constant", optimizer=variant[0], options=variant[1], epochs=6)
-        replicates = self._replicates()
-        ended = [replace(r, until=(2, 5, 6)[i // 2 % 3]) for i, r in enumerate(replicates)]
+        ended = self._replicates(until=(2, 5, 6))
         found = {r.replicate: r for r in self.run(task, ended, settings, keep_weights=True)}
         for until in (2, 5, 6):
             own = [r for r in ended if r.until == until]
@@ -88,8 +96,9 @@ class UntilTests(TrainingTests):
     def test_others_do_not_notice(self) -> None:
         task = network_problem("binary", "dropout")
         replicates = self._replicates()
-        staying, leaving = replicates[::4] + replicates[1::4], replicates[2::4] + replicates[3::4]
-        ended = [replace(r, until=4) for r in leaving]
+        # in another order than that of their points
+        staying = sorted((r for r in replicates if r.point.lr == 1e-2), key=lambda r: r.seed)
+        ended = [replace(r, until=4) for r in replicates if r not in staying]
         alone = self.run(task, staying, LONG, keep_weights=True)
         together = self.run(task, [*staying, *ended], LONG, keep_weights=True)
         for a, b in zip(alone, together[: len(staying)], strict=True):
@@ -132,7 +141,7 @@ class UntilTests(TrainingTests):
         replicates = self._replicates()
         judge = f"val_{task.metric.name}"
         asked: list[tuple[Point, int, float]] = []
-        ends = {replicates[0].point: 2, replicates[4].point: 7}
+        ends = {replicates[0].point: 2, replicates[len(replicates) // 2].point: 7}
 
         def prune(point: Point, epoch: int, mean: float) -> bool:
             asked.append((point, epoch, mean))
