@@ -2,17 +2,19 @@
 
 An expression is a sum of losses of one kind of task, each with a weight: a number, ``[low, high]`` where it is to be
 searched, or ``anneal(0, 1)`` and ``switch(0, 1, 0.8)`` where it changes over the epochs. A loss's own parameters stand behind it in the same way, those that do not are searched as ever. ``smooth``
-makes any loss of classes one of smoothed labels. What is made is a :class:`Loss` like any other.
+makes any loss of classes one of smoothed labels. A loss of the user's own stands there by its place, ``mine.py:loss + 0.5*dice``,
+or by its name where it is given. What is made is a :class:`Loss` like any other.
 """
 
 from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 
+from lossearch._places import is_compound, without_places
 from lossearch._registry import did_you_mean
 from lossearch._text import listed
 from lossearch.errors import InputError, UnknownNameError
@@ -29,6 +31,12 @@ _MOST_TERMS = 8
 _SCHEDULES = "a schedule, as anneal(0, 1) or switch(0, 1, 0.8)"
 
 Table = Mapping[str, Loss]
+Own = Callable[[str], Loss | None]
+"""Name or place -> the loss of the user's own there, None where there is none of that name."""
+
+
+def _no_own(name: str) -> None:  # noqa: ARG001 - none is given
+    return None
 
 
 class UnreadableError(UnknownNameError):
@@ -39,10 +47,10 @@ class UnreadableError(UnknownNameError):
 
 def is_expression(name: str) -> bool:
     """Return whether a loss's name puts losses together, rather than being that of one."""
-    return name in PENALTY_NAMES or (":" not in name and any(mark in name for mark in "+-*("))
+    return name in PENALTY_NAMES or is_compound(name)
 
 
-def composed(text: str, table: Table) -> Loss:
+def composed(text: str, table: Table, own: Own = _no_own) -> Loss:
     """Return the loss that an expression stands for.
 
     Its name is the expression in its shortest form; its parameters have the names of those they are of:
@@ -51,11 +59,12 @@ def composed(text: str, table: Table) -> Loss:
     Args:
         text: a sum of losses with weights.
         table: the losses of the kind of task, by name and alias.
+        own: finds losses of the user's own, before those of the table.
 
     Raises:
         UnreadableError: it cannot be read, or such losses have no sum; the message points at the place.
     """
-    return _Reader(text, table).loss()
+    return _Reader(text.strip(), table, own).loss()
 
 
 def _unreadable(message: str, at: int, *, known: bool = True) -> UnreadableError:
@@ -68,14 +77,28 @@ def _unreadable(message: str, at: int, *, known: bool = True) -> UnreadableError
 class _Reader:
     text: str
     table: Table
+    own: Own
+
+    @cached_property
+    def _readable(self) -> tuple[str, Mapping[int, str]]:
+        """The text with names in place of places, and those by where they begin."""
+        return without_places(self.text)
 
     def loss(self) -> Loss:
         """Return the loss of the whole text."""
         whole = len(self.text)
-        found = self._terms(self._parsed())
+        parsed = self._parsed()
+        found = self._terms(parsed)
         if len(found) > _MOST_TERMS:
             raise _unreadable(
                 f"{self.text!r} has {len(found)} terms; at most {_MOST_TERMS} are added.", whole
+            )
+        own = self._own_of(parsed)
+        alike = [x.name for i, x in enumerate(own) if x.name in {o.name for o in own[:i]}]
+        if alike:
+            raise _unreadable(
+                f"{self.text!r} holds two losses of yours that are named {alike[0]!r}; give one another name.",
+                whole,
             )
         doubled = [t for i, t in enumerate(found) if t.loss.name in {o.loss.name for o in found[:i]}]
         if doubled:
@@ -89,13 +112,14 @@ class _Reader:
                 whole,
             )
         try:
-            return combined(found)
+            made = combined(found)
         except InputError as error:
             raise _unreadable(str(error), whole) from None
+        return replace(made, own=own)
 
     def _parsed(self) -> ast.expr:
         try:
-            return ast.parse(self.text.strip(), mode="eval").body
+            return ast.parse(self._readable[0], mode="eval").body
         except SyntaxError as error:
             raise self._fault(
                 None, f"this is no sum of losses, {_EXAMPLES}", (error.offset or 1) - 1
@@ -103,7 +127,7 @@ class _Reader:
 
     def _fault(self, node: ast.AST | None, what: str, at: int = 0, *, known: bool = True) -> UnreadableError:
         """Return the error that points at a place of the text."""
-        shown = self.text.strip()
+        shown = self.text
         start = min(getattr(node, "col_offset", at), max(len(shown) - 1, 0))
         end = max(getattr(node, "end_col_offset", start + 1), start + 1)
         return _unreadable(
@@ -143,14 +167,41 @@ class _Reader:
             return replace(found, written=f"{found.loss.name}({said})")
         if not isinstance(node, ast.Name):
             raise self._fault(node, f"a loss stands here by its name, {_EXAMPLES}")
+        own = self._own(node)
+        if own is not None:
+            return Term(own, own.name)
         penalties = PENALTIES[next(iter(self.table.values())).form]
         if node.id in penalties:
             return Term(penalties[node.id], node.id, penalty=True)
         if node.id in self.table:
             return Term(self.table[node.id], self.table[node.id].name)
         names = [*self.table, *penalties, *(a for x in self.table.values() for a in x.aliases)]
-        hint = did_you_mean(node.id, names)
-        raise self._fault(node, f"no loss named {node.id!r}.{hint}", known=False)
+        name = self._named(node)
+        hint = did_you_mean(name, names)
+        raise self._fault(node, f"no loss named {name!r}.{hint}", known=False)
+
+    def _named(self, node: ast.Name) -> str:
+        """Return the name or place that stands somewhere."""
+        return self._readable[1].get(node.col_offset, node.id)
+
+    def _own_of(self, parsed: ast.expr) -> tuple[Loss, ...]:
+        """Return the losses of the user's own that stand in the whole text."""
+        names = [node for node in ast.walk(parsed) if isinstance(node, ast.Name)]
+        return tuple(dict.fromkeys(x for x in map(self._own, names) if x is not None))
+
+    def _own(self, node: ast.Name) -> Loss | None:
+        """Return the loss of the user's own that stands somewhere, None where it is none."""
+        try:
+            found = self.own(self._named(node))
+        except InputError as error:
+            raise self._fault(node, str(error).removesuffix("."), known=False) from None
+        if found is None:
+            return None
+        if not found.name.isidentifier() or found.name in {SMOOTH, *SCHEDULES, *PENALTY_NAMES}:
+            raise self._fault(
+                node, f"a loss named {found.name!r} cannot stand in a sum; give it another name"
+            )
+        return found
 
     def _smoothed(self, node: ast.Call) -> Term:
         if not 1 <= len(node.args) <= 2 or node.keywords:
