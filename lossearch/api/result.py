@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lossearch._trust import NONE, Trust
 from lossearch._urls import Url
 from lossearch.api import answer
+from lossearch.api.tuning import tuned_of
 from lossearch.config import StudyConfig, make_config
 from lossearch.config.toml import parse_toml
 from lossearch.confirm.confirmation import VERDICT
@@ -18,10 +19,8 @@ from lossearch.confirm.judging import read_verdict
 from lossearch.diagnostics.ladders import rungs
 from lossearch.diagnostics.pareto import Objectives, objectives
 from lossearch.diagnostics.special_cases import special_cases
-from lossearch.diagnostics.tuned import COLUMNS, tuned
-from lossearch.errors import InputError, RunFailedError, StoreError
+from lossearch.errors import RunFailedError
 from lossearch.metrics.metric import SIGN, Metric
-from lossearch.metrics.registry import metrics_for
 from lossearch.model import FittedModel
 from lossearch.model.own_module import FittedModule
 from lossearch.records.confirmations import FILE as CONFIRMED
@@ -130,20 +129,9 @@ class Result:
         """What a decision threshold, or a temperature, chosen on validation rows changes on test rows.
 
         One row a confirmed pair and metric, as ``lossearch.diagnostics.tuned.tuned`` has them; none where there is no test
-        part, the metric that judges is your own, or no metric reads labels of two classes or probabilities.
+        part, the metric that judges is your own, or no metric reads labels of two classes, masks or probabilities.
         """
-        task, confirmed = self.declared.task, self.confirmed
-        nothing = frames.empty(COLUMNS)
-        if confirmed is None or not confirmed.confirmations or confirmed.part != "test":
-            return nothing
-        try:
-            validation, test = self.evidence("validation"), self.judged
-        except StoreError:
-            raise
-        except InputError:
-            return nothing
-        every = {m.name: m for m in (test.metric, *metrics_for(task.kind))}
-        return tuned(validation, test, [*every.values()]) if test.logged is None else nothing
+        return tuned_of(self)
 
     @cached_property
     def leaderboard(self) -> pd.DataFrame:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         weights_of_rows,
     )
     from lossearch.kinds._kind import MOST_ROUNDING, Kind, Readout, TargetFacts, TargetForm, TargetStatistics
-    from lossearch.kinds._predictions import EVERY_FIELD, Predictions, with_long_label
+    from lossearch.kinds._predictions import EVERY_FIELD, STEPS, Predictions, with_long_label
     from lossearch.kinds._real import quantile_constant
     from lossearch.kinds._target import (
         Target,
@@ -47,6 +47,7 @@ _HOMES = {
     "NONE": "_class_weights",
     "Predictions": "_predictions",
     "Readout": "_kind",
+    "STEPS": "_predictions",
     "Table": "_class_weights",
     "Target": "_target",
     "TargetFacts": "_kind",
@@ -74,6 +75,7 @@ __all__ = [
     "KINDS",
     "MOST_ROUNDING",
     "NONE",
+    "STEPS",
     "Kind",
     "Predictions",
     "Readout",
