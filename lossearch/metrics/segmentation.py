@@ -25,7 +25,7 @@ class Pixels(NamedTuple):
     hit: Tensor
     predicted: Tensor
     true: Tensor
-    count: int
+    number: int
 
 
 def pixels(predictions: Predictions, target: Tensor) -> Pixels:
@@ -79,7 +79,7 @@ def micro_iou(at: Pixels) -> Tensor:
 @summarised("score", pixels)
 def pixel_accuracy(at: Pixels) -> Tensor:
     """Share of pixels that are right."""
-    return 1 - (at.predicted + at.true - 2 * at.hit).sum(dim=-1) / (at.hit.shape[-1] * at.count)
+    return 1 - (at.predicted + at.true - 2 * at.hit).sum(dim=-1) / (at.hit.shape[-1] * at.number)
 
 
 _MASKS = ("segmentation",)
