@@ -147,6 +147,8 @@ class Kind(ABC):
     """Of that kind's losses those searched unless others are named; None for all that are not on request."""
     maps: ClassVar[bool] = False
     """Whether output and targets of a row may be laid out as a picture is, (N, H, W) or (N, C, H, W)."""
+    circular: ClassVar[bool] = False
+    """Whether targets come round, so that those a whole turn apart are one."""
     own_inputs: ClassVar[bool] = False
     """Whether what is predicted is the input itself, so that no targets are given."""
     yields: ClassVar[bool] = False
