@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -28,14 +27,13 @@ from lossearch.records.confirmations import Confirmed, read_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.damage import damaged, missing
 from lossearch.records.evidence import Evidence, read_evidence
-from lossearch.records.places import storage_among, storage_of
 from lossearch.records.store import Store
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord, best_of
 from lossearch.report import frames
 from lossearch.space import Point
 from lossearch.study.history import last_attempts
-from lossearch.study.optuna_study import load_study, read_whole
+from lossearch.study.optuna_study import load_study
 from lossearch.study.own_losses import with_pair
 from lossearch.study.prepared import Prepared
 from lossearch.study.reopen import Reopened, find_trial
@@ -364,36 +362,3 @@ class Result:
     def __repr__(self) -> str:
         best = "none yet" if self.leader is None else f"{self.best.pair} at lr {self.best.lr:.3g}"
         return f"Result({self.name!r}, {len(self.records)} trials, best {best})"
-
-
-def load_result(store: Store, name: str, storage: str | None = None, trust: Trust = NONE) -> Result:
-    """Return the result of a study from its records.
-
-    Args:
-        store: which holds them.
-        name: of the study.
-        storage: as whoever asks gives it, see :func:`lossearch.records.places.storage_of`.
-        trust: what of the code that the records name may be run.
-
-    Raises:
-        UnknownNameError: the store has no such study.
-        InputError: ``storage`` is another than that of the study.
-        StoreError: its records are damaged, or outside of the store and ``storage`` is not given.
-    """
-    declared = store.read_study(name)
-    return _read(store, declared, storage_of(store, declared, storage), trust)
-
-
-def load_among(store: Store, name: str, storages: Sequence[Url]) -> Result:
-    """Return the result of one of several studies, some of which are recorded in one of ``storages``.
-
-    Raises:
-        StoreError: as :func:`load_result`.
-    """
-    declared = store.read_study(name)
-    return _read(store, declared, storage_among(store, declared, storages))
-
-
-def _read(store: Store, declared: StudyRecord, storage: Url | None, trust: Trust = NONE) -> Result:
-    trials = read_whole(store, declared, storage)
-    return Result(declared.name, store, declared, trials, storage=storage, trust=trust)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from lossearch._options import option
 from lossearch._trust import Trust
 from lossearch.api.inspection import run_faults
-from lossearch.api.result import Result, load_result
+from lossearch.api.loading import load_result
+from lossearch.api.result import Result
 from lossearch.config import StudyConfig
 from lossearch.confirm.run import confirm_and_judge
 from lossearch.data.sources import Dataset

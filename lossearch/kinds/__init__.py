@@ -26,7 +26,8 @@ if TYPE_CHECKING:
         shifts_probabilities,
         weights_of_rows,
     )
-    from lossearch.kinds._kind import MOST_ROUNDING, Kind, Readout, TargetFacts, TargetForm, TargetStatistics
+    from lossearch.kinds._facts import MOST_ROUNDING, TargetFacts, TargetForm, TargetStatistics
+    from lossearch.kinds._kind import Kind, Readout
     from lossearch.kinds._predictions import EVERY_FIELD, STEPS, Predictions, with_long_label
     from lossearch.kinds._real import quantile_constant
     from lossearch.kinds._target import (
@@ -43,16 +44,16 @@ _HOMES = {
     "BALANCED": "_class_weights",
     "EVERY_FIELD": "_predictions",
     "Kind": "_kind",
-    "MOST_ROUNDING": "_kind",
+    "MOST_ROUNDING": "_facts",
     "NONE": "_class_weights",
     "Predictions": "_predictions",
     "Readout": "_kind",
     "STEPS": "_predictions",
     "Table": "_class_weights",
     "Target": "_target",
-    "TargetFacts": "_kind",
-    "TargetForm": "_kind",
-    "TargetStatistics": "_kind",
+    "TargetFacts": "_facts",
+    "TargetForm": "_facts",
+    "TargetStatistics": "_facts",
     "class_name": "_target",
     "class_weight_text": "_class_weights",
     "class_weights_given": "_class_weights",

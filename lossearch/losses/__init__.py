@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from lossearch._registry import Registry
 from lossearch.kinds import KINDS
 from lossearch.losses.activations import ACTIVATIONS, Activation
-from lossearch.losses.composed import UnreadableError, composed, is_expression
+from lossearch.losses.composed import composed, is_expression
 from lossearch.losses.declaration import Loss, loss
 from lossearch.losses.encodings import ENCODINGS, Encoding
+from lossearch.losses.expression import UnreadableError
 from lossearch.losses.families import ALL, FAMILIES, by_family, members
 from lossearch.losses.heads import Distributed, Head
 from lossearch.losses.own import (
