@@ -176,6 +176,40 @@ def test_a_loss_that_is_given_stands_there_by_its_name(folder):
         lossearch.criterion("bce + 0.5*quarter/sigmoid")
 
 
+def test_losses_are_put_together_in_python_as_in_text(folder):
+    mine, dice = own_loss("sums_mine:quarter"), losses_for("binary")["dice"]
+    for found in (mine + 0.5 * dice, mine + dice * 0.5, mine + "0.5*dice", mine + np.float64(0.5) * dice):
+        assert found == find_loss("sums_mine:quarter + 0.5*dice", "binary")
+        assert found.own == (mine,)
+    assert "0.5*dice" + mine == find_loss("0.5*dice + sums_mine:quarter", "binary")
+    assert (mine + [0.1, 10] * dice).name == "quarter+[0.1,10]*dice"
+    assert (mine + (0.1, 10) * dice + "mse").name == "quarter+[0.1,10]*dice+mse"
+    ours = losses_for("binary")["bce"] + 0.5 * dice
+    assert ours is losses_for("binary")["bce+0.5*dice"]
+    for wrong in (lambda: mine * dice, lambda: mine + 1, lambda: "2" * mine, lambda: mine - dice):
+        with pytest.raises(TypeError):
+            wrong()
+    with pytest.raises(InputError, match="this task is binary"):
+        mine + own_loss("sums_mine:for_numbers")
+
+
+def test_a_search_takes_a_sum_of_objects(folder, monkeypatch):
+    monkeypatch.syspath_prepend(str(folder))
+    import sums_mine
+
+    given = ["bce", sums_mine.quarter + 0.5 * losses_for("binary")["dice"]]
+    result = lossearch.search(
+        X, Y, losses=given, activations=["sigmoid"], lr=0.05, store="s", name="o", **QUICK
+    )
+    assert set(result.leaderboard["pair"]) == {"bce/sigmoid", "quarter+0.5*dice/sigmoid"}
+    assert result.config.space.losses == ("bce", "sums_mine:quarter+0.5*dice")
+    again = lossearch.search(
+        X, Y, losses=["bce", "sums_mine:quarter + 0.5*dice"], activations=["sigmoid"], lr=0.05, store="s",
+        name="o", **QUICK,
+    )  # fmt: skip
+    assert len(again.records) == len(result.records)
+
+
 # --- what cannot be -----------------------------------------------------------------------------------
 
 
