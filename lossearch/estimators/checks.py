@@ -158,7 +158,7 @@ def class_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) ->
     asked = kind and _asked(kind, estimator, numbers=False)
     if asked and KINDS[asked].maps:
         return _mask_targets(estimator, x, y, asked)
-    if not asked and np.ndim(y) > MOST_AXES:
+    if not asked and _axes(y) > MOST_AXES:
         return _mask_targets(estimator, x, y, next(k.name for k in KINDS.values() if _are_masks(k)))
     dtype = categorical_of(y)
     y = _plain(estimator, x, y)
@@ -183,6 +183,11 @@ def class_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) ->
     named = pd.Categorical.from_codes(codes, pd.Index(classes).astype(str), ordered=ordered)
     given = pd.Series(named) if text else y
     return Targets(asked or _kind_of(codes.astype(str).astype(object), ordered), given, codes, classes)
+
+
+def _axes(y: Any) -> int:
+    """Return how many axes targets have, as far as they say so."""
+    return np.ndim(y) if isinstance(y, list | tuple) else int(getattr(y, "ndim", 1))
 
 
 def _are_masks(kind: Kind) -> bool:
