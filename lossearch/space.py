@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lossearch._imports import is_reference
 from lossearch.errors import InputError
 from lossearch.kinds import TargetStatistics
+from lossearch.losses import own_places
 from lossearch.pairs import Criterion, Pair, Rejection, criterion, write_criterion
 
 Value = float | int | str
@@ -110,7 +110,7 @@ class Point:
         """
         if self.definition is not None:
             return Criterion(self.definition, self.params, statistics)
-        if is_reference(self.pair.rpartition("/")[0]):
+        if own_places(self.pair.rpartition("/")[0]):
             raise InputError(
                 f"A point names its pair, and {self.pair!r} names a place, as no point of lossearch's does. Where you know "
                 f"it: lossearch.criterion({self.pair!r})."

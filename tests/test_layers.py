@@ -34,6 +34,7 @@ LAYERS = (
         "_trust",
         "_numerals",
         "_notation",
+        "_places",
     ),
     ("distributions",),
     ("kinds", "config"),

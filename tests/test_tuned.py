@@ -14,6 +14,7 @@ from sklearn import metrics as sk
 import lossearch
 from lossearch.diagnostics.tuned import tuned
 from lossearch.kinds import Predictions
+from lossearch.kinds._predictions import stepped
 from lossearch.metrics.registry import find_metric, metrics_for
 from lossearch.records.evidence import Evidence
 from lossearch.report.markdown import to_markdown
@@ -122,6 +123,86 @@ def test_every_label_has_its_own_threshold():
     (row,) = tuned(*both, [metric]).to_dict("records")
     assert row["before"] == pytest.approx(sk.f1_score(y, score > 0, average="macro"))
     assert row["after"] > 0.98
+
+
+def masks(shift, n=12, pixels=30):
+    """Raw scores of masks, too low by a shift, and the masks."""
+    truth = np.zeros((n, pixels), dtype=np.int64)
+    for row in truth[1:]:  # the first is empty
+        row[: RNG.integers(4, 20)] = 1
+    raw = 2.0 * (2 * truth - 1) + RNG.normal(size=truth.shape) - shift
+    return torch.as_tensor(raw), torch.as_tensor(truth)
+
+
+def said_of(raw):
+    return Predictions(label=(raw >= 0).view(torch.uint8), steps=stepped(raw))
+
+
+OF_MASKS = {
+    "iou": lambda y, p: np.mean([sk.jaccard_score(a, b, zero_division=1) for a, b in zip(y, p, strict=True)]),
+    "dice": lambda y, p: np.mean([sk.f1_score(a, b, zero_division=1) for a, b in zip(y, p, strict=True)]),
+    "micro_iou": lambda y, p: sk.jaccard_score(y.flatten(), p.flatten()),
+    "pixel_accuracy": lambda y, p: sk.accuracy_score(y.flatten(), p.flatten()),
+}
+
+
+def test_every_metric_of_masks_has_an_oracle_here():
+    assert {m.name for m in metrics_for("segmentation")} == set(OF_MASKS)
+
+
+@pytest.mark.parametrize("name", OF_MASKS)
+def test_masks_are_cut_where_validation_rows_say(name):
+    (known, known_y), (new, new_y) = masks(1.5), masks(1.5)
+    both = (
+        evidence("segmentation", [said_of(known)], [known_y], "validation", "iou"),
+        evidence("segmentation", [said_of(new)], [new_y], "test", "iou"),
+    )
+    (row,) = tuned(*both, [find_metric(name, "segmentation")]).to_dict("records")
+    score = OF_MASKS[name]
+    levels = np.arange(256) / 256
+    worth = [score(known_y.numpy(), torch.sigmoid(known).numpy() >= level) for level in levels]
+    assert worth[round(row["setting"] * 256)] == pytest.approx(max(worth), rel=1e-9)
+    assert row["before"] == pytest.approx(score(new_y.numpy(), new.numpy() >= 0), rel=1e-9)
+    after = score(new_y.numpy(), torch.sigmoid(new).numpy() >= row["setting"])
+    assert row["after"] == pytest.approx(after, rel=1e-9)
+    assert row["tuned"] == "threshold"
+    assert row["setting"] < 0.45
+    assert row["gain"] > 0
+
+
+def test_the_step_of_the_middle_is_the_label():
+    raw = torch.tensor([[-1e4, -5.0, -1e-3, 0.0, 1e-3, 5.0, 1e4]])
+    assert stepped(raw).tolist()[0][3:] == sorted(stepped(raw).tolist()[0])[3:]
+    assert torch.equal(stepped(raw) >= 128, raw >= 0)
+    assert (stepped(raw).min(), stepped(raw).max()) == (0, 255)
+
+
+def test_masks_whose_scores_are_not_recorded_are_left_out():
+    raw, y = masks(0.0)
+    bare = [Predictions(label=said_of(raw).label)]
+    both = [evidence("segmentation", bare, [y], part, "iou") for part in ("validation", "test")]
+    assert tuned(*both, metrics_for("segmentation")).empty
+
+
+def test_a_search_for_masks_says_both(tmp_path):
+    truth = (RNG.normal(size=(60, 9, 9)) > 0.3).astype(np.uint8)
+    images = (truth + 0.6 * RNG.normal(size=truth.shape))[:, None]
+    result = lossearch.search(
+        images, truth, losses="bce, lovasz_hinge", seeds=1, confirm_seeds=3, trials=10, epochs=2, lr=0.05, hidden=[3],
+        store=tmp_path, name="masks", mlflow=False, workers=1,
+    )  # fmt: skip
+    frame = lossearch.load("masks", store=tmp_path).tuned
+    pairs = {"bce/sigmoid", "lovasz_hinge/identity"}
+    assert set(frame["metric"]) == set(OF_MASKS)
+    for name in OF_MASKS:
+        of = frame[frame["metric"] == name].set_index("pair")
+        assert set(of.index) == pairs
+        scores = result.leaderboard.set_index("pair")["score" if name == "iou" else f"test_{name}"]
+        for pair in pairs:
+            assert of.loc[pair, "before"] == pytest.approx(scores[pair], rel=1e-6)
+    assert all(p.steps is None for said in result.evidence().predictions.values() for p in said)
+    text = to_markdown(result.report())
+    assert "A threshold" in text.split("With a threshold")[1]
 
 
 def test_what_says_nothing_is_left_out():

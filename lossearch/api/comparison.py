@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossearch._options import option
-from lossearch.api.result import Result, load_among
+from lossearch.api.loading import load_among
+from lossearch.api.result import Result
 from lossearch.errors import StoreError, UnknownNameError, refuse
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import METRICS

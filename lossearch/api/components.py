@@ -10,10 +10,11 @@ from typing import Any
 from torch import nn
 
 from lossearch._imports import reference_to
+from lossearch._places import with_names
 from lossearch._text import separated
 from lossearch.errors import refuse
 from lossearch.kinds import KINDS
-from lossearch.losses import CATALOGUE, Loss, reference_of
+from lossearch.losses import CATALOGUE, Loss, is_expression, reference_of
 from lossearch.metrics.metric import SIGN, Metric
 from lossearch.metrics.own import is_torchmetrics
 from lossearch.metrics.registry import EVERY_METRIC
@@ -53,12 +54,16 @@ def losses_of(losses: Any) -> tuple[str | Loss | Callable[..., Any], ...] | None
     return given
 
 
-def loss_name(given: str | Loss | Callable[..., Any]) -> str:
-    """Return the name under which a study file has a loss."""
-    if isinstance(given, str):
-        return given
-    named = getattr(given, "name" if isinstance(given, Loss) else "__name__", type(given).__name__)
-    return reference_of(given) or str(named)
+def loss_names(given: Iterable[str | Loss | Callable[..., Any]]) -> list[str]:
+    """Return the names under which a study file has losses: where they are, in sums too that hold their own names."""
+    every = list(given)
+    places = {_own_name(x): place for x in every if not isinstance(x, str) and (place := reference_of(x))}
+    names = (x if isinstance(x, str) else places.get(_own_name(x), _own_name(x)) for x in every)
+    return [with_names(name, places) if is_expression(name) else name for name in names]
+
+
+def _own_name(given: Loss | Callable[..., Any]) -> str:
+    return str(getattr(given, "name" if isinstance(given, Loss) else "__name__", type(given).__name__))
 
 
 def _is_own(given: Any, our: Callable[[Any], object]) -> bool:

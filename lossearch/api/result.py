@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lossearch._trust import NONE, Trust
 from lossearch._urls import Url
 from lossearch.api import answer
+from lossearch.api.tuning import tuned_of
 from lossearch.config import StudyConfig, make_config
 from lossearch.config.toml import parse_toml
 from lossearch.confirm.confirmation import VERDICT
@@ -18,10 +18,8 @@ from lossearch.confirm.judging import read_verdict
 from lossearch.diagnostics.ladders import rungs
 from lossearch.diagnostics.pareto import Objectives, objectives
 from lossearch.diagnostics.special_cases import special_cases
-from lossearch.diagnostics.tuned import COLUMNS, tuned
-from lossearch.errors import InputError, RunFailedError, StoreError
+from lossearch.errors import RunFailedError
 from lossearch.metrics.metric import SIGN, Metric
-from lossearch.metrics.registry import metrics_for
 from lossearch.model import FittedModel
 from lossearch.model.own_module import FittedModule
 from lossearch.records.confirmations import FILE as CONFIRMED
@@ -29,14 +27,13 @@ from lossearch.records.confirmations import Confirmed, read_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.damage import damaged, missing
 from lossearch.records.evidence import Evidence, read_evidence
-from lossearch.records.places import storage_among, storage_of
 from lossearch.records.store import Store
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord, best_of
 from lossearch.report import frames
 from lossearch.space import Point
 from lossearch.study.history import last_attempts
-from lossearch.study.optuna_study import load_study, read_whole
+from lossearch.study.optuna_study import load_study
 from lossearch.study.own_losses import with_pair
 from lossearch.study.prepared import Prepared
 from lossearch.study.reopen import Reopened, find_trial
@@ -130,20 +127,9 @@ class Result:
         """What a decision threshold, or a temperature, chosen on validation rows changes on test rows.
 
         One row a confirmed pair and metric, as ``lossearch.diagnostics.tuned.tuned`` has them; none where there is no test
-        part, the metric that judges is your own, or no metric reads labels of two classes or probabilities.
+        part, the metric that judges is your own, or no metric reads labels of two classes, masks or probabilities.
         """
-        task, confirmed = self.declared.task, self.confirmed
-        nothing = frames.empty(COLUMNS)
-        if confirmed is None or not confirmed.confirmations or confirmed.part != "test":
-            return nothing
-        try:
-            validation, test = self.evidence("validation"), self.judged
-        except StoreError:
-            raise
-        except InputError:
-            return nothing
-        every = {m.name: m for m in (test.metric, *metrics_for(task.kind))}
-        return tuned(validation, test, [*every.values()]) if test.logged is None else nothing
+        return tuned_of(self)
 
     @cached_property
     def leaderboard(self) -> pd.DataFrame:
@@ -376,36 +362,3 @@ class Result:
     def __repr__(self) -> str:
         best = "none yet" if self.leader is None else f"{self.best.pair} at lr {self.best.lr:.3g}"
         return f"Result({self.name!r}, {len(self.records)} trials, best {best})"
-
-
-def load_result(store: Store, name: str, storage: str | None = None, trust: Trust = NONE) -> Result:
-    """Return the result of a study from its records.
-
-    Args:
-        store: which holds them.
-        name: of the study.
-        storage: as whoever asks gives it, see :func:`lossearch.records.places.storage_of`.
-        trust: what of the code that the records name may be run.
-
-    Raises:
-        UnknownNameError: the store has no such study.
-        InputError: ``storage`` is another than that of the study.
-        StoreError: its records are damaged, or outside of the store and ``storage`` is not given.
-    """
-    declared = store.read_study(name)
-    return _read(store, declared, storage_of(store, declared, storage), trust)
-
-
-def load_among(store: Store, name: str, storages: Sequence[Url]) -> Result:
-    """Return the result of one of several studies, some of which are recorded in one of ``storages``.
-
-    Raises:
-        StoreError: as :func:`load_result`.
-    """
-    declared = store.read_study(name)
-    return _read(store, declared, storage_among(store, declared, storages))
-
-
-def _read(store: Store, declared: StudyRecord, storage: Url | None, trust: Trust = NONE) -> Result:
-    trials = read_whole(store, declared, storage)
-    return Result(declared.name, store, declared, trials, storage=storage, trust=trust)

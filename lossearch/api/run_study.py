@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from lossearch._options import option
 from lossearch._trust import Trust
 from lossearch.api.inspection import run_faults
-from lossearch.api.result import Result, load_result
+from lossearch.api.loading import load_result
+from lossearch.api.result import Result
 from lossearch.config import StudyConfig
 from lossearch.confirm.run import confirm_and_judge
 from lossearch.data.sources import Dataset
 from lossearch.errors import DamagedError, InputError, StoreError, refuse
-from lossearch.losses import Loss, reference_of
+from lossearch.losses import Loss, parts_of, reference_of
 from lossearch.records.claim import claim, opening
 from lossearch.records.curve_files import compact, last_trial
 from lossearch.records.curves import recorded_curves
@@ -152,7 +153,8 @@ def _given(prepared: Prepared) -> Trust:
     """Return the code of a study that the call which runs it has named, or given itself."""
     plan = prepared.plan
     network = () if plan.task.blueprint is None else (plan.task.blueprint.network.name,)
-    losses = filter(None, (reference_of(pair.loss) for pair in plan.space.pairs))
+    parts = (part for pair in plan.space.pairs for part in parts_of(pair.loss))
+    losses = filter(None, map(reference_of, parts))
     return frozenset((*named_code(prepared.config, plan.task.kind), *network, *losses))
 
 

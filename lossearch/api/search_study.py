@@ -18,7 +18,7 @@ from lossearch.api.arguments import (
     rows_of,
     share_of,
 )
-from lossearch.api.components import loss_name, losses_of, metrics_of
+from lossearch.api.components import loss_names, losses_of, metrics_of
 from lossearch.api.result import Result
 from lossearch.api.run_study import run
 from lossearch.config import KEYS, SearchOptions, make_config, tables_of
@@ -162,7 +162,7 @@ def search(
                 "metric": metric if isinstance(metric, str) else list(as_metrics(metric)) if named else None,
                 "model": _if(str, model),
                 **own_module.named,
-                "losses": None if own is None else [loss_name(x) for x in own],
+                "losses": None if own is None else loss_names(own),
                 "sampler": advisor,
                 "validation": validation if validation_rows is None else None,
                 "test": test if test_rows is None else None,

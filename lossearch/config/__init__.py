@@ -10,6 +10,7 @@ import tomli_w
 from pydantic import ValidationError
 
 from lossearch._imports import beside
+from lossearch._places import is_compound, with_places
 from lossearch._registry import did_you_mean
 from lossearch.config.option import Key
 from lossearch.config.tables import (
@@ -117,10 +118,17 @@ def _code_beside(config: StudyConfig, folder: Path) -> dict[str, Any]:
         given = getattr(getattr(config, key.table), key.name)
         if key.option.code and given is not None:
             names = (given,) if isinstance(given, str) else given
-            there = tuple(name if _is_data(name) else beside(name, folder) for name in names)
+            there = tuple(_beside(name, folder, in_sums=key.table == "space") for name in names)
             if there != tuple(names):
                 found[key.path] = there[0] if isinstance(given, str) else there
     return found
+
+
+def _beside(name: str, folder: Path, *, in_sums: bool) -> str:
+    """Return what names code with the file of the folder in it where that is the only one; ``in_sums``: of losses."""
+    if in_sums and is_compound(name):
+        return with_places(name, lambda place: beside(place, folder))
+    return name if _is_data(name) else beside(name, folder)
 
 
 def _is_path(data: str) -> bool:

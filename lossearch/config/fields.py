@@ -29,7 +29,7 @@ from lossearch.config.words import shown
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 _ROWS = re.compile(r"(\d*):(\d*)")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
-_PAIR = re.compile(r"(?:[^/\s]+|\S+:[^/\s]+|[^/]*[+*(][^/]*)/[^/\s]+")
+_PAIR = re.compile(r"(?:[^/\s]+|\S+:[^/\s]+|[^/]*[+*(][^/]*|(?=.*[+*(]).+:.+)/[^/\s]+")
 _LOSS_METRICS = ("loss", "val_loss", "train_loss", "test_loss")
 _MOST = 500
 """Names in a list, or values in a table, that one may give."""

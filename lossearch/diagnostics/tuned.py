@@ -1,6 +1,6 @@
 """What a decision threshold or a temperature, chosen on validation rows, changes on test rows.
 
-Nothing is trained again: both are read off what confirmed pairs predicted. A threshold moves labels (F1, balanced accuracy),
+Nothing is trained again: both are read off what confirmed pairs predicted. A threshold moves labels (F1, balanced accuracy, IoU),
 a temperature makes probabilities more or less certain (log loss, calibration; Guo et al. 2017) and leaves labels as they are.
 """
 
@@ -18,8 +18,10 @@ from scipy import optimize, stats
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, nll_loss
 
-from lossearch.kinds import EVERY_FIELD, Predictions
+from lossearch.kinds import EVERY_FIELD, STEPS, Predictions
 from lossearch.metrics.metric import Metric
+from lossearch.metrics.scoring import Score
+from lossearch.metrics.segmentation import pixels, pixels_from_steps
 from lossearch.records.evidence import Evidence
 
 COLUMNS = ("pair", "metric", "tuned", "setting", "before", "after", "gain", "ci_low", "ci_high", "seeds")
@@ -49,7 +51,7 @@ class _OfSeed:
 def tuned(validation: Evidence, test: Evidence, metrics: Sequence[Metric]) -> pd.DataFrame:
     """Return what each confirmed pair scores on test rows as it is, and with what validation rows choose.
 
-    One row a pair and metric that reads labels of two classes, or probabilities: pair, metric, tuned ("threshold" or
+    One row a pair and metric that reads labels of two classes, masks, or probabilities: pair, metric, tuned ("threshold" or
     "temperature"), setting (the median over seeds), before and after (means over seeds), gain (positive where it is
     better) with its 95 % interval over seeds (paired t), seeds. Diverged replicates are left out.
 
@@ -123,7 +125,12 @@ def _score(metric: Metric, predictions: Predictions, target: Tensor) -> float:
 
 
 def _threshold(metric: Metric, known: Predictions, target: Tensor) -> tuple[float, Change] | None:
-    """Choose the score from which a row is of class 1, of several labels for each its own."""
+    """Choose the score from which a row is of class 1, of several labels for each its own, of pixels one for all.
+
+    That of pixels is a step of their scores, and told as the sigmoid it stands for.
+    """
+    if known.steps is not None:
+        return _threshold_of_masks(metric, known.steps, target)
     score, label = known.score, known.label
     if score is None or label is None or score.shape != label.shape or score.numel() != target.numel():
         return None
@@ -143,6 +150,27 @@ def _threshold(metric: Metric, known: Predictions, target: Tensor) -> tuple[floa
     return float(found.median()), change
 
 
+def _threshold_of_masks(metric: Metric, steps: Tensor, target: Tensor) -> tuple[float, Change] | None:
+    """Choose the step from which a pixel is marked; None where the metric does not go by numbers of pixels."""
+    if not isinstance(metric.fn, Score) or metric.fn.summary is not pixels:
+        return None
+    worth = metric.sign * metric.fn.fn(pixels_from_steps(steps, target))
+    limit = int(_middle_of_best(worth))
+
+    def change(predictions: Predictions) -> Predictions:
+        assert predictions.steps is not None  # noqa: S101 - of the same pair
+        return replace(predictions, label=(predictions.steps >= limit).view(torch.uint8))
+
+    return limit / STEPS, change
+
+
+def _middle_of_best(worth: Tensor) -> Tensor:
+    """Return the place of the middle one of the best."""
+    known = worth.nan_to_num(nan=-math.inf)
+    best = torch.nonzero(known >= known.max() - 1e-12).flatten()
+    return best[(len(best) - 1) // 2]
+
+
 def _best_threshold(metric: Metric, score: Tensor, truth: Tensor, *, alone: bool) -> Tensor:
     """Return the middle one of the best thresholds between validation scores."""
     values = torch.unique(score)
@@ -152,9 +180,7 @@ def _best_threshold(metric: Metric, score: Tensor, truth: Tensor, *, alone: bool
     between = torch.cat([values[:1], (values[1:] + values[:-1]) / 2])
     label = (score >= between[:, None]).long()
     worth = metric.sign * metric.fn(Predictions(label=label if alone else label.unsqueeze(-1)), truth)
-    worth = worth.nan_to_num(nan=-math.inf)
-    best = torch.nonzero(worth >= worth.max() - 1e-12).flatten()
-    return between[best[(len(best) - 1) // 2]]
+    return between[_middle_of_best(worth)]
 
 
 # --- the temperature -----------------------------------------------------------------------------------

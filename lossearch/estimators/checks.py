@@ -25,10 +25,12 @@ from lossearch.data.arrays import categorical_of
 from lossearch.data.containers import plain
 from lossearch.data.rows import Array
 from lossearch.data.splits import Labels, too_few
-from lossearch.errors import InputError
-from lossearch.kinds import KINDS
+from lossearch.errors import InputError, refuse
+from lossearch.kinds import KINDS, Kind
 
 FEWEST = 2
+MOST_AXES = 2
+"""Of targets that are no masks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,12 +150,16 @@ def _plain(estimator: BaseEstimator, x: Any, y: Any) -> Array:
 
 
 def class_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) -> Targets:
-    """Return classes (N,), or labels (N, L) of 0 and 1.
+    """Return classes (N,), labels (N, L) of 0 and 1, or masks (N, H, W).
 
     Raises:
         ValueError: y holds numbers that are no classes, a single class, or several columns of classes.
     """
     asked = kind and _asked(kind, estimator, numbers=False)
+    if asked and KINDS[asked].maps:
+        return _mask_targets(estimator, x, y, asked)
+    if not asked and _axes(y) > MOST_AXES:
+        return _mask_targets(estimator, x, y, next(k.name for k in KINDS.values() if _are_masks(k)))
     dtype = categorical_of(y)
     y = _plain(estimator, x, y)
     _refuse_mixed(y)
@@ -177,6 +183,30 @@ def class_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str | None) ->
     named = pd.Categorical.from_codes(codes, pd.Index(classes).astype(str), ordered=ordered)
     given = pd.Series(named) if text else y
     return Targets(asked or _kind_of(codes.astype(str).astype(object), ordered), given, codes, classes)
+
+
+def _axes(y: Any) -> int:
+    """Return how many axes targets have, as far as they say so."""
+    return np.ndim(y) if isinstance(y, list | tuple) else int(getattr(y, "ndim", 1))
+
+
+def _are_masks(kind: Kind) -> bool:
+    return kind.maps and not kind.form.numbers
+
+
+def _mask_targets(estimator: BaseEstimator, x: Any, y: Any, kind: str) -> Targets:
+    """Return masks, (N, H, W), or (N, P) where that is how they come.
+
+    Raises:
+        ValueError: y holds no masks, or X has another number of rows.
+    """
+    found = check_array(
+        plain(y, "y"), dtype=None, ensure_2d=False, allow_nd=True, ensure_min_samples=0, input_name="y", estimator=estimator
+    )  # fmt: skip
+    check_consistent_length(x, found)
+    misfit = KINDS[kind].misfit(found)
+    refuse([f"{misfit}."] if misfit else [])
+    return Targets(kind, found, (found != 0).reshape(len(found), -1), np.unique(found))
 
 
 def _in_order(y: Array, dtype: Any) -> tuple[Array, Array]:
@@ -204,7 +234,12 @@ def _asked(kind: str, estimator: BaseEstimator, *, numbers: bool) -> str:
     Raises:
         InputError: it is for the other estimator.
     """
-    fit = [k.name for k in KINDS.values() if k.form.numbers is numbers]
+    if KINDS[kind].own_inputs:
+        raise InputError(
+            f"task={kind!r} predicts X itself, and {type(estimator).__name__} predicts y: "
+            f"lossearch.search(X, task={kind!r}) does it, and its result.model predicts."
+        )
+    fit = [k.name for k in KINDS.values() if k.form.numbers is numbers and not k.own_inputs]
     if KINDS[kind].name not in fit:
         raise InputError(
             f"task={kind!r} is not for {type(estimator).__name__}; its tasks are {', '.join(fit)}."

@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from lossearch.data.containers import plain
 from lossearch.data.rows import Array
 from lossearch.estimators.base import LossSearchEstimator
 from lossearch.estimators.checks import Targets, class_targets
 from lossearch.estimators.options import documented
+from lossearch.estimators.scores import overlap
 from lossearch.kinds import KINDS
 from lossearch.losses import Activation, Loss
 from lossearch.metrics.metric import Metric
@@ -48,8 +51,8 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
     """A neural network for classes or labels, trained with the loss that fits them best.
 
     ``fit`` searches losses, output activations and learning rates by :func:`lossearch.search`, and fits the
-    network anew on all rows with what it found. y holds one class a row, (N,), of any type, or labels as (N, L)
-    of 0 and 1. The budget is small, so that it takes seconds on some hundred rows: for a verdict to rest on, raise
+    network anew on all rows with what it found. y holds one class a row, (N,), of any type, labels as (N, L)
+    of 0 and 1, or masks as (N, H, W) of 0 and 1 beside images (N, C, H, W). The budget is small, so that it takes seconds on some hundred rows: for a verdict to rest on, raise
     ``seeds``, ``confirm_seeds``, ``trials`` and ``epochs``.
 
     What is done to the raw output for a prediction follows from the pair that was found: there is nothing like
@@ -172,18 +175,20 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         return found
 
     def predict(self, X: Any) -> Array:  # noqa: N803
-        """Return the class of each row, (N,), as in ``classes_``, or its labels, (N, L), as 0 and 1.
+        """Return the class of each row, (N,), as in ``classes_``, its labels, (N, L), as 0 and 1, or its mask as y has them.
 
         Raises:
             NotFittedError: ``fit`` was not called.
             ValueError: X is not as the estimator was fitted on.
         """
         labels = _values(self._predictions(X).label)
+        if self._of_masks:
+            return self._laid_out(self.classes_[labels])
         return self._whole(labels) if self.n_outputs_ > 1 else self.classes_[labels]
 
     @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Array:  # noqa: N803
-        """Return the probability of each class, (N, C), in the order of ``classes_``, or of each label, (N, L).
+        """Return the probability of each class, (N, C), in the order of ``classes_``, of each label, (N, L), or pixel.
 
         With class weights they are corrected, to be those of the classes as they occur; ``predict`` goes by the
         weighted score, and its class is not always the likeliest.
@@ -197,7 +202,7 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         if probability is None:
             _gives_probabilities(self)
         if self.n_outputs_ > 1:
-            return self._whole(_values(probability))
+            return self._laid_out(self._whole(_values(probability)))
         return _values(KINDS[self.model_.kind].class_probabilities(_present(probability)))
 
     @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]
@@ -208,9 +213,9 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         return found
 
     def decision_function(self, X: Any) -> Array:  # noqa: N803
-        """Return the raw score of each class, (N, C), of the second of two, (N,), or of each label, (N, L).
+        """Return the raw score of each class, (N, C), of the second of two, (N,), of each label, (N, L), or of each pixel.
 
-        Of two classes and of labels a score above 0 is what ``predict`` goes by, else the largest of the row.
+        Of two classes, of labels and of pixels a score above 0 is what ``predict`` goes by, else the largest of the row.
 
         Raises:
             NotFittedError: ``fit`` was not called.
@@ -222,7 +227,24 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
             return _values(score[:, 1] - score[:, 0])
         if found.codes is not None:
             score = _above_threshold(found, self.criterion_.pair.activation)
-        return self._whole(_values(score), lambda label: 2 * label - 1)
+        return self._laid_out(self._whole(_values(score), lambda label: 2 * label - 1))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803
+        """Return the accuracy of predictions; of masks intersection over union of each, averaged."""
+        if not self._of_masks:
+            return float(super().score(X, y, sample_weight))
+        true = np.asarray(plain(y, "y")) == self.classes_[-1]
+        return overlap(true, self.predict(X) == self.classes_[-1], sample_weight)
+
+    @property
+    def _of_masks(self) -> bool:
+        """Whether masks are predicted."""
+        check_is_fitted(self)
+        return KINDS[self.model_.kind].maps
+
+    def _laid_out(self, values: Array) -> Array:
+        """Return numbers of pixels as the masks were given, anything else as it is."""
+        return values.reshape(len(values), *self.model_.shape) if self.model_.shape else values
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

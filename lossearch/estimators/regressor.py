@@ -6,13 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from lossearch.data.containers import plain
 from lossearch.data.rows import Array
 from lossearch.estimators.base import LossSearchEstimator
 from lossearch.estimators.checks import Targets, number_targets
 from lossearch.estimators.options import documented
+from lossearch.estimators.scores import explained_of_angles
+from lossearch.kinds import KINDS
 from lossearch.losses import Loss
 from lossearch.metrics.metric import Metric
 
@@ -32,7 +37,8 @@ class LossSearchRegressor(RegressorMixin, LossSearchEstimator):  # type: ignore[
     What is done to the raw output for a prediction follows from the pair that was found: there is nothing like
     skorch's ``predict_nonlinearity`` to choose, and values come back in the units of y.
 
-    Parameters are those of ``search``; None stands for its default. Of counts say ``task="count"``.
+    Parameters are those of ``search``; None stands for its default. Of counts say ``task="count"``, of angles in
+    radians ``task="angles"``.
 
     Args:
         parameters: as they are listed by ``get_params``.
@@ -153,6 +159,13 @@ class LossSearchRegressor(RegressorMixin, LossSearchEstimator):  # type: ignore[
             raise TypeError(f"A {self.model_.kind} model predicts no numbers.")
         found: Array = value.numpy()
         return found[:, 0] if self.n_outputs_ == 1 else self._whole(found)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803
+        """Return the share of the variance of y that is explained, R2; of angles that of 1 - cos of the difference."""
+        check_is_fitted(self)
+        if not KINDS[self.model_.kind].circular:
+            return float(super().score(X, y, sample_weight))
+        return explained_of_angles(np.asarray(plain(y, "y")), self.predict(X), sample_weight)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

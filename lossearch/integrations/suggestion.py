@@ -14,8 +14,17 @@ from lossearch.config import make_config
 from lossearch.errors import IllegalPairError, InputError, RunFailedError, StudyMismatchError, refuse
 from lossearch.integrations.ranks import publish, taken
 from lossearch.kinds import KINDS, TargetFacts
-from lossearch.losses import ACTIVATIONS, Activation, Loss, as_loss, by_family, losses_for, searched_losses
-from lossearch.pairs import Pair, find_loss, find_pair, for_other_tasks, legal_pairs
+from lossearch.losses import (
+    ACTIVATIONS,
+    Activation,
+    Loss,
+    as_loss,
+    by_family,
+    for_other_tasks,
+    losses_for,
+    searched_losses,
+)
+from lossearch.pairs import Pair, find_loss, find_pair, legal_pairs
 from lossearch.pairs.equivalence import moved_losses, once_each
 from lossearch.space import Dimension, Point, Space, Value
 from lossearch.study.resolve import ranges
@@ -124,8 +133,9 @@ def _space(
     elif losses is not None:
         refuse([] if losses else [f"losses is empty: name at least one of {', '.join(table)}."])
         groups, single = by_family(losses, table)
+        own = {x.name: x for given in single if not isinstance(given, str) and (x := as_loss(given, task))}
         found = _crossed_pairs(
-            _each(single, lambda given: _loss(given, task)), True, activations, facts, moved
+            _each(single, lambda given: _loss(given, task, own)), True, activations, facts, moved
         )
         of_groups = [p for group in groups for p in _crossed_pairs(group, False, activations, facts, moved)]
         found = list({p.name: p for p in (*found, *once_each(of_groups, found, moved)[0])}.values())
@@ -148,9 +158,10 @@ def _each(given: Sequence[G], find: Callable[[G], N]) -> list[N]:
     return list({x.name: x for x in found}.values())
 
 
-def _loss(given: str | Loss | Callable[..., Any], task: str) -> Loss:
+def _loss(given: str | Loss | Callable[..., Any], task: str, own: Mapping[str, Loss]) -> Loss:
+    """Return a loss that is named or given; names of sums may hold those of ``own``."""
     if isinstance(given, str):
-        return find_loss(given, task)
+        return find_loss(given, task, own)
     loss = as_loss(given, task)
     refuse(for_other_tasks([loss], task))
     return loss

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
         shifts_probabilities,
         weights_of_rows,
     )
-    from lossearch.kinds._kind import MOST_ROUNDING, Kind, Readout, TargetFacts, TargetForm, TargetStatistics
-    from lossearch.kinds._predictions import EVERY_FIELD, Predictions, with_long_label
+    from lossearch.kinds._facts import MOST_ROUNDING, TargetFacts, TargetForm, TargetStatistics
+    from lossearch.kinds._kind import Kind, Readout
+    from lossearch.kinds._predictions import EVERY_FIELD, STEPS, Predictions, with_long_label
     from lossearch.kinds._real import quantile_constant
     from lossearch.kinds._target import (
         Target,
@@ -43,15 +44,16 @@ _HOMES = {
     "BALANCED": "_class_weights",
     "EVERY_FIELD": "_predictions",
     "Kind": "_kind",
-    "MOST_ROUNDING": "_kind",
+    "MOST_ROUNDING": "_facts",
     "NONE": "_class_weights",
     "Predictions": "_predictions",
     "Readout": "_kind",
+    "STEPS": "_predictions",
     "Table": "_class_weights",
     "Target": "_target",
-    "TargetFacts": "_kind",
-    "TargetForm": "_kind",
-    "TargetStatistics": "_kind",
+    "TargetFacts": "_facts",
+    "TargetForm": "_facts",
+    "TargetStatistics": "_facts",
     "class_name": "_target",
     "class_weight_text": "_class_weights",
     "class_weights_given": "_class_weights",
@@ -74,6 +76,7 @@ __all__ = [
     "KINDS",
     "MOST_ROUNDING",
     "NONE",
+    "STEPS",
     "Kind",
     "Predictions",
     "Readout",

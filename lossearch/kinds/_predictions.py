@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
+import torch
 from torch import Tensor
 
 from lossearch.distributions import DISTRIBUTIONS
@@ -18,6 +19,7 @@ class Predictions:
     pair has none; ``score`` of the shape a probability has, monotone in belief; ``value`` (..., N, T) in
     original units; ``output`` the activated output; ``codes`` the two numbers that stand for 0 and 1;
     ``distribution`` (..., N, T, P) what each target's distribution is in original units, as the parameters of ``family``.
+    ``steps`` (..., N, P) the scores of masks as bytes, see :func:`stepped`: all that is recorded of them.
     A kind whose predictions are of another sort (levels, maps) adds its field here.
     """
 
@@ -29,6 +31,7 @@ class Predictions:
     codes: tuple[float, float] | None = None
     distribution: Tensor | None = None
     family: str | None = None
+    steps: Tensor | None = None
 
     @property
     def density(self) -> Tensor | None:
@@ -40,6 +43,15 @@ def without_class_weights(probability: Tensor, table: Tensor) -> Tensor:
     """Return the probabilities of 1, (..., N, K), of outputs whose 0 and 1 weighed so much, (..., 1, K, 2)."""
     of_1, of_0 = probability / table[..., 1], (1 - probability) / table[..., 0]
     return of_1 / (of_1 + of_0)
+
+
+STEPS = 256
+"""How many scores are told apart where there are as many as a mask has pixels."""
+
+
+def stepped(score: Tensor) -> Tensor:
+    """Return scores as bytes that go up with them: the sigmoid of each in steps of 1/256; 0 is at the step 128."""
+    return (score.float().sigmoid() * STEPS).clamp(0, STEPS - 1).to(torch.uint8)
 
 
 EVERY_FIELD = tuple(f.name for f in fields(Predictions))

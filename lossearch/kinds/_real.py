@@ -11,16 +11,8 @@ from torch import Tensor
 
 from lossearch._moments import mean_and_std
 from lossearch.errors import refuse
-from lossearch.kinds._kind import (
-    MOST_ROUNDING,
-    Array,
-    Kind,
-    Readout,
-    ReadTargets,
-    TargetFacts,
-    TargetForm,
-    agreeing,
-)
+from lossearch.kinds._facts import MOST_ROUNDING, TargetFacts, TargetForm
+from lossearch.kinds._kind import Array, Kind, Readout, ReadTargets, agreeing
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._target import is_text, shown
 

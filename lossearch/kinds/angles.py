@@ -30,6 +30,7 @@ class Angles(RealKind):
     name: ClassVar[str] = "angles"
     conventional: ClassVar[str] = "sine_cosine_mse/identity"
     figures: ClassVar[tuple[str, ...]] = ("angle_errors",)
+    circular: ClassVar[bool] = True
 
     def asks(self, y: Array) -> str | None:  # noqa: ARG002 - the same for all
         """Return None: numbers do not say that they come round."""

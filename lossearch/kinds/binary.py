@@ -11,7 +11,8 @@ from torch import Tensor
 
 from lossearch.errors import InputError
 from lossearch.kinds._classes import ClassKind
-from lossearch.kinds._kind import Array, Readout, ReadTargets, TargetForm, agreeing, some_values
+from lossearch.kinds._facts import TargetForm
+from lossearch.kinds._kind import Array, Readout, ReadTargets, agreeing, some_values
 from lossearch.kinds._predictions import Predictions, without_class_weights
 from lossearch.kinds._target import shown
 

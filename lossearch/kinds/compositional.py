@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from lossearch.errors import InputError, refuse
-from lossearch.kinds._kind import Array, ReadTargets, TargetFacts, TargetForm, agreeing
+from lossearch.kinds._facts import TargetFacts, TargetForm
+from lossearch.kinds._kind import Array, ReadTargets, agreeing
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._real import RealKind
 from lossearch.kinds._target import is_text, some_rows

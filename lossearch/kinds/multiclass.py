@@ -12,7 +12,8 @@ from torch import Tensor
 from lossearch._class_axis import likeliest
 from lossearch.errors import InputError
 from lossearch.kinds._classes import ClassKind
-from lossearch.kinds._kind import Array, Readout, ReadTargets, TargetForm, some_values
+from lossearch.kinds._facts import TargetForm
+from lossearch.kinds._kind import Array, Readout, ReadTargets, some_values
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._target import MAX_INFERRED_CLASSES, are_classes, is_text, is_whole, shown
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from lossearch.errors import InputError, refuse
-from lossearch.kinds._kind import Array, Kind, Readout, ReadTargets, TargetForm, agreeing, some_values
+from lossearch.kinds._facts import TargetForm
+from lossearch.kinds._kind import Array, Kind, Readout, ReadTargets, agreeing, some_values
 from lossearch.kinds._predictions import Predictions, without_class_weights
 from lossearch.kinds._target import is_text, shown
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from lossearch.errors import InputError, refuse
-from lossearch.kinds._kind import Array, ReadTargets, TargetFacts
+from lossearch.kinds._facts import TargetFacts
+from lossearch.kinds._kind import Array, ReadTargets
 from lossearch.kinds._real import RealKind, beyond_float64
 
 

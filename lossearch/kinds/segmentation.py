@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 from torch import Tensor
 
 from lossearch.errors import InputError, refuse
-from lossearch.kinds._kind import Array, ReadTargets
+from lossearch.kinds._kind import Array, Readout, ReadTargets
+from lossearch.kinds._predictions import Predictions, stepped
 from lossearch.kinds._target import is_text, shown, some_rows
 from lossearch.kinds.multilabel import Multilabel
 
@@ -30,7 +32,7 @@ class Segmentation(Multilabel):
     usual: ClassVar[tuple[str, ...] | None] = ("bce", "focal")
     maps: ClassVar[bool] = True
     head: ClassVar[str] = "one output, the raw score, for each pixel"
-    kept: ClassVar[tuple[str, ...]] = ("label",)
+    kept: ClassVar[tuple[str, ...]] = ("label", "steps")
     figures: ClassVar[tuple[str, ...]] = ("overlap",)
     network: ClassVar[str] = "fcn"
 
@@ -92,6 +94,11 @@ class Segmentation(Multilabel):
     def class_shape(self, n_out: int) -> tuple[int, int]:  # noqa: ARG002 - pixels share what they weigh
         """Return one choice of two, the same for all pixels."""
         return 1, 2
+
+    def predictions(self, raw: Tensor, readout: Readout, wanted: Collection[str]) -> Predictions:
+        """Return labels, scores, output, and probabilities where there are such, (..., N, P)."""
+        found = super().predictions(raw, readout, wanted)
+        return replace(found, steps=stepped(raw)) if "steps" in wanted else found
 
     def laid_out(self, values: Array, shape: tuple[int, ...]) -> Array:
         """Return masks (N, H, W) as bytes, and probabilities as they are."""

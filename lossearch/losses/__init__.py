@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, Any
 from lossearch._registry import Registry
 from lossearch.kinds import KINDS
 from lossearch.losses.activations import ACTIVATIONS, Activation
-from lossearch.losses.composed import UnreadableError, composed, is_expression
+from lossearch.losses.composed import composed, is_expression
 from lossearch.losses.declaration import Loss, loss
 from lossearch.losses.encodings import ENCODINGS, Encoding
+from lossearch.losses.expression import UnreadableError
 from lossearch.losses.families import ALL, FAMILIES, by_family, members
 from lossearch.losses.heads import Distributed, Head
-from lossearch.losses.own import as_loss, assumptions, own_loss, reference_of
+from lossearch.losses.own import (
+    as_loss,
+    assumptions,
+    for_other_tasks,
+    loss_of_sum,
+    own_loss,
+    own_places,
+    parts_of,
+    place_of,
+    reference_of,
+)
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.plugins import load, merged
 from lossearch.losses.ranges import RANGES, Range
@@ -132,12 +143,17 @@ __all__ = [
     "as_loss",
     "assumptions",
     "by_family",
+    "for_other_tasks",
     "is_expression",
     "is_searched",
     "loss",
+    "loss_of_sum",
     "losses_for",
     "members",
     "own_loss",
+    "own_places",
+    "parts_of",
+    "place_of",
     "reference_of",
     "searched_losses",
 ]

@@ -25,7 +25,7 @@ INDEX, ONE_HOT = "index", "one_hot"
 """Encodings of which the second follows from the first."""
 
 
-def combined(terms: Sequence[Term]) -> Loss:
+def combined(terms: Sequence[Term]) -> Composed:
     """Return the sum of terms, of losses of one kind of task, as a loss.
 
     Raises:
@@ -73,17 +73,21 @@ def combined(terms: Sequence[Term]) -> Loss:
     )
 
 
+@dataclass(frozen=True, repr=False, eq=False)
 class Composed(Loss):
     """A loss that is put together of others; its name says of which, and it is made again from that."""
 
+    own: tuple[Loss, ...] = ()
+    """Those of the others that are the user's own."""
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self.name, self.kinds[0])
+        return _again, (self.name, self.kinds[0], self.own)
 
 
-def _again(name: str, kind: str) -> Loss:
-    from lossearch.losses import losses_for
+def _again(name: str, kind: str, own: tuple[Loss, ...]) -> Loss:
+    from lossearch.losses import loss_of_sum
 
-    return losses_for(kind)[name]
+    return loss_of_sum(name, kind, {x.name: x for x in own})
 
 
 @dataclass(frozen=True)

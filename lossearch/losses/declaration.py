@@ -18,6 +18,7 @@ from lossearch.losses.activations import ACTIVATIONS
 from lossearch.losses.encodings import ENCODINGS
 from lossearch.losses.families import FAMILIES
 from lossearch.losses.heads import Distributed, Head
+from lossearch.losses.operators import Summable
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.ranges import RANGES, Range
 from lossearch.losses.relations import Contained, Equivalent
@@ -40,7 +41,7 @@ def _class_name(name: str, aliases: tuple[str, ...]) -> str:
 
 
 @dataclass(frozen=True, repr=False)
-class Loss:
+class Loss(Summable):
     """A training loss: one pure function and the facts that say where it may be used.
 
     ``fn(output, target, **params)`` takes the *activated* output and the *encoded* target and gives

@@ -1,17 +1,25 @@
-"""Losses of a user's own: named as ``module:function`` wherever a loss is named, or functions that are not declared."""
+"""Losses of a user's own: named as ``module:function`` wherever a loss is named, or functions that are not declared.
+
+They stand in sums of losses too, as in ``module:function + 0.5*dice``: a sum that holds one is named, and found by other
+processes, by itself with the place of each in it.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from functools import update_wrapper
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, update_wrapper
 from typing import Any
 
 from torch import Tensor, nn
 
-from lossearch._imports import load_object, reference_to
-from lossearch.errors import InputError
+from lossearch._imports import is_reference, load_object, reference_to
+from lossearch._places import names_in, places_in, with_names
+from lossearch._text import listed
+from lossearch.errors import InputError, refuse
 from lossearch.kinds import KINDS, TargetForm
+from lossearch.losses.combination import Composed
+from lossearch.losses.composed import composed, is_expression
 from lossearch.losses.declaration import Loss
 from lossearch.losses.encodings import ENCODINGS
 from lossearch.losses.ranges import RANGES
@@ -27,8 +35,15 @@ UNDECLARED = "not declared"
 """The source of a loss that is a plain function or module."""
 
 
+def own_places(name: str) -> tuple[str, ...]:
+    """Return where the losses of a user's own are that a loss's name holds: itself, those in a sum, or none."""
+    if is_expression(name):
+        return places_in(name)
+    return (name,) if is_reference(name) else ()
+
+
 def own_loss(name: str, kind: str | None = None) -> Loss:
-    """Return the loss that ``module:function`` or ``module.function`` names.
+    """Return the loss that ``module:function`` or ``module.function`` names, or a sum that holds such.
 
     Args:
         name: where it is.
@@ -37,6 +52,8 @@ def own_loss(name: str, kind: str | None = None) -> Loss:
     Raises:
         InputError: there is none, or it is not declared.
     """
+    if is_expression(name):
+        return loss_of_sum(name, kind)
     found = load_object(name, "loss")
     if isinstance(found, Loss):
         return found
@@ -48,8 +65,67 @@ def own_loss(name: str, kind: str | None = None) -> Loss:
     )
 
 
+def loss_of_sum(text: str, kind: str | None = None, given: Mapping[str, Loss] | None = None) -> Loss:
+    """Return the loss that an expression stands for, with losses of the user's own in it.
+
+    Args:
+        text: the expression, with ``module:function`` for those that are to be found.
+        kind: the kind of task; by default the first of the first of the user's own losses.
+        given: losses that may stand there by their names.
+
+    Raises:
+        UnreadableError: it cannot be read; the message points at the place.
+        InputError: no kind of task is said, and its first loss is not found or not declared.
+    """
+    from lossearch.losses import losses_for
+
+    known = given or {}
+    first = next((known[name] for name in names_in(text) if name in known), None)
+    places = places_in(text)
+    if kind is None:
+        refuse(
+            [] if first or places else [f"{text!r} holds no loss of yours: say for which kind of task it is."]
+        )
+        kind = (first or own_loss(places[0])).kinds[0]
+    table = losses_for(kind)
+    if first is None and not places:
+        return table[text]
+
+    @cache
+    def own(name: str) -> Loss | None:
+        found = own_loss(name, kind) if is_reference(name) else known.get(name)
+        refuse(for_other_tasks([] if found is None else [found], kind))
+        return found
+
+    return composed(text, table, own)
+
+
+def for_other_tasks(losses: Iterable[Loss], kind: str) -> list[str]:
+    """Return a sentence for each of these losses that does not serve a kind of task."""
+    return [
+        f"Loss {x.name!r} is declared for {listed(x.kinds)} tasks; this task is {kind}."
+        for x in losses
+        if kind not in x.kinds
+    ]
+
+
+def parts_of(loss: Loss) -> tuple[Loss, ...]:
+    """Return the losses of the user's own that one is made of: itself, where it is no sum of others."""
+    return loss.own if isinstance(loss, Composed) else (loss,)
+
+
+def place_of(loss: Loss) -> str:
+    """Return where a loss is by its function, whether or not another process finds it there."""
+    if isinstance(loss, Composed):
+        return with_names(loss.name, {x.name: place_of(x) for x in loss.own})
+    return reference_of(loss) or f"{loss.fn.__module__}:{loss.fn.__qualname__}"
+
+
 def reference_of(loss: Loss | Callable[..., Any]) -> str | None:
     """Return the name by which another process finds a loss, None where it is not in a module of its own."""
+    if isinstance(loss, Composed):
+        places = {x.name: place for x in loss.own if (place := reference_of(x)) is not None}
+        return with_names(loss.name, places) if places and len(places) == len(loss.own) else None
     made_of = inspect.unwrap(loss.fn) if isinstance(loss, Loss) else loss
     declared = isinstance(loss, Loss) and loss.source != UNDECLARED
     return reference_to(loss if declared else made_of, made_of)

@@ -12,7 +12,7 @@ from torch import Tensor
 from lossearch.kinds import EVERY_FIELD, Predictions
 from lossearch.metrics.metric import Metric
 
-FIELDS = ("label", "probability", "score", "value", "output", "distribution")
+FIELDS = ("label", "probability", "score", "value", "output", "distribution", "steps")
 _READ = {
     "label": ("label",),
     "score": ("score", "label", "probability"),

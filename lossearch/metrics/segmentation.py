@@ -11,20 +11,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lossearch.kinds import Predictions
+from lossearch.kinds import STEPS, Predictions
 from lossearch.metrics.classification import ratio
 from lossearch.metrics.definedness import of_labels
 from lossearch.metrics.leverage import any_label
 from lossearch.metrics.metric import MAXIMIZE, Metric
-from lossearch.metrics.scoring import finite_only, read, summarised
+from lossearch.metrics.scoring import read, summarised
 
 
 class Pixels(NamedTuple):
-    """How many pixels of each mask were hit, predicted and true, (K, N)."""
+    """How many pixels of each mask were hit, predicted and true, (K, N), and how many there are."""
 
     hit: Tensor
     predicted: Tensor
     true: Tensor
+    number: int
 
 
 def pixels(predictions: Predictions, target: Tensor) -> Pixels:
@@ -32,7 +33,23 @@ def pixels(predictions: Predictions, target: Tensor) -> Pixels:
     # bytes: masks of hundreds of models are large
     label, there = read(predictions, "label").to(torch.uint8), target.to(torch.uint8)
     hit, predicted = ((x.sum(dim=-1)).double() for x in (label & there, label))
-    return Pixels(hit, predicted, there.sum(dim=-1).double().expand_as(hit))
+    return Pixels(hit, predicted, there.sum(dim=-1).double().expand_as(hit), target.shape[-1])
+
+
+def pixels_from_steps(steps: Tensor, target: Tensor) -> Pixels:
+    """Return the pixels of masks that hold what is at a step or above it, for every step: K is that many.
+
+    Args:
+        steps: (N, P) as predictions have them.
+        target: (N, P) of 0 and 1.
+    """
+    n, there = len(steps), target.to(torch.int64)
+    mask = torch.arange(n, device=steps.device).unsqueeze(-1)
+    place = (2 * mask + there) * STEPS + steps.to(torch.int64)
+    counts = torch.bincount(place.flatten(), minlength=2 * n * STEPS).reshape(n, 2, STEPS)
+    above = counts.flip(-1).cumsum(dim=-1).flip(-1).permute(2, 0, 1).double()
+    hit, predicted = above[..., 1], above.sum(dim=-1)
+    return Pixels(hit, predicted, there.sum(dim=-1).double().expand_as(hit), target.shape[-1])
 
 
 def _or_empty(top: Tensor, bottom: Tensor) -> Tensor:
@@ -55,15 +72,14 @@ def dice(at: Pixels) -> Tensor:
 @summarised("score", pixels)
 def micro_iou(at: Pixels) -> Tensor:
     """Intersection over union of all pixels of all masks together."""
-    hit, predicted, true = (x.sum(dim=-1) for x in at)
+    hit, predicted, true = (x.sum(dim=-1) for x in (at.hit, at.predicted, at.true))
     return _or_empty(hit, predicted + true - hit)
 
 
-@finite_only("score")
-def pixel_accuracy(predictions: Predictions, target: Tensor) -> Tensor:
+@summarised("score", pixels)
+def pixel_accuracy(at: Pixels) -> Tensor:
     """Share of pixels that are right."""
-    label = read(predictions, "label")
-    return (label == target.to(label.dtype)).flatten(1).sum(dim=-1).double() / target.numel()
+    return 1 - (at.predicted + at.true - 2 * at.hit).sum(dim=-1) / (at.hit.shape[-1] * at.number)
 
 
 _MASKS = ("segmentation",)

@@ -16,7 +16,19 @@ from lossearch._trust import as_trust, require_trusted
 from lossearch.data.inputs import Inputs
 from lossearch.errors import InputError, StoreError
 from lossearch.kinds import Table, TargetStatistics
-from lossearch.losses import ACTIVATIONS, ENCODINGS, Loss, as_loss, losses_for, own_loss, reference_of
+from lossearch.losses import (
+    ACTIVATIONS,
+    ENCODINGS,
+    Loss,
+    UnreadableError,
+    as_loss,
+    is_expression,
+    loss_of_sum,
+    losses_for,
+    own_loss,
+    own_places,
+    place_of,
+)
 from lossearch.model.directory import new_directory
 from lossearch.model.fitted import FittedModel, Origin
 from lossearch.model.readme import readme
@@ -72,9 +84,7 @@ def describe(model: FittedModel) -> dict[str, Any]:
 def _reference(pair: Pair) -> str | None:
     """Return the place of a user's loss, None for one of the catalogue."""
     loss = pair.loss
-    if losses_for(pair.kind).get(loss.name) is loss:
-        return None
-    return reference_of(loss) or f"{loss.fn.__module__}:{loss.fn.__qualname__}"
+    return None if losses_for(pair.kind).get(loss.name) is loss else place_of(loss)
 
 
 def _digest(path: Path) -> str:
@@ -110,14 +120,14 @@ def load_model(
     card = _card(folder)
     with reading(folder / CARD):
         own = {loss.name: loss for loss in (as_loss(x, card["kind"]) for x in losses)}
-        code = {name: what for what, name in _code(card).items() if not _is_given(what, card, model, own)}
+        code = {name: what for name, what in _code(card).items() if not _is_given(what, card, model, own)}
         require_trusted(code, as_trust(trust), f"The model in {folder}", _GIVEN)
         return _assembled(folder, card, model, own)
 
 
 def named_code(directory: str | Path) -> frozenset[str]:
     """Return the code of a user's own that a model in a directory needs, each as ``module:function``."""
-    return frozenset(_code(_card(Path(directory))).values())
+    return frozenset(_code(_card(Path(directory))))
 
 
 def _card(folder: Path) -> dict[str, Any]:
@@ -132,13 +142,28 @@ def _card(folder: Path) -> dict[str, Any]:
 
 
 def _code(card: Mapping[str, Any]) -> dict[str, str]:
-    """Return what code a card names: what for -> its name."""
-    names = {"model": Architecture.from_json(card["network"]).code, "loss": card["loss"]}
-    return {what: name for what, name in names.items() if name is not None and leads_somewhere(name)}
+    """Return what code a card names: its name -> what for."""
+    network = Architecture.from_json(card["network"]).code
+    names = {
+        **dict.fromkeys(own_places(card["loss"] or ""), "loss"),
+        **({network: "model"} if network else {}),
+    }
+    return {name: what for name, what in names.items() if leads_somewhere(name)}
 
 
 def _is_given(what: str, card: Mapping[str, Any], model: Any, losses: Mapping[str, Loss]) -> bool:
-    return model is not None if what == "model" else _loss_name(card) in losses
+    return model is not None if what == "model" else _given_loss(card, losses) is not None
+
+
+def _given_loss(card: Mapping[str, Any], losses: Mapping[str, Loss]) -> Loss | None:
+    """Return a card's loss where it is given, or those of a user's own that it is made of are."""
+    name = _loss_name(card)
+    if name in losses or not is_expression(name) or own_places(name):
+        return losses.get(name)
+    try:
+        return loss_of_sum(name, card["kind"], losses)
+    except UnreadableError:
+        return None
 
 
 def _loss_name(card: Mapping[str, Any]) -> str:
@@ -190,8 +215,9 @@ def _table(rows: Sequence[Sequence[float]] | None) -> Table | None:
 
 def _pair(card: Mapping[str, Any], losses: Mapping[str, Loss]) -> Pair:
     loss_name, _, activation = card["point"]["pair"].rpartition("/")
-    if loss_name in losses:
-        loss = losses[loss_name]
+    given = _given_loss(card, losses)
+    if given is not None:
+        loss = given
     elif card["loss"] is None:
         loss = losses_for(card["kind"])[loss_name]
     else:
@@ -204,7 +230,7 @@ def _own_loss(reference: str, name: str, kind: str) -> Loss:
         f"This model was trained with the loss {name!r} of {reference}, which cannot be imported here. "
         "Give it: lossearch.load_model(DIR, losses=[LOSS])."
     )
-    if not leads_somewhere(reference):
+    if not all(map(leads_somewhere, own_places(reference))):
         raise missing
     try:
         return own_loss(reference, kind)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from lossearch._imports import is_reference
 from lossearch._registry import unknown_name
 from lossearch._text import listed
 from lossearch.errors import IllegalPairError, InputError, UnknownNameError, refuse
@@ -19,10 +18,13 @@ from lossearch.losses import (
     Encoding,
     Loss,
     UnreadableError,
+    for_other_tasks,
     is_expression,
     is_searched,
+    loss_of_sum,
     losses_for,
     own_loss,
+    own_places,
 )
 from lossearch.pairs.equivalence import repeated
 from lossearch.pairs.pair import Pair
@@ -165,51 +167,49 @@ def find_pair(
 
     The loss may be one of a user's own, as in ``my_losses:asymmetric/tanh``.
 
+    Args:
+        name: the pair's.
+        kind: the kind of task.
+        facts: what is known of the targets.
+        losses: of the user's own, by name; the catalogue's are known beside them.
+
     Raises:
         UnknownNameError: no such loss or activation.
         IllegalPairError: the combination is not legal; the message has the reason and the cure.
     """
-    table = losses if losses is not None else losses_for(kind)
     loss_name, activation_name = _halves(name, kind)
     found = pair_up(
-        find_loss(loss_name, kind, table), ACTIVATIONS[activation_name], facts or TargetFacts(kind)
+        find_loss(loss_name, kind, losses), ACTIVATIONS[activation_name], facts or TargetFacts(kind)
     )
     if isinstance(found, Rejection):
         raise IllegalPairError(str(found))
     return found
 
 
-def find_loss(name: str, kind: str, table: Mapping[str, Loss] | None = None) -> Loss:
-    """Return the loss of this name, or that ``module:function`` names, for one kind of task.
+def find_loss(name: str, kind: str, own: Mapping[str, Loss] | None = None) -> Loss:
+    """Return the loss of this name, or that ``module:function`` names, or of a sum of such, for one kind of task.
 
     Args:
         name: its name or alias, or where one of a user's own is.
         kind: the kind of task it must serve.
-        table: where names are looked up; the catalogue's losses of that kind by default.
+        own: losses of the user's own, by name; the catalogue's of that kind are known beside them.
 
     Raises:
         UnknownNameError: there is no such loss.
         InputError: it does not serve such tasks.
     """
-    table = losses_for(kind) if table is None else table
+    own, table = own or {}, losses_for(kind)
+    if name in own:
+        return own[name]
+    if is_expression(name):
+        return loss_of_sum(name, kind, own)
     if name in table:
         return table[name]
-    if is_expression(name):
-        return losses_for(kind)[name]
-    if not is_reference(name):
-        raise UnknownNameError(_unknown_loss(name, kind, table))
+    if not own_places(name):
+        raise UnknownNameError(_unknown_loss(name, kind, {**own, **table}))
     loss = own_loss(name, kind)
     refuse(for_other_tasks([loss], kind))
     return loss
-
-
-def for_other_tasks(losses: Iterable[Loss], kind: str) -> list[str]:
-    """Return a sentence for each of these losses that does not serve a kind of task."""
-    return [
-        f"Loss {x.name!r} is declared for {listed(x.kinds)} tasks; this task is {kind}."
-        for x in losses
-        if kind not in x.kinds
-    ]
 
 
 def _halves(name: str, kind: str) -> tuple[str, str]:
@@ -252,7 +252,7 @@ def infer_kind(name: str) -> str:
     meant = next((losses_for(k)[name].kinds[0] for k in KINDS if name in losses_for(k)), "")
     loss_name, activation_name = _halves(name, meant or next(k.name for k in KINDS.values() if k.fallback))
     activation = ACTIVATIONS[activation_name]
-    if is_reference(loss_name):
+    if own_places(loss_name):
         return own_loss(loss_name).kinds[0]
     having = [k for k in KINDS if loss_name in losses_for(k)]
     if not having and is_expression(loss_name):

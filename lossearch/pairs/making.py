@@ -7,6 +7,7 @@ from typing import Any, cast, overload
 
 from torch import nn
 
+from lossearch._places import names_in
 from lossearch.errors import InputError
 from lossearch.kinds import TargetStatistics
 from lossearch.losses import Loss, as_loss
@@ -105,8 +106,9 @@ def criterion(
     params = {**{k: v for k, v in text.params.items() if k != "pos_weight"}, **params}
     own = {loss.name: loss for loss in (_declared(x, task) for x in losses)}
     head = text.pair.rpartition("/")[0]
-    kind = task or (own[head].kinds[0] if head in own else infer_kind(text.pair))
-    found = find_pair(text.pair, kind, losses=own if head in own else None)
+    first = next((own[name] for name in (head, *names_in(head)) if name in own), None)
+    kind = task or (infer_kind(text.pair) if first is None else first.kinds[0])
+    found = find_pair(text.pair, kind, losses=own)
     return Criterion(found, params, statistics, given_table(found, class_weight, pos_weight))
 
 

@@ -64,6 +64,7 @@ def read_evidence(
     *,
     seeds: int | None = None,
     without: Collection[str] | None = None,
+    steps: bool = False,
 ) -> Evidence:
     """Return what was confirmed, from a study's records alone.
 
@@ -76,6 +77,7 @@ def read_evidence(
         part: "test" or "validation"; by default the part that counts.
         seeds: how many, from the first; by default all that were judged.
         without: pairs to leave out; by default those that were dropped early.
+        steps: whether the steps of the scores of masks are read too, which are large.
 
     Raises:
         StoreError: nothing was confirmed, or the records are damaged.
@@ -98,7 +100,7 @@ def read_evidence(
     giving = [c for c in running if judge.needs == "codes" or is_given(judge, _form(c))]
     if not giving:
         raise InputError(f"No confirmed pair gives what metric {judge.name!r} reads ({judge.needs}).")
-    frame = read_predictions(folder, name)
+    frame = read_predictions(folder, name, steps=steps)
     return _evidence(kind, judge, name, confirmed, judged, giving, frame)
 
 
@@ -229,7 +231,7 @@ def _of_lines(
     """Return what one replicate predicted, zeros where that is not known."""
     found: dict[str, Any] = {}
     for name, column in columns.items():
-        own = np.nan_to_num(column[lines], nan=0.0)
+        own = column[lines] if column.dtype == np.uint8 else np.nan_to_num(column[lines], nan=0.0)
         # labels of masks are many: bytes
         found[name] = torch.from_numpy(
             own.astype(np.int64 if own.ndim == 1 else np.uint8) if name == "label" else own

@@ -5,7 +5,8 @@ have one), outcome of the replicate, target, and what the pair's predictions hol
 score, output, value and distribution; several numbers a row are ``probability_0``, ``probability_1``, ... Of a diverged
 replicate all of these are null. Numbers have the type they were computed in. More zeros and ones a row than a table
 should have columns, such as a mask's pixels, are eight to a byte in one column, ``label_bits_256`` for 256 of them. The
-parameters of an output's distribution follow on those of the output before it.
+parameters of an output's distribution follow on those of the output before it. So are bytes as they are, those of the steps of a mask's
+scores: ``steps_bytes_256``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from lossearch.training.contract import Outcome
 FILE = "predictions.parquet"
 MOST_COLUMNS = 64
 """More zeros and ones a row are packed."""
-_BITS = "_bits_"
+_BITS, _BYTES = "_bits_", "_bytes_"
+STEPS_FIELD = "steps"
 _KEYS = ["pair", "seed", "part", "outcome", "row"]
 
 
@@ -101,14 +103,21 @@ def write_predictions(
     return path
 
 
-def read_predictions(folder: Path, part: str | None = None) -> pd.DataFrame:
+def read_predictions(folder: Path, part: str | None = None, *, steps: bool = True) -> pd.DataFrame:
     """Return what was predicted, of one part or of both, in the order it was written.
+
+    Args:
+        folder: the study's directory.
+        part: "test" or "validation".
+        steps: whether those of scores are read, which are large.
 
     Raises:
         StoreError: there is no such file, or it is damaged.
     """
-    found: pd.DataFrame = _read(folder / FILE, part).to_pandas()
-    return found
+    found = _read(folder / FILE, part)
+    left = [] if steps else [c for c in found.column_names if c.startswith(f"{STEPS_FIELD}{_BYTES}")]
+    frame: pd.DataFrame = found.drop_columns(left).to_pandas()
+    return frame
 
 
 def numbers(frame: pd.DataFrame, name: str) -> NDArray[np.generic] | None:
@@ -118,14 +127,17 @@ def numbers(frame: pd.DataFrame, name: str) -> NDArray[np.generic] | None:
     packed = next((c for c in frame.columns if c.startswith(f"{name}{_BITS}")), None)
     if packed is not None:
         return _unpacked(frame[packed].to_list(), int(packed.rpartition("_")[2]))
+    whole = next((c for c in frame.columns if c.startswith(f"{name}{_BYTES}")), None)
+    if whole is not None:
+        return np.frombuffer(b"".join(frame[whole]), dtype=np.uint8).reshape(len(frame), -1)
     several = [c for c in frame.columns if c.rpartition("_")[0] == name]
     several.sort(key=lambda c: int(c.rpartition("_")[2]))
     return frame[several].to_numpy() if several else None
 
 
-def _packed(table: NDArray[np.generic]) -> pa.Array:
-    """Return rows of zeros and ones as bytes."""
-    return pa.array([row.tobytes() for row in np.packbits(table.astype(np.uint8), axis=1)], pa.binary())
+def _in_bytes(table: NDArray[np.uint8]) -> pa.Array:
+    """Return rows of bytes, each as one value."""
+    return pa.array([row.tobytes() for row in table], pa.binary())
 
 
 def _unpacked(rows: Sequence[bytes], count: int) -> NDArray[np.uint8]:
@@ -141,8 +153,10 @@ def _columns(name: str, values: Tensor) -> dict[str, NDArray[np.generic] | pa.Ar
     table = table[:, 0] if table.ndim == 2 and table.shape[1] == 1 else table
     if table.ndim == 1:
         return {name: np.ascontiguousarray(table)}
+    if name == STEPS_FIELD:
+        return {f"{name}{_BYTES}{table.shape[1]}": _in_bytes(table)}
     if table.shape[1] > MOST_COLUMNS and ((table == 0) | (table == 1)).all():
-        return {f"{name}{_BITS}{table.shape[1]}": _packed(table)}
+        return {f"{name}{_BITS}{table.shape[1]}": _in_bytes(np.packbits(table.astype(np.uint8), axis=1))}
     return {f"{name}_{i}": np.ascontiguousarray(column) for i, column in enumerate(table.T)}
 
 

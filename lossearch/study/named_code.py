@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lossearch._imports import is_reference
 from lossearch.config import KEYS, StudyConfig
 from lossearch.data.sources import is_code
-from lossearch.losses import losses_for
+from lossearch.losses import losses_for, own_places
 from lossearch.networks.architecture import NETWORKS
 
 
@@ -26,9 +26,11 @@ def _named(config: StudyConfig, kind: str) -> Iterator[tuple[str, str]]:
     for key in KEYS:
         given = getattr(getattr(config, key.table), key.name) if key.option.code else None
         for name in (given,) if isinstance(given, str) else given or ():
-            own = name.rpartition("/")[0] if key.path == "space.pairs" else name
-            if _is_code(key.path, own) and own not in known:
-                yield own, key.name
+            if key.table == "space":
+                loss = name.rpartition("/")[0] if key.name == "pairs" else name
+                yield from ((place, key.name) for place in own_places(loss) if loss not in known)
+            elif _is_code(key.path, name):
+                yield name, key.name
     # metrics of published figures are recorded too
     yield from ((row.metric, "metric") for row in config.published if is_reference(row.metric))
 

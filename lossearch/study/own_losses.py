@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from lossearch._imports import is_reference
 from lossearch._trust import NONE, Trust
 from lossearch.checks.contract import NEEDED, Check, Finding, checks_of
 from lossearch.config import SpaceTable, TrainTable
 from lossearch.errors import InputError, refuse
-from lossearch.losses import Loss, as_loss, assumptions, losses_for, own_loss
+from lossearch.losses import Loss, as_loss, assumptions, losses_for, own_loss, own_places, parts_of
 from lossearch.pairs import find_pair
 from lossearch.space import Point, Space
 from lossearch.study.resolve import resolve_space
@@ -24,6 +23,8 @@ T = TypeVar("T")
 def named_losses(table: SpaceTable, kind: str) -> tuple[SpaceTable, tuple[Loss, ...]]:
     """Return a space table with every loss under its own name, and those that ``module:function`` named in it.
 
+    Sums that hold such are among them.
+
     Raises:
         InputError: one is not found, or is no declared loss; the message lists all of them.
     """
@@ -31,7 +32,7 @@ def named_losses(table: SpaceTable, kind: str) -> tuple[SpaceTable, tuple[Loss, 
     known = losses_for(kind)
     found: dict[str, Loss] = {}
     problems = []
-    for name in dict.fromkeys(n for n in names if is_reference(n) and n not in known):
+    for name in dict.fromkeys(n for n in names if own_places(n) and n not in known):
         try:
             found[name] = own_loss(name, kind)
         except InputError as error:
@@ -61,15 +62,14 @@ def with_pair(point: Point, table: SpaceTable, kind: str, trust: Trust = NONE) -
         trust: which of those losses may be imported.
     """
     named = [*(table.losses or ()), *(p.rpartition("/")[0] for p in table.pairs or ())]
-    trusted = table.model_copy(update={"losses": tuple(n for n in named if n in trust), "pairs": None})
+    known_to_us = tuple(n for n in named if (places := own_places(n)) and trust.issuperset(places))
+    trusted = table.model_copy(update={"losses": known_to_us, "pairs": None})
     try:
         own = {loss.name: loss for loss in named_losses(trusted, kind)[1]}
-        known = losses_for(kind)
         name = point.pair.rpartition("/")[0]
-        if is_reference(name) and name not in {**known, **own}:
+        if own_places(name) and name not in losses_for(kind):
             return point  # a stranger's: no point of ours names a place, and none is imported here
-        table_of = {**known, **own} if point.loss in own else None
-        return replace(point, definition=find_pair(point.pair, kind, losses=table_of))
+        return replace(point, definition=find_pair(point.pair, kind, losses=own))
     except InputError:
         return point
 
@@ -90,12 +90,13 @@ def space_with_own(
     """
     table, named = named_losses(table, task.kind)
     own = [as_loss(x, task.kind) for x in given]
-    given_too = {inspect.unwrap(x.fn) for x in own}
-    named = tuple(x for x in named if inspect.unwrap(x.fn) not in given_too)
+    given_too = [inspect.unwrap(x.fn) for x in own]
+    named = tuple(x for x in named if not any(inspect.unwrap(x.fn) is fn for fn in given_too))
     space, notes = resolve_space(table, train, task, own, named)
     usual = losses_for(task.kind)
     mine = [x for x in dict.fromkeys(p.loss for p in space.pairs) if usual.get(x.name) is not x]
-    return space, (*notes, *assumptions(mine), *checked_losses(mine))
+    parts = list(dict.fromkeys(part for x in mine for part in parts_of(x)))
+    return space, (*notes, *assumptions(parts), *checked_losses(parts))
 
 
 def checked_losses(losses: Sequence[Loss]) -> tuple[str, ...]:

@@ -9,9 +9,17 @@ from typing import TypeVar
 from lossearch.config import SpaceTable
 from lossearch.errors import IllegalPairError, InputError, refuse
 from lossearch.kinds import KINDS
-from lossearch.losses import ACTIVATIONS, Activation, Loss, by_family, losses_for, searched_losses
+from lossearch.losses import (
+    ACTIVATIONS,
+    Activation,
+    Loss,
+    by_family,
+    for_other_tasks,
+    losses_for,
+    searched_losses,
+)
 from lossearch.metrics.metric import LOGGED, Metric
-from lossearch.pairs import Pair, Rejection, find_loss, find_pair, for_other_tasks, legal_pairs, pair_up
+from lossearch.pairs import Pair, Rejection, find_loss, find_pair, legal_pairs, pair_up
 from lossearch.pairs.equivalence import moved_losses, once_each, repeated, stands_for
 from lossearch.tasks.task import Task
 
@@ -46,15 +54,6 @@ def _known_losses(kind: str, own: Sequence[Loss]) -> dict[str, Loss]:
         ]
     )
     return {name: x for name, x in found.items() if name not in table}
-
-
-def _find_loss(name: str, kind: str, own: Mapping[str, Loss]) -> Loss:
-    if name in own:
-        return own[name]
-    table = losses_for(kind)
-    if name in table:
-        return table[name]
-    return find_loss(name, kind, {**own, **table})
 
 
 def _repeats(pairs: Sequence[Pair], moved: Collection[str]) -> list[str]:
@@ -119,8 +118,7 @@ def _asked_losses(
 
 
 def _asked_pair(name: str, task: Task, own: Mapping[str, Loss]) -> Chosen:
-    head = name.rpartition("/")[0]
-    pair = find_pair(name, task.kind, task.facts, own if head in own else None)
+    pair = find_pair(name, task.kind, task.facts, own)
     _, unjudged = _judgeable([pair], task)
     refuse([str(r) for r in unjudged], IllegalPairError)
     return Chosen((pair,))
@@ -206,7 +204,7 @@ def choose_pairs(
     if names is not None:
         groups, single = by_family(names, losses_for(task.kind))
         by_family_name = list(dict.fromkeys(loss for group in groups for loss in group))
-        losses = _each(single, lambda name: _find_loss(name, task.kind, known), problems)
+        losses = _each(single, lambda name: find_loss(name, task.kind, known), problems)
         refuse(problems, IllegalPairError)
         found.append(_asked_losses(losses, activations, task, moved))
     elif table.pairs is None:

@@ -12,7 +12,7 @@ from lossearch.report.sources import Section, Sources, Table
 
 _TITLE = "With a threshold or a temperature"
 _WHAT = {
-    "threshold": "the score from which a row is of class 1",
+    "threshold": "the score from which a row is of class 1, of masks the sigmoid of the score from which a pixel is marked",
     "temperature": "what logits are divided by",
 }
 

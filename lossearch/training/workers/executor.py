@@ -125,8 +125,8 @@ def references(pairs: Iterable[Pair], task: Task) -> tuple[str, ...]:
     found = {}
     for pair in pairs:
         reference = _reference(pair.loss, task.kind)
-        table = losses_for(task.kind) if reference is None else {pair.loss.name: pair.loss}
-        if find_pair(pair.name, task.kind, task.facts, table) != pair:
+        own = {} if reference is None else {pair.loss.name: pair.loss}
+        if find_pair(pair.name, task.kind, task.facts, own) != pair:
             raise WorkersUnavailableError(f"{pair.name} is not the pair of that name in the catalogue")
         if reference is not None:
             found[pair.loss.name] = reference

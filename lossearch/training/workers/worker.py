@@ -77,14 +77,12 @@ class JobSettings:
 
     def point(self, values: Mapping[str, Any], task: Task) -> Point:
         """Return a point from its plain values, with its pair."""
-        from lossearch.losses import losses_for, own_loss
+        from lossearch.losses import own_loss
         from lossearch.pairs import find_pair
         from lossearch.space import Point
 
         own = {loss.name: loss for loss in (own_loss(name, task.kind) for name in self.losses)}
-        name = values["pair"]
-        table = own if name.partition("/")[0] in own else losses_for(task.kind)
-        return Point.from_json(values, find_pair(name, task.kind, task.facts, table))
+        return Point.from_json(values, find_pair(values["pair"], task.kind, task.facts, own))
 
     def call(self, task: Task, points: Sequence[Point], prune: Prune | None = None) -> TrainingCall:
         """Return the call that trains these points, with a space as far as training reads it."""
