@@ -44,7 +44,15 @@ from lossearch.records.mlflow.client import (
     tracking_errors,
 )
 from lossearch.records.mlflow.experiment import children
-from lossearch.records.mlflow.rows import EPOCHS, NAME_LENGTH, VALUES, run_name, safe_names, trial_row
+from lossearch.records.mlflow.rows import (
+    EPOCHS,
+    NAME_LENGTH,
+    TAG_LENGTH,
+    VALUES,
+    run_name,
+    safe_names,
+    trial_row,
+)
 from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.removal import remove_experiment
 from lossearch.records.trial import TrialRecord
@@ -254,6 +262,17 @@ def test_the_note_holds_a_filter_that_finds_the_children(view: MlflowView) -> No
     filter_string = next(line for line in note.splitlines() if "tags." in line).split("`")[1]
     assert len(client.search_runs([view.experiment_id], filter_string)) == 5
     assert len(client.search_runs([view.experiment_id], "metrics.lr < 10 and params.loss = 'bce'")) == 2
+
+
+def test_a_long_answer_ends_where_the_description_has_no_room(view: MlflowView) -> None:
+    lines = [f"| {n} | {'pair' * 20} |" for n in range(200)]
+    view.close(answer="\n".join(lines))
+    note = view.client.get_run(str(view.run_id)).data.tags["mlflow.note.content"]
+    assert len(note) <= TAG_LENGTH
+    shown = [line for line in note.splitlines() if "pair" in line]
+    assert shown == lines[: len(shown)]
+    assert len(shown) > 20
+    assert "Study **" in note
 
 
 def test_artifacts_lie_in_the_store(view: MlflowView, store: Store) -> None:

@@ -138,11 +138,12 @@ class Leaderboard:
             Text(self.basis, style="dim"),
         )
 
-    def to_markdown(self, title: str) -> str:
-        """Return it as a Markdown page."""
+    def to_markdown(self, title: str = "") -> str:
+        """Return it as Markdown, with a heading where there is a title."""
         above, below = ([f"{escaped(t)}\n" for t in texts] for texts in (self.answer, self.notes))
         rows = markdown_table(self.columns)
-        return "\n".join([f"# {escaped(title)}\n", *above, *rows, "", *below, f"{escaped(self.basis)}\n"])
+        heading = [f"# {escaped(title)}\n"] if title else []
+        return "\n".join([*heading, *above, *rows, "", *below, f"{escaped(self.basis)}\n"])
 
 
 def make_leaderboard(
