@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -252,6 +253,22 @@ def test_losses_lists_the_whole_catalogue(lossearch):
     for name, loss in losses_for("binary").items():
         assert name in text
         assert loss.source.split(";")[0].split()[0] in text
+
+
+def test_metrics_lists_all_that_can_judge_each_kind(lossearch):
+    from lossearch.metrics.registry import EVERY_METRIC, find_metric
+
+    rows = json.loads(lossearch("metrics", "--format", "json").out)
+    assert {(r["kind"], r["name"]) for r in rows} == {(k, m.name) for m in EVERY_METRIC for k in m.kinds}
+    for row in rows:
+        for name in (row["name"], *row["aliases"]):
+            assert find_metric(name, row["kind"]).name == row["name"]
+        assert row["judges"]
+    text = lossearch("metrics", "--task", "binary").out
+    for row in rows:
+        if row["kind"] == "binary":
+            shown = f"({row['name']})" if row["on_request"] else row["name"]
+            assert re.search(rf"^{re.escape(shown)} ", text, re.MULTILINE)
 
 
 # --- from options to a study

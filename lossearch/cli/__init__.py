@@ -19,7 +19,7 @@ from lossearch.cli.compare import compare
 from lossearch.cli.export import export
 from lossearch.cli.output import echo
 from lossearch.cli.records import remove, repair, sync, ui
-from lossearch.cli.report import check, list_studies, losses, report
+from lossearch.cli.report import check, list_studies, losses, metrics, report
 from lossearch.cli.rerun import rerun
 from lossearch.cli.run import run
 from lossearch.cli.signals import ended_by_signals, exit_code
@@ -88,6 +88,7 @@ for _command in (
     report,
     ui,
     losses,
+    metrics,
     list_studies,
     compare,
     export,

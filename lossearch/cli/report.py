@@ -1,4 +1,4 @@
-"""Commands that read and tell: ``losses``, ``report``, ``ls``, ``check``."""
+"""Commands that read and tell: ``losses``, ``metrics``, ``report``, ``ls``, ``check``."""
 
 from __future__ import annotations
 
@@ -50,6 +50,25 @@ def losses(task: str | None, family: str | None, has: str | None, form: str) -> 
     for kind, rows in by_kind.items():
         show(table([_loss_line(row) for row in rows], title=f"{kind} losses"), "")
     show("(in brackets: searched only when asked for.  All that is declared: --format json)")
+
+
+@click.command()
+@click.option("--task", type=click.Choice(list(KINDS)), help="Only the metrics of this kind of task.")
+@format_option
+@debug_option
+def metrics(task: str | None, form: str) -> None:
+    """List the metrics that can judge: what each counts, its range, its other names."""
+    from lossearch.metrics.registry import metric_rows
+
+    by_kind = {kind: [*metric_rows(kind)] for kind in (KINDS if task is None else (task,))}
+    if form == "json":
+        write_json([row for rows in by_kind.values() for row in rows])
+        return
+    for kind, rows in by_kind.items():
+        show(table([_metric_line(row) for row in rows], title=f"{kind} metrics"), "")
+    show(
+        "(in brackets: computed only when asked for by --metric, which takes module:function of your own too)"
+    )
 
 
 @click.command()
@@ -170,6 +189,24 @@ def check(function: str, task: str | None) -> None:
     )
     if not all(finding.ok for finding in findings):
         raise click.exceptions.Exit(1)
+
+
+def _metric_line(row: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = ("" if end is None else f"{end:.3g}" for end in (row["low"], row["high"]))
+    return {
+        "metric": f"({row['name']})" if row["on_request"] else row["name"],
+        "better": "higher" if row["direction"] == "maximize" else "lower",
+        "range": f"{low} to {high}"
+        if low and high
+        else f"from {low}"
+        if low
+        else f"up to {high}"
+        if high
+        else "any",
+        "reads": row["needs"],
+        "what": row["judges"],
+        "also named": ", ".join(row["aliases"]),
+    }
 
 
 def _loss_line(row: Mapping[str, Any]) -> dict[str, Any]:
