@@ -14,6 +14,7 @@ from lossearch.cli.options import (
     storage_option,
     storages_option,
     store_option,
+    study_argument,
     trust_option,
 )
 from lossearch.cli.output import only_json, show, table, write_json, writing
@@ -72,7 +73,7 @@ def metrics(task: str | None, form: str) -> None:
 
 
 @click.command()
-@click.argument("name")
+@study_argument
 @store_option
 @storage_option
 @click.option(
