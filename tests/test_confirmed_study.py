@@ -22,6 +22,7 @@ from lossearch.errors import InputError, StoreError
 from lossearch.records.confirmations import read_confirmed
 from lossearch.records.curves import read_curves
 from lossearch.records.mlflow.dashboard import CONFIRMED, DIVERGED, LEARNING, PAIRS, RATES, TRIALS, VIEWS
+from lossearch.records.mlflow.overview import find_overview
 from lossearch.records.predictions import FILE as PREDICTIONS
 from lossearch.report.leaderboard import make_leaderboard
 from lossearch.report.sentences import confirmed_sentences
@@ -192,6 +193,20 @@ def test_the_description_begins_with_the_answer_and_leads_to_the_report(whole: R
     assert place == (whole.experiment_id, whole.run_id)
     assert "report.html" in {a.path for a in mlflow.list_artifacts(str(whole.run_id))}
     assert mlflow.get_experiment(str(whole.experiment_id)).tags["mlflow.note.content"] == note
+
+
+def test_the_table_of_all_studies_has_a_run_for_this_one(whole: Result) -> None:
+    mlflow = client(whole)
+    table = find_overview(mlflow)
+    (run,) = (r for r in mlflow.search_runs([str(table)]) if r.info.run_name == whole.name)
+    assert run.info.status == "FINISHED"
+    tags = run.data.tags
+    assert (tags["lossearch.best"], tags["lossearch.kind"]) == (whole.best.pair, "binary")
+    assert tags["lossearch.tied"].split(", ") == list(whole.tied)
+    assert run.data.metrics["tied_pairs"] == len(whole.tied)
+    assert run.data.metrics["gain_over_conventional"] == pytest.approx(
+        whole.leaderboard.set_index("pair")["gain"][whole.best.pair]
+    )
 
 
 def test_the_same_command_again_changes_nothing(whole: Result) -> None:

@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from itertools import product
@@ -44,6 +45,8 @@ from lossearch.records.mlflow.client import (
     tracking_errors,
 )
 from lossearch.records.mlflow.experiment import children
+from lossearch.records.mlflow.overview import NAME as OVERVIEW
+from lossearch.records.mlflow.overview import find_overview
 from lossearch.records.mlflow.rows import (
     EPOCHS,
     NAME_LENGTH,
@@ -273,6 +276,29 @@ def test_a_long_answer_ends_where_the_description_has_no_room(view: MlflowView) 
     assert shown == lines[: len(shown)]
     assert len(shown) > 20
     assert "Study **" in note
+
+
+def test_a_table_of_this_name_that_is_not_ours_is_left_alone(store: Store, view: MlflowView) -> None:
+    client = view.client
+    theirs = client.create_experiment(OVERVIEW)
+    view.close()
+    assert find_overview(client) is None
+    assert client.search_runs([theirs]) == []
+
+
+def test_studies_that_end_at_once_share_one_table(store: Store) -> None:
+    views = [MlflowView(store, name) for name in ("one", "two", "three")]
+    for v in views:
+        v.open(example_study_record(v.name))
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda v: v.close(tags={"lossearch.best": "bce/sigmoid"}), views))
+        list(pool.map(lambda v: v.open(example_study_record(v.name)), views))
+        list(pool.map(lambda v: v.close(tags={"lossearch.best": "mse/sigmoid"}), views))
+    client = views[0].client
+    runs = client.search_runs([str(find_overview(client))])
+    assert {r.info.run_name: r.data.tags["lossearch.best"] for r in runs} == dict.fromkeys(
+        ("one", "two", "three"), "mse/sigmoid"
+    )
 
 
 def test_artifacts_lie_in_the_store(view: MlflowView, store: Store) -> None:

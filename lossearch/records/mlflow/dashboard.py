@@ -35,6 +35,8 @@ RATES = View("lossearch-rates", "3 Learning rates and scores", charts=True)
 CONFIRMED = View("lossearch-confirmed", "4 Confirmed pairs")
 DIVERGED = View("lossearch-diverged", "5 What diverged")
 TRIALS = View("lossearch-trials", "6 All trials")
+OVERVIEW = View("lossearch-overview", "Studies, newest first")
+"""Of the experiment that has a run a study."""
 
 
 def experiment_view(study: StudyRecord) -> dict[str, str]:

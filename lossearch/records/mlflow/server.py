@@ -23,8 +23,9 @@ from lossearch.records.links import refuse_links
 from lossearch.records.mlflow import guard
 from lossearch.records.mlflow.artifacts import places, require_inside
 from lossearch.records.mlflow.client import client_of, connect
-from lossearch.records.mlflow.dashboard import page
+from lossearch.records.mlflow.dashboard import OVERVIEW, page
 from lossearch.records.mlflow.database import copy_database
+from lossearch.records.mlflow.overview import find_overview
 from lossearch.records.store import Store
 
 PORT = 5000
@@ -104,7 +105,7 @@ def serve(
             say=say,
             artifact_locations=artifact_locations,
         )
-        say(f"MLflow UI of {store.root}: {server.url}/  (Ctrl-C ends it)")
+        say(f"MLflow UI of {store.root}: {_first_page(server)}  (Ctrl-C ends it)")
         for name, place in pages(store).items():
             say(f"  {name}: {server.url}/{place}")
         return server.wait()
@@ -113,6 +114,12 @@ def serve(
     finally:
         if server is not None:
             server.stop()
+
+
+def _first_page(server: Server) -> str:
+    """Return the address of the table of all studies, where there is one; asked of the server, since a store may not be writable."""
+    found = find_overview(client_of(Url(server.url)))
+    return f"{server.url}/{page(found, OVERVIEW) if found else ''}"
 
 
 def pages(store: Store) -> dict[str, str]:

@@ -32,6 +32,7 @@ from lossearch.records.mlflow.client import (
 )
 from lossearch.records.mlflow.dashboard import RANK
 from lossearch.records.mlflow.experiment import Key, key_of, open_experiment, recorded_runs
+from lossearch.records.mlflow.overview import write_overview
 from lossearch.records.mlflow.revocable import Revocable
 from lossearch.records.mlflow.rows import Row, trial_row
 from lossearch.records.mlflow.study_run import PARENT, ParentRun, who
@@ -191,6 +192,7 @@ class MlflowView:
         def end() -> None:
             self._rank([self.runs[key] for key in map(key_of, best) if key in self.runs])
             self._parent.attach(metrics or {}, tags or {}, artifacts, tables or {}, answer)
+            write_overview(self.client, self.store, self.uri, self.study, status, metrics or {}, tags or {})
             self.client.set_terminated(self._parent.run_id, status.upper())
 
         try:
