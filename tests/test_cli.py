@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -252,6 +254,60 @@ def test_losses_lists_the_whole_catalogue(lossearch):
     for name, loss in losses_for("binary").items():
         assert name in text
         assert loss.source.split(";")[0].split()[0] in text
+
+
+def test_metrics_lists_all_that_can_judge_each_kind(lossearch):
+    from lossearch.metrics.registry import EVERY_METRIC, find_metric
+
+    rows = json.loads(lossearch("metrics", "--format", "json").out)
+    assert {(r["kind"], r["name"]) for r in rows} == {(k, m.name) for m in EVERY_METRIC for k in m.kinds}
+    for row in rows:
+        for name in (row["name"], *row["aliases"]):
+            assert find_metric(name, row["kind"]).name == row["name"]
+        assert row["judges"]
+    text = lossearch("metrics", "--task", "binary").out
+    for row in rows:
+        if row["kind"] == "binary":
+            shown = f"({row['name']})" if row["on_request"] else row["name"]
+            assert re.search(rf"^{re.escape(shown)} ", text, re.MULTILINE)
+
+
+# --- completion
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("report c", ["circles"]),
+        ("report --store elsewhere m", ["moons"]),
+        ("compare circles d", ["digits"]),
+        ("met", ["metrics"]),
+        ("run --losses bce,focal_t", ["bce,focal_tversky"]),
+        ("run --metric balanced", ["balanced_accuracy"]),
+        ("run --task regression --losses squared_h", []),
+    ],
+)
+def test_a_shell_is_offered_what_may_follow(words, offered, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    for place in ("mlruns/studies/circles", "mlruns/studies/digits", "elsewhere/studies/moons"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "study.json").touch()
+    monkeypatch.setenv("_LOSSEARCH_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"lossearch {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
+    assert capfd.readouterr().out.split() == [f"plain,{word}" for word in offered]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_reads_what_completion_prints(lossearch, shell):
+    said = lossearch("completion", shell).out
+    assert "_LOSSEARCH_COMPLETE" in said
+    if shutil.which(shell):
+        done = subprocess.run([shell, "-n"], input=said, text=True, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 # --- from options to a study

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from mlflow.tracking import MlflowClient
 
 import lossearch
 from lossearch import api
+from lossearch._text import escaped
 from lossearch.api.result import Result
 from lossearch.confirm import confirmation as module
 from lossearch.errors import InputError, StoreError
 from lossearch.records.confirmations import read_confirmed
 from lossearch.records.curves import read_curves
-from lossearch.records.mlflow.dashboard import CONFIRMED, TRIALS
+from lossearch.records.mlflow.dashboard import CONFIRMED, DIVERGED, LEARNING, PAIRS, RATES, TRIALS, VIEWS
+from lossearch.records.mlflow.overview import find_overview
 from lossearch.records.predictions import FILE as PREDICTIONS
 from lossearch.report.leaderboard import make_leaderboard
 from lossearch.report.sentences import confirmed_sentences
@@ -162,12 +165,48 @@ def test_each_confirmed_pair_is_one_mlflow_run_apart_from_the_trials(whole: Resu
     assert tags["lossearch.tied"] == ", ".join(whole.tied)
 
 
-def test_the_views_of_trials_show_no_confirmation_and_have_one_of_their_own(whole: Result) -> None:
+def test_every_view_shows_the_runs_it_is_named_for(whole: Result) -> None:
     tags = client(whole).get_experiment(str(whole.experiment_id)).tags
-    for view, role in ((TRIALS, "trial"), (CONFIRMED, "confirmation")):
-        asked = json.loads(tags[f"mlflow.sharedViewState.{view}"])["searchFilter"]
-        found = client(whole).search_runs([str(whole.experiment_id)], asked)
-        assert {r.data.tags["lossearch.role"] for r in found} == {role}
+    roles = {view: "confirmation" if view is CONFIRMED else "trial" for view in VIEWS}
+    for view, role in roles.items():
+        saved = json.loads(tags[f"mlflow.sharedViewState.{view.key}"])
+        state = json.loads(saved["state"])
+        order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
+        found = client(whole).search_runs([str(whole.experiment_id)], state["searchFilter"], order_by=[order])
+        assert {r.data.tags["lossearch.role"] for r in found} <= {role}
+        if view in (PAIRS, LEARNING):
+            assert [r.data.params["pair"] for r in found] == whole.leaderboard["pair"].tolist()
+        assert len(found) == {TRIALS: 10, RATES: 10, PAIRS: 2, LEARNING: 2, CONFIRMED: 2, DIVERGED: 0}[view]
+        for chart in state.get("compareRunCharts", ()):
+            keys = {chart.get("metricKey"), *(chart[a]["key"] for a in ("xaxis", "yaxis") if a in chart)} - {
+                None
+            }
+            assert keys <= {k for r in found for k in r.data.metrics}
+
+
+def test_the_description_begins_with_the_answer_and_leads_to_the_report(whole: Result) -> None:
+    mlflow = client(whole)
+    note = mlflow.get_run(str(whole.run_id)).data.tags["mlflow.note.content"]
+    assert note.startswith(escaped(whole.verdict.sentences[0]))  # type: ignore[union-attr]
+    assert "| 1 |" in note
+    (place,) = re.findall(r"\[Report\]\(#/experiments/(\d+)/runs/(\w+)/artifacts/report.html\)", note)
+    assert place == (whole.experiment_id, whole.run_id)
+    assert "report.html" in {a.path for a in mlflow.list_artifacts(str(whole.run_id))}
+    assert mlflow.get_experiment(str(whole.experiment_id)).tags["mlflow.note.content"] == note
+
+
+def test_the_table_of_all_studies_has_a_run_for_this_one(whole: Result) -> None:
+    mlflow = client(whole)
+    table = find_overview(mlflow)
+    (run,) = (r for r in mlflow.search_runs([str(table)]) if r.info.run_name == whole.name)
+    assert run.info.status == "FINISHED"
+    tags = run.data.tags
+    assert (tags["lossearch.best"], tags["lossearch.kind"]) == (whole.best.pair, "binary")
+    assert tags["lossearch.tied"].split(", ") == list(whole.tied)
+    assert run.data.metrics["tied_pairs"] == len(whole.tied)
+    assert run.data.metrics["gain_over_conventional"] == pytest.approx(
+        whole.leaderboard.set_index("pair")["gain"][whole.best.pair]
+    )
 
 
 def test_the_same_command_again_changes_nothing(whole: Result) -> None:

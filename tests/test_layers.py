@@ -23,6 +23,7 @@ LAYERS = (
         "_random",
         "_process",
         "_class_axis",
+        "_colours",
         "_epochs",
         "_json",
         "_memory",

@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from itertools import product
@@ -44,7 +45,17 @@ from lossearch.records.mlflow.client import (
     tracking_errors,
 )
 from lossearch.records.mlflow.experiment import children
-from lossearch.records.mlflow.rows import EPOCHS, NAME_LENGTH, VALUES, run_name, safe_names, trial_row
+from lossearch.records.mlflow.overview import NAME as OVERVIEW
+from lossearch.records.mlflow.overview import find_overview
+from lossearch.records.mlflow.rows import (
+    EPOCHS,
+    NAME_LENGTH,
+    TAG_LENGTH,
+    VALUES,
+    run_name,
+    safe_names,
+    trial_row,
+)
 from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.removal import remove_experiment
 from lossearch.records.trial import TrialRecord
@@ -254,6 +265,40 @@ def test_the_note_holds_a_filter_that_finds_the_children(view: MlflowView) -> No
     filter_string = next(line for line in note.splitlines() if "tags." in line).split("`")[1]
     assert len(client.search_runs([view.experiment_id], filter_string)) == 5
     assert len(client.search_runs([view.experiment_id], "metrics.lr < 10 and params.loss = 'bce'")) == 2
+
+
+def test_a_long_answer_ends_where_the_description_has_no_room(view: MlflowView) -> None:
+    lines = [f"| {n} | {'pair' * 20} |" for n in range(200)]
+    view.close(answer="\n".join(lines))
+    note = view.client.get_run(str(view.run_id)).data.tags["mlflow.note.content"]
+    assert len(note) <= TAG_LENGTH
+    shown = [line for line in note.splitlines() if "pair" in line]
+    assert shown == lines[: len(shown)]
+    assert len(shown) > 20
+    assert "Study **" in note
+
+
+def test_a_table_of_this_name_that_is_not_ours_is_left_alone(store: Store, view: MlflowView) -> None:
+    client = view.client
+    theirs = client.create_experiment(OVERVIEW)
+    view.close()
+    assert find_overview(client) is None
+    assert client.search_runs([theirs]) == []
+
+
+def test_studies_that_end_at_once_share_one_table(store: Store) -> None:
+    views = [MlflowView(store, name) for name in ("one", "two", "three")]
+    for v in views:
+        v.open(example_study_record(v.name))
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda v: v.close(tags={"lossearch.best": "bce/sigmoid"}), views))
+        list(pool.map(lambda v: v.open(example_study_record(v.name)), views))
+        list(pool.map(lambda v: v.close(tags={"lossearch.best": "mse/sigmoid"}), views))
+    client = views[0].client
+    runs = client.search_runs([str(find_overview(client))])
+    assert {r.info.run_name: r.data.tags["lossearch.best"] for r in runs} == dict.fromkeys(
+        ("one", "two", "three"), "mse/sigmoid"
+    )
 
 
 def test_artifacts_lie_in_the_store(view: MlflowView, store: Store) -> None:

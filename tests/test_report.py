@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import subprocess
 import sys
 import warnings
@@ -18,6 +19,8 @@ from contracts.records import example_study_record
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.image import imread
+from report_sources import Study as ReportedStudy
+from report_sources import sources
 from rich.console import Console
 from scipy.stats import rankdata
 
@@ -333,6 +336,36 @@ class TestTables:
                 assert f"{loss}/" in text
                 assert activation in text
         assert "…" not in squeezed
+
+    @pytest.mark.parametrize("width", range(60, 200, 4))
+    def test_names_of_confirmed_pairs_are_whole_and_columns_go_instead(self, width):
+        found = sources(ReportedStudy())
+        board = frames.confirmed_leaderboard(
+            found.board, found.verdict, found.confirmed, found.study.space.pairs
+        )
+        table = make_leaderboard(board, found.study, found.verdict, found.confirmed)
+        text = printed(table, width)
+        assert all(len(line) <= width for line in text.splitlines())
+        rows = text.rpartition("───")[2].partition("\n\n")[0]
+        for pair in ReportedStudy().names:
+            loss, _, activation = pair.partition("/")
+            split = f"{loss}/ " in rows and re.search(rf"^ +{activation}\b", rows, re.MULTILINE)
+            assert pair in rows or split
+        gone = re.search(r"In a wider terminal: ([^.]*)\.", " ".join(text.split()))
+        headings = text.split("───")[0]
+        for column in table.columns:
+            shown = column.heading in headings or (column.short and column.short in headings)
+            assert shown or column.detail or column.heading in gone[1].split(", ")
+
+    def test_numbers_of_a_column_have_as_many_decimals(self):
+        found = sources(ReportedStudy())
+        board = frames.confirmed_leaderboard(
+            found.board, found.verdict, found.confirmed, found.study.space.pairs
+        )
+        board["sd"] = [10.0 ** -(2 + n) for n in range(len(board))]
+        columns = {c.heading: c.cells for c in make_leaderboard(board, found.study, found.verdict).columns}
+        for heading in ("test accuracy", "validation", "search"):
+            assert len({len(cell.partition(".")[2]) for cell in columns[heading]}) == 1
 
     def test_plain_where_there_is_no_terminal_and_coloured_where_there_is(self, records):
         table = make_leaderboard(board_of(records, PAIRS), STUDY)

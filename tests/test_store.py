@@ -22,6 +22,7 @@ from lossearch.records import store as store_module
 from lossearch.records.curves import write_part
 from lossearch.records.mlflow.client import connect, quiet
 from lossearch.records.mlflow.database import empty_database, relocate
+from lossearch.records.mlflow.overview import NAME as OVERVIEW
 from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.optuna import open_storage
 from lossearch.records.removal import remove_study
@@ -194,7 +195,7 @@ def test_a_moved_store_finds_its_artifacts(recorded: Path, tmp_path: Path, name:
     before = shutil.copytree(recorded, tmp_path / "before" / "here")
     assert Store.open(before).root == before
     store = Store.open(before.rename(tmp_path / name))
-    assert len(locations(store)) == 7
+    assert len(locations(store)) == 10
     assert all(place.startswith(f"{store.artifacts.as_uri()}/") for place in locations(store))
     client = connect(store, store.tracking_uri)
     experiment = client.get_experiment_by_name("one")
@@ -277,7 +278,9 @@ def test_a_removed_study_is_gone_and_the_other_is_whole(recorded: Path, tmp_path
     assert [p.name.rpartition("-")[0] for p in store.artifacts.iterdir()] == ["two"]
     assert sorted(p for p in store.study_dir("two").rglob("*")) == kept
     client = connect(store, store.tracking_uri)
-    assert {e.name for e in client.search_experiments()} == {"Default", "two"}
+    assert {e.name for e in client.search_experiments()} == {"Default", OVERVIEW, "two"}
+    (overview,) = client.search_experiments(filter_string=f"name = '{OVERVIEW}'")
+    assert [r.info.run_name for r in client.search_runs([overview.experiment_id])] == ["two"]
     record(store, "one")
     assert store.studies() == ("one", "two")
 

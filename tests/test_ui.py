@@ -27,9 +27,10 @@ from lossearch.records import Store
 from lossearch.records.curves import mean_curves
 from lossearch.records.mlflow import server as server_module
 from lossearch.records.mlflow.client import connect
-from lossearch.records.mlflow.dashboard import CHARTS, LOSSES, TRIALS, page
+from lossearch.records.mlflow.dashboard import DIVERGED, LEARNING, PAIRS, RATES, TRIALS, View, page
 from lossearch.records.mlflow.server import command, environment, start
 from lossearch.records.mlflow.view import MlflowView
+from lossearch.report.frames import best_records
 from lossearch.training.contract import Outcome
 
 
@@ -38,14 +39,17 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one study of some trials."""
     store = Store.open(tmp_path_factory.mktemp("recorded") / "a store")
     view = MlflowView(store, "circles")
-    view.open(example_study_record("circles"))
+    study = example_study_record("circles")
+    view.open(study)
+    records = []
     for n in range(24):
         results = example_results(n)
         record = example_record(n, results)
         if n % 9 == 5:
             record = ended(record, Outcome.DIVERGED, "loss was nan at step 3 (epoch 1, lr 0.9)")
         view.write_trial(record, mean_curves(results))
-    view.close()
+        records.append(record)
+    view.close(best=[*best_records(records, direction=study.task.direction).values()])
     return store.root
 
 
@@ -253,13 +257,15 @@ def test_a_server_that_never_answers_is_ended(store: Store, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("view", "shown"),
     [
-        (TRIALS, {"24 matching runs", "Sort: score", "#000 bce/sigmoid lr=", "score", "n_diverged"}),
-        (CHARTS, {"24 matching runs", "Parallel Coordinates", "lr_log10 vs. score", "curve/val_accuracy"}),
-        (LOSSES, {"24 matching runs", "Group by: loss", "Group: squared_hinge", "curve/val_accuracy"}),
+        (TRIALS, {"24 matching runs", "Sort: score", "#000 bce/sigmoid lr=", "score"}),
+        (PAIRS, {"matching runs", "Sort: score", "score", "val_accuracy_sd"}),
+        (LEARNING, {"matching runs", "curve/val_accuracy", "(2)"}),
+        (RATES, {"24 matching runs", "Parallel Coordinates", "lr_log10 vs. score", "(2)"}),
+        (DIVERGED, {"3 matching runs", "Sort: n_diverged", "lossearch.reason"}),
     ],
 )
 def test_a_browser_shows_the_ready_views(
-    store: Store, served: str, tmp_path: Path, view: str, shown: set[str]
+    store: Store, served: str, tmp_path: Path, view: View, shown: set[str]
 ) -> None:
     """The format is MLflow's own and undocumented, so this is what says that it still holds."""
     client = connect(store, store.tracking_uri)
@@ -280,5 +286,5 @@ def test_a_browser_shows_the_ready_views(
         check=True,
     )
     text = re.sub(r"<[^>]*>", "", re.sub(r"<(style|script).*?</\1>", "", done.stdout, flags=re.DOTALL))
-    assert {words for words in shown if words not in text} == set()
+    assert {words for words in (view.name, *shown) if words not in text} == set()
     assert "Error loading shared view state" not in text

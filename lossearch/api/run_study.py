@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossearch._options import option
 from lossearch._trust import Trust
+from lossearch.api.answer import printed
 from lossearch.api.inspection import run_faults
 from lossearch.api.loading import load_result
 from lossearch.api.result import Result
@@ -32,8 +33,9 @@ from lossearch.records.patience import Patience, answering, begun, tracked
 from lossearch.records.places import same_place
 from lossearch.records.store import Store, recording, writing
 from lossearch.records.study import MlflowRuns, StudyRecord
-from lossearch.records.trial import Stage
+from lossearch.records.trial import Stage, TrialRecord
 from lossearch.records.weights import WeightRetention
+from lossearch.report.frames import best_records
 from lossearch.study.loop import Search
 from lossearch.study.named_code import named_code
 from lossearch.study.optuna_study import open_study, read_whole
@@ -271,7 +273,15 @@ def attach(
             tags=_final_tags(result),
             artifacts=saved,
             tables=tables,
+            best=_best(result),
+            answer=printed(result).to_markdown(),
         )
+
+
+def _best(result: Result) -> list[TrialRecord]:
+    """Return the best trial of each pair, in the order of the leaderboard."""
+    found = best_records(result.records, direction=result.declared.task.direction)
+    return [found[pair] for pair in result.leaderboard["pair"] if pair in found]
 
 
 def _final_metrics(result: Result) -> dict[str, float | None]:

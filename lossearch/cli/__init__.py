@@ -16,10 +16,11 @@ import click
 from lossearch._options import on_the_command_line
 from lossearch._urls import hidden
 from lossearch.cli.compare import compare
+from lossearch.cli.completion import VARIABLE, complete, completion
 from lossearch.cli.export import export
 from lossearch.cli.output import echo
 from lossearch.cli.records import remove, repair, sync, ui
-from lossearch.cli.report import check, list_studies, losses, report
+from lossearch.cli.report import check, list_studies, losses, metrics, report
 from lossearch.cli.rerun import rerun
 from lossearch.cli.run import run
 from lossearch.cli.signals import ended_by_signals, exit_code
@@ -27,6 +28,17 @@ from lossearch.cli.workers import workers
 from lossearch.errors import LossearchError
 
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+GROUPS: dict[str, tuple[click.Command, ...]] = {
+    "Search": (run,),
+    "Read the answer": (report, ui, list_studies, compare),
+    "Use it": (export, rerun),
+    "What there is to choose from": (losses, metrics, check),
+    "Look after records": (sync, workers, repair, remove),
+    "The shell": (completion,),
+}
+"""Commands, by what for."""
 
 
 def _print_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -60,6 +72,14 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self.commands)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        width = max(map(len, self.commands))
+        for title, group in GROUPS.items():
+            with formatter.section(title):
+                room = formatter.width - width - 6
+                rows = [(str(c.name).ljust(width), c.get_short_help_str(room)) for c in group]
+                formatter.write_dl(rows)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -70,7 +90,11 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Commands, context_settings=_HELP)
+@click.group(
+    cls=_Commands,
+    context_settings=_HELP,
+    epilog="Try it: lossearch run --data circles (half a minute), then lossearch ui.",
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -83,21 +107,7 @@ def commands() -> None:
     """Which training loss, with which output activation and learning rate, fits a task best?"""
 
 
-for _command in (
-    run,
-    report,
-    ui,
-    losses,
-    list_studies,
-    compare,
-    export,
-    rerun,
-    check,
-    sync,
-    workers,
-    repair,
-    remove,
-):
+for _command in (command for group in GROUPS.values() for command in group):
     commands.add_command(_command)
 
 
@@ -159,8 +169,9 @@ def _reader_gone() -> int:
 
 
 def main() -> None:
-    """Run the command line of this process."""
-    sys.exit(invoke(sys.argv[1:]))
+    """Run the command line of this process, or answer a shell that asks how it may go on."""
+    instruction = os.environ.get(VARIABLE)
+    sys.exit(complete(commands, instruction) if instruction else invoke(sys.argv[1:]))
 
 
 __all__ = ["commands", "invoke", "main"]

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from lossearch.cli.completion import study_names
 from lossearch.cli.options import debug_option, format_option, storages_option, store_option
 from lossearch.cli.output import only_json, show, write_json, writing
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME NAME ...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME NAME ...", shell_complete=study_names)
 @store_option
 @storages_option
 @click.option(

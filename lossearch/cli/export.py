@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from lossearch.cli.options import debug_option, storage_option, store_option, tracking_option, trust_option
+from lossearch.cli.options import (
+    debug_option,
+    storage_option,
+    store_option,
+    study_argument,
+    tracking_option,
+    trust_option,
+)
 from lossearch.cli.output import echo
 
 REGISTERED = "NAME"
@@ -12,7 +19,7 @@ REGISTERED = "NAME"
 
 
 @click.command()
-@click.argument("name")
+@study_argument
 @click.argument("directory", metavar="DIR")
 @store_option
 @storage_option

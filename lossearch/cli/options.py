@@ -7,7 +7,14 @@ from typing import Any, TypeVar
 
 import click
 
+from lossearch.cli.completion import study_names
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def study_argument(command: F) -> F:
+    """Add NAME, of a study."""
+    return click.argument("name", shell_complete=study_names)(command)
 
 
 def debug_option(command: F) -> F:

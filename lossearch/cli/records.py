@@ -7,7 +7,14 @@ import sys
 
 import click
 
-from lossearch.cli.options import debug_option, storage_option, store_option, tracking_option, trust_option
+from lossearch.cli.options import (
+    debug_option,
+    storage_option,
+    store_option,
+    study_argument,
+    tracking_option,
+    trust_option,
+)
 from lossearch.cli.output import echo
 from lossearch.errors import InputError
 
@@ -56,7 +63,7 @@ def _say_and_open(text: str) -> None:
 
 
 @click.command()
-@click.argument("name")
+@study_argument
 @store_option
 @storage_option
 @tracking_option
@@ -73,7 +80,7 @@ def sync(
 
 
 @click.command()
-@click.argument("name")
+@study_argument
 @store_option
 @storage_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
@@ -95,7 +102,7 @@ def repair(name: str, store: str, storage: str | None, *, dry_run: bool) -> None
 
 
 @click.command("rm")
-@click.argument("name")
+@study_argument
 @store_option
 @storage_option
 @tracking_option

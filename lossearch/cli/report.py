@@ -1,4 +1,4 @@
-"""Commands that read and tell: ``losses``, ``report``, ``ls``, ``check``."""
+"""Commands that read and tell: ``losses``, ``metrics``, ``report``, ``ls``, ``check``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lossearch.cli.options import (
     storage_option,
     storages_option,
     store_option,
+    study_argument,
     trust_option,
 )
 from lossearch.cli.output import only_json, show, table, write_json, writing
@@ -53,7 +54,26 @@ def losses(task: str | None, family: str | None, has: str | None, form: str) -> 
 
 
 @click.command()
-@click.argument("name")
+@click.option("--task", type=click.Choice(list(KINDS)), help="Only the metrics of this kind of task.")
+@format_option
+@debug_option
+def metrics(task: str | None, form: str) -> None:
+    """List the metrics that can judge: what each counts, its range, its other names."""
+    from lossearch.metrics.registry import metric_rows
+
+    by_kind = {kind: [*metric_rows(kind)] for kind in (KINDS if task is None else (task,))}
+    if form == "json":
+        write_json([row for rows in by_kind.values() for row in rows])
+        return
+    for kind, rows in by_kind.items():
+        show(table([_metric_line(row) for row in rows], title=f"{kind} metrics"), "")
+    show(
+        "(in brackets: computed only when asked for by --metric, which takes module:function of your own too)"
+    )
+
+
+@click.command()
+@study_argument
 @store_option
 @storage_option
 @click.option(
@@ -170,6 +190,24 @@ def check(function: str, task: str | None) -> None:
     )
     if not all(finding.ok for finding in findings):
         raise click.exceptions.Exit(1)
+
+
+def _metric_line(row: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = ("" if end is None else f"{end:.3g}" for end in (row["low"], row["high"]))
+    return {
+        "metric": f"({row['name']})" if row["on_request"] else row["name"],
+        "better": "higher" if row["direction"] == "maximize" else "lower",
+        "range": f"{low} to {high}"
+        if low and high
+        else f"from {low}"
+        if low
+        else f"up to {high}"
+        if high
+        else "any",
+        "reads": row["needs"],
+        "what": row["judges"],
+        "also named": ", ".join(row["aliases"]),
+    }
 
 
 def _loss_line(row: Mapping[str, Any]) -> dict[str, Any]:

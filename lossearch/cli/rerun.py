@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import click
 
-from lossearch.cli.options import debug_option, format_option, storage_option, store_option, trust_option
+from lossearch.cli.options import (
+    debug_option,
+    format_option,
+    storage_option,
+    store_option,
+    study_argument,
+    trust_option,
+)
 from lossearch.cli.output import only_json, show, write_json
 
 
 @click.command()
-@click.argument("name")
+@study_argument
 @click.argument("trial")
 @store_option
 @storage_option

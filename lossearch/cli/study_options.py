@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lossearch.cli.completion import loss_names, metric_names
+
 if TYPE_CHECKING:
     from lossearch.config import Key
 
+_OFFERS = {"space.losses": loss_names, "task.metric": metric_names}
+"""Keys whose values a shell can complete."""
 VALUES = "values"
 """The command's argument that takes what was given: key -> value."""
 
@@ -102,7 +106,10 @@ def _option(key: Key) -> click.Option:
     if key.kinds == (bool,):
         return click.Option([f"{key.flag}/--no-{key.flag[2:]}", name], default=None, help=key.description)
     metavar = key.option.metavar or None
-    return click.Option([key.flag, name], type=_type_of(key), metavar=metavar, help=key.description)
+    offers = _OFFERS.get(key.path)
+    return click.Option(
+        [key.flag, name], type=_type_of(key), metavar=metavar, help=key.description, shell_complete=offers
+    )
 
 
 class StudyCommand(click.Command):

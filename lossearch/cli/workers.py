@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from lossearch.cli.options import debug_option, store_option
+from lossearch.cli.options import debug_option, store_option, study_argument
 
 
 @click.command()
-@click.argument("name")
+@study_argument
 @store_option
 @debug_option
 def workers(name: str, store: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
+from math import isfinite
 from pkgutil import iter_modules
 from typing import Any
 
@@ -49,6 +50,23 @@ _BY_KIND: Mapping[str, Registry[Metric]] = {
 def metrics_for(kind: str) -> tuple[Metric, ...]:
     """Return the metrics every task of a kind is given, those on request left out."""
     return tuple(m for m in _BY_KIND[kind].values() if not m.on_request)
+
+
+def metric_rows(kind: str) -> Iterator[dict[str, Any]]:
+    """Give what is declared of each metric of a kind of task, as plain values."""
+    for metric in _BY_KIND[kind].values():
+        low, high = (end if isfinite(end) else None for end in (metric.low, metric.high))
+        yield {
+            "kind": kind,
+            "name": metric.name,
+            "judges": metric.words,
+            "direction": metric.direction,
+            "low": low,
+            "high": high,
+            "needs": metric.needs,
+            "on_request": metric.on_request,
+            "aliases": list(metric.aliases),
+        }
 
 
 def _is_loss(name: str) -> bool:

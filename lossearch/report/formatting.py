@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -28,8 +30,14 @@ def _fixed(value: float, decimals: int) -> str:
     return f"{rounded:.{max(decimals, 0)}f}"
 
 
-def plus_minus(value: float | None, sd: float | None = None) -> str:
-    """Return ``value ± sd`` with the digits that the spread supports.
+def typical_spread(sds: Iterable[float]) -> float:
+    """Return the spread whose digits all numbers of a column have, the median; NaN where there is none."""
+    found = [sd for sd in sds if math.isfinite(sd) and sd > 0]
+    return median(found) if found else math.nan
+
+
+def plus_minus(value: float | None, sd: float | None = None, spread: float | None = None) -> str:
+    """Return ``value ± sd`` with the digits that ``spread`` supports, by default the sd itself.
 
     Very large and very small numbers share one power of ten. Without a spread, four significant digits;
     "-" where there is no value.
@@ -45,7 +53,7 @@ def plus_minus(value: float | None, sd: float | None = None) -> str:
         return f"({scaled})e{power}"
     if sd == 0:
         return f"{number(value)} ± 0"
-    decimals = min(_decimals(value, sd), 6)
+    decimals = min(_decimals(value, sd if spread is None or not spread > 0 else spread), 6)
     return f"{_fixed(value, decimals)} ± {_fixed(sd, decimals)}"
 
 

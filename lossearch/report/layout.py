@@ -22,7 +22,8 @@ class Column:
     """A heading and its cells.
 
     ``splits`` cells may break after a slash, ``wraps`` cells between words; ``short`` is a heading for
-    narrow screens; a ``detail`` column goes under the first splitting one where there is no room beside it.
+    narrow screens; a ``detail`` column goes under the first splitting one where there is no room beside it;
+    one that ``goes`` is left out where there is no room at all, the highest first.
     """
 
     heading: str
@@ -32,6 +33,7 @@ class Column:
     wraps: bool = False
     detail: bool = False
     short: str = ""
+    goes: int = 0
 
     @property
     def width(self) -> int:
@@ -43,7 +45,10 @@ class Column:
 
 
 class Fitted:
-    """A table in the widest of its layouts that fits: details beside, details under, pairs split, short headings."""
+    """A table in the widest of its layouts that fits.
+
+    Details go under what they belong to, pairs are split, headings are short, and at last columns are left out, which is said below.
+    """
 
     def __init__(self, columns: Sequence[Column], *, bold_row: int | None = None) -> None:
         self.columns = tuple(
@@ -53,7 +58,12 @@ class Fitted:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         layouts = _layouts(self.columns, options.max_width)
-        yield self._table(next((c for c in layouts if _needs(c) <= options.max_width), layouts[-1]))
+        chosen = next((c for c in layouts if _needs(c) <= options.max_width), layouts[-1])
+        yield self._table(chosen)
+        if gone := [
+            c.heading for c in self.columns if c.goes and c.heading not in _headings(self.columns, chosen)
+        ]:
+            yield Text(f"In a wider terminal: {', '.join(gone)}.", style="dim")
 
     def _table(self, columns: Sequence[Column]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
@@ -77,7 +87,17 @@ def _needs(columns: Sequence[Column]) -> int:
 def _layouts(columns: tuple[Column, ...], room: int) -> list[tuple[Column, ...]]:
     under = _with_details_under(columns)
     short = tuple(replace(c, heading=c.short or c.heading) for c in under)
-    return [columns, under, _with_long_pairs_split(under, room), _with_long_pairs_split(short, room)]
+    split = _with_long_pairs_split(short, room)
+    order = sorted({c.goes for c in columns if c.goes}, reverse=True)
+    fewer = [tuple(c for c in short if not c.goes or c.goes < least) for least in order]
+    last = [_with_long_pairs_split(columns, room) for columns in fewer[-1:]]
+    return [columns, under, _with_long_pairs_split(under, room), split, *fewer, *last]
+
+
+def _headings(columns: Sequence[Column], chosen: Sequence[Column]) -> set[str]:
+    """Return the whole headings of the columns that were chosen."""
+    shown = {c.heading for c in chosen}
+    return {c.heading for c in columns if {c.heading, c.short} & shown}
 
 
 def _with_long_pairs_split(columns: tuple[Column, ...], room: int) -> tuple[Column, ...]:

@@ -16,7 +16,7 @@ from rich.text import Text
 from lossearch._text import escaped
 from lossearch.records.confirmations import Confirmed
 from lossearch.records.study import StudyRecord
-from lossearch.report.formatting import MISSING, number, plus_minus, rate
+from lossearch.report.formatting import MISSING, number, plus_minus, rate, typical_spread
 from lossearch.report.layout import Column, Fitted, markdown_table
 from lossearch.report.sentences import (
     confirmed_sentences,
@@ -51,14 +51,17 @@ def columns(board: pd.DataFrame, study: StudyRecord, verdict: Verdict | None = N
     def column(heading: str, cell: Callable[[_Row], str], *, numeric: bool = True, **more: Any) -> Column:
         return Column(heading, tuple(cell(row) for row in board.to_dict("records")), numeric=numeric, **more)
 
+    sd = typical_spread(board["sd"])
     found = {
         "rank": column("#", lambda r: MISSING if pd.isna(r["rank"]) else str(r["rank"])),
         "pair": column("pair", lambda r: str(r["pair"]), numeric=False, splits=True),
         "lr": column("best lr", lambda r: rate(r["lr"]) + "*" * r["lr_at_edge"], numeric=False),
-        "mean and sd": column(study.task.metric, lambda r: plus_minus(r["score"], r["sd"]), numeric=False),
-        "gain": column("gain", lambda r: _gain(r, study)),
-        "trials": column("trials", lambda r: str(r["trials"])),
-        "diverged": column("diverged", lambda r: str(r["diverged"]), short="div."),
+        "mean and sd": column(
+            study.task.metric, lambda r: plus_minus(r["score"], r["sd"], sd), numeric=False
+        ),
+        "gain": column("gain", lambda r: _gain(r, study, sd)),
+        "trials": column("trials", lambda r: str(r["trials"]), goes=3),
+        "diverged": column("diverged", lambda r: str(r["diverged"]), short="div.", goes=2),
     }
     if any(board["params"]):
         found["params"] = column("parameters", lambda r: str(r["params"]), numeric=False, detail=True)
@@ -66,43 +69,44 @@ def columns(board: pd.DataFrame, study: StudyRecord, verdict: Verdict | None = N
         return found
     judged = f"{verdict.part} {verdict.metric}"
     found |= {
-        "score": column(judged, lambda r: number(r["score"], r["sd"]), short=verdict.metric),
+        "score": column(judged, lambda r: number(r["score"], sd), short=verdict.metric),
         "interval": column(
             f"{verdict.confidence} interval",
-            lambda r: _interval(r, "ci_low", "ci_high"),
+            lambda r: _interval(r, "ci_low", "ci_high", sd),
             numeric=False,
             short="interval",
+            goes=1,
         ),
-        "sd": column("sd over seeds", lambda r: number(r["sd"], r["sd"])),
+        "sd": column("sd over seeds", lambda r: number(r["sd"], sd)),
         "tied": column(
             "tied",
             lambda r: MISSING if pd.isna(r["rank"]) else "yes" if r["tied"] else "no",
             numeric=False,
         ),
         "gain and interval": column(
-            f"gain over {study.conventional}", lambda r: _gain(r, study, interval=True)
+            f"gain over {study.conventional}", lambda r: _gain(r, study, sd, interval=True)
         ),
-        "search": column("search", lambda r: number(r["search_score"], r["sd"])),
-        "diverged and seeds": column("diverged", _diverged, short="div."),
+        "search": column("search", lambda r: number(r["search_score"], sd), goes=4),
+        "diverged and seeds": column("diverged", _diverged, short="div.", goes=2),
         "diverged seeds": column("diverged seeds", lambda r: _diverged_seeds(r) or MISSING),
     }
     if verdict.part != "validation":
-        shown = column("validation", lambda r: number(r["validation_score"], r["sd"]), short="valida")
+        shown = column("validation", lambda r: number(r["validation_score"], sd), short="valida", goes=5)
         found["validation"] = shown
     return found
 
 
-def _gain(row: _Row, study: StudyRecord, *, interval: bool = False) -> str:
+def _gain(row: _Row, study: StudyRecord, sd: float, *, interval: bool = False) -> str:
     own = row["pair"] == study.conventional and not pd.isna(row["score"])
-    gain = "ref." if own else number(row["gain"], row["sd"], signed=True)
-    shown = _interval(row, "gain_low", "gain_high", signed=True) if interval else MISSING
+    gain = "ref." if own else number(row["gain"], sd, signed=True)
+    shown = _interval(row, "gain_low", "gain_high", sd, signed=True) if interval else MISSING
     return gain if shown == MISSING else f"{gain} ({shown})"
 
 
-def _interval(row: _Row, low: str, high: str, *, signed: bool = False) -> str:
+def _interval(row: _Row, low: str, high: str, sd: float, *, signed: bool = False) -> str:
     if pd.isna(row[low]) or pd.isna(row[high]):
         return MISSING
-    return " to ".join(number(row[end], row["sd"], signed=signed) for end in (low, high))
+    return " to ".join(number(row[end], sd, signed=signed) for end in (low, high))
 
 
 def _diverged_seeds(row: _Row) -> str:
@@ -138,11 +142,12 @@ class Leaderboard:
             Text(self.basis, style="dim"),
         )
 
-    def to_markdown(self, title: str) -> str:
-        """Return it as a Markdown page."""
+    def to_markdown(self, title: str = "") -> str:
+        """Return it as Markdown, with a heading where there is a title."""
         above, below = ([f"{escaped(t)}\n" for t in texts] for texts in (self.answer, self.notes))
         rows = markdown_table(self.columns)
-        return "\n".join([f"# {escaped(title)}\n", *above, *rows, "", *below, f"{escaped(self.basis)}\n"])
+        heading = [f"# {escaped(title)}\n"] if title else []
+        return "\n".join([*heading, *above, *rows, "", *below, f"{escaped(self.basis)}\n"])
 
 
 def make_leaderboard(

@@ -1,56 +1,95 @@
 """How the MLflow UI shows a study when it is opened: tags of its experiment.
 
-A shared view is an undocumented format of the UI (seen in 3.17); where the UI does not know it, it is ignored.
+A saved view is an undocumented format of the UI, which lists it by name in its menu of views (seen in 3.17); where
+the UI does not know it, it is ignored.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from lossearch.records.study import StudyRecord
 
-TRIALS = "lossearch-trials"
-CHARTS = "lossearch-charts"
-LOSSES = "lossearch-losses"
-CONFIRMED = "lossearch-confirmed"
-
 Json = dict[str, Any]
+
+ROLE = "tags.`lossearch.role`"
+RANK = "lossearch.rank"
+"""Tag of each pair's best trial: its place among the pairs, of two digits or more."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A page of the UI: ``key`` is in its address; ``charts`` tells whether it opens with charts or as a table."""
+
+    key: str
+    name: str
+    charts: bool = False
+
+
+PAIRS = View("lossearch-pairs", "1 Pairs, best first")
+LEARNING = View("lossearch-curves", "2 Learning curves", charts=True)
+RATES = View("lossearch-rates", "3 Learning rates and scores", charts=True)
+CONFIRMED = View("lossearch-confirmed", "4 Confirmed pairs")
+DIVERGED = View("lossearch-diverged", "5 What diverged")
+TRIALS = View("lossearch-trials", "6 All trials")
+OVERVIEW = View("lossearch-overview", "Studies, newest first")
+"""Of the experiment that has a run a study."""
 
 
 def experiment_view(study: StudyRecord) -> dict[str, str]:
     """Return the experiment's tags that the UI reads: its kind, its objective, and ready views."""
-    views = {
-        TRIALS: trials_view(study),
-        CHARTS: charts_view(study),
-        LOSSES: losses_view(study),
-        CONFIRMED: confirmed_view(study),
-    }
     return {
         "mlflow.experiment.primaryMetric.name": "score",
         "mlflow.experimentKind": "custom_model_development",
-        **{f"mlflow.sharedViewState.{key}": json.dumps(view) for key, view in views.items()},
+        **{f"mlflow.sharedViewState.{v.key}": saved(v, study.created, of(study)) for v, of in VIEWS.items()},
     }
 
 
-def page(experiment_id: str, view: str = TRIALS) -> str:
+def saved(view: View, created: float, state: Json) -> str:
+    """Return a view as the UI saves it; ``created`` in seconds since 1970."""
+    milliseconds = round(1000 * created)
+    times = {"createdAt": milliseconds, "updatedAt": milliseconds}
+    return json.dumps({"name": view.name, **times, "state": json.dumps(state)})
+
+
+def page(experiment_id: str, view: View = PAIRS) -> str:
     """Return the part of an MLflow address that opens a study's runs in one of its views."""
-    mode = "" if view == TRIALS else "&compareRunsMode=CHART"
-    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={view}{mode}"
+    mode = "&compareRunsMode=CHART" if view.charts else ""
+    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={view.key}{mode}"
 
 
 def trials_view(study: StudyRecord) -> Json:
     """Return the table of all trials, best first, with what a reader compares."""
-    params = [*_columns("params", "pair"), *_columns("metrics", "score", f"val_{study.task.metric}_sd", "lr")]
-    more = _columns("metrics", "epoch", "n_diverged", "seconds")
-    state = _columns("tags", "lossearch.state", "lossearch.stage")
+    return _table(study, f"{ROLE} = 'trial'", study.task.metric)
+
+
+def pairs_view(study: StudyRecord) -> Json:
+    """Return the table of each pair's best trial, best first, with bars of the scores beside it."""
+    bars = _chart("BAR", 0, metricKey="score", selectedMetricKeys=["score"])
     return {
-        "searchFilter": "tags.`lossearch.role` = 'trial'",
-        "orderByKey": "metrics.`score`",
-        "orderByAsc": study.task.direction == "minimize",
-        "selectedColumns": [*params, *state, *more],
-        "runsHiddenMode": "SHOW_ALL",
+        **_table(study, f"{ROLE} = 'trial' AND tags.`{RANK}` LIKE '%'", study.task.metric),
+        **_charts([bars]),
     }
+
+
+def learning_view(study: StudyRecord) -> Json:
+    """Return the learning curves of each pair's best trial, in the score: losses have no common scale."""
+    names = [f"curve/val_{study.task.metric}", f"curve/train_{study.task.metric}"]
+    lines = [_chart("LINE", i, **_line(name)) for i, name in enumerate(names)]
+    return {**pairs_view(study), **_charts(lines)}
+
+
+def rates_view(study: StudyRecord) -> Json:
+    """Return how the score of all trials depends on their learning rate."""
+    shown = {"selectedParams": ["loss", "activation"], "selectedMetrics": ["lr_log10", "score"]}
+    charts = [
+        _chart("SCATTER", 0, xaxis=_axis("lr_log10"), yaxis=_axis("score")),
+        _chart("PARALLEL", 1, **shown, showAllRuns=True),
+    ]
+    return {**trials_view(study), **_charts(charts)}
 
 
 def confirmed_view(study: StudyRecord) -> Json:
@@ -58,54 +97,58 @@ def confirmed_view(study: StudyRecord) -> Json:
     part = "test" if study.task.rows.get("test") else "val"
     judged = [f"{part}_{study.task.metric}", f"{part}_{study.task.metric}_sd"]
     others = dict.fromkeys([*judged, f"val_{study.task.metric}", f"val_{study.task.metric}_sd"])
+    shown = [
+        *_columns("metrics", "lr", *others),
+        *_columns("params", "pair", "n_seeds"),
+    ]
+    bars = _chart("BAR", 0, metricKey=judged[0], selectedMetricKeys=[judged[0]])
     return {
-        **trials_view(study),
-        "searchFilter": "tags.`lossearch.role` = 'confirmation'",
-        "selectedColumns": [
-            *_columns("params", "pair", "n_seeds"),
-            *_columns("metrics", *others, "lr", "epoch", "n_diverged"),
-        ],
+        **_table(study, f"{ROLE} = 'confirmation'", study.task.metric),
+        "selectedColumns": shown,
+        **_charts([bars]),
     }
 
 
-def charts_view(study: StudyRecord) -> Json:
-    """Return the charts of all trials: what each loss reached, at which learning rate, and how."""
-    shown = {"selectedParams": ["loss", "activation"], "selectedMetrics": ["lr_log10", "score"]}
-    charts = [
-        _chart("PARALLEL", 0, **shown, showAllRuns=True),
-        _chart("SCATTER", 1, xaxis=_axis("lr_log10"), yaxis=_axis("score"), runsCountToCompare=1000),
-    ]
-    return _charts(study, charts)
+def diverged_view(study: StudyRecord) -> Json:
+    """Return the table of trials of which a replicate diverged or that failed, the most first."""
+    return {
+        **_table(study, f"{ROLE} = 'trial' AND metrics.n_diverged > 0", study.task.metric),
+        "selectedColumns": [
+            *_columns("metrics", "lr", "n_diverged", "score"),
+            *_columns("params", "n_seeds", "pair"),
+            *_columns("tags", "lossearch.state", "lossearch.reason"),
+        ],
+        "orderByKey": "metrics.`n_diverged`",
+        "orderByAsc": False,
+    }
 
 
-def _charts(study: StudyRecord, charts: list[Json]) -> Json:
-    curves = [f"curve/val_{study.task.metric}", "curve/train_loss", "curve/val_loss"]
-    lines = [_chart("LINE", len(charts) + i, **_line(metric)) for i, metric in enumerate(curves)]
+def _table(study: StudyRecord, which: str, metric: str) -> Json:
+    """Return a table of runs, best first, of few columns: the UI orders them by name, and shows three on a laptop."""
+    return {
+        "searchFilter": which,
+        "orderByKey": "metrics.`score`",
+        "orderByAsc": study.task.direction == "minimize",
+        "selectedColumns": [
+            *_columns("metrics", "lr", "score", f"val_{metric}_sd"),
+            *_columns("params", "pair"),
+        ],
+        "runsHiddenMode": "SHOW_ALL",
+    }
+
+
+def _charts(charts: list[Json]) -> Json:
     section = {
         "uuid": "lossearch",
-        "name": "Trials",
+        "name": "Charts",
         "display": True,
         "isReordered": False,
         "deleted": False,
         "isGenerated": False,
+        "columns": 1,
+        "cardHeight": 420,
     }
-    return {
-        "searchFilter": "tags.`lossearch.role` = 'trial'",
-        "orderByKey": "metrics.`score`",
-        "orderByAsc": study.task.direction == "minimize",
-        "selectedColumns": _columns("metrics", "score"),
-        "runsHiddenMode": "SHOW_ALL",
-        "compareRunCharts": [*charts, *lines],
-        "compareRunSections": [section],
-        "isAccordionReordered": True,
-    }
-
-
-def losses_view(study: StudyRecord) -> Json:
-    """Return the charts of the losses: the mean curve over each one's trials."""
-    by_loss = {"aggregateFunction": "average", "groupByKeys": [{"mode": "param", "groupByData": "loss"}]}
-    score = _chart("BAR", 0, metricKey="score", selectedMetricKeys=["score"])
-    return {**_charts(study, [score]), "groupBy": by_loss, "useGroupedValuesInCharts": True}
+    return {"compareRunCharts": charts, "compareRunSections": [section], "isAccordionReordered": True}
 
 
 def _columns(kind: str, *names: str) -> list[str]:
@@ -142,3 +185,14 @@ def _line(metric: str) -> Json:
         "useGlobalXaxisKey": True,
         "useGlobalLineSmoothing": True,
     }
+
+
+VIEWS: dict[View, Callable[[StudyRecord], Json]] = {
+    PAIRS: pairs_view,
+    LEARNING: learning_view,
+    RATES: rates_view,
+    CONFIRMED: confirmed_view,
+    DIVERGED: diverged_view,
+    TRIALS: trials_view,
+}
+"""Every view, and what gives its state."""

@@ -11,6 +11,7 @@ from lossearch.errors import StoreError, StudyMismatchError
 from lossearch.records.links import refuse_links
 from lossearch.records.mlflow.artifacts import require_inside
 from lossearch.records.mlflow.client import is_http
+from lossearch.records.mlflow.dashboard import experiment_view
 from lossearch.records.mlflow.study_run import ROLE, STUDY, ParentRun
 from lossearch.records.store import Store
 from lossearch.records.trial import Stage, TrialRecord
@@ -47,6 +48,10 @@ def open_experiment(parent: ParentRun, store: Store, uri: Url) -> Experiment:
         )
     if uri == store.tracking_uri:
         _require_inside(client, store, found)
+    # one that an earlier release made has other views
+    for tag, value in experiment_view(parent.study).items():
+        if found.tags.get(tag) != value:
+            client.set_experiment_tag(found.experiment_id, tag, value)
     return found
 
 

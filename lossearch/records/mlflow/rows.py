@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from lossearch._colours import colour
 from lossearch._epochs import thin
 from lossearch._json import dumps, to_jsonable
 from lossearch.pairs.behaviour import BEHAVIOUR
@@ -105,7 +106,15 @@ def trial_tags(study: StudyRecord, record: TrialRecord) -> dict[str, str]:
         "lossearch.pair": record.point.pair,
         "lossearch.loss": record.point.loss,
         "lossearch.activation": record.point.activation,
+        # the UI's own choice has one colour for several pairs
+        "mlflow.runColor": _colour(study, record.point.pair),
     }
+
+
+def _colour(study: StudyRecord, pair: str) -> str:
+    """Return the colour of a pair's runs, the same in every chart."""
+    pairs = [*study.space.pairs]
+    return colour(pairs.index(pair) if pair in pairs else len(pairs))
 
 
 def study_params(study: StudyRecord) -> dict[str, str]:

@@ -23,8 +23,9 @@ from lossearch.records.links import refuse_links
 from lossearch.records.mlflow import guard
 from lossearch.records.mlflow.artifacts import places, require_inside
 from lossearch.records.mlflow.client import client_of, connect
-from lossearch.records.mlflow.dashboard import LOSSES, TRIALS, page
+from lossearch.records.mlflow.dashboard import OVERVIEW, page
 from lossearch.records.mlflow.database import copy_database
+from lossearch.records.mlflow.overview import find_overview
 from lossearch.records.store import Store
 
 PORT = 5000
@@ -104,10 +105,9 @@ def serve(
             say=say,
             artifact_locations=artifact_locations,
         )
-        say(f"MLflow UI of {store.root}: {server.url}/  (Ctrl-C ends it)")
-        for name, (trials, charts) in pages(store).items():
-            say(f"  trials of {name}, best first: {server.url}/{trials}")
-            say(f"  charts of {name}, by loss: {server.url}/{charts}")
+        say(f"MLflow UI of {store.root}: {_first_page(server)}  (Ctrl-C ends it)")
+        for name, place in pages(store).items():
+            say(f"  {name}: {server.url}/{place}")
         return server.wait()
     except KeyboardInterrupt:
         return 0
@@ -116,8 +116,14 @@ def serve(
             server.stop()
 
 
-def pages(store: Store) -> dict[str, tuple[str, str]]:
-    """Return, for each study with MLflow runs of its own store, two pages: its trials, best first, and its charts."""
+def _first_page(server: Server) -> str:
+    """Return the address of the table of all studies, where there is one; asked of the server, since a store may not be writable."""
+    found = find_overview(client_of(Url(server.url)))
+    return f"{server.url}/{page(found, OVERVIEW) if found else ''}"
+
+
+def pages(store: Store) -> dict[str, str]:
+    """Return, for each study with MLflow runs of its own store, the page of its pairs; the UI's menu of views has others."""
     found = {}
     for name in store.studies():
         try:
@@ -125,8 +131,7 @@ def pages(store: Store) -> dict[str, tuple[str, str]]:
         except StoreError:
             continue  # a damaged study, which other commands tell of
         if study.mlflow is not None and study.tracking_uri is None:
-            experiment = study.mlflow.experiment_id
-            found[name] = (page(experiment, TRIALS), page(experiment, LOSSES))
+            found[name] = page(study.mlflow.experiment_id)
     return found
 
 

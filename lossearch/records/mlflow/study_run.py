@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 STUDY = "lossearch.study"
 ROLE = "lossearch.role"
 PARENT = "mlflow.parentRunId"
+NOTE = "mlflow.note.content"
+REPORT = "report.html"
 
 
 class ParentRun:
@@ -30,7 +32,7 @@ class ParentRun:
     def __init__(self, client: MlflowClient, study: StudyRecord) -> None:
         self.client = client
         self.study = study
-        self.run_id = ""
+        self.experiment_id = self.run_id = ""
 
     def create_experiment(self, artifact_location: str | None) -> str:
         """Create the study's experiment, with its description and charts, and return its id."""
@@ -38,7 +40,7 @@ class ParentRun:
         tags = {
             STUDY: study.name,
             "lossearch.digest": study.digest,
-            "mlflow.note.content": self.note(),
+            NOTE: self.note(),
             **experiment_view(study),
         }
         experiment_id: str = self.client.create_experiment(study.name, artifact_location, tags)
@@ -46,6 +48,7 @@ class ParentRun:
 
     def begin(self, experiment_id: str) -> str:
         """Create the parent run, or reopen the one there is; return its id."""
+        self.experiment_id = experiment_id
         found = self.client.search_runs([experiment_id], f"tags.`{ROLE}` = 'study'", max_results=1)
         if found:
             self.run_id = found[0].info.run_id
@@ -82,13 +85,16 @@ class ParentRun:
         tags: Mapping[str, str],
         artifacts: Sequence[Path],
         tables: Mapping[str, Any],
+        answer: str = "",
     ) -> None:
-        """Attach what came out."""
+        """Attach what came out; ``answer`` is Markdown that goes before the description."""
         from mlflow.entities import Metric, RunTag
 
         names = safe_names(metrics)
         finite = {names[k]: float(v) for k, v in metrics.items() if v is not None and math.isfinite(v)}
-        shown = {k: cut(str(v), TAG_LENGTH) for k, v in tags.items()}
+        note = self._answered(answer, any(path.name == REPORT for path in artifacts))
+        self.client.set_experiment_tag(self.experiment_id, NOTE, note)
+        shown = {k: cut(str(v), TAG_LENGTH) for k, v in {**tags, NOTE: note}.items()}
         for name, frame in tables.items():
             self.client.log_text(self.run_id, table_json(frame), f"{name}.json")
         if tables:
@@ -103,6 +109,15 @@ class ParentRun:
             tags=[RunTag(k, v) for k, v in shown.items()],
         )
 
+    def _answered(self, answer: str, reported: bool) -> str:
+        """Return the description with the answer, as many of its lines as there is room for, and the report's address."""
+        place = f"#/experiments/{self.experiment_id}/runs/{self.run_id}/artifacts/{REPORT}"
+        rest = f"{f'[Report]({place})' if reported else ''}\n\n{self.note()}"
+        lines = answer.splitlines()
+        while lines and len("\n".join(lines)) + len(rest) + 2 > TAG_LENGTH:
+            lines.pop()
+        return "\n".join([*lines, "", rest]).strip()
+
     def _create(self, experiment_id: str) -> str:
         from mlflow.entities import Param
 
@@ -113,7 +128,7 @@ class ParentRun:
             "lossearch.stage": "study",
             "lossearch.task": study.task.name,
             "lossearch.digest": study.digest,
-            "mlflow.note.content": self.note(),
+            NOTE: self.note(),
             **{f"version.{k}": v for k, v in study.versions.items()},
             **who(),
         }

@@ -30,7 +30,9 @@ from lossearch.records.mlflow.client import (
     retried,
     tracking_errors,
 )
+from lossearch.records.mlflow.dashboard import RANK
 from lossearch.records.mlflow.experiment import Key, key_of, open_experiment, recorded_runs
+from lossearch.records.mlflow.overview import write_overview
 from lossearch.records.mlflow.revocable import Revocable
 from lossearch.records.mlflow.rows import Row, trial_row
 from lossearch.records.mlflow.study_run import PARENT, ParentRun, who
@@ -176,16 +178,21 @@ class MlflowView:
         tags: Mapping[str, str] | None = None,
         artifacts: Sequence[Path] = (),
         tables: Mapping[str, Any] | None = None,
+        best: Sequence[TrialRecord] = (),
+        answer: str = "",
     ) -> None:
         """Write what is missing and close the parent run; a second call does nothing.
 
-        ``metrics`` that are not finite are left out; ``tables`` are data frames, which the MLflow UI shows.
+        ``metrics`` that are not finite are left out; ``tables`` are data frames, which the MLflow UI shows; ``best`` is
+        the best trial of each pair, best first, whose runs are marked; ``answer`` is Markdown for the description.
         """
         if self.closed:
             return
 
         def end() -> None:
-            self._parent.attach(metrics or {}, tags or {}, artifacts, tables or {})
+            self._rank([self.runs[key] for key in map(key_of, best) if key in self.runs])
+            self._parent.attach(metrics or {}, tags or {}, artifacts, tables or {}, answer)
+            write_overview(self.client, self.store, self.uri, self.study, status, metrics or {}, tags or {})
             self.client.set_terminated(self._parent.run_id, status.upper())
 
         try:
@@ -245,6 +252,19 @@ class MlflowView:
             self.runs |= zip(some, self._write(rows), strict=True)
             for key in some:
                 del self.missed[key]
+
+    def _rank(self, best: Sequence[str]) -> None:
+        """Mark runs by their place, and those no more that were marked before."""
+        marked = self.client.search_runs(
+            [str(self.experiment_id)], f"tags.`{RANK}` LIKE '%'", max_results=1000
+        )
+        old = {run.info.run_id: run.data.tags[RANK] for run in marked}
+        wanted = {run_id: f"{place:02d}" for place, run_id in enumerate(best, start=1)}
+        for run_id in old.keys() - wanted.keys():
+            self.client.delete_tag(run_id, RANK)
+        for run_id, place in wanted.items():
+            if old.get(run_id) != place:
+                self.client.set_tag(run_id, RANK, place)
 
     def _write(self, rows: Sequence[Row]) -> list[str]:
         tags = {PARENT: str(self.run_id), **who()}

@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import rankdata
 
+from lossearch._colours import BLUE
 from lossearch.errors import InputError
 from lossearch.metrics.metric import SIGN
-from lossearch.report.figures.canvas import BLUE, INK, PAPER, Panel, Picture, save, whole_figure
+from lossearch.report.figures.canvas import INK, PAPER, Panel, Picture, save, whole_figure
 from lossearch.report.formatting import number
 from lossearch.verdict.across_tasks.comparison import TaskComparison
 from lossearch.verdict.scale import Scale

@@ -19,13 +19,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from lossearch._colours import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from lossearch._text import printable
 
-BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY = (
-    "#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9",
-)  # fmt: skip
-"""Okabe and Ito's colours, which colour-blind readers can tell apart."""
-COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 INK, FAINT, GRID, PAPER = "#1b1b1b", "#757575", "#e4e4e4", "#fefefe"
 COLUMNS = 4
 PANEL = (3.1, 2.3)

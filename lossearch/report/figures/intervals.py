@@ -9,7 +9,8 @@ from functools import partial
 from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
-from lossearch.report.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, PAPER, VERMILLION, Panel, Picture
+from lossearch._colours import BLUE, GREEN, ORANGE, VERMILLION
+from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
 from lossearch.report.formatting import number
 from lossearch.verdict.verdict import Ranked, Relation, Verdict
 

@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from lossearch._colours import BLUE
 from lossearch.records.evidence import Evidence
-from lossearch.report.figures.canvas import BLUE, Panel, Picture
+from lossearch.report.figures.canvas import Panel, Picture
 from lossearch.report.figures.predictions import predicted
 from lossearch.report.formatting import number
 

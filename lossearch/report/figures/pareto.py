@@ -10,9 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from lossearch._colours import COLOURS
 from lossearch.diagnostics.pareto import Objectives, Pareto
 from lossearch.metrics.metric import SIGN
-from lossearch.report.figures.canvas import COLOURS, FAINT, INK, PAPER, Panel, Picture
+from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
 from lossearch.report.formatting import number
 
 _MARKS = "os^Dv"

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from numpy.typing import NDArray
 
-from lossearch.report.figures.canvas import BLUE, COLOURS, INK, ORANGE, Panel, Picture
+from lossearch._colours import BLUE, COLOURS, ORANGE
+from lossearch.report.figures.canvas import INK, Panel, Picture
 
 _COLOUR_NAMES = ("blue", "orange", "green", "red", "purple", "light blue")
 _TWO = LinearSegmentedColormap.from_list("classes", [BLUE, "#ffffff", ORANGE])

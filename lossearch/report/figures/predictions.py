@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lossearch._colours import BLUE, GREEN, ORANGE, PURPLE
 from lossearch.kinds import EVERY_FIELD
 from lossearch.records.evidence import Evidence
-from lossearch.report.figures.canvas import BLUE, GREEN, ORANGE, PURPLE
 from lossearch.verdict.verdict import Verdict
 
 STYLES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PURPLE, ":"))

@@ -11,10 +11,11 @@ import torch
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from lossearch._colours import BLUE, VERMILLION
 from lossearch.distributions import DISTRIBUTIONS
 from lossearch.metrics.uncertainty import Intervals, intervals, probability_integral
 from lossearch.records.evidence import Evidence
-from lossearch.report.figures.canvas import BLUE, FAINT, INK, VERMILLION, Panel, Picture
+from lossearch.report.figures.canvas import FAINT, INK, Panel, Picture
 from lossearch.report.formatting import number
 
 POINTS = 120

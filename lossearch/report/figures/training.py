@@ -10,8 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from lossearch._colours import BLUE, ORANGE, VERMILLION
 from lossearch.records.study import StudyRecord
-from lossearch.report.figures.canvas import BLUE, FAINT, INK, ORANGE, VERMILLION, Panel, Picture
+from lossearch.report.figures.canvas import FAINT, INK, Panel, Picture
 from lossearch.report.formatting import number, rate
 
 TRAIN, VALIDATION = ORANGE, BLUE

@@ -9,10 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from lossearch._colours import BLUE
 from lossearch.diagnostics.tuning_curves import TuningCurve
 from lossearch.metrics.metric import SIGN
 from lossearch.records.study import StudyRecord
-from lossearch.report.figures.canvas import BLUE, FAINT, Panel, Picture
+from lossearch.report.figures.canvas import FAINT, Panel, Picture
 from lossearch.report.formatting import number
 
 

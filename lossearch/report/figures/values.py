@@ -14,8 +14,9 @@ from scipy.stats import probplot
 from sklearn.metrics import PredictionErrorDisplay
 
 from lossearch._angles import wrapped
+from lossearch._colours import BLUE
 from lossearch.records.evidence import Evidence
-from lossearch.report.figures.canvas import BLUE, INK, Panel, Picture
+from lossearch.report.figures.canvas import INK, Panel, Picture
 from lossearch.report.figures.predictions import predicted
 from lossearch.report.formatting import number
 
