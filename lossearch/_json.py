@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import math
 import os
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -110,6 +111,11 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def half_written(folder: Path) -> list[Path]:
+    """Return the temporary files in a directory, at any depth, that :func:`replacing` left where its process was killed."""
+    return [p for p in folder.rglob(".*.tmp") if re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", p.name)]
 
 
 def write_text(path: Path, text: str) -> Path:

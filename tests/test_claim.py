@@ -107,3 +107,21 @@ def test_one_database_holds_a_study_against_other_machines(tmp_path: Path, postg
         claim(there, "one", postgres_url),
     ):
         raise AssertionError
+
+
+def test_what_a_killed_process_left_half_written_goes_and_nothing_else(store: Path) -> None:
+    opened = Store.open(store)
+    folder = opened.study_dir("study")
+    half = [
+        ".study.json.0a1b2c3d.tmp",
+        ".confirm.parquet.0a1b2c3d.tmp",
+        "search/.part-000001.parquet.0a1b2c3d.tmp",
+    ]
+    others = [".diary.tmp", "search/notes.tmp", "search/part-000001.parquet", ".search.lock"]
+    for name in (*half, *others):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    with claim(opened, "study"):
+        left = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+    assert left >= set(others)
+    assert not left & set(half)

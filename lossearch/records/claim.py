@@ -21,7 +21,7 @@ from pydantic import Field, TypeAdapter
 from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from lossearch._json import write_json
+from lossearch._json import half_written, write_json
 from lossearch._options import option
 from lossearch.errors import LossearchError, StoreError, StudyRunningError
 from lossearch.records.damage import read_record, set_aside
@@ -118,6 +118,9 @@ def claim(
     try:
         with _in_database(storage, name, mine) as hold:
             with writing(store.root):
+                # whoever wrote here is gone
+                for left in half_written(folder):
+                    left.unlink(missing_ok=True)
                 if before is None and (folder / HOLDER).exists():
                     set_aside(folder / HOLDER)
                 write_json(folder / HOLDER, mine)
