@@ -64,4 +64,4 @@ if __name__ == "__main__":
     budget = {"losses": ["bce", "mse", "hinge"], "trials": 25, "seeds": 1, "epochs": 10, "confirm_seeds": 5}
     judged = {"metric": "val_distance", "direction": "minimize", "task": "binary"}
     result = lossearch.search(module=Adversarial, datamodule=loaders(), **judged, **budget)
-    print(*result.verdict.sentences, sep="\n")
+    print(result.verdict)

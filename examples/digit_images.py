@@ -83,4 +83,4 @@ class Net(pl.LightningModule):
 if __name__ == "__main__":
     budget = {"losses": ["cross_entropy", "focal"], "trials": 10, "epochs": 5, "confirm_seeds": 5}
     result = lossearch.search(module=Net, datamodule=Digits, task="multiclass", **budget)
-    print(*result.verdict.sentences, sep="\n")
+    print(result.verdict)

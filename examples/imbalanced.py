@@ -52,4 +52,4 @@ class Detector(pl.LightningModule):
 if __name__ == "__main__":
     budget = {"losses": ["bce", "focal"], "class_weight": ["none", "balanced"], "trials": 20, "epochs": 6}
     result = lossearch.search(module=Detector, datamodule=Rare, task="binary", metric="pr_auc", **budget)
-    print(*result.verdict.sentences, sep="\n")
+    print(result.verdict)

@@ -61,4 +61,4 @@ class Reader(pl.LightningModule):
 if __name__ == "__main__":
     budget = {"losses": ["mse", "mae"], "trials": 10, "seeds": 1, "confirm_seeds": 5, "epochs": 8}
     result = lossearch.search(module=Reader, datamodule=Waves, task="regression", metric="mae", **budget)
-    print(*result.verdict.sentences, sep="\n")
+    print(result.verdict)

@@ -72,4 +72,4 @@ class Churn(pl.LightningModule):
 if __name__ == "__main__":
     budget = {"losses": ["bce", "hinge", "focal"], "trials": 20, "epochs": 8, "confirm_seeds": 5}
     result = lossearch.search(module=Churn, datamodule=Customers, task="binary", **budget)
-    print(*result.verdict.sentences, sep="\n")
+    print(result.verdict)

@@ -45,4 +45,4 @@ def loaders():
 if __name__ == "__main__":
     budget = {"losses": ["cross_entropy", "mse"], "trials": 15, "epochs": 5, "confirm_seeds": 5}
     result = lossearch.search(module=TwoTasks, datamodule=loaders(), task="multiclass", **budget)
-    print(*result.verdict.sentences, sep="\n")
+    print(result.verdict)

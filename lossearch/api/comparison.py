@@ -45,6 +45,11 @@ class Comparisons:
             parts += [compared_table(group), Text()]
         return Group(*(parts[:-1] if not self.left_out else parts), *map(Text, self.left_out))
 
+    def _repr_html_(self) -> str:
+        from lossearch.report.notebook import as_html
+
+        return as_html(self.render())
+
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain values."""
         return {"comparisons": [group.as_json() for group in self.groups], "left_out": list(self.left_out)}

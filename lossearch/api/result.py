@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lossearch._trust import NONE, Trust
 from lossearch._urls import Url
 from lossearch.api import answer
+from lossearch.api.plots import Plots
 from lossearch.api.tuning import tuned_of
 from lossearch.config import StudyConfig, make_config
 from lossearch.config.toml import parse_toml
@@ -341,6 +342,16 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain values."""
         return answer.as_json(self)
+
+    @property
+    def plot(self) -> Plots:
+        """The figures of the report, each to show or to change: ``result.plot.curves()``."""
+        return Plots(self.report())
+
+    def _repr_html_(self) -> str:
+        from lossearch.report.notebook import as_html
+
+        return as_html(self.render())
 
     def report(self) -> Report:
         """Return the whole report: sentences, figures and tables. ``to_html`` and ``to_markdown`` write it."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, TypeVar, get_type_hints
 
+from markupsafe import Markup
+
 from lossearch._json import to_jsonable
 
 T = TypeVar("T")
@@ -131,6 +133,15 @@ class Verdict:
     optimism: float | None
     sentences: tuple[str, ...]
     constant: float | None = None
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, self.sentences))
+
+    def _repr_html_(self) -> str:
+        lines = (
+            Markup('<p style="margin:.3em 0;max-width:60em">{}</p>').format(s) for s in self.sentences if s
+        )
+        return Markup().join(lines)
 
     @property
     def nothing_learned(self) -> bool:

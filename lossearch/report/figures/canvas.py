@@ -135,8 +135,17 @@ def legend_figure(figures: Sequence[Figure]) -> Figure | None:
     return figure
 
 
+class Shown(Figure):
+    """A figure that a notebook shows where pyplot was not imported too."""
+
+    def _repr_png_(self) -> bytes:
+        stream = io.BytesIO()
+        self.savefig(stream, format="png", dpi=100)
+        return stream.getvalue()
+
+
 def _figure(width: float, height: float, *, fixed: bool = False) -> Figure:
-    figure = Figure(figsize=(width, height), layout=None if fixed else "constrained")
+    figure = Shown(figsize=(width, height), layout=None if fixed else "constrained")
     FigureCanvasAgg(figure)
     if fixed:
         left, right, bottom, top = _MARGINS
