@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,28 +164,37 @@ def test_an_interrupted_study_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -
 def test_a_killed_process_loses_the_running_trial_only(tmp_path: Path) -> None:
     script = textwrap.dedent(
         f"""
+        import os, signal, sys
         import lossearch, numpy as np
+        from lossearch.study.progress import Listener
+
+        class Kills(Listener):
+            def trial_done(self, record, done, total, best, failed):
+                if done == int(sys.argv[1]):
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            def started(self, total, resumed):
+                print(resumed)
+
         rng = np.random.default_rng(0)
         x = rng.normal(size=(400, 3)); y = (x[:, 0] > 0).astype(int)
         lossearch.search(x, y, store={str(tmp_path)!r}, name="k", losses=["bce"], activations=["sigmoid"], trials=7,
-                         seeds=2, epochs=60, batch_size=16, optimizer="sgd", lr=(1e-3, 1.0), workers=1)
+                         seeds=2, epochs=10, batch_size=16, optimizer="sgd", lr=(1e-3, 1.0), workers=1, listener=Kills())
         """
     )
-    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
-    journal = tmp_path / "studies" / "k" / "search"
-    deadline = time.monotonic() + 300
-    while len(list(journal.glob("part-*.parquet"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    command = [sys.executable, "-c", script]
+    killed = subprocess.run(
+        [*command, "3"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
     before = lossearch.load("k", tmp_path)
-    assert 1 <= len(before.records) < 7
+    assert len(before.records) == 3
     assert all(t.state.is_finished() for t in before.study.get_trials())
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, "0"], capture_output=True, text=True, check=True)
     after = lossearch.load("k", tmp_path)
     assert len(after.records) == 7
     assert [r.value for r in after.records[: len(before.records)]] == [r.value for r in before.records]
-    assert f"{len(before.records)}" in done.stderr
+    assert done.stdout.split() == ["3"]
 
 
 @pytest.mark.parametrize(
