@@ -10,20 +10,25 @@ import time
 from contextlib import contextmanager
 from functools import partial
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import ray
 from click.testing import CliRunner
 from contracts.problems import problem, replicate
+from pandas.testing import assert_frame_equal
 from ray.cluster_utils import Cluster
 from test_pool import MAKE_TASK as DROPOUT
 from test_pool import bare, deadly, deadly_once, marker, same
 from test_pool_populations import LONG, MAKE_TASK, OURS, SPACE, TASK, dragging, starving
 
+import lossearch
 from lossearch._process import handlers_kept
 from lossearch.api import who_trains
 from lossearch.cli.workers import workers
 from lossearch.errors import InputError, LossearchError, RunFailedError
 from lossearch.losses import loss
+from lossearch.records.curves import read_curves
 from lossearch.training.contract import Outcome
 from lossearch.training.plain.train import train_plain
 from lossearch.training.population.method import Populations, train_population
@@ -201,6 +206,51 @@ def test_what_is_not_there_is_told(tmp_path):
         executor(MAKE_TASK, Asked("slurm", options={"cluster": "local", "tea": 1}, folder=tmp_path))
     with pytest.raises(InputError, match="take no options"):
         executor(MAKE_TASK, Asked("local", options={"tea": 1}))
+
+
+WAYS = {
+    "this process": {"workers": 1},
+    "three processes": {"workers": 3},
+    "ray": {"on": "ray", "workers": 3},
+    "slurm": {"on": "slurm", "on_options": {"cluster": "local", "timeout_min": 10}, "workers": 3},
+}
+
+
+def test_a_study_is_the_same_wherever_it_is_trained(cluster, tmp_path, monkeypatch):
+    """To the last bit: trials, curves, predictions, leaderboard and verdict."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3)).astype(np.float32)
+    y = (x[:, 0] + 0.5 * rng.normal(size=200) > 0).astype(int)
+    budget = {"trials": 24, "seeds": 2, "confirm_seeds": 4, "epochs": 4, "name": "study", "mlflow": False}
+    found = {
+        way: lossearch.search(
+            x,
+            y,
+            losses=["bce", "hinge", "mse"],
+            activations=["sigmoid", "identity"],
+            store=tmp_path / way,
+            **budget,
+            **how,
+        )
+        for way, how in WAYS.items()
+    }
+    here = found.pop("this process")
+    assert len(here.records) == 24
+    for there in found.values():
+        assert [(r.point, r.value, r.scores, r.spread) for r in there.records] == [
+            (r.point, r.value, r.scores, r.spread) for r in here.records
+        ]
+        assert there.verdict == here.verdict
+        assert_frame_equal(there.leaderboard, here.leaderboard, check_exact=True)
+        for stage in ("search", "confirm"):
+            curves = [
+                read_curves(r.folder, stage).sort_values(["trial", "pair", "seed", "epoch"])
+                for r in (here, there)
+            ]
+            assert_frame_equal(*(c.reset_index(drop=True) for c in curves), check_exact=True)
+        predicted = [pq.read_table(r.folder / "predictions.parquet") for r in (here, there)]
+        assert predicted[0].equals(predicted[1])
 
 
 def test_others_see_who_trains_what(tmp_path):
