@@ -183,6 +183,19 @@ class TestPage:
             for word in ("Confusion", "ROC", "Calibration"):
                 assert word in captions
 
+    def test_all_sections_have_the_pairs_in_the_order_of_the_leaderboard(self):
+        found = sources(Study())
+        turned = replace(found.verdict, ranking=found.verdict.ranking[::-1])
+        report = make_report(replace(found, verdict=turned))
+        panels = {
+            s.name: [p.title.split("\n")[0] for p in s.pictures[0].panels]
+            for s in report.sections
+            if s.pictures
+        }
+        ranked = [r.pair for r in turned.ranking]
+        for name in ("learning_rates", "learning_curves", "predictions"):
+            assert [p for p in panels[name] if p in ranked] == [p for p in ranked if p in panels[name]]
+
     def test_the_same_records_give_the_same_page(self):
         pages = [part_of(Study("regression"), "predictions", "budget") for _ in range(2)]
         assert pages[0] == pages[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -43,8 +44,10 @@ def curves_picture(curves: pd.DataFrame, study: StudyRecord) -> Picture:
     )
 
 
-def sensitivity_picture(frame: pd.DataFrame, study: StudyRecord) -> Picture:
-    """Return the score against the learning rate, one panel a pair, best pair first, all on the same axes.
+def sensitivity_picture(frame: pd.DataFrame, study: StudyRecord, order: Sequence[str] = ()) -> Picture:
+    """Return the score against the learning rate, one panel a pair, all on the same axes.
+
+    Panels are in the order given, that of the leaderboard; others, and all by default, by their best trial.
 
     Dots are trials with their sd over seeds, crosses diverged trials, the star the best trial; a triangle
     at the edge stands for a score far outside. A dashed line marks the conventional pair's best. ``frame``
@@ -55,7 +58,8 @@ def sensitivity_picture(frame: pd.DataFrame, study: StudyRecord) -> Picture:
     reference = usable.loc[usable["pair"] == study.conventional, "value"].head(1)
     shared = _limits(usable, study)
     panels = []
-    for pair in dict.fromkeys(usable["pair"]):
+    there = dict.fromkeys(usable["pair"])
+    for pair in dict.fromkeys([*(p for p in order if p in there), *there]):
         trials = usable[usable["pair"] == pair]
         draw = partial(
             _draw_sensitivity,

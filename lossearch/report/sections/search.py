@@ -41,7 +41,10 @@ def learning_rates(sources: Sources) -> Section:
             f"{diverged} of {len(tried)} trials diverged (crosses): they score what a constant predictor does."
         )
     return Section(
-        "learning_rates", "Learning rates", tuple(text), (sensitivity_picture(tried, sources.study),)
+        "learning_rates",
+        "Learning rates",
+        tuple(text),
+        (sensitivity_picture(tried, sources.study, sources.order),),
     )
 
 
