@@ -74,7 +74,8 @@ def global_state() -> dict[str, Any]:
         "import path": list(sys.path),
         "logging switched off below": logging.root.manager.disable,
         "root log level": logging.root.level,
-        "handlers of signals": {s.name: signal.getsignal(s) for s in signal.Signals},
+        # that of SIGCHLD is torch's, from the first loader with workers on
+        "handlers of signals": {s.name: signal.getsignal(s) for s in signal.Signals if s != signal.SIGCHLD},
         **_torch_state(),
         **_mlflow_state(),
     }

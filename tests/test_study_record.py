@@ -160,7 +160,7 @@ def without(*path: str) -> Callable[[dict[str, Any]], object]:
         (without("task"), "task", "field required"),
         (without("train", "epochs"), "train.epochs", "field required"),
         (without("storage"), "storage", "field required"),
-        (lambda p: p | {"seed": 1}, "seed", "unexpected keyword argument"),
+        (lambda p: without("storage")(p) | {"seed": 1}, "storage", "field required"),
         (lambda p: p | {"space": p["space"] | {"lr": [0.1]}}, "space.lr.1", "field required"),
         (lambda p: p | {"min_trials": "many"}, "min_trials", "input should be a valid integer"),
         (lambda _: {"hello": "world"}, "task", "field required"),

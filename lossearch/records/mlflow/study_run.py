@@ -32,7 +32,7 @@ class ParentRun:
     def __init__(self, client: MlflowClient, study: StudyRecord) -> None:
         self.client = client
         self.study = study
-        self.experiment_id = self.run_id = ""
+        self.experiment_id = self.run_id = self.description = ""
 
     def create_experiment(self, artifact_location: str | None) -> str:
         """Create the study's experiment, with its description and charts, and return its id."""
@@ -92,9 +92,8 @@ class ParentRun:
 
         names = safe_names(metrics)
         finite = {names[k]: float(v) for k, v in metrics.items() if v is not None and math.isfinite(v)}
-        note = self._answered(answer, any(path.name == REPORT for path in artifacts))
-        self.client.set_experiment_tag(self.experiment_id, NOTE, note)
-        shown = {k: cut(str(v), TAG_LENGTH) for k, v in {**tags, NOTE: note}.items()}
+        self.description = self._answered(answer, any(path.name == REPORT for path in artifacts))
+        shown = {k: cut(str(v), TAG_LENGTH) for k, v in {**tags, NOTE: self.description}.items()}
         for name, frame in tables.items():
             self.client.log_text(self.run_id, table_json(frame), f"{name}.json")
         if tables:
@@ -108,6 +107,10 @@ class ParentRun:
             metrics=[Metric(k, v, now, 0) for k, v in finite.items()],
             tags=[RunTag(k, v) for k, v in shown.items()],
         )
+
+    def describe_experiment(self) -> None:
+        """Give the experiment the description that its run was given last."""
+        self.client.set_experiment_tag(self.experiment_id, NOTE, self.description)
 
     def _answered(self, answer: str, reported: bool) -> str:
         """Return the description with the answer, as many of its lines as there is room for, and the report's address."""

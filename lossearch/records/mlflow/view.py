@@ -189,16 +189,24 @@ class MlflowView:
         if self.closed:
             return
 
+        given = metrics or {}, tags or {}
+
         def end() -> None:
-            self._rank([self.runs[key] for key in map(key_of, best) if key in self.runs])
-            self._parent.attach(metrics or {}, tags or {}, artifacts, tables or {}, answer)
-            write_overview(self.client, self.store, self.uri, self.study, status, metrics or {}, tags or {})
+            self._parent.attach(*given, artifacts, tables or {}, answer)
             self.client.set_terminated(self._parent.run_id, status.upper())
+
+        def around() -> None:
+            self._parent.describe_experiment()
+            self._rank([self.runs[key] for key in map(key_of, best) if key in self.runs])
+            write_overview(self.client, self.store, self.uri, self.study, status, *given)
 
         try:
             self.write_missed(patient=True)
         finally:
             self.closed = not self.given_up and self._attempt(end, patient=not self.missed)
+        # last: what a slow server leaves no time for is written by a sync
+        if self.closed:
+            self._attempt(around, patient=not self.missed)
 
     def write_missed(self, *, patient: bool = False) -> None:
         """Write the trials taken and not written yet, unless the server failed a moment ago.
