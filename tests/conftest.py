@@ -26,9 +26,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-# the background of a shell ignores Ctrl-C, and so would the processes that tests start and interrupt
+# the background of a shell ignores Ctrl-C, and nohup a hang-up, and so would the processes that tests start and end
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # in CI the same examples every time: whether a change lands must not depend on luck
 settings.register_profile("repository", deadline=None, database=None, derandomize="CI" in os.environ)

@@ -15,6 +15,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,9 @@ def test_started_from_anywhere_it_serves_artifacts_and_ends_whole(
     process, terminal = at_a_terminal(
         command, cwd="/", stdout=subprocess.PIPE, text=True, env={**os.environ, **folders}
     )
-    with process:
+    with process, ExitStack() as stack:
+        # what fails here must not wait for it
+        stack.callback(process.kill)
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
         url = next(found[0] for line in lines if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
