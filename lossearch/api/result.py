@@ -343,7 +343,7 @@ class Result:
         """Return the answer as plain values."""
         return answer.as_json(self)
 
-    @property
+    @cached_property
     def plot(self) -> Plots:
         """The figures of the report, each to show or to change: ``result.plot.curves()``."""
         return Plots(self.report())

@@ -192,18 +192,17 @@ def check(function: str, task: str | None) -> None:
         raise click.exceptions.Exit(1)
 
 
+def _range(low: float | None, high: float | None) -> str:
+    if low is None:
+        return "any" if high is None else f"up to {high:.3g}"
+    return f"from {low:.3g}" if high is None else f"{low:.3g} to {high:.3g}"
+
+
 def _metric_line(row: Mapping[str, Any]) -> dict[str, Any]:
-    low, high = ("" if end is None else f"{end:.3g}" for end in (row["low"], row["high"]))
     return {
         "metric": f"({row['name']})" if row["on_request"] else row["name"],
         "better": "higher" if row["direction"] == "maximize" else "lower",
-        "range": f"{low} to {high}"
-        if low and high
-        else f"from {low}"
-        if low
-        else f"up to {high}"
-        if high
-        else "any",
+        "range": _range(row["low"], row["high"]),
         "reads": row["needs"],
         "what": row["judges"],
         "also named": ", ".join(row["aliases"]),

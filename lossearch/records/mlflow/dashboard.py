@@ -63,14 +63,14 @@ def page(experiment_id: str, view: View = PAIRS) -> str:
 
 def trials_view(study: StudyRecord) -> Json:
     """Return the table of all trials, best first, with what a reader compares."""
-    return _table(study, f"{ROLE} = 'trial'", study.task.metric)
+    return _table(study, f"{ROLE} = 'trial'")
 
 
 def pairs_view(study: StudyRecord) -> Json:
     """Return the table of each pair's best trial, best first, with bars of the scores beside it."""
     bars = _chart("BAR", 0, metricKey="score", selectedMetricKeys=["score"])
     return {
-        **_table(study, f"{ROLE} = 'trial' AND tags.`{RANK}` LIKE '%'", study.task.metric),
+        **_table(study, f"{ROLE} = 'trial' AND tags.`{RANK}` LIKE '%'"),
         **_charts([bars]),
     }
 
@@ -103,7 +103,7 @@ def confirmed_view(study: StudyRecord) -> Json:
     ]
     bars = _chart("BAR", 0, metricKey=judged[0], selectedMetricKeys=[judged[0]])
     return {
-        **_table(study, f"{ROLE} = 'confirmation'", study.task.metric),
+        **_table(study, f"{ROLE} = 'confirmation'"),
         "selectedColumns": shown,
         **_charts([bars]),
     }
@@ -112,7 +112,7 @@ def confirmed_view(study: StudyRecord) -> Json:
 def diverged_view(study: StudyRecord) -> Json:
     """Return the table of trials of which a replicate diverged or that failed, the most first."""
     return {
-        **_table(study, f"{ROLE} = 'trial' AND metrics.n_diverged > 0", study.task.metric),
+        **_table(study, f"{ROLE} = 'trial' AND metrics.n_diverged > 0"),
         "selectedColumns": [
             *_columns("metrics", "lr", "n_diverged", "score"),
             *_columns("params", "n_seeds", "pair"),
@@ -123,14 +123,28 @@ def diverged_view(study: StudyRecord) -> Json:
     }
 
 
-def _table(study: StudyRecord, which: str, metric: str) -> Json:
+def overview_view() -> Json:
+    """Return the table of all studies, newest first: what to take for each."""
+    return {
+        "orderByKey": "attributes.`Created`",
+        "orderByAsc": False,
+        "searchFilter": "",
+        "selectedColumns": [
+            *_columns("metrics", "best_score", "gain_over_conventional", "tied_pairs"),
+            *_columns("tags", "lossearch.best", "lossearch.kind", "lossearch.metric"),
+        ],
+        "runsHiddenMode": "SHOW_ALL",
+    }
+
+
+def _table(study: StudyRecord, which: str) -> Json:
     """Return a table of runs, best first, of few columns: the UI orders them by name, and shows three on a laptop."""
     return {
         "searchFilter": which,
         "orderByKey": "metrics.`score`",
         "orderByAsc": study.task.direction == "minimize",
         "selectedColumns": [
-            *_columns("metrics", "lr", "score", f"val_{metric}_sd"),
+            *_columns("metrics", "lr", "score", f"val_{study.task.metric}_sd"),
             *_columns("params", "pair"),
         ],
         "runsHiddenMode": "SHOW_ALL",

@@ -34,7 +34,9 @@ def open_experiment(parent: ParentRun, store: Store, uri: Url) -> Experiment:
     client, name = parent.client, parent.study.name
     found = client.get_experiment_by_name(name)
     if found is None:
-        return client.get_experiment(parent.create_experiment(_artifact_location(store, name, uri)))
+        # a place of its own each time: emptying MLflow's bin of a removed study must not touch the next one
+        place = artifact_location(store, f"{name}-{time.time_ns():x}", uri)
+        return client.get_experiment(parent.create_experiment(place))
     if found.lifecycle_stage == "deleted":
         raise StoreError(
             f"The MLflow experiment {name!r} at {uri} was deleted and keeps its name. "
@@ -61,11 +63,11 @@ def _require_inside(client: MlflowClient, store: Store, found: Experiment) -> No
     refuse_links(*(p for p in store.artifacts.iterdir() if p.name.startswith(f"{found.name}-")))
 
 
-def _artifact_location(store: Store, name: str, uri: Url) -> str | None:
+def artifact_location(store: Store, folder: str, uri: Url) -> str | None:
+    """Return where artifacts of an experiment go: a directory of the store, None where the server sees to it."""
     if is_http(uri) or uri in {"databricks", "uc"}:
         return None
-    # a place of its own each time: emptying MLflow's bin of a removed study must not touch the next one
-    return (store.artifacts / f"{name}-{time.time_ns():x}").as_uri()
+    return (store.artifacts / folder).as_uri()
 
 
 def recorded_runs(client: MlflowClient, experiment_id: str) -> dict[Key, str]:

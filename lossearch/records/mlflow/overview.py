@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lossearch._urls import Url
-from lossearch.records.mlflow.client import is_http
-from lossearch.records.mlflow.dashboard import OVERVIEW, saved
+from lossearch.records.mlflow.dashboard import OVERVIEW, overview_view, saved
+from lossearch.records.mlflow.experiment import artifact_location
 from lossearch.records.mlflow.rows import TAG_LENGTH, cut, safe_names
 from lossearch.records.mlflow.study_run import NOTE, ROLE, STUDY, who
 from lossearch.records.store import Store
@@ -82,26 +82,14 @@ def _experiment(client: MlflowClient, store: Store, uri: Url) -> str | None:
     from mlflow.exceptions import MlflowException
 
     if client.get_experiment_by_name(NAME) is None:
-        elsewhere = is_http(uri) or uri in {"databricks", "uc"}
-        view = {
-            "orderByKey": "attributes.`Created`",
-            "orderByAsc": False,
-            "searchFilter": "",
-            "selectedColumns": [
-                *(f"metrics.`{name}`" for name in ("best_score", "gain_over_conventional", "tied_pairs")),
-                *(f"tags.`lossearch.{name}`" for name in ("best", "kind", "metric")),
-            ],
-            "runsHiddenMode": "SHOW_ALL",
-        }
         tags = {
             ROLE: _ROLE,
             NOTE: _NOTE,
             "mlflow.experimentKind": "custom_model_development",
-            f"mlflow.sharedViewState.{OVERVIEW.key}": saved(OVERVIEW, time.time(), view),
+            f"mlflow.sharedViewState.{OVERVIEW.key}": saved(OVERVIEW, time.time(), overview_view()),
         }
-        place = None if elsewhere else (store.artifacts / _ROLE).as_uri()
         try:
-            client.create_experiment(NAME, place, tags)
+            client.create_experiment(NAME, artifact_location(store, _ROLE, uri), tags)
         except MlflowException:
             # another study made it meanwhile
             if client.get_experiment_by_name(NAME) is None:
