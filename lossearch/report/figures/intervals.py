@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
 from lossearch._colours import BLUE, GREEN, ORANGE, VERMILLION
-from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
+from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture, say
 from lossearch.report.formatting import number
 from lossearch.verdict.verdict import Ranked, Relation, Verdict
 
@@ -104,6 +104,7 @@ def _draw_stages(ax: Axes, *, verdict: Verdict) -> None:
         ax.plot([s[1] for s in stages], [y] * len(stages), color=FAINT, lw=1, zorder=1)
         for label, value, colour, mark in stages:
             ax.plot(value, y, mark, color=colour, ms=7, mec=PAPER, mew=0.8, label=label)
+            say(ax, value, y, f"{ranked.pair}, {label}: {number(value, ranked.sd)}")
     ax.set_xlabel(verdict.metric)
 
 
@@ -132,6 +133,8 @@ def _draw_rows(ax: Axes, *, rows: list[_Row], label: str, rope: float, zero: boo
             capsize=3,
             label=row.label,
         )
+        numbers = f"{number(row.middle)} ({number(row.low)} to {number(row.high)})"
+        say(ax, row.middle, y, f"{row.name}: {numbers}; {row.label}")
     ax.set_xlabel(label)
 
 
