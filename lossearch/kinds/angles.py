@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lossearch._angles import wrapped
+from lossearch.kinds._baselines import Baseline
 from lossearch.kinds._kind import Array, Readout, ReadTargets
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._real import RealKind
@@ -28,6 +29,7 @@ class Angles(RealKind):
     """Targets are angles in radians, and a value predicts one above -pi and up to pi."""
 
     name: ClassVar[str] = "angles"
+    baselines: ClassVar[tuple[Baseline, ...]] = ()
     conventional: ClassVar[str] = "sine_cosine_mse/identity"
     figures: ClassVar[tuple[str, ...]] = ("angle_errors",)
     circular: ClassVar[bool] = True

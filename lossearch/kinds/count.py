@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lossearch.kinds._baselines import POISSON, Baseline
 from lossearch.kinds._kind import Array
 from lossearch.kinds._real import RealKind
 from lossearch.kinds._target import are_classes, is_whole, some_rows
@@ -18,6 +19,7 @@ class Count(RealKind):
 
     name: ClassVar[str] = "count"
     conventional: ClassVar[str] = "poisson_nll/exp"
+    baselines: ClassVar[tuple[Baseline, ...]] = (POISSON,)
 
     def asks(self, y: Array) -> str | None:
         """Return the reason where y has whole numbers from 0 up, more than classes have, and several zeros."""

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from lossearch.errors import InputError, refuse
+from lossearch.kinds._baselines import Baseline
 from lossearch.kinds._kind import Array, Readout, ReadTargets
 from lossearch.kinds._predictions import Predictions, stepped
 from lossearch.kinds._target import is_text, shown, some_rows
@@ -27,6 +28,7 @@ class Segmentation(Multilabel):
     """
 
     name: ClassVar[str] = "segmentation"
+    baselines: ClassVar[tuple[Baseline, ...]] = ()
     like: ClassVar[str] = "multilabel"
     like_by_number: ClassVar[bool] = True
     usual: ClassVar[tuple[str, ...] | None] = ("bce", "focal")

@@ -55,12 +55,16 @@ class Sources:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a caption; ``header`` is the column whose cells name their rows, ``strong`` the rows that stand out."""
+    """A table with a caption; ``header`` is the column whose cells name their rows, ``strong`` the rows that stand out.
+
+    The last rows, as many as are ``below``, stand under a line.
+    """
 
     caption: str
     columns: tuple[Column, ...]
     header: int = 0
     strong: frozenset[int] = frozenset()
+    below: int = 0
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
