@@ -89,15 +89,21 @@ class LinearBaselines:
         return BaselineScores(baseline.name, tuple(sound), values)
 
     def _scored(self, baseline: Baseline, seed: int) -> dict[str, float]:
-        """Return the finite scores under one seed; none where nothing can be fitted."""
+        """Return the finite scores under one seed; none where nothing can be fitted, or predicted of the rows that count."""
         fold, part = self.task.fold(seed), self.part_of(seed)
+        inputs, judged = _flat(fold.train.x), _flat(part.x)
+        if not (np.isfinite(inputs).all() and np.isfinite(judged).all()):
+            return {}
         with warnings.catch_warnings():
             # that 100 steps are few is no news to who did not ask for them
             warnings.simplefilter("ignore")
-            fitted = baseline.fit(_flat(fold.train.x), fold.train.y, _weights(fold), self.task.n_out)
+            try:
+                fitted = baseline.fit(inputs, fold.train.y, _weights(fold), self.task.n_out)
+            except (ValueError, np.linalg.LinAlgError):
+                return {}  # numbers too large to compute with: what was trained is not lost for that
             if fitted is None:
                 return {}
-            said = each_field(fitted(_flat(part.x)), lambda t: t.unsqueeze(0))
+            said = each_field(fitted(judged), lambda t: t.unsqueeze(0))
         found = scores(self.task.metrics, said, part.y)
         finite = {name: float(score[0]) for name, score in found.items() if np.isfinite(float(score[0]))}
         return {f"{PREFIX[self.part]}{name}": score for name, score in finite.items()}

@@ -89,8 +89,9 @@ def _values(x: Floats, y: Tensor, weight: Floats | None, n_out: int) -> Fitted: 
 def _normal(x: Floats, y: Tensor, weight: Floats | None, n_out: int) -> Fitted:
     """Fit values, and take the sd of what is left of the training rows for that of every prediction."""
     fitted = _values(x, y, weight, n_out)
-    left = torch.from_numpy(_columns(y)) - _of(fitted(x))
-    spread = left.std(dim=0, correction=0).clamp(min=torch.finfo(torch.float32).tiny)
+    left = _columns(y) - _of(fitted(x)).numpy()
+    variance = torch.from_numpy(np.average(left**2, axis=0, weights=weight))
+    spread = variance.sqrt().clamp(min=torch.finfo(torch.float32).tiny)
 
     def predicted(inputs: Floats) -> Predictions:
         value = _of(fitted(inputs))
