@@ -14,19 +14,29 @@ import torch
 from evidence import evidence
 from report_sources import Study, sources
 
+import lossearch
+from lossearch import cli
+from lossearch.api.comparison import compare, log_comparison
+from lossearch.api.store_report import report_all
 from lossearch.diagnostics.agreement import Preference, agreement_sentence, preferences
 from lossearch.diagnostics.pareto import Objectives, Pareto, points
+from lossearch.errors import InputError
 from lossearch.kinds import Predictions
 from lossearch.metrics.registry import METRICS
+from lossearch.records.mlflow.client import connect
+from lossearch.records.mlflow.overview import find_overview
+from lossearch.records.store import Store
 from lossearch.report.figures.canvas import panel_figure, svg
 from lossearch.report.figures.labels import beside
 from lossearch.report.figures.pareto import pareto_picture
 from lossearch.report.figures.training import BAND_FROM, sensitivity_picture
 from lossearch.report.formatting import class_names
 from lossearch.report.html import to_html
+from lossearch.report.index import StudyRow, index_report
 from lossearch.report.layout import Column
 from lossearch.report.sections import make_report
 from lossearch.report.sources import Report, Section, Table
+from lossearch.study.progress import Listener
 
 BROWSER = next((b for b in ("chromium", "chromium-browser", "google-chrome") if shutil.which(b)), None)
 
@@ -224,3 +234,121 @@ def test_a_click_on_a_header_sorts_a_table(tmp_path):
         "none none: +2|-|10.5 *",
         "ascending none: a|b|c",
     ]
+
+
+class TestIndex:
+    def rows(self):
+        return [
+            StudyRow(
+                "old",
+                "binary",
+                "accuracy",
+                0.0,
+                20,
+                "bce/sigmoid",
+                0.741,
+                0.01,
+                0.0,
+                ("bce/sigmoid",),
+                3,
+                "old.html",
+            ),
+            StudyRow("new one%", "regression", "rmse", 1e9, 10, page="new one%.html"),
+        ]
+
+    def test_a_study_has_a_row_and_a_link_to_its_page(self):
+        page = to_html(index_report("store", self.rows(), {"lost": "study.json is damaged"}))
+        assert re.findall(r'<th scope="row"><a href="([^"]*)">([^<]*)</a>', page) == [
+            ("new%20one%25.html", "new one%"), ("old.html", "old"),
+        ]  # fmt: skip
+        cells = re.sub(r"<[^>]*>", "|", page)
+        for shown in (
+            "|bce/sigmoid|",
+            "|0.741|",
+            "|1 of 3|",
+            "|20|",
+            "|1970-01-01 00:00|",
+            "|study.json is damaged|",
+        ):
+            assert shown in cells, shown
+
+    def test_without_studies_it_says_so(self):
+        assert "There is no study that can be shown." in to_html(index_report("store", (), {}))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Two small studies, one named as the index is; MLflow has the other."""
+    root = tmp_path_factory.mktemp("store") / "store"
+    rng = np.random.default_rng(0)
+    for name in ("index", "other"):
+        x = rng.normal(size=(120, 3))
+        lossearch.search(
+            x, (x[:, 0] > 0).astype(int), losses=["bce", "mse"], activations=["sigmoid"], trials=10, seeds=1,
+            confirm_seeds=2, epochs=2, store=root, name=name, workers=1, listener=Listener(), mlflow=name == "other",
+        )  # fmt: skip
+    return root
+
+
+class TestStore:
+    def test_all_reports_are_written_and_linked(self, store, tmp_path, capfd):
+        folder = tmp_path / "reports"
+        assert cli.invoke(["report", "--all", "--store", str(store), "--output", str(folder)]) == 0
+        assert "2 reports beside it" in capfd.readouterr().out
+        index = (folder / "index.html").read_text(encoding="utf-8")
+        linked = re.findall(r'<a href="([^"#]*)">', index)
+        assert sorted(linked) == ["_index.html", "other.html"]
+        assert {p.name for p in folder.iterdir()} == {"index.html", *linked}
+        assert "logistic regression" in (folder / "other.html").read_text(encoding="utf-8")
+
+    def test_a_damaged_study_is_named_and_the_others_are_written(self, store, tmp_path):
+        broken = tmp_path / "store"
+        shutil.copytree(store, broken)
+        (broken / "studies" / "index" / "study.json").write_text("{", encoding="utf-8")
+        found = report_all(tmp_path / "reports", broken)
+        assert [p.name for p in found] == ["index.html", "other.html"]
+        assert "Studies that cannot be read" in found[0].read_text(encoding="utf-8")
+
+    @pytest.mark.parametrize(
+        ("asked", "told"),
+        [
+            ([], "Name a study, or write the reports of all: lossearch report --all."),
+            (["other", "--all"], "--all is of every study of a store; got 'other' too."),
+            (["--all", "--format", "json"], "--all writes HTML, not json."),
+            (["other", "--storage", "a", "--storage", "b"], "Give --storage once."),
+        ],
+    )
+    def test_what_does_not_go_together_is_refused(self, store, asked, told, capfd):
+        assert cli.invoke(["report", *asked, "--store", str(store)]) == 2
+        assert told in capfd.readouterr().err
+
+    def test_a_store_without_studies_has_no_index(self, tmp_path):
+        Store.open(tmp_path / "store")
+        with pytest.raises(InputError, match="No studies in"):
+            report_all(tmp_path / "reports", tmp_path / "store")
+        assert not (tmp_path / "reports").exists()
+
+    def test_a_comparison_is_one_page_and_stands_in_mlflow_once(self, store, tmp_path, capfd):
+        file = tmp_path / "made" / "comparison.html"
+        asked = ["compare", "index", "other", "--store", str(store), "--output", str(file)]
+        for _ in range(2):
+            assert cli.invoke(asked) == 0
+        assert "In MLflow too: experiment 'lossearch overview'." in capfd.readouterr().out
+        page = file.read_text(encoding="utf-8")
+        for shown in ("Comparison over tasks", "Scores on each task", "Pairs by average rank", "<svg"):
+            assert shown in page
+        assert not re.search(r'(?:src|href)="(?!#|data:)', page)
+        client = connect(Store.open(store))
+        runs = client.search_runs([str(find_overview(client))])
+        (run,) = (r for r in runs if r.info.run_name == "comparison of index, other")
+        assert [a.path for a in client.list_artifacts(run.info.run_id)] == ["comparison.html"]
+        assert run.data.metrics["studies"] == 2
+        assert run.info.status == "FINISHED"
+
+    def test_a_comparison_of_studies_that_mlflow_has_not_is_no_run(self, store, tmp_path):
+        without = tmp_path / "store"
+        shutil.copytree(store, without)
+        opened = Store.open(without)
+        for name in ("index", "other"):
+            opened.write_study(replace(opened.read_study(name), mlflow=None))
+        assert log_comparison(compare(["index", "other"], without), without) is None

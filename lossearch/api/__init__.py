@@ -4,6 +4,7 @@ from lossearch.api.recorded import export, load, register, remove, rerun, studie
 from lossearch.api.repairs import repair
 from lossearch.api.run_study import run
 from lossearch.api.search_study import search
+from lossearch.api.store_report import report_all
 from lossearch.api.who_trains import who_trains
 from lossearch.study.prepare import prepare as plan
 
@@ -14,6 +15,7 @@ __all__ = [
     "register",
     "remove",
     "repair",
+    "report_all",
     "rerun",
     "run",
     "search",

@@ -20,10 +20,13 @@ SHOWN = 8
 """Panels of a picture that are shown at once; the others are folded."""
 _WIDE = 5.0
 """Inches from which on a panel has a line of its own."""
+_WIDEST = 8.0
+"""Inches of a single wide panel up to which its figure stands beside the text."""
 _BESIDE = 10.0
 """Inches of panels up to which a figure stands beside the text, or another figure."""
-_COLUMNS = 5
-"""Columns up to which a table does."""
+_LETTERS = 76
+"""Letters of a row, with room between columns, up to which a table does."""
+_GAP = 3
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class _Drawing:
     @property
     def small(self) -> bool:
         """Whether it stands beside the text."""
-        return not self.wide and len(self.panels) * self.picture.size[0] <= _BESIDE
+        return len(self.panels) * self.picture.size[0] <= (_WIDEST if self.wide else _BESIDE)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,10 @@ def _cells(section: Section) -> _Cells:
 
 
 def _is_small(table: Table) -> bool:
-    return len(table.columns) <= _COLUMNS and not any(c.wraps for c in table.columns)
+    if any(c.wraps for c in table.columns):
+        return False
+    words = ([*c.cells, *c.heading.split()] for c in table.columns)
+    return sum(max(map(len, found), default=0) + _GAP for found in words) <= _LETTERS
 
 
 def to_html(report: Report) -> str:

@@ -57,7 +57,7 @@ class Sources:
 class Table:
     """A table with a caption; ``header`` is the column whose cells name their rows, ``strong`` the rows that stand out.
 
-    The last rows, as many as are ``below``, stand under a line.
+    The last rows, as many as are ``below``, stand under a line. ``links`` are the addresses that the rows' names lead to.
     """
 
     caption: str
@@ -65,6 +65,7 @@ class Table:
     header: int = 0
     strong: frozenset[int] = frozenset()
     below: int = 0
+    links: tuple[str | None, ...] = ()
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
