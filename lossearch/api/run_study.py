@@ -44,6 +44,7 @@ from lossearch.study.plan import require_same
 from lossearch.study.prepare import ModuleObjects, prepare
 from lossearch.study.prepared import Prepared
 from lossearch.study.progress import Listener
+from lossearch.study.recall import recalling
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.samplers import refuse_missing
 from lossearch.study.undisturbed import undisturbed
@@ -170,6 +171,7 @@ def _search(
 ) -> Result:
     try:
         searched = method if recorder.weights is None else partial(method, keep_weights=True)
+        searched = recalling(searched, store, prepared.plan, listener.note)
         listener.finished(Search(prepared.plan, searched, recorder, listener)())
         name = prepared.plan.name
         why = confirm_and_judge(prepared, group, store.study_dir(name), recorder, listener)
