@@ -18,6 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     ("_urls",),
     ("errors",),
+    ("_lazy",),
     (
         "_registry",
         "_random",

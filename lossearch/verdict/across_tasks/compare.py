@@ -14,8 +14,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
+from lossearch._lazy import stats
 from lossearch._options import option
 from lossearch._text import listed
 from lossearch.errors import InputError, refuse
