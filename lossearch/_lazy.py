@@ -1,14 +1,17 @@
-"""Libraries that are imported when something of them is first used.
+"""What is imported when something of it is first used: libraries, and what the door of a part gives by name.
 
-They take from a fifth of a second to one, torch the longest, and much that is declared beside functions of tensors is
-read without computing: what a loss, a kind of task or a metric is called, and what it takes.
+Libraries take from a fifth of a second to one, torch the longest, and much that is declared beside functions of tensors
+is read without computing: what a loss, a kind of task or a metric is called, and what it takes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from lossearch._process import left_as_it_was
 
 
 class LazyModule(ModuleType):
@@ -18,9 +21,28 @@ class LazyModule(ModuleType):
     """
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(import_module(self.__name__), name)
+        with left_as_it_was():
+            found = getattr(import_module(self.__name__), name)
         setattr(self, name, found)
         return found
+
+
+def attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a package whose names are imported when they are first asked for.
+
+    Args:
+        package: the package's name.
+        homes: name -> the module that has it, relative to the package as in ``.module``; where it has another name
+            there, ``module:name``.
+    """
+
+    def attribute(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, _, there = homes[name].partition(":")
+        return getattr(import_module(module, package), there or name)
+
+    return attribute
 
 
 if TYPE_CHECKING:
@@ -39,4 +61,4 @@ else:
     special = LazyModule("scipy.special")
     stats = LazyModule("scipy.stats")
 
-__all__ = ["functional", "pa", "pc", "pd", "special", "stats", "torch"]
+__all__ = ["attributes", "functional", "pa", "pc", "pd", "special", "stats", "torch"]

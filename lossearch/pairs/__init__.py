@@ -5,9 +5,9 @@ What is a module of torch, a criterion, is imported when it is first asked for.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import attributes
 from lossearch.pairs.legality import (
     Rejection,
     find_loss,
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from lossearch.pairs.module_classes import class_names, module_class
 
 _HOMES = {
-    "Criterion": "criterion",
-    "class_names": "module_classes",
-    "module_class": "module_classes",
+    "Criterion": ".criterion",
+    "class_names": ".module_classes",
+    "module_class": ".module_classes",
 }
 
 __all__ = [
@@ -46,7 +46,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = attributes(__name__, _HOMES)
