@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
+    import sqlalchemy
     import torch
     from scipy import special, stats
     from torch.nn import functional
@@ -56,9 +57,10 @@ else:
     pa = LazyModule("pyarrow")
     pc = LazyModule("pyarrow.compute")
     pd = LazyModule("pandas")
+    sqlalchemy = LazyModule("sqlalchemy")
     torch = LazyModule("torch")
     functional = LazyModule("torch.nn.functional")
     special = LazyModule("scipy.special")
     stats = LazyModule("scipy.stats")
 
-__all__ = ["attributes", "functional", "pa", "pc", "pd", "special", "stats", "torch"]
+__all__ = ["attributes", "functional", "pa", "pc", "pd", "special", "sqlalchemy", "stats", "torch"]

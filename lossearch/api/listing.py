@@ -53,13 +53,16 @@ def _answer(result: Result) -> dict[str, Any]:
         "problem": " ".join(result.since),
     }
     if result.leader is not None:
-        board = result.leaderboard
-        row |= {
-            "best": result.best.pair,
-            "score": float(board["score"][board["pair"] == result.best.pair].iloc[0]),
-        }
+        row |= {"best": result.best.pair, "score": _score(result, result.best.pair)}
     row["verdict"] = _in_words(result)
     return row
+
+
+def _score(result: Result, pair: str) -> float:
+    if result.verdict is None:
+        board = result.search_board
+        return float(board["score"][board["pair"] == pair].iloc[0])
+    return next(found.score for found in result.verdict.ranking if found.pair == pair)
 
 
 def _in_words(result: Result) -> str:

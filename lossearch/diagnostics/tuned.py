@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from scipy import optimize, stats
 
-from lossearch._lazy import functional, torch
+from lossearch._lazy import functional, pd, torch
 from lossearch.kinds import EVERY_FIELD, STEPS, Predictions
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.scoring import Score

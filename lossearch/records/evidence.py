@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from lossearch._lazy import torch
+from lossearch._lazy import pd, torch
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, StoreError
 from lossearch.kinds import KINDS, Predictions
@@ -176,7 +175,7 @@ def _logged(
         logged={
             c.point.pair: np.array(scores[: len(seeds)], dtype=np.float64)
             for c in running
-            if (scores := c.values.get(name)) is not None  # noqa: PD011
+            if (scores := c.values.get(name)) is not None
         },
     )
 

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lossearch._json import replacing
-from lossearch._lazy import torch
+from lossearch._lazy import pd, torch
 from lossearch.kinds import KINDS, Predictions
 from lossearch.records.damage import reading
 from lossearch.training.contract import Outcome

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
+from lossearch._lazy import pd
 from lossearch._text import listed
 from lossearch.verdict.scale import Scale
 from lossearch.verdict.verdict import Relation
