@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+from lossearch._lazy import pd
 
 if TYPE_CHECKING:
     from lossearch.data.rows import Features
