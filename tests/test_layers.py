@@ -18,10 +18,11 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     ("_urls",),
     ("errors",),
+    ("_process", "_draws"),
+    ("_lazy",),
     (
         "_registry",
         "_random",
-        "_process",
         "_class_axis",
         "_colours",
         "_epochs",

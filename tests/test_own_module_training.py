@@ -15,7 +15,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lossearch._random import isolated, seed_draws, seeded_build, stream
-from lossearch.pairs import criterion, find_pair
+from lossearch.pairs import find_pair
+from lossearch.pairs.making import criterion
 from lossearch.space import Space
 from lossearch.training.contract import Outcome, Replicate, TrainingCall, TrainSettings
 from lossearch.training.own_module.obstacles import obstacle_to_batching_module

@@ -17,6 +17,7 @@ import numpy as np
 
 from lossearch._text import duration
 from lossearch.confirm.evaluation import Evaluation, Scorer
+from lossearch.confirm.judging import VERDICT
 from lossearch.confirm.module_evaluation import ModuleScorer
 from lossearch.confirm.selection import Selection
 from lossearch.errors import RunFailedError
@@ -38,9 +39,6 @@ from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.seeds import confirm_seeds
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
-
-VERDICT = "verdict.json"
-"""What is said of a confirmation; it goes with it."""
 
 Missing = Sequence[tuple[TrialRecord, tuple[int, ...]]]
 """Selected trials, and the seeds that each lacks."""

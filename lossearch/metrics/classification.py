@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from lossearch._lazy import torch
 from lossearch.kinds import Predictions
 from lossearch.metrics.definedness import of_class_one, of_two_classes
 from lossearch.metrics.leverage import any_class, own_class, ranked_class
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read, summarised
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ECE_BINS = 15
 

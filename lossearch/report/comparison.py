@@ -10,10 +10,15 @@ from rich.text import Text
 
 from lossearch._text import escaped
 from lossearch.metrics.metric import SIGN
-from lossearch.report.figures.across_tasks import EXTRA
 from lossearch.report.formatting import MISSING, number
 from lossearch.report.layout import Column, Fitted, markdown_table
-from lossearch.verdict.across_tasks.comparison import SURE, PairwiseComparison, TaskComparison, sentence
+from lossearch.verdict.across_tasks.comparison import (
+    EXTRA,
+    SURE,
+    PairwiseComparison,
+    TaskComparison,
+    sentence,
+)
 from lossearch.verdict.scale import Scale
 from lossearch.verdict.verdict import Relation
 

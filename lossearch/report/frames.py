@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from lossearch._lazy import pd
 from lossearch.diagnostics.ladders import Rung
 from lossearch.metrics.metric import SIGN
 from lossearch.records.confirmations import PREFIX, Confirmation, Confirmed

@@ -32,15 +32,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lossearch.pairs import Pair
 from lossearch.space import Point, Space
-from lossearch.tasks.task import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lossearch.tasks.task import Task
 
 SCORED_EPOCHS = 20
 """Epochs of a curve at which every metric is scored, however long the curve."""

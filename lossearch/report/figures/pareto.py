@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from lossearch._colours import COLOURS
+from lossearch._lazy import pd
 from lossearch.diagnostics.pareto import Objectives, Pareto
 from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
