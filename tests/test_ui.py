@@ -260,7 +260,7 @@ def test_a_server_that_never_answers_is_ended(store: Store, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("view", "shown"),
     [
-        (TRIALS, {"24 matching runs", "Sort: score", "#000 bce/sigmoid lr=", "score"}),
+        (TRIALS, {"24 matching runs", "Sort: score", "bce/sigmoid #0", "score"}),
         (PAIRS, {"matching runs", "Sort: score", "score", "val_accuracy_sd"}),
         (LEARNING, {"matching runs", "curve/val_accuracy", "(2)"}),
         (RATES, {"24 matching runs", "Parallel Coordinates", "lr_log10 vs. score", "(2)"}),

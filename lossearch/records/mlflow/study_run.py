@@ -73,6 +73,7 @@ class ParentRun:
             "rows": rows or "unknown",
             "objective": f"{study.task.direction} {in_code(study.task.metric)} on validation rows, recorded as `score`{beside}",
             "trials": f"one run each, found by `tags.\"{STUDY}\" = '{study.name}' and tags.\"{ROLE}\" = 'trial'`",
+            "settings": "parameters of the study's own run; a trial's run has those that it was given itself",
             "curves": "`curve/NAME` is the mean over seeds, `spread/NAME` the sd of the validation score and loss; "
             "plain names are values at the trial's epoch",
             "again": f"`lossearch report {study.name}`",
