@@ -9,9 +9,10 @@ from typing import Any
 from lossearch._options import either, option
 from lossearch._trust import as_trust
 from lossearch._urls import Url
+from lossearch.api.closing import attach
 from lossearch.api.loading import load_among, load_result
 from lossearch.api.result import Result
-from lossearch.api.run_study import attach, open_view
+from lossearch.api.run_study import open_view
 from lossearch.confirm.run import confirmation_rows
 from lossearch.errors import InputError, LossearchError, StoreError
 from lossearch.model import FittedModel, load_model

@@ -17,6 +17,7 @@ from lossearch.records.mlflow.rows import TAG_LENGTH, cut, safe_names, study_par
 from lossearch.records.study import StudyRecord
 
 if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput
     from mlflow.tracking import MlflowClient
 
 STUDY = "lossearch.study"
@@ -141,22 +142,23 @@ class ParentRun:
         run = self.client.create_run(experiment_id, tags=tags, run_name=study.name)
         run_id: str = run.info.run_id
         self.client.log_batch(run_id, params=[Param(k, v) for k, v in study_params(study).items()])
-        self.client.log_inputs(run_id, datasets=[self._dataset()])
+        self.client.log_inputs(run_id, datasets=[dataset_of(study)])
         return run_id
 
-    def _dataset(self) -> Any:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        study = self.study
-        described = {"num_rows": sum(study.task.rows.values()), **study.task.rows, **study.describe}
-        dataset = Dataset(
-            name=study.task.name[:500],
-            digest=study.task.data[:36],
-            source_type="lossearch",
-            source=dumps({"task": study.task.name, "target": study.target}),
-            profile=dumps(described),
-        )
-        return DatasetInput(dataset, [InputTag("mlflow.data.context", "train, validation, test")])
+def dataset_of(study: StudyRecord) -> DatasetInput:
+    """Return what MLflow is told of a study's data, by their name and digest."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    described = {"num_rows": sum(study.task.rows.values()), **study.task.rows, **study.describe}
+    dataset = Dataset(
+        name=study.task.name[:500],
+        digest=study.task.data[:36],
+        source_type="lossearch",
+        source=dumps({"task": study.task.name, "target": study.target}),
+        profile=dumps(described),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "train, validation, test")])
 
 
 def table_json(frame: Any) -> str:
