@@ -1,7 +1,8 @@
-"""The end of a study, told to MLflow: numbers, tables, figures, and the best model of each pair."""
+"""The end of a study, told to MLflow and optuna-dashboard: numbers, tables, figures, and the best model of each pair."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,15 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lossearch._options import either
 from lossearch.api.answer import printed
+from lossearch.records import optuna_dashboard
+from lossearch.records.curves import recorded_curves
 from lossearch.records.mlflow.best import PairModel
 from lossearch.records.mlflow.view import MlflowView, Status, warn
 from lossearch.records.mlflow.writer import ViewWriter
-from lossearch.records.trial import TrialRecord
+from lossearch.records.optuna import journal_of
+from lossearch.records.trial import Stage, TrialRecord
 from lossearch.records.weights import path_of
 from lossearch.report.frames import best_records
+from lossearch.report.plotly import curve_graph, leaderboard_graph, learning_rate_graph
 
 if TYPE_CHECKING:
+    from optuna import Study
+
     from lossearch.api.result import Result
 
 
@@ -85,6 +93,47 @@ def _model(result: Result, record: TrialRecord, row: Mapping[Hashable, Any]) -> 
     if weights.exists():
         tags["lossearch.weights"] = weights.relative_to(result.store.root).as_posix()
     return PairModel(record, metrics, tags)
+
+
+def tell_dashboard(result: Result, study: Study, note: Callable[[str], None] = warn) -> None:
+    """Give a finished study what optuna-dashboard shows of it, where that is installed; ``note`` is told where it cannot be.
+
+    Args:
+        result: the study's.
+        study: the same in Optuna, to be written to.
+        note: told in a sentence.
+    """
+    if not optuna_dashboard.is_installed():
+        return
+    declared, best = result.declared, _best(result)
+    metric, pairs = declared.task.metric, tuple(declared.space.pairs)
+    try:
+        curves = recorded_curves(result.folder, Stage.SEARCH)
+        graphs = [
+            leaderboard_graph(
+                result.leaderboard, metric, "validation" if result.verdict is None else result.verdict.part
+            ),
+            learning_rate_graph(result.records, pairs, metric),
+            curve_graph({pair: curves(record) for pair, record in best.items()}, pairs, metric),
+        ]
+        optuna_dashboard.write_answer(study, printed(result).to_markdown(), graphs)
+    except optuna_dashboard.ERRORS as error:
+        again = either(f"lossearch.api.sync({result.name!r})", f"`lossearch sync {result.name}`")
+        note(
+            f"optuna-dashboard gets no note and graphs of this study: {error}. Write them later with {again}."
+        )
+
+
+def dashboard_command(result: Result) -> str | None:
+    """Return the command that opens a study in optuna-dashboard, None where nobody has asked for that.
+
+    Who keeps studies in a storage of their own has, or who has installed it. A password in a URL is not shown.
+    """
+    installed, url = optuna_dashboard.is_installed(), result.declared.storage
+    if url is None and not installed:
+        return None
+    place = shlex.quote(str(journal_of(result.store, result.name) if url is None else url))
+    return f"optuna-dashboard {place}" + ("" if installed else "  (pip install 'lossearch[dashboard]')")
 
 
 def _final_metrics(result: Result) -> dict[str, float | None]:

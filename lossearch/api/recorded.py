@@ -9,7 +9,7 @@ from typing import Any
 from lossearch._options import either, option
 from lossearch._trust import as_trust
 from lossearch._urls import Url
-from lossearch.api.closing import attach
+from lossearch.api.closing import attach, tell_dashboard
 from lossearch.api.loading import load_among, load_result
 from lossearch.api.result import Result
 from lossearch.api.run_study import open_view
@@ -26,6 +26,7 @@ from lossearch.records.places import given_urls, storage_of, tracking_of
 from lossearch.records.removal import remove_study
 from lossearch.records.store import Store
 from lossearch.records.trial import Stage
+from lossearch.study.optuna_study import reopen_study
 from lossearch.study.rerun import Rerun
 
 
@@ -257,6 +258,8 @@ def sync(
         written = view.sync(result.trials, recorded_curves(result.folder, Stage.SEARCH))
         written += view.sync_confirmation(*confirmation_rows(result.folder, result.confirmed))
         attach(result, view, _how_it_ended(result))
+        if _how_it_ended(result) == "finished":
+            tell_dashboard(result, reopen_study(opened, name, url), _refuse_to_go_on)
     return written
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossearch._options import option
 from lossearch._trust import Trust
-from lossearch.api.closing import attach
+from lossearch.api.closing import attach, tell_dashboard
 from lossearch.api.inspection import run_faults
 from lossearch.api.loading import load_result
 from lossearch.api.result import Result
@@ -230,6 +230,8 @@ def _finish(
             store.write_study(replace(store.read_study(name), ended=status))
             compact(folder, Stage.SEARCH)
         result = recorder.patience(lambda: load_result(store, name, kept.storage, _given(prepared)))
+        if status == "finished":
+            recorder.patience(lambda: tell_dashboard(result, recorder.study, note))
         if view is not None:
             # who interrupts does not wait for figures: going on, or `lossearch sync`, draws them
             attach(result, view, status, note, drawn=status != "killed")
