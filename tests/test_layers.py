@@ -100,6 +100,7 @@ BY_NAME: dict[str, tuple[str, ...]] = {
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "optuna": ("study", "records", "integrations"),
+    "optuna_dashboard": ("records",),
     "mlflow": ("records", "integrations"),
     "pytorch_lightning": ("training", "integrations"),
     "lightning": ("training", "integrations"),

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from lossearch._options import either, option
 from lossearch._trust import as_trust
+from lossearch.api.closing import attach, tell_dashboard
 from lossearch.api.loading import load, load_result
 from lossearch.api.result import Result
-from lossearch.api.run_study import attach, open_view
+from lossearch.api.run_study import open_view
 from lossearch.confirm.run import confirmation_rows
 from lossearch.errors import InputError, StoreError
 from lossearch.model import FittedModel, load_model
@@ -23,6 +24,7 @@ from lossearch.records.places import storage_of, tracking_of
 from lossearch.records.removal import remove_study
 from lossearch.records.store import Store
 from lossearch.records.trial import Stage
+from lossearch.study.optuna_study import reopen_study
 from lossearch.study.rerun import Rerun
 
 
@@ -165,6 +167,8 @@ def sync(
         written = view.sync(result.trials, recorded_curves(result.folder, Stage.SEARCH))
         written += view.sync_confirmation(*confirmation_rows(result.folder, result.confirmed))
         attach(result, view, _how_it_ended(result))
+        if _how_it_ended(result) == "finished":
+            tell_dashboard(result, reopen_study(opened, name, url), _refuse_to_go_on)
     return written
 
 

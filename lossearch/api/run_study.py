@@ -7,13 +7,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from lossearch._options import option
 from lossearch._trust import Trust
-from lossearch.api.answer import printed
+from lossearch.api.closing import attach, tell_dashboard
 from lossearch.api.inspection import run_faults
 from lossearch.api.loading import load_result
 from lossearch.api.result import Result
@@ -33,9 +31,8 @@ from lossearch.records.patience import Patience, answering, begun, tracked
 from lossearch.records.places import same_place
 from lossearch.records.store import Store, recording, writing
 from lossearch.records.study import MlflowRuns, StudyRecord
-from lossearch.records.trial import Stage, TrialRecord
+from lossearch.records.trial import Stage
 from lossearch.records.weights import WeightRetention
-from lossearch.report.frames import best_records
 from lossearch.study.loop import Search
 from lossearch.study.named_code import named_code
 from lossearch.study.optuna_study import open_study, read_whole
@@ -235,6 +232,8 @@ def _finish(
             store.write_study(replace(store.read_study(name), ended=status))
             compact(folder, Stage.SEARCH)
         result = recorder.patience(lambda: load_result(store, name, kept.storage, _given(prepared)))
+        if status == "finished":
+            recorder.patience(lambda: tell_dashboard(result, recorder.study, note))
         if view is not None:
             # who interrupts does not wait for figures: going on, or `lossearch sync`, draws them
             attach(result, view, status, note, drawn=status != "killed")
@@ -242,71 +241,3 @@ def _finish(
     finally:
         if view is not None:
             view.close("failed")  # does nothing where it is closed already
-
-
-def attach(
-    result: Result,
-    view: MlflowView | ViewWriter,
-    status: Status,
-    note: Callable[[str], None] = warn,
-    *,
-    drawn: bool = True,
-) -> None:
-    """Close a study's parent run with its answer: numbers, tags and tables, where ``drawn`` figures and report too.
-
-    ``note`` is told where there is no room for the last three among the system's temporary files.
-    """
-    with ExitStack() as stack:
-        saved: list[Path] = []
-        tables = {"leaderboard": result.leaderboard}
-        try:
-            if drawn:
-                folder = Path(stack.enter_context(TemporaryDirectory()))
-                saved = result.save(folder, report=status == "finished")
-        except OSError as error:
-            tables = {}  # which MLflow writes to a temporary file too
-            note(
-                f"MLflow gets no tables, figures and report: a temporary file cannot be written ({error.strerror or error}). "
-                f"Make room, and write them with `lossearch sync {result.name}`."
-            )
-        view.close(
-            status,
-            metrics=_final_metrics(result),
-            tags=_final_tags(result),
-            artifacts=saved,
-            tables=tables,
-            best=_best(result),
-            answer=printed(result).to_markdown(),
-        )
-
-
-def _best(result: Result) -> list[TrialRecord]:
-    """Return the best trial of each pair, in the order of the leaderboard."""
-    found = best_records(result.records, direction=result.declared.task.direction)
-    return [found[pair] for pair in result.leaderboard["pair"] if pair in found]
-
-
-def _final_metrics(result: Result) -> dict[str, float | None]:
-    board = result.leaderboard
-    found: dict[str, float | None] = {
-        "trials": len(result.records),
-        "diverged_trials": int(board["diverged"].sum()),
-        "failed_trials": int(board["failed"].sum()),
-        "training_seconds": sum(r.seconds for r in result.trials),
-    }
-    if result.leader is not None:
-        best = board[board["pair"] == result.best.pair].iloc[0]
-        found |= {"best_score": float(best["score"]), "gain_over_conventional": float(best["gain"])}
-    if result.verdict is not None:
-        found |= {"tied_pairs": len(result.tied), "optimism": result.verdict.optimism}
-    return found
-
-
-def _final_tags(result: Result) -> dict[str, str]:
-    tags = {} if result.leader is None else {"lossearch.best": result.best.pair}
-    if result.front is not None:
-        tags["lossearch.front"] = result.front
-    if result.verdict is not None:
-        said = " ".join(s for s in result.verdict.sentences if s)
-        tags |= {"lossearch.verdict": said, "lossearch.tied": ", ".join(result.tied)}
-    return tags
