@@ -179,7 +179,7 @@ def test_a_study_says_what_it_does_and_how_long_the_rest_takes(mlflow, store):
         "Confirming",
         "Judging",
         "Writing the records",
-        *(["Drawing the report and writing it to MLflow"] if mlflow else []),
+        *(["Writing the report to MLflow"] if mlflow else []),
     ]
     hooks = [hook for hook, _ in heard.heard]
     assert "time_left" in hooks[hooks.index("started") : hooks.index("finished")]

@@ -255,7 +255,7 @@ def _finish(
         result = recorder.patience(lambda: load_result(store, name, kept.storage, _given(prepared)))
         if view is not None:
             # who interrupts does not wait for figures: going on, or `lossearch sync`, draws them
-            listener.doing("Drawing the report and writing it to MLflow")
+            listener.doing("Writing the report to MLflow")
             attach(result, view, status, listener.note, drawn=status != "killed")
         return result
     finally:
