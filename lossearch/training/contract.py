@@ -72,6 +72,7 @@ class Replicate:
 
 
 Prune = Callable[[Point, int, float], bool]
+Advanced = Callable[[int, float], None]
 """Whether a point is given up, by an epoch's number from 1 and what it scores there."""
 
 
@@ -164,11 +165,14 @@ class CallOptions(TypedDict, total=False):
     with the point, the epoch and the judge's mean over the point's replicates there (one that has diverged counts
     as a constant predictor); where true, all of them that are still alive end as PRUNED, with the curves so far
     and no weights. A method that trains replicates one after another has no such mean, and does not ask.
+    ``advanced`` is told how many replicates were trained together, and for how many epochs, or what part of one,
+    since it was told last.
     """
 
     stop: Callable[[], bool]
     keep_weights: bool
     prune: Prune | None
+    advanced: Advanced
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,7 @@ class TrainingCall:
     stop: Callable[[], bool] = lambda: False
     keep_weights: bool = False
     prune: Prune | None = None
+    advanced: Advanced = lambda *_: None
     threads: int | None = 1
 
     def pair(self, point: Point) -> Pair:
