@@ -33,6 +33,8 @@ def left_as_it_was() -> Iterator[None]:
     names, state, form = set(os.environ), random.getstate(), warnings.formatwarning
     method = multiprocessing.get_start_method(allow_none=True)
     with warnings.catch_warnings():
+        # what tqdm says in a notebook when Optuna imports it, of a progress bar that is not shown
+        warnings.filterwarnings("ignore", message="IProgress not found")
         try:
             yield
         finally:
