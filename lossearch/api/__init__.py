@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lossearch.api.repairs import repair
     from lossearch.api.run_study import run
     from lossearch.api.search_study import search
+    from lossearch.api.store_report import report_all
     from lossearch.api.who_trains import who_trains
     from lossearch.study.prepare import prepare as plan
 
@@ -26,6 +27,7 @@ _HOMES = {
     "register": ".recorded",
     "remove": ".recorded",
     "repair": ".repairs",
+    "report_all": ".store_report",
     "rerun": ".recorded",
     "run": ".run_study",
     "search": ".search_study",
@@ -41,6 +43,7 @@ __all__ = [
     "register",
     "remove",
     "repair",
+    "report_all",
     "rerun",
     "run",
     "search",

@@ -64,6 +64,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "tied": list(result.tied),
         "verdict": None if result.verdict is None else result.verdict.as_json(),
         "leaderboard": _rows(result.leaderboard),
+        "baselines": _rows(result.baselines),
         "pareto": None if result.front is None else _rows(result.pareto),
         "ladder": _rows(result.ladder),
         "published": None if published is None else _rows(published),

@@ -142,6 +142,15 @@ class Result:
         )
 
     @cached_property
+    def baselines(self) -> pd.DataFrame:
+        """What simple models score on the rows that the pairs are judged on, as ``report.frames.baselines`` has them.
+
+        A constant predictor and, where the kind of task has one, a linear model of scikit-learn; none where nothing was
+        confirmed, or an earlier release recorded it.
+        """
+        return frames.baselines(self.confirmed)
+
+    @cached_property
     def search_board(self) -> pd.DataFrame:
         """One row a pair by the search's own, optimistic scores, as ``report.frames.search_leaderboard`` has it."""
         return frames.search_leaderboard(

@@ -16,6 +16,7 @@ from lossearch._registry import unknown_name
 from lossearch.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from lossearch.kinds._baselines import Baseline
     from lossearch.kinds._class_weights import (
         BALANCED,
         NONE,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BALANCED": "._class_weights",
+    "Baseline": "._baselines",
     "EVERY_FIELD": "._predictions",
     "Kind": "._kind",
     "MOST_ROUNDING": "._facts",
@@ -78,6 +80,7 @@ __all__ = [
     "MOST_ROUNDING",
     "NONE",
     "STEPS",
+    "Baseline",
     "Kind",
     "Predictions",
     "Readout",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lossearch._lazy import torch
 from lossearch.errors import InputError
+from lossearch.kinds._baselines import Baseline
 from lossearch.kinds._facts import TargetFacts, TargetForm
 from lossearch.kinds._predictions import Predictions
 
@@ -71,6 +72,8 @@ class Kind(ABC):
     """Whether a pair that other kinds have too means those where the kind is not said."""
     conventional: ClassVar[str]
     """The pair every study holds, to say what another gains over it."""
+    baselines: ClassVar[tuple[Baseline, ...]]
+    """The linear models that pairs are held against, beside a constant predictor; () where none is of use."""
     head: ClassVar[str]
     """What a network gives, for the message about one that gives something else."""
     gives: ClassVar[tuple[str, ...]]

@@ -11,6 +11,7 @@ import numpy as np
 
 from lossearch._angles import wrapped
 from lossearch._lazy import torch
+from lossearch.kinds._baselines import Baseline
 from lossearch.kinds._kind import Array, Readout, ReadTargets
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._real import RealKind
@@ -30,6 +31,7 @@ class Angles(RealKind):
     """Targets are angles in radians, and a value predicts one above -pi and up to pi."""
 
     name: ClassVar[str] = "angles"
+    baselines: ClassVar[tuple[Baseline, ...]] = ()
     conventional: ClassVar[str] = "sine_cosine_mse/identity"
     figures: ClassVar[tuple[str, ...]] = ("angle_errors",)
     circular: ClassVar[bool] = True

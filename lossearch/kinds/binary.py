@@ -9,6 +9,7 @@ import numpy as np
 
 from lossearch._lazy import torch
 from lossearch.errors import InputError
+from lossearch.kinds._baselines import LOGISTIC, Baseline
 from lossearch.kinds._classes import ClassKind
 from lossearch.kinds._facts import TargetForm
 from lossearch.kinds._kind import Array, Readout, ReadTargets, agreeing, some_values
@@ -25,6 +26,7 @@ class Binary(ClassKind):
     name: ClassVar[str] = "binary"
     form: ClassVar[TargetForm] = TargetForm.ZERO_ONE
     conventional: ClassVar[str] = "bce/sigmoid"
+    baselines: ClassVar[tuple[Baseline, ...]] = (LOGISTIC,)
     head: ClassVar[str] = "one output, the raw score of class 1 (two outputs are for kind = 'multiclass')"
     gives: ClassVar[tuple[str, ...]] = ("label", "score", "output", "codes")
     kept: ClassVar[tuple[str, ...]] = (*ClassKind.kept, "output")

@@ -9,6 +9,7 @@ import numpy as np
 
 from lossearch._lazy import torch
 from lossearch.errors import InputError, refuse
+from lossearch.kinds._baselines import Baseline
 from lossearch.kinds._facts import TargetFacts, TargetForm
 from lossearch.kinds._kind import Array, ReadTargets, agreeing
 from lossearch.kinds._predictions import Predictions
@@ -28,6 +29,7 @@ class Compositional(RealKind):
     """Targets are how a whole divides, one share a column, and values are shares that sum to 1."""
 
     name: ClassVar[str] = "compositional"
+    baselines: ClassVar[tuple[Baseline, ...]] = ()
     form: ClassVar[TargetForm] = TargetForm.SHARES
     conventional: ClassVar[str] = "cross_entropy/softmax"
     head: ClassVar[str] = "one output for each share"

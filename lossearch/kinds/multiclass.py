@@ -10,6 +10,7 @@ import numpy as np
 from lossearch._class_axis import likeliest
 from lossearch._lazy import torch
 from lossearch.errors import InputError
+from lossearch.kinds._baselines import MULTINOMIAL, Baseline
 from lossearch.kinds._classes import ClassKind
 from lossearch.kinds._facts import TargetForm
 from lossearch.kinds._kind import Array, Readout, ReadTargets, some_values
@@ -26,6 +27,7 @@ class Multiclass(ClassKind):
     name: ClassVar[str] = "multiclass"
     form: ClassVar[TargetForm] = TargetForm.INDEX
     conventional: ClassVar[str] = "cross_entropy/softmax"
+    baselines: ClassVar[tuple[Baseline, ...]] = (MULTINOMIAL,)
     head: ClassVar[str] = "one output for each class"
     gives: ClassVar[tuple[str, ...]] = ("label", "score", "output")
     surface: ClassVar[str | None] = "label"

@@ -10,6 +10,7 @@ import numpy as np
 
 from lossearch._lazy import torch
 from lossearch.errors import InputError, refuse
+from lossearch.kinds._baselines import Baseline
 from lossearch.kinds._facts import TargetFacts
 from lossearch.kinds._kind import Array, ReadTargets
 from lossearch.kinds._real import RealKind, beyond_float64
@@ -23,6 +24,7 @@ class Reconstruction(RealKind):
     """
 
     name: ClassVar[str] = "reconstruction"
+    baselines: ClassVar[tuple[Baseline, ...]] = ()
     like: ClassVar[str] = "regression"
     like_by_number: ClassVar[bool] = True
     usual: ClassVar[tuple[str, ...] | None] = ("mse", "mae", "huber", "log_cosh")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from lossearch.errors import InputError, refuse
+from lossearch.kinds._baselines import Baseline
 from lossearch.kinds._kind import Array, Readout, ReadTargets
 from lossearch.kinds._predictions import Predictions, stepped
 from lossearch.kinds._target import is_text, shown, some_rows
@@ -29,6 +30,7 @@ class Segmentation(Multilabel):
     """
 
     name: ClassVar[str] = "segmentation"
+    baselines: ClassVar[tuple[Baseline, ...]] = ()
     like: ClassVar[str] = "multilabel"
     like_by_number: ClassVar[bool] = True
     usual: ClassVar[tuple[str, ...] | None] = ("bce", "focal")

@@ -65,6 +65,17 @@ def confirmed_sentences(confirmed: Confirmed) -> list[str]:
     ]
 
 
+def baselines_sentence(simple: pd.DataFrame) -> str:
+    """Return what the baselines of ``frames.baselines`` are; nothing where there are none."""
+    if simple.empty:
+        return ""
+    return (
+        f"Baselines ({', '.join(simple['baseline'])}): simple models on the same rows and inputs, by scikit-learn's defaults "
+        "and with nothing searched, fitted under the same fresh seeds. They say what a score is worth; the verdict leaves "
+        "them out."
+    )
+
+
 def better(study: StudyRecord) -> str:
     """Return "higher" or "lower"."""
     return "higher" if study.task.direction == "maximize" else "lower"
