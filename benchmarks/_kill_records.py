@@ -155,7 +155,7 @@ def _trial(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
         "values": trial.values,  # noqa: PD011 - no data frame
         "params": trial.params,
         "intermediate": trial.intermediate_values,
-        "attrs": settled(trial.user_attrs),
+        "attrs": settled({**trial.user_attrs, **trial.system_attrs}),
     }
 
 
@@ -180,7 +180,7 @@ def _contradictions(
 ) -> Iterator[str]:
     """Compare every trial of Optuna with its run and with its curves: parameters, value, number of replicates."""
     for trial in trials:
-        record = trial.user_attrs["record"]
+        record = trial.system_attrs["record"]
         run = runs.get(f"trial {trial.number} {record['stage']}")
         if run is None:
             yield f"trial {trial.number} has no run in MLflow"

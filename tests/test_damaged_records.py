@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -216,7 +217,8 @@ def test_a_journal_with_a_broken_line_keeps_the_others_without_copies(recorded: 
         pq.write_table(pq.read_table(path).replace_schema_metadata(), path)
     journal = folder / "optuna.journal"
     lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join([*lines[:8], b"\x00" * 40 + b"\n", *lines[9:]]))
+    sixth = [n for n, line in enumerate(lines) if json.loads(line)["op_code"] == 4][5]
+    journal.write_bytes(b"".join([*lines[:sixth], b"\x00" * 40 + b"\n", *lines[sixth + 1 :]]))
     found = api.repair("one", recorded.root)
     assert not found[0].whole
     assert "It is made again of 5 trials. 5 more are lost" in found[0].done

@@ -18,10 +18,11 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     ("_urls",),
     ("errors",),
+    ("_process", "_draws"),
+    ("_lazy",),
     (
         "_registry",
         "_random",
-        "_process",
         "_class_axis",
         "_colours",
         "_epochs",
@@ -99,6 +100,7 @@ BY_NAME: dict[str, tuple[str, ...]] = {
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "optuna": ("study", "records", "integrations"),
+    "optuna_dashboard": ("records",),
     "mlflow": ("records", "integrations"),
     "pytorch_lightning": ("training", "integrations"),
     "lightning": ("training", "integrations"),

@@ -112,9 +112,8 @@ def test_a_run_is_named_and_described(view: MlflowView) -> None:
     run_id = view.write_trial(record, mean_curves(example_results(3)))
     run = MlflowClient(tracking_uri=view.uri).get_run(run_id)
     lr = record.point.lr
-    assert run.info.run_name == f"#003 focal/sigmoid lr={lr:.3g}" == run_name(record)
+    assert run.info.run_name == f"lr {lr:.2g} focal/sigmoid #3" == run_name(record)
     assert run.data.params == {
-        "task": "circles",
         "pair": "focal/sigmoid",
         "loss": "focal",
         "activation": "sigmoid",
@@ -123,11 +122,22 @@ def test_a_run_is_named_and_described(view: MlflowView) -> None:
         "focal.gamma": "2.0",
         "seeds": "11, 12, 13",
         "n_seeds": "3",
+    }
+    parent = MlflowClient(tracking_uri=view.uri).get_run(str(view.run_id))
+    assert parent.data.params == {
+        "task": "circles",
+        "kind": "binary",
+        "metric": "accuracy",
+        "direction": "maximize",
+        "rows_train": "600",
+        "rows_validation": "200",
+        "rows_test": "200",
         "optimizer": "sgd",
         "optimizer.momentum": "0.9",
         "epochs": "60",
         "batch_size": "32",
         "schedule": "constant",
+        "clip": "null",
         "class_weight": "none",
         "pos_weight": "none",
         "precision": "32-true",
@@ -141,20 +151,38 @@ def test_a_run_is_named_and_described(view: MlflowView) -> None:
         "trial": "3",
         "stage": "search",
         "state": "completed",
-        "reason": "",
-        "task": "circles",
         "pair": "focal/sigmoid",
-        "loss": "focal",
-        "activation": "sigmoid",
     }
     assert run.data.metrics["seconds"] == record.seconds
     assert run.data.metrics["epoch"] == record.epoch
     assert run.data.metrics["score_median"] == record.median
-    assert run.data.metrics["val_f1_sd"] == record.spread["val_f1"]
+    assert {k: v for k, v in run.data.metrics.items() if k.endswith("_sd")} == {
+        f"{name}_sd": record.spread[name] for name in ("val_accuracy", "val_f1")
+    }
     assert {k for k in run.data.metrics if "/" in k} == {
         *(f"curve/{name}" for name in record.scores),
         *("spread/val_accuracy", "spread/val_loss"),
     }
+
+
+@pytest.mark.parametrize("lr", [1.234e-5, 9.99e-5, 0.00123, 0.0456, 0.3, 1.0])
+@pytest.mark.parametrize("stage", ["search", "confirm"])
+def test_a_run_s_learning_rate_is_seen_where_its_name_is_cut(lr: float, stage: str) -> None:
+    record = replace(example_record(12), stage=stage)
+    name = run_name(replace(record, point=replace(record.point, pair="squared_hinge/identity", lr=lr)))
+    # of some twenty characters that a column of runs has on a laptop
+    word, shown, pair = name[:20].split()
+    assert word == "lr"
+    assert float(shown) == pytest.approx(lr, rel=0.05)
+    assert "squared_hinge".startswith(pair[:10])
+
+
+def test_what_all_trials_share_is_said_once(view: MlflowView) -> None:
+    """Each key costs a page of runs: only a study that is larger in itself has larger runs."""
+    view.write_trial(example_record(0))
+    client = MlflowClient(tracking_uri=view.uri)
+    parent, child = client.get_run(str(view.run_id)).data.params, runs(view)[0].data.params
+    assert parent.keys() & child.keys() == set()
 
 
 def test_searched_settings_stand_before_the_study_s(view: MlflowView) -> None:
@@ -171,7 +199,7 @@ def test_a_confirmation_is_a_child_of_its_own(view: MlflowView) -> None:
     assert search != confirm
     names = [run.info.run_name for run in runs(view)]
     lr = example_record(0).point.lr
-    assert sorted(names) == [f"#000 bce/sigmoid lr={lr:.3g}", f"confirm bce/sigmoid lr={lr:.3g}"]
+    assert sorted(names) == [f"lr {lr:.2g} bce/sigmoid #0", f"lr {lr:.2g} bce/sigmoid confirmed"]
 
 
 def test_non_finite_values_are_not_metrics(view: MlflowView) -> None:

@@ -183,6 +183,12 @@ def test_a_damaged_record_of_the_earlier_form_is_told_too(tmp_path: Path, name: 
             read(tmp_path / "study.json", plain)
 
 
+def test_a_record_of_version_2_is_of_this_one_once_it_is_written_again(tmp_path: Path) -> None:
+    now = example_study_record()
+    assert read(tmp_path / "study.json", replace(now, version=2)) == now
+    assert now.version == VERSION
+
+
 def test_a_record_of_a_later_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as error:
         read(tmp_path / "study.json", replace(example_study_record(), version=VERSION + 1))

@@ -9,13 +9,14 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,13 @@ import psutil
 import pytest
 from contracts.records import ended, example_record, example_results, example_study_record
 
-from lossearch.errors import InputError, RunFailedError
+from lossearch.errors import InputError, RunFailedError, StoreError
 from lossearch.records import Store
 from lossearch.records.curves import mean_curves
 from lossearch.records.mlflow import server as server_module
 from lossearch.records.mlflow.client import connect
 from lossearch.records.mlflow.dashboard import DIVERGED, LEARNING, PAIRS, RATES, TRIALS, View, page
+from lossearch.records.mlflow.overview import find_overview, recorded_overview
 from lossearch.records.mlflow.server import command, environment, start
 from lossearch.records.mlflow.view import MlflowView
 from lossearch.report.frames import best_records
@@ -243,6 +245,48 @@ def test_a_server_that_dies_at_once_says_why(store: Store, monkeypatch: pytest.M
     assert str(error.value) == "The MLflow server ended at once. It said:\nno such option: --workers"
 
 
+@pytest.mark.slow
+def test_a_database_of_another_mlflow_is_named_with_what_upgrades_it(recorded: Path, tmp_path: Path) -> None:
+    old = Store.open(shutil.copytree(recorded, tmp_path / "old"))
+    with closing(sqlite3.connect(old.database)) as db, db:
+        db.execute("UPDATE alembic_version SET version_num = 'acf3f17fdcc7'")
+    with pytest.raises(StoreError, match=r"was written by another MLflow version .* mlflow db upgrade"):
+        start(old, port=_free_port())
+
+
+def test_the_table_of_all_studies_is_found_without_mlflow_as_with_it(store: Store, tmp_path: Path) -> None:
+    client = connect(store, store.tracking_uri)
+    assert recorded_overview(store.database) == find_overview(client) is not None
+    empty = Store.open(tmp_path / "empty")
+    connect(empty)
+    assert recorded_overview(empty.database) is None
+
+
+QUICK = """
+import sys
+from lossearch.cli import main, records
+def said(text, **how):
+    print(text, sorted({"torch", "mlflow", "pandas", "optuna"} & sys.modules.keys()), flush=True)
+    if ": http" in text:
+        print("mlflow" in sys.modules, flush=True)
+        raise KeyboardInterrupt
+records.echo = said
+sys.argv[1:] = ["ui", sys.argv[1], "--no-open", "--port", sys.argv[2]]
+main()
+"""
+
+
+@pytest.mark.slow
+def test_its_first_word_waits_for_no_import_and_its_page_not_for_mlflow_s(
+    recorded: Path, tmp_path: Path
+) -> None:
+    words = [sys.executable, "-c", QUICK, str(recorded), str(_free_port())]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    first, *_, last = done.stdout.splitlines()
+    assert first == f"Starting the MLflow UI of {recorded} ... []"
+    assert last == "False", done.stdout + done.stderr
+
+
 def test_a_server_that_never_answers_is_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         server_module, "command", lambda *_: [sys.executable, "-c", "import time; time.sleep(99)"]
@@ -260,7 +304,7 @@ def test_a_server_that_never_answers_is_ended(store: Store, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("view", "shown"),
     [
-        (TRIALS, {"24 matching runs", "Sort: score", "#000 bce/sigmoid lr=", "score"}),
+        (TRIALS, {"24 matching runs", "Sort: score", "bce/sigmoid #0", "score"}),
         (PAIRS, {"matching runs", "Sort: score", "score", "val_accuracy_sd"}),
         (LEARNING, {"matching runs", "curve/val_accuracy", "(2)"}),
         (RATES, {"24 matching runs", "Parallel Coordinates", "lr_log10 vs. score", "(2)"}),

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from lossearch._lazy import pd
 from lossearch.api.answer import printed
 from lossearch.diagnostics.agreement import Preference, confirmed_scores, leaderboards, preferences
 from lossearch.diagnostics.pareto import Pareto, confirmed_pairs, intervals, searched

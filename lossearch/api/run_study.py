@@ -7,18 +7,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from lossearch._options import option
 from lossearch._trust import Trust
-from lossearch.api.answer import printed
+from lossearch.api.closing import attach, tell_dashboard
 from lossearch.api.inspection import run_faults
 from lossearch.api.loading import load_result
 from lossearch.api.result import Result
 from lossearch.config import StudyConfig
-from lossearch.confirm.run import confirm_and_judge
+from lossearch.confirm.run import confirm_and_judge, confirmation_ahead
 from lossearch.data.sources import Dataset
 from lossearch.errors import DamagedError, InputError, StoreError, refuse
 from lossearch.losses import Loss, parts_of, reference_of
@@ -33,9 +31,8 @@ from lossearch.records.patience import Patience, answering, begun, tracked
 from lossearch.records.places import same_place
 from lossearch.records.store import Store, recording, writing
 from lossearch.records.study import MlflowRuns, StudyRecord
-from lossearch.records.trial import Stage, TrialRecord
+from lossearch.records.trial import Stage
 from lossearch.records.weights import WeightRetention
-from lossearch.report.frames import best_records
 from lossearch.study.loop import Search
 from lossearch.study.named_code import named_code
 from lossearch.study.optuna_study import open_study, read_whole
@@ -44,15 +41,23 @@ from lossearch.study.plan import require_same
 from lossearch.study.prepare import ModuleObjects, prepare
 from lossearch.study.prepared import Prepared
 from lossearch.study.progress import Listener
+from lossearch.study.recall import recalling
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.samplers import refuse_missing
+from lossearch.study.time_left import TimeLeft
 from lossearch.study.undisturbed import undisturbed
 from lossearch.tasks.judges import Judging
 from lossearch.training.contract import TrainingMethod
+from lossearch.training.trainer import device_of
 from lossearch.training.workers.executor import Executor
 
 if TYPE_CHECKING:
     from torch import nn
+
+CLOSING_SECONDS = 0.6
+"""What judging, and tidying the records, takes."""
+FIGURE_SECONDS = 0.28
+"""What a figure of the report takes; there are some, and one for each pair."""
 
 
 def _declare(store: Store, prepared: Prepared) -> StudyRecord:
@@ -123,6 +128,7 @@ def run(
     listener = listener or Listener()
     with ExitStack() as stack:
         stack.enter_context(undisturbed())
+        listener.doing("Reading the data and checking what can be trained")
         prepared = prepare(
             config,
             dataset=dataset,
@@ -134,6 +140,7 @@ def run(
         )
         for note in (*prepared.plan.task.notes, *prepared.plan.notes):
             listener.note(note)
+        listener.doing("Opening the records")
         stack.enter_context(quiet_optuna())
         group = stack.enter_context(prepared.workers(listener.note))
         method = prepared.method(listener.note, group)
@@ -170,9 +177,12 @@ def _search(
 ) -> Result:
     try:
         searched = method if recorder.weights is None else partial(method, keep_weights=True)
-        listener.finished(Search(prepared.plan, searched, recorder, listener)())
+        searched = recalling(searched, store, prepared.plan, listener.note)
+        search = Search(prepared.plan, searched, recorder, listener, _time_left(prepared, listener))
+        search.time_left.confirmation = lambda: confirmation_ahead(prepared, search.records)
+        listener.finished(search())
         name = prepared.plan.name
-        why = confirm_and_judge(prepared, group, store.study_dir(name), recorder, listener)
+        why = confirm_and_judge(prepared, group, store.study_dir(name), recorder, listener, search.time_left)
         with recording(store.study_dir(name)):
             store.write_study(replace(store.read_study(name), unjudged=why))
     except BaseException as error:
@@ -180,9 +190,17 @@ def _search(
         with suppress(Exception):
             ended: Status = "failed" if isinstance(error, Exception) else "killed"
             # a storage that was waited for is not waited for again
-            _finish(store, prepared, replace(recorder, patience=Patience()), ended, lambda _: None)
+            _finish(store, prepared, replace(recorder, patience=Patience()), ended, Listener())
         raise
-    return _finish(store, prepared, recorder, "finished", listener.note)
+    return _finish(store, prepared, recorder, "finished", listener)
+
+
+def _time_left(prepared: Prepared, listener: Listener) -> TimeLeft:
+    plan = prepared.plan
+    figures = FIGURE_SECONDS * (6 + len(plan.space.pairs)) if prepared.config.records.mlflow else 0.0
+    return TimeLeft(
+        listener, device_of(plan.settings).type, len(plan.budget.seeds), CLOSING_SECONDS + figures
+    )
 
 
 def _open_recorder(store: Store, prepared: Prepared, patience: Patience, listener: Listener) -> StudyRecorder:
@@ -223,88 +241,24 @@ def open_view(
 
 
 def _finish(
-    store: Store, prepared: Prepared, recorder: StudyRecorder, status: Status, note: Callable[[str], None]
+    store: Store, prepared: Prepared, recorder: StudyRecorder, status: Status, listener: Listener
 ) -> Result:
     """Tidy the records, attach tables and figures, close the parent run, and return the answer."""
     name, kept, view = prepared.plan.name, prepared.config.records, recorder.view
     folder = store.study_dir(name)
+    listener.doing("Writing the records")
     try:
         with recording(folder):
             store.write_study(replace(store.read_study(name), ended=status))
             compact(folder, Stage.SEARCH)
         result = recorder.patience(lambda: load_result(store, name, kept.storage, _given(prepared)))
+        if status == "finished":
+            recorder.patience(lambda: tell_dashboard(result, recorder.study, listener.note))
         if view is not None:
             # who interrupts does not wait for figures: going on, or `lossearch sync`, draws them
-            attach(result, view, status, note, drawn=status != "killed")
+            listener.doing("Writing the report to MLflow")
+            attach(result, view, status, listener.note, drawn=status != "killed")
         return result
     finally:
         if view is not None:
             view.close("failed")  # does nothing where it is closed already
-
-
-def attach(
-    result: Result,
-    view: MlflowView | ViewWriter,
-    status: Status,
-    note: Callable[[str], None] = warn,
-    *,
-    drawn: bool = True,
-) -> None:
-    """Close a study's parent run with its answer: numbers, tags and tables, where ``drawn`` figures and report too.
-
-    ``note`` is told where there is no room for the last three among the system's temporary files.
-    """
-    with ExitStack() as stack:
-        saved: list[Path] = []
-        tables = {"leaderboard": result.leaderboard}
-        try:
-            if drawn:
-                folder = Path(stack.enter_context(TemporaryDirectory()))
-                saved = result.save(folder, report=status == "finished")
-        except OSError as error:
-            tables = {}  # which MLflow writes to a temporary file too
-            note(
-                f"MLflow gets no tables, figures and report: a temporary file cannot be written ({error.strerror or error}). "
-                f"Make room, and write them with `lossearch sync {result.name}`."
-            )
-        view.close(
-            status,
-            metrics=_final_metrics(result),
-            tags=_final_tags(result),
-            artifacts=saved,
-            tables=tables,
-            best=_best(result),
-            answer=printed(result).to_markdown(),
-        )
-
-
-def _best(result: Result) -> list[TrialRecord]:
-    """Return the best trial of each pair, in the order of the leaderboard."""
-    found = best_records(result.records, direction=result.declared.task.direction)
-    return [found[pair] for pair in result.leaderboard["pair"] if pair in found]
-
-
-def _final_metrics(result: Result) -> dict[str, float | None]:
-    board = result.leaderboard
-    found: dict[str, float | None] = {
-        "trials": len(result.records),
-        "diverged_trials": int(board["diverged"].sum()),
-        "failed_trials": int(board["failed"].sum()),
-        "training_seconds": sum(r.seconds for r in result.trials),
-    }
-    if result.leader is not None:
-        best = board[board["pair"] == result.best.pair].iloc[0]
-        found |= {"best_score": float(best["score"]), "gain_over_conventional": float(best["gain"])}
-    if result.verdict is not None:
-        found |= {"tied_pairs": len(result.tied), "optimism": result.verdict.optimism}
-    return found
-
-
-def _final_tags(result: Result) -> dict[str, str]:
-    tags = {} if result.leader is None else {"lossearch.best": result.best.pair}
-    if result.front is not None:
-        tags["lossearch.front"] = result.front
-    if result.verdict is not None:
-        said = " ".join(s for s in result.verdict.sentences if s)
-        tags |= {"lossearch.verdict": said, "lossearch.tied": ", ".join(result.tied)}
-    return tags

@@ -43,6 +43,8 @@ def ui(
     no_open: bool,
 ) -> None:
     """Open the MLflow UI on a store."""
+    # at once: what follows takes seconds
+    echo(f"Starting the MLflow UI of {directory} ...", err=True)
     from lossearch.records.mlflow.server import serve
     from lossearch.records.store import Store
 

@@ -137,6 +137,8 @@ def _say_plan(config: StudyConfig, form: str, answer: TextIO) -> None:
 
 
 def _run(config: StudyConfig, form: str, answer: TextIO, *, quiet: bool, verbose: bool) -> None:
+    if not quiet:
+        echo("Loading PyTorch, Lightning and MLflow ...", err=True)
     from lossearch import api
     from lossearch.api.progress import console, display
 
@@ -158,7 +160,11 @@ def say_result(result: Result, form: str, answer: TextIO, notes: Sequence[str] =
     if form == "json":
         write_json(result.as_json(), answer)
     else:
-        show(result.render(), "", *notes, f"Every trial, with its curves: {_where_to_look(result)}")
+        from lossearch.api.closing import dashboard_command
+
+        command = dashboard_command(result)
+        beside = () if command is None else (f"In Optuna's dashboard: {command}",)
+        show(result.render(), "", *notes, f"Every trial, with its curves: {_where_to_look(result)}", *beside)
 
 
 def _where_to_look(result: Result) -> str:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
-from lossearch._text import duration
 from lossearch.confirm.evaluation import Evaluation, Scorer
+from lossearch.confirm.judging import VERDICT
 from lossearch.confirm.module_evaluation import ModuleScorer
 from lossearch.confirm.selection import Selection
 from lossearch.errors import RunFailedError
@@ -37,16 +38,11 @@ from lossearch.study.fitting import save_pair_model
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.seeds import confirm_seeds
+from lossearch.study.time_left import TimeLeft, Training
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
-
-VERDICT = "verdict.json"
-"""What is said of a confirmation; it goes with it."""
 
 Missing = Sequence[tuple[TrialRecord, tuple[int, ...]]]
 """Selected trials, and the seeds that each lacks."""
-
-EVERY_SECONDS = 20.0
-"""How often a long confirmation says how far it is."""
 
 
 @dataclass
@@ -57,6 +53,7 @@ class Confirmer:
     train: TrainingMethod
     folder: Path
     listener: Listener
+    time_left: TimeLeft = field(default_factory=TimeLeft)
 
     def __post_init__(self) -> None:
         own = self.plan.task.module
@@ -168,10 +165,12 @@ class Confirmer:
         """Train and score the selected trials under the seeds they lack, all as one population."""
         replicates = [Replicate(t.point, seed, t.epoch) for t, own in missing for seed in own]
         pairs, most = len(missing), max(len(own) for _, own in missing)
+        self.listener.doing("Confirming")
         self.listener.note(
             f"Confirming {pairs} {'pair' if pairs == 1 else 'pairs'} on {most} fresh "
             f"{'seed' if most == 1 else 'seeds'}: {len(replicates)} replicates."
         )
+        self.time_left.confirm(Training(len(replicates), fmean(self._epochs(r) for r in replicates)))
         results = self._results(replicates)
         place = {seed: i for i, seed in enumerate(seeds)}
         found = []
@@ -185,22 +184,22 @@ class Confirmer:
 
     def _results(self, replicates: Sequence[Replicate]) -> Iterator[ReplicateResult]:
         """Give each replicate's result; one that failed is trained once more."""
-        begun = told = time.monotonic()
-        results = self._train(replicates)
-        for i, result in enumerate(results, start=1):
+        for result in self._train(replicates):
             yield next(self._train([result.replicate])) if result.outcome is Outcome.FAILED else result
-            if time.monotonic() - told > EVERY_SECONDS and i < len(replicates):
-                told = time.monotonic()
-                if i == 1:  # where they are trained together all come at once
-                    continue
-                left = (told - begun) / i * (len(replicates) - i)
-                self.listener.note(
-                    f"{i} of {len(replicates)} replicates confirmed, about {duration(left)} left"
-                )
 
     def _train(self, replicates: Sequence[Replicate]) -> Iterator[ReplicateResult]:
         plan = self.plan
-        return self.train(plan.task, plan.space, replicates, plan.settings, keep_weights=True)
+        return self.train(
+            plan.task,
+            plan.space,
+            replicates,
+            plan.settings,
+            keep_weights=True,
+            advanced=self.time_left.trained,
+        )
+
+    def _epochs(self, replicate: Replicate) -> int:
+        return replicate.until or int(self.plan.settings.of(replicate.point).epochs)
 
     def _write(self, confirmed: Confirmed, before: Confirmed | None, new: Sequence[Evaluation]) -> None:
         """Write predictions and curves, and last what says that they are there."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
+from lossearch._lazy import pd
 from lossearch._text import listed
 from lossearch.errors import InputError
 from lossearch.metrics.metric import SIGN
@@ -36,7 +36,7 @@ def confirmed_scores(confirmed: Confirmed, direction: str) -> pd.DataFrame:
         {"pair": c.point.pair, "metric": name, "direction": directions[name], "seed": seed, "score": score}
         for name in directions
         for c in confirmed.confirmations
-        for seed, score in zip(c.seeds, c.values.get(prefix + name, ()), strict=False)  # noqa: PD011 - no DataFrame
+        for seed, score in zip(c.seeds, c.values.get(prefix + name, ()), strict=False)
         if math.isfinite(score)
     ]
     return pd.DataFrame(rows, columns=["pair", "metric", "direction", "seed", "score"])

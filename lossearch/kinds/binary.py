@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from lossearch._lazy import torch
 from lossearch.errors import InputError
 from lossearch.kinds._baselines import LOGISTIC, Baseline
 from lossearch.kinds._classes import ClassKind
@@ -16,6 +15,9 @@ from lossearch.kinds._facts import TargetForm
 from lossearch.kinds._kind import Array, Readout, ReadTargets, agreeing, some_values
 from lossearch.kinds._predictions import Predictions, without_class_weights
 from lossearch.kinds._target import shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Binary(ClassKind):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from lossearch._class_axis import likeliest
+from lossearch._lazy import torch
 from lossearch.errors import InputError
 from lossearch.kinds._baselines import MULTINOMIAL, Baseline
 from lossearch.kinds._classes import ClassKind
@@ -17,6 +16,9 @@ from lossearch.kinds._facts import TargetForm
 from lossearch.kinds._kind import Array, Readout, ReadTargets, some_values
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._target import MAX_INFERRED_CLASSES, are_classes, is_text, is_whole, shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Multiclass(ClassKind):

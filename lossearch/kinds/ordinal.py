@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from torch import Tensor
 
 from lossearch._class_axis import likeliest
 from lossearch._text import listed
@@ -16,6 +15,9 @@ from lossearch.kinds._kind import Array, Readout, ReadTargets
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._target import is_text, shown
 from lossearch.kinds.multiclass import Multiclass
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NAMED_LEVELS = 12
 """How many levels are told in their order."""

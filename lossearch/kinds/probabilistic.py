@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.kinds._baselines import NORMAL_RIDGE, Baseline
 from lossearch.kinds._kind import Array
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._real import RealKind
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Probabilistic(RealKind):

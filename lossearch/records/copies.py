@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _KEY = b"lossearch.trials"
-_HEADER, _NEW_TRIAL = (0, 2), 4
+_HEADER, _NEW_TRIAL = (0, 2, 3), 4
 """Operations of Optuna's journal that begin a study or say something of it, and the one that adds a trial."""
 
 Copies = Mapping[int, Mapping[str, Any]]

@@ -11,6 +11,7 @@ import optuna
 from lossearch._urls import Url
 from lossearch.errors import InputError, StoreError
 from lossearch.records.claim import remove_tree
+from lossearch.records.mlflow.best import delete_models
 from lossearch.records.mlflow.client import connect, quiet, tracking_errors
 from lossearch.records.mlflow.overview import leave_overview
 from lossearch.records.mlflow.study_run import STUDY
@@ -62,6 +63,7 @@ def remove_experiment(store: Store, name: str, uri: str | None = None) -> str | 
                 raise InputError(f"The MLflow experiment {name!r} is not of a study and was left alone.")
             freed = f"{name} (removed {time.strftime('%Y-%m-%d %H:%M:%S')}, {found.experiment_id})"
             leave_overview(client, name)
+            delete_models(client, found.experiment_id)
             client.rename_experiment(found.experiment_id, freed)
             client.delete_experiment(found.experiment_id)
         except tracking_errors() as error:

@@ -22,7 +22,7 @@ from lossearch.training.contract import TrainingRecipe
 FORMAT = 1
 """Major version of what trials are and how they are recorded; studies of another are not continued."""
 
-VERSION = 2
+VERSION = 3
 """Version of ``study.json``; an earlier one is brought up to date as it is read, a later one is refused."""
 
 
@@ -168,7 +168,10 @@ def _study(path: Path, plain: Mapping[str, Any]) -> StudyRecord:
             f"another {option('store')}."
         )
     try:
-        found = _READER.validate_python(from_version_1(plain) if version == 1 else plain)
+        # version 2 has the same fields: what is new in 3 is where trials keep their records
+        later = {**plain, "version": VERSION} if version == 2 else plain
+        current = from_version_1(plain) if version == 1 else later
+        found = _READER.validate_python(current)
     except ValidationError as error:
         errors = error.errors(include_url=False)
         if all(e["type"] in _UNKNOWN for e in errors):

@@ -1,4 +1,4 @@
-"""One trial as it is recorded, and how it goes into the user attributes of its Optuna trial and comes back."""
+"""One trial as it is recorded, and how it goes into the attributes of its Optuna trial and comes back."""
 
 from __future__ import annotations
 
@@ -73,10 +73,25 @@ def ought_to_have_curves(record: TrialRecord) -> bool:
 
 
 def to_attrs(record: TrialRecord) -> dict[str, Any]:
-    """Return what an Optuna trial does not hold of a record by itself, as JSON-safe user attributes."""
+    """Return what an Optuna trial does not hold of a record by itself, as JSON-safe system attributes."""
     rest = {f.name: getattr(record, f.name) for f in fields(record) if f.name not in _KEPT_APART}
     rest |= {"scores": _finite(record.scores), "spread": _finite(record.spread)}
     return {POINT: to_jsonable(record.point.as_json()), RECORD: to_jsonable(rest)}
+
+
+def shown_attrs(record: TrialRecord, metric: str) -> dict[str, Any]:
+    """Return what people are to see of a record beside parameters and value, as user attributes: a word or a number each."""
+    seen: dict[str, Any] = {
+        "stage": str(record.stage),
+        "outcome": str(record.outcome),
+        "reason": record.reason or None,
+        "epoch": record.epoch,
+        "sd": record.spread.get(f"val_{metric}") if len(record.seeds) > 1 else None,
+        "seeds": len(record.seeds),
+        "diverged seeds": record.n_diverged,
+        "seconds": round(record.seconds, 3),
+    }
+    return {k: plain for k, v in seen.items() if (plain := to_jsonable(v)) is not None}
 
 
 def from_frozen(trial: FrozenTrial) -> TrialRecord:
@@ -89,19 +104,21 @@ def from_frozen(trial: FrozenTrial) -> TrialRecord:
 
     if not trial.state.is_finished():
         raise StoreError(f"Trial {trial.number} is {trial.state.name}; only a finished trial has a record.")
-    if not {POINT, RECORD} <= trial.user_attrs.keys():
+    # releases up to study.json 2 had it among those that people see
+    attrs = {**trial.user_attrs, **trial.system_attrs}
+    if not {POINT, RECORD} <= attrs.keys():
         raise StoreError(
             f"Trial {trial.number} has no recorded point: something other than lossearch wrote it. "
             "Use a study name, or a storage, of its own for each."
         )
     known = {f.name for f in fields(TrialRecord)}
-    kept: dict[str, Any] = {k: v for k, v in trial.user_attrs[RECORD].items() if k in known}
+    kept: dict[str, Any] = {k: v for k, v in attrs[RECORD].items() if k in known}
     kept |= {"seeds": tuple(kept["seeds"]), "outcome": Outcome(kept["outcome"])}
     if trial.state is TrialState.COMPLETE:
         kept["value"] = trial.values[0]
     return TrialRecord(
         number=trial.number,
-        point=Point.from_json(trial.user_attrs[POINT]),
+        point=Point.from_json(attrs[POINT]),
         intermediate_values=dict(sorted(trial.intermediate_values.items())),
         **kept,
     )

@@ -10,11 +10,16 @@ from rich.text import Text
 
 from lossearch._text import escaped
 from lossearch.metrics.metric import SIGN
-from lossearch.report.figures.across_tasks import EXTRA, can_draw_ranks, critical_picture, scores_picture
 from lossearch.report.formatting import MISSING, number
 from lossearch.report.layout import Column, Fitted, markdown_table
 from lossearch.report.sources import Report, Section, Table
-from lossearch.verdict.across_tasks.comparison import SURE, PairwiseComparison, TaskComparison, sentence
+from lossearch.verdict.across_tasks.comparison import (
+    EXTRA,
+    SURE,
+    PairwiseComparison,
+    TaskComparison,
+    sentence,
+)
 from lossearch.verdict.scale import Scale
 from lossearch.verdict.verdict import Relation
 
@@ -137,6 +142,8 @@ def comparison_report(comparisons: Sequence[TaskComparison], alone: Sequence[str
 
 
 def _section(comparison: TaskComparison) -> Section:
+    from lossearch.report.figures.across_tasks import can_draw_ranks, critical_picture, scores_picture
+
     ranks = (critical_picture(comparison),) if can_draw_ranks() else ()
     return Section(
         comparison.kind,

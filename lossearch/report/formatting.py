@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
-import pandas as pd
+from lossearch._lazy import pd
 
 MISSING = "-"
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from lossearch._lazy import pd
 from lossearch.diagnostics.ladders import Rung
 from lossearch.metrics.metric import SIGN
 from lossearch.records.confirmations import PREFIX, Confirmation, Confirmed
@@ -170,7 +170,7 @@ def baselines(confirmed: Confirmed | None) -> pd.DataFrame:
     rows = [
         {"baseline": b.name, "score": b.scores[judged], "sd": b.spread[judged], "seeds": len(b.seeds)}
         for b in confirmed.baselines
-        if judged in b.values  # noqa: PD011 - no DataFrame
+        if judged in b.values
     ]
     return pd.DataFrame(rows, columns=columns)
 

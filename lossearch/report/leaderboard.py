@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pandas as pd
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from lossearch._lazy import pd
 from lossearch._text import escaped
 from lossearch.records.confirmations import Confirmed
 from lossearch.records.study import StudyRecord

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import pandas as pd
-
+from lossearch._lazy import pd
 from lossearch.diagnostics.weighting import WeightingEffect, is_weighted
 from lossearch.kinds import KINDS
 from lossearch.records.confirmations import Confirmed

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import pandas as pd
-
+from lossearch._lazy import pd
 from lossearch.diagnostics.agreement import Preference
 from lossearch.diagnostics.pareto import Pareto
 from lossearch.records.confirmations import Confirmed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -26,7 +27,9 @@ from lossearch.records.optuna import (
 from lossearch.records.store import Store
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord, finished
-from lossearch.study.plan import Plan
+
+if TYPE_CHECKING:
+    from lossearch.study.plan import Plan
 
 
 def open_study(store: Store, plan: Plan, url: str | None) -> optuna.Study:
@@ -65,11 +68,10 @@ def _inscribe(study: optuna.Study, digest: str, metrics: Sequence[str]) -> None:
     """Write into a new Optuna study what it is of."""
     study.set_user_attr("lossearch.digest", digest)
     study.set_user_attr("lossearch.metric", metrics[0])
-    if len(metrics) > 1:
-        # the names that Optuna's own plots show
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study.set_metric_names([*metrics])
+    # the names that Optuna's own plots and dashboard show
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([*metrics])
 
 
 def salvaged(store: Store, name: str, url: str | None, copies: Copies) -> tuple[list[FrozenTrial], int]:
@@ -127,6 +129,16 @@ def load_study(store: Store, name: str, url: str | None = None) -> optuna.Study:
             return optuna.load_study(study_name=name, storage=read_storage(store, name, url))
         except KeyError as error:
             raise LookupError(f"it does not hold study {name!r}") from error
+
+
+def reopen_study(store: Store, name: str, url: str | None = None) -> optuna.Study:
+    """Return a study that was recorded, to be written to by whoever holds its claim; ``url`` as for :func:`open_storage`.
+
+    Raises:
+        StoreError: the storage cannot be opened, or does not hold it.
+    """
+    with quiet_optuna(), reading_trials(store, name, url):
+        return optuna.load_study(study_name=name, storage=open_storage(store, name, url))
 
 
 def read_whole(store: Store, study: StudyRecord, url: str | None = None) -> tuple[TrialRecord, ...]:

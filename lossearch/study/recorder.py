@@ -17,7 +17,7 @@ from lossearch.records.curves import write_part
 from lossearch.records.mlflow.writer import ViewWriter
 from lossearch.records.patience import Patience
 from lossearch.records.store import recording
-from lossearch.records.trial import Stage, TrialRecord, finished, to_attrs
+from lossearch.records.trial import Stage, TrialRecord, finished, shown_attrs, to_attrs
 from lossearch.records.weights import WeightRetention
 from lossearch.study.history import by_pair
 from lossearch.study.plan import Plan
@@ -100,7 +100,7 @@ class StudyRecorder:
             datetime_complete=max(datetime.now(), start + timedelta(seconds=record.seconds)),  # noqa: DTZ005
             params=dict(params),
             distributions=self._distributions(record),
-            user_attrs=to_attrs(record),
-            system_attrs={},
+            user_attrs=shown_attrs(record, self.plan.task.metric.name),
+            system_attrs=to_attrs(record),
             intermediate_values=dict(record.intermediate_values),
         )

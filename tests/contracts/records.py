@@ -197,7 +197,7 @@ class RecordContract:
         for record in records:
             trial = study.ask()
             for key, value in to_attrs(replace(record, number=trial.number)).items():
-                trial.set_user_attr(key, value)
+                study._storage.set_trial_system_attr(trial._trial_id, key, value)
             tell(study, trial, record)
         again = optuna.load_study(study_name=name, storage=open_storage(store, name, storage_url))
         assert [from_frozen(t) for t in again.trials] == records

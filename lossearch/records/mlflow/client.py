@@ -114,12 +114,25 @@ def connect(store: Store, uri: str | None = None) -> MlflowClient:
     address = Url(store.tracking_uri) if uri is None else checked_uri(uri)
     if is_http(address):
         return client_of(address)
+    own = address == store.tracking_uri
     with store.lock():
-        if address == store.tracking_uri:
-            refuse_links(*(p for p in store.root.iterdir() if "mlflow.db" in p.name))
-            store.settle()
-        with naming_damage(store.database if address == store.tracking_uri else None):
+        if own:
+            settle_database(store)
+        with naming_damage(store.database if own else None):
             return client_of(address)
+
+
+def settle_database(store: Store) -> None:
+    """Have a store's own database there, and right after a move; MLflow is imported only to make one. Whoever calls holds its lock.
+
+    Raises:
+        StoreError: it cannot be written, or is damaged.
+    """
+    refuse_links(*(p for p in store.root.iterdir() if "mlflow.db" in p.name))
+    store.settle()
+    uri = Url(store.tracking_uri)
+    with naming_damage(store.database), telling(uri):
+        ensure_database(store.database, store.artifacts)
 
 
 def reach(uri: str | None) -> None:
@@ -141,19 +154,29 @@ def client_of(uri: Url) -> MlflowClient:
             f"{option('tracking_uri')}, or run without it ({option('mlflow', False)})."
         )
     client_class = _client_class()
-    with quiet(), unpooled(uri):
-        try:
-            if path := _file_of(uri):
-                # MLflow would try for minutes to open what cannot be opened
-                ensure_database(Path(path), Path(path).parent / "artifacts")
-            elif uri.partition(":")[0].partition("+")[0] in DATABASES:
-                # and to be let in by a server that does not know the password
-                reach_database(uri)
-            client = client_class(tracking_uri=uri.whole)
-            client.search_experiments(max_results=1)
-        except Exception as error:  # noqa: BLE001 - drivers have errors of their own
-            raise _cannot_open(uri, error) from uri.cause(error)
+    with quiet(), unpooled(uri), telling(uri):
+        if path := _file_of(uri):
+            # MLflow would try for minutes to open what cannot be opened
+            ensure_database(Path(path), Path(path).parent / "artifacts")
+        elif uri.partition(":")[0].partition("+")[0] in DATABASES:
+            # and to be let in by a server that does not know the password
+            reach_database(uri)
+        client = client_class(tracking_uri=uri.whole)
+        client.search_experiments(max_results=1)
     return client
+
+
+@contextmanager
+def telling(uri: Url) -> Iterator[None]:
+    """Say in plain words why a tracking store cannot be opened inside.
+
+    Raises:
+        StoreError: instead of whatever else is raised.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - drivers have errors of their own
+        raise _cannot_open(uri, error) from uri.cause(error)
 
 
 def answers(uri: str, seconds: float = 3.0) -> bool:

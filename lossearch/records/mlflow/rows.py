@@ -72,7 +72,7 @@ class Row:
 
 def trial_row(study: StudyRecord, record: TrialRecord, curves: MeanCurves | None) -> Row:
     """Return the run of a trial: final values by plain names, curves as ``curve/NAME``, the first with ``spread/NAME``."""
-    params = _trial_params(study, record)
+    params = _trial_params(record)
     names = safe_names(params)
     long = {k: v for k, v in params.items() if len(v) > PARAM_LENGTH}
     return Row(
@@ -88,24 +88,24 @@ def trial_row(study: StudyRecord, record: TrialRecord, curves: MeanCurves | None
 
 
 def run_name(record: TrialRecord) -> str:
-    """Return "#012 hinge/tanh lr=0.03", or "confirm hinge/tanh lr=0.03" for what is no Optuna trial."""
-    head = "confirm" if record.stage == Stage.CONFIRM else f"#{record.number:03d}"
-    return f"{head} {record.point.pair} lr={record.point.lr:.3g}"
+    """Return "lr 0.03 hinge/tanh #12", or "lr 0.03 hinge/tanh confirmed" for what is no Optuna trial.
+
+    What tells apart most stands first: the UI shows some twenty characters on a laptop.
+    """
+    tail = "confirmed" if record.stage == Stage.CONFIRM else f"#{record.number}"
+    return f"lr {record.point.lr:.2g} {record.point.pair} {tail}"
 
 
 def trial_tags(study: StudyRecord, record: TrialRecord) -> dict[str, str]:
-    """Return the tags by which trials are filtered and grouped."""
+    """Return the tags by which trials are filtered and grouped: few, since the UI fetches those of every run it lists."""
     return {
         "lossearch.study": study.name,
         "lossearch.role": CONFIRMATION if record.stage == Stage.CONFIRM else TRIAL,
         "lossearch.trial": str(record.number),
         "lossearch.stage": str(record.stage),
         "lossearch.state": str(record.outcome),
-        "lossearch.reason": record.reason,
-        "lossearch.task": study.task.name,
+        **({"lossearch.reason": record.reason} if record.reason else {}),
         "lossearch.pair": record.point.pair,
-        "lossearch.loss": record.point.loss,
-        "lossearch.activation": record.point.activation,
         # the UI's own choice has one colour for several pairs
         "mlflow.runColor": _colour(study, record.point.pair),
     }
@@ -164,12 +164,11 @@ def _short_hash(name: str) -> str:
     return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
 
 
-def _trial_params(study: StudyRecord, record: TrialRecord) -> dict[str, str]:
+def _trial_params(record: TrialRecord) -> dict[str, str]:
+    """Return what a trial has of its own; what all share are parameters of the study's run."""
     point = record.point
-    settings = {**_settings(study), **point.settings}
     values = {
-        **{k: v for k, v in settings.items() if v is not None},
-        "task": study.task.name,
+        **{k: v for k, v in point.settings.items() if v is not None},
         "pair": point.pair,
         "loss": point.loss,
         "activation": point.activation,
@@ -200,7 +199,7 @@ def _text(value: object) -> str:
 def _final_values(record: TrialRecord) -> list[Value]:
     named = {
         **record.scores,
-        **{f"{k}_sd": v for k, v in record.spread.items()},
+        **{f"{k}_sd": v for k, v in record.spread.items() if _judges(k)},
         "score": record.value,
         "score_median": record.median,
         "lr": record.point.lr,
@@ -213,6 +212,12 @@ def _final_values(record: TrialRecord) -> list[Value]:
     names = safe_names(named)
     # all at step 0: the UI draws values of different steps as a line of one point each
     return [Value(names[k], float(v), 0) for k, v in named.items() if v is not None and math.isfinite(v)]
+
+
+def _judges(curve: str) -> bool:
+    """Whether a curve is one of scores on other rows than those trained on, and not of a loss."""
+    part, _, name = curve.partition("_")
+    return part != "train" and name != "loss"
 
 
 def _curve_values(study: StudyRecord, record: TrialRecord, curves: MeanCurves) -> list[Value]:

@@ -22,10 +22,10 @@ from lossearch.errors import InputError, RunFailedError, StoreError
 from lossearch.records.links import refuse_links
 from lossearch.records.mlflow import guard
 from lossearch.records.mlflow.artifacts import places, require_inside
-from lossearch.records.mlflow.client import client_of, connect
+from lossearch.records.mlflow.client import client_of, settle_database, telling
 from lossearch.records.mlflow.dashboard import OVERVIEW, page
-from lossearch.records.mlflow.database import copy_database
-from lossearch.records.mlflow.overview import find_overview
+from lossearch.records.mlflow.database import copy_database, ensure_database, naming_damage
+from lossearch.records.mlflow.overview import recorded_overview
 from lossearch.records.store import Store
 
 PORT = 5000
@@ -38,10 +38,13 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class Server:
     """A running MLflow server. ``url`` is what a browser on this machine opens, ``folder`` the empty one that it runs in.
 
+    ``database`` is the file that it shows.
+
     ``process`` is the server's guard, which ends it and removes the folder when this process is gone.
     """
 
     url: str
+    database: Path
     process: subprocess.Popen[bytes]
     output: IO[bytes]
     folder: tempfile.TemporaryDirectory[str]
@@ -117,8 +120,8 @@ def serve(
 
 
 def _first_page(server: Server) -> str:
-    """Return the address of the table of all studies, where there is one; asked of the server, since a store may not be writable."""
-    found = find_overview(client_of(Url(server.url)))
+    """Return the address of the table of all studies, where there is one."""
+    found = recorded_overview(server.database)
     return f"{server.url}/{page(found, OVERVIEW) if found else ''}"
 
 
@@ -172,32 +175,40 @@ def start(
         start_new_session=True,
     )
     shown = "127.0.0.1" if host in {"0.0.0.0", *_LOOPBACK} else host  # noqa: S104
-    server = Server(f"http://{shown}:{free}", process, output, folder)
+    server = Server(f"http://{shown}:{free}", Path(uri.removeprefix("sqlite:///")), process, output, folder)
     try:
         _wait_until_ready(server)
+    except RunFailedError:
+        server.stop()
+        # says in plain words why a database cannot be shown; not before, since MLflow's import takes a second
+        with naming_damage(store.database):
+            client_of(uri)
+        raise
     except BaseException:
         server.stop()
         raise
     return server
 
 
-def _database(store: Store, folder: Path, known: Collection[str], say: Callable[[str], None]) -> str:
+def _database(store: Store, folder: Path, known: Collection[str], say: Callable[[str], None]) -> Url:
     """Return the URI of the database to show: the store's own, or a copy in a folder where that cannot be written.
 
     Raises:
-        StoreError: it cannot be opened, is of another MLflow version, or has artifacts outside of the store.
+        StoreError: it cannot be opened, or has artifacts outside of the store.
     """
     uri = Url(store.tracking_uri)
     if all(os.access(p, os.W_OK) for p in (store.root, store.database) if p.exists()):
-        connect(store)
+        with store.lock():
+            settle_database(store)
     else:
         copy = folder / store.database.name
         refuse_links(store.database)
-        if store.database.is_file():
-            copy_database(store.database, copy)
-            store.relocate(copy)
         uri = Url(f"sqlite:///{copy.as_posix()}")
-        client_of(uri)
+        with naming_damage(store.database), telling(uri):
+            if store.database.is_file():
+                copy_database(store.database, copy)
+            ensure_database(copy, store.artifacts)
+        store.relocate(copy)
         say(f"{store.root} cannot be written: this is a copy, and what is changed in it is not kept.")
     require_inside(store, places(Path(uri.removeprefix("sqlite:///"))), known)
     refuse_links(store.artifacts)

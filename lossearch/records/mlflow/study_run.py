@@ -17,6 +17,7 @@ from lossearch.records.mlflow.rows import TAG_LENGTH, cut, safe_names, study_par
 from lossearch.records.study import StudyRecord
 
 if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput
     from mlflow.tracking import MlflowClient
 
 STUDY = "lossearch.study"
@@ -73,6 +74,7 @@ class ParentRun:
             "rows": rows or "unknown",
             "objective": f"{study.task.direction} {in_code(study.task.metric)} on validation rows, recorded as `score`{beside}",
             "trials": f"one run each, found by `tags.\"{STUDY}\" = '{study.name}' and tags.\"{ROLE}\" = 'trial'`",
+            "settings": "parameters of the study's own run; a trial's run has those that it was given itself",
             "curves": "`curve/NAME` is the mean over seeds, `spread/NAME` the sd of the validation score and loss; "
             "plain names are values at the trial's epoch",
             "again": f"`lossearch report {study.name}`",
@@ -140,22 +142,23 @@ class ParentRun:
         run = self.client.create_run(experiment_id, tags=tags, run_name=study.name)
         run_id: str = run.info.run_id
         self.client.log_batch(run_id, params=[Param(k, v) for k, v in study_params(study).items()])
-        self.client.log_inputs(run_id, datasets=[self._dataset()])
+        self.client.log_inputs(run_id, datasets=[dataset_of(study)])
         return run_id
 
-    def _dataset(self) -> Any:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        study = self.study
-        described = {"num_rows": sum(study.task.rows.values()), **study.task.rows, **study.describe}
-        dataset = Dataset(
-            name=study.task.name[:500],
-            digest=study.task.data[:36],
-            source_type="lossearch",
-            source=dumps({"task": study.task.name, "target": study.target}),
-            profile=dumps(described),
-        )
-        return DatasetInput(dataset, [InputTag("mlflow.data.context", "train, validation, test")])
+def dataset_of(study: StudyRecord) -> DatasetInput:
+    """Return what MLflow is told of a study's data, by their name and digest."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    described = {"num_rows": sum(study.task.rows.values()), **study.task.rows, **study.describe}
+    dataset = Dataset(
+        name=study.task.name[:500],
+        digest=study.task.data[:36],
+        source_type="lossearch",
+        source=dumps({"task": study.task.name, "target": study.target}),
+        profile=dumps(described),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "train, validation, test")])
 
 
 def table_json(frame: Any) -> str:

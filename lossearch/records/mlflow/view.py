@@ -20,6 +20,7 @@ from lossearch._options import on_the_command_line, option
 from lossearch._urls import Url
 from lossearch.errors import StoreError
 from lossearch.records.curves import MeanCurves
+from lossearch.records.mlflow.best import PairModel, mark_best, write_models
 from lossearch.records.mlflow.bulk import RUNS, BulkWriter, bulk_writer
 from lossearch.records.mlflow.client import (
     PAUSES,
@@ -30,7 +31,6 @@ from lossearch.records.mlflow.client import (
     retried,
     tracking_errors,
 )
-from lossearch.records.mlflow.dashboard import RANK
 from lossearch.records.mlflow.experiment import Key, key_of, open_experiment, recorded_runs
 from lossearch.records.mlflow.overview import write_overview
 from lossearch.records.mlflow.revocable import Revocable
@@ -179,12 +179,14 @@ class MlflowView:
         artifacts: Sequence[Path] = (),
         tables: Mapping[str, Any] | None = None,
         best: Sequence[TrialRecord] = (),
+        models: Sequence[PairModel] = (),
         answer: str = "",
     ) -> None:
         """Write what is missing and close the parent run; a second call does nothing.
 
         ``metrics`` that are not finite are left out; ``tables`` are data frames, which the MLflow UI shows; ``best`` is
-        the best trial of each pair, best first, whose runs are marked; ``answer`` is Markdown for the description.
+        the best trial of each pair, best first, whose runs are marked; ``models`` are the best models of the pairs, which
+        only a study that is finished has; ``answer`` is Markdown for the description.
         """
         if self.closed:
             return
@@ -197,7 +199,11 @@ class MlflowView:
 
         def around() -> None:
             self._parent.describe_experiment()
-            self._rank([self.runs[key] for key in map(key_of, best) if key in self.runs])
+            experiment, runs = str(self.experiment_id), self.runs
+            mark_best(self.client, experiment, [runs[key] for key in map(key_of, best) if key in runs])
+            if status == "finished":
+                found = {runs[key_of(m.record)]: m for m in models if key_of(m.record) in runs}
+                write_models(self.client, self.study, experiment, found)
             write_overview(self.client, self.store, self.uri, self.study, status, *given)
 
         try:
@@ -260,19 +266,6 @@ class MlflowView:
             self.runs |= zip(some, self._write(rows), strict=True)
             for key in some:
                 del self.missed[key]
-
-    def _rank(self, best: Sequence[str]) -> None:
-        """Mark runs by their place, and those no more that were marked before."""
-        marked = self.client.search_runs(
-            [str(self.experiment_id)], f"tags.`{RANK}` LIKE '%'", max_results=1000
-        )
-        old = {run.info.run_id: run.data.tags[RANK] for run in marked}
-        wanted = {run_id: f"{place:02d}" for place, run_id in enumerate(best, start=1)}
-        for run_id in old.keys() - wanted.keys():
-            self.client.delete_tag(run_id, RANK)
-        for run_id, place in wanted.items():
-            if old.get(run_id) != place:
-                self.client.set_tag(run_id, RANK, place)
 
     def _write(self, rows: Sequence[Row]) -> list[str]:
         tags = {PARENT: str(self.run_id), **who()}

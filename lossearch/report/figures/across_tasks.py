@@ -17,12 +17,10 @@ from lossearch.errors import InputError
 from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.canvas import INK, Panel, Picture, save, whole_figure
 from lossearch.report.formatting import number
-from lossearch.verdict.across_tasks.comparison import TaskComparison
+from lossearch.verdict.across_tasks.comparison import EXTRA, TaskComparison
 from lossearch.verdict.scale import Scale
 
 _LIGHT, _DARK = "#ffffff", "#000000"
-EXTRA = "pip install 'lossearch[stats]'"
-"""What brings the libraries that comparisons over tasks may use."""
 
 
 def can_draw_ranks() -> bool:

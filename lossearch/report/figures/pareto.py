@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from lossearch._colours import COLOURS
+from lossearch._lazy import pd
 from lossearch.diagnostics.pareto import Objectives, Pareto
 from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture, say

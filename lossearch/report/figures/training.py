@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from lossearch._colours import BLUE, ORANGE, VERMILLION
+from lossearch._lazy import pd
 from lossearch.records.study import StudyRecord
 from lossearch.report.figures.canvas import FAINT, INK, Panel, Picture, say, say_across
 from lossearch.report.formatting import number, rate

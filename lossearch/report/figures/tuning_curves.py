@@ -54,12 +54,12 @@ def _draw(
     ax: Axes, *, curve: TuningCurve, study: StudyRecord, limits: tuple[float, float], best: float
 ) -> None:
     budgets = curve.budgets
-    ends = [np.where(np.isfinite(v), v, np.nan) for v in (curve.low, curve.high)]
+    low, high = (np.where(np.isfinite(v), v, np.nan) for v in (curve.low, curve.high))
     ax.axhline(best, color=FAINT, lw=1, ls="--", label="best pair's typical best")
     if (whole := is_whole(curve)).any():
         label = f"{100 * curve.level:g} % band, all at once"
-        ax.fill_between(budgets, *ends, where=whole.tolist(), color=BLUE, alpha=0.15, lw=0, label=label)
-    for end in ends:
+        ax.fill_between(budgets, low, high, where=whole.tolist(), color=BLUE, alpha=0.15, lw=0, label=label)
+    for end in (low, high):
         if np.isfinite(alone := np.where(whole, np.nan, end)).any():
             label = f"one end of the {100 * curve.level:g} % band, the other is open"
             ax.plot(budgets, alone, color=BLUE, lw=1, ls=":", label=label)

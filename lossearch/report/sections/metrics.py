@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import pandas as pd
-
+from lossearch._lazy import pd
 from lossearch.diagnostics.agreement import (
     agreement,
     agreement_sentence,
