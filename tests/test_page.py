@@ -20,6 +20,7 @@ from lossearch.api.comparison import compare, log_comparison
 from lossearch.api.store_report import report_all
 from lossearch.diagnostics.agreement import Preference, agreement_sentence, preferences
 from lossearch.diagnostics.pareto import Objectives, Pareto, points
+from lossearch.diagnostics.tuning_curves import TuningCurve
 from lossearch.errors import InputError
 from lossearch.kinds import Predictions
 from lossearch.metrics.registry import METRICS
@@ -30,6 +31,7 @@ from lossearch.report.figures.canvas import panel_figure, svg
 from lossearch.report.figures.labels import beside
 from lossearch.report.figures.pareto import pareto_picture
 from lossearch.report.figures.training import BAND_FROM, sensitivity_picture
+from lossearch.report.figures.tuning_curves import tuning_picture
 from lossearch.report.formatting import class_names
 from lossearch.report.html import to_html
 from lossearch.report.index import StudyRow, index_report
@@ -352,3 +354,12 @@ class TestStore:
         for name in ("index", "other"):
             opened.write_study(replace(opened.read_study(name), mlflow=None))
         assert log_comparison(compare(["index", "other"], without), without) is None
+
+
+@pytest.mark.parametrize(("high", "bands", "ends"), [(np.inf, 0, 1), (0.95, 1, 0)])
+def test_a_band_of_trials_is_drawn_where_both_its_ends_are_known(high, bands, ends):
+    curve = TuningCurve("a/x", 6, np.linspace(0.7, 0.8, 6), np.full(6, 0.6), np.full(6, high), 0.95)
+    picture = tuning_picture([curve], sources(Study()).study)
+    (ax,) = panel_figure(picture, picture.panels[0]).axes
+    assert sum(type(c).__name__ == "FillBetweenPolyCollection" for c in ax.collections) == bands
+    assert sum(line.get_linestyle() == ":" for line in ax.lines) == ends

@@ -53,9 +53,9 @@ def sensitivity_picture(frame: pd.DataFrame, study: StudyRecord, order: Sequence
 
     Panels are in the order given, that of the leaderboard; others, and all by default, by their best trial.
 
-    Dots are trials with their sd over seeds, as bars or, of many trials, as a band; are diverged trials, the star the best trial; a triangle
-    at the edge stands for a score far outside. A dashed line marks the conventional pair's best. ``frame``
-    is that of ``frames.lr_sensitivity``.
+    Dots are trials with their sd over seeds, as bars or, of many trials, as a band; crosses are diverged trials, the star
+    is the best trial; a triangle at the edge stands for a score far outside. A dashed line marks the conventional pair's
+    best. ``frame`` is that of ``frames.lr_sensitivity``.
     """
     ascending = study.task.direction == "minimize"
     usable = frame[np.isfinite(frame["value"])].sort_values("value", ascending=ascending, kind="stable")
