@@ -6,6 +6,7 @@ above it prints. ``sh`` blocks are commands that need what a test has not: a ser
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import re
@@ -85,6 +86,29 @@ def missing(shown: str, printed: str) -> list[str]:
             r".*?".join(re.escape(" ".join(_words(part))) for part in line.split(ELLIPSIS)), whole
         )
     ]
+
+
+def studies_of(block: Block) -> Iterator[tuple[str, str]]:
+    """Give the name of each study that a block makes, and all else that declares it."""
+    if block.language == "console":
+        for command in block.commands:
+            words = shlex.split(command)
+            if words[1] == "run" and "--dry-run" not in words:
+                named = dict(pairwise(words))
+                budget = {"--trials", "--confirm-seeds", "--name", named.get("--name")}
+                name = named.get("--name") or Path(named["--data"]).stem
+                yield (
+                    name,
+                    " ".join(
+                        f"{a} {b}" for a, b in pairwise(words[2:]) if a.startswith("--") and a not in budget
+                    ),
+                )
+    elif block.language == "python":
+        for call in ast.walk(ast.parse(block.text)):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "lossearch.search":
+                given = {k.arg: ast.unparse(k.value) for k in call.keywords}
+                name = ast.literal_eval(given.get("name") or given.get("data") or "'study'")
+                yield name, ast.unparse(call)
 
 
 class Reader:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import json
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import optuna
 import pandas as pd
 import pytest
+from event_files import scalars
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 from test_callback_matrix import PACKAGES, SCORES, Situation, fitted
 
-needs_tensorboard = pytest.mark.skipif(
-    find_spec("tensorboard") is None and find_spec("tensorboardX") is None, reason="no tensorboard here"
-)
+needs_tensorboard = pytest.mark.skipif(find_spec("tensorboardX") is None, reason="no tensorboardX here")
+needs_wandb = pytest.mark.skipif(find_spec("wandb") is None, reason="no wandb here")
 
 
 def csv(pl, path):
@@ -23,6 +26,10 @@ def csv(pl, path):
 
 def tensorboard(pl, path):
     return pl.loggers.TensorBoardLogger(path, "board")
+
+
+def wandb(pl, path):
+    return pl.loggers.WandbLogger(save_dir=path, offline=True)
 
 
 def mlflow(pl, path):
@@ -72,7 +79,8 @@ def test_every_logger_has_the_whole_trial(makers, pruned, pl, tmp_path):
         (file,) = tmp_path.glob("csv/*/metrics.csv")
         assert pd.read_csv(file)["val_score"].dropna().tolist() == pytest.approx(seen)
     if tensorboard in makers:
-        assert [*tmp_path.glob("board/*/events*")]
+        (file,) = tmp_path.glob("board/*/events*")
+        assert scalars(file, "val_score") == pytest.approx(seen)
     if mlflow in makers:
         client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
         experiment = client.get_experiment_by_name("users")
@@ -82,3 +90,34 @@ def test_every_logger_has_the_whole_trial(makers, pruned, pl, tmp_path):
         assert run.data.tags["lossearch.pair"] == trial.params["pair"]
         history = client.get_metric_history(run.info.run_id, "val_score")
         assert [m.value for m in history] == pytest.approx(seen)
+
+
+@needs_wandb
+def test_a_run_of_wandb_is_the_user_s_and_whole(tmp_path, monkeypatch):
+    """In a process of its own: wandb keeps a service, threads and variables of the environment until a process ends."""
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    code = f"""
+import json, optuna, pytorch_lightning as pl, pytorch_lightning.loggers
+from pathlib import Path
+from test_callback_loggers import wandb
+from test_callback_matrix import Situation, fitted
+path = Path({str(tmp_path)!r})
+made = []
+def loggers(package, folder):
+    made.append(wandb(package, folder))
+    return made
+study = optuna.create_study(direction="maximize", study_name="loggers")
+study.optimize(lambda trial: fitted(pl, Situation(4, loggers=loggers), trial, path)[0].value(), n_trials=1)
+run = made[0].experiment
+print(json.dumps([run.summary["val_score"], dict(run.config), study.trials[0].intermediate_values]))
+run.finish()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    score, config, seen = json.loads(done.stdout.splitlines()[-1])
+    assert [*seen.values()] == pytest.approx(SCORES[:4])
+    assert score == pytest.approx(SCORES[3])
+    assert not [key for key in config if "lossearch" in key]
+    assert [*tmp_path.glob("wandb/offline-run-*/*.wandb")]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import click
 import documentation
 import pytest
-from documentation import BLOCKS, PAGES, ROOT, RUN, blocks_of, failures, missing
+from documentation import BLOCKS, ERROR, PAGES, ROOT, RUN, blocks_of, failures, missing, studies_of
 
 import lossearch
 from lossearch import cli
@@ -40,6 +41,22 @@ def test_there_is_something_to_run_and_nothing_that_is_not_looked_at():
     assert {block.language for block in BLOCKS} == LANGUAGES
     hidden = {p.name: re.findall(r"^[ \t>]+```.*", p.read_text(), flags=re.MULTILINE) for p in PAGES}
     assert not any(hidden.values()), f"an indented block is not run: {hidden}"
+
+
+def test_two_pages_can_be_followed_in_one_directory():
+    """No page makes a study under the name of another's, nor a model in its directory."""
+    made: dict[str, dict[str, str]] = {}
+    for block, after in pairwise(BLOCKS):
+        if after.language == "text" and ERROR.search(after.text) and len(block.commands) == 1:
+            continue  # it is refused, and makes nothing
+        for name, declared in studies_of(block):
+            made.setdefault(name, {})[declared] = block.page.name
+        for line in block.commands if block.language == "console" else ():
+            if line.startswith("lossearch export "):
+                made.setdefault(f"{line.split()[3]}/", {})[block.place] = block.page.name
+    assert {"circles", "churn", "tumours", "own-module", "circles-model/"} <= made.keys()
+    pages = {name: set(found.values()) for name, found in made.items() if len(found) > 1}
+    assert {name: found for name, found in pages.items() if len(found) > 1} == {}
 
 
 def test_study_files_are_such():

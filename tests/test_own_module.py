@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import lightning.pytorch
@@ -14,6 +15,7 @@ import own_modules as own
 import pytest
 import pytorch_lightning as pl
 import torch
+from event_files import scalars
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -311,6 +313,44 @@ def test_callbacks_and_loggers_of_the_users_are_used_and_fresh(search, tmp_path)
     assert Counting.made > 4
     assert any("one by one: trainer_kwargs has callbacks" in n for n in search.notes)
     assert len(result.trials) == 2
+
+
+@pytest.mark.skipif(find_spec("tensorboardX") is None, reason="no tensorboardX here")
+def test_tensorboard_has_every_replicate_and_nothing_that_was_only_tried_out(search, tmp_path):
+    """By a module that writes to the logger itself too."""
+    made = []
+
+    class Writes(own.Classifier):
+        def training_step(self, batch, batch_idx):
+            loss = super().training_step(batch, batch_idx)
+            self.logger.experiment.add_scalar("own", float(loss.detach()), self.global_step)
+            return loss
+
+        def test_step(self, batch, batch_idx):
+            self.logger.experiment.add_scalar("tested", 1.0, batch_idx)
+            return super().test_step(batch, batch_idx)
+
+    def logger():
+        made.append(pl.loggers.TensorBoardLogger(tmp_path, "board"))
+        return made[-1]
+
+    result = search(module=Writes, trainer_kwargs={"logger": logger}, **BINARY)
+    assert any("one by one: trainer_kwargs has logger" in n for n in search.notes)
+    files = [*tmp_path.glob("board/*/events*")]
+    trained = sum(len(r.seeds) for r in result.trials) + sum(
+        len(c.seeds) for c in result.confirmed.confirmations
+    )
+    assert len(made) == len(files) == trained
+    shown = [scalars(file, "val_accuracy") for file in files]
+    recorded = [c["val_accuracy"].tolist() for _, c in result.curves.groupby("trial")]
+    assert all(any(seen == pytest.approx(curve) for seen in shown) for curve in recorded)
+    assert all(scalars(file, "own") and not scalars(file, "tested") for file in files)
+
+
+@pytest.mark.parametrize("given", [False, None, []])
+def test_without_a_logger_a_module_is_trained_together_with_others(search, given):
+    search(module=own.Classifier, trainer_kwargs={"logger": given}, **BINARY)
+    assert not any("one by one" in n for n in search.notes)
 
 
 def test_a_module_that_stops_early_keeps_its_score(search):

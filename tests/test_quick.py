@@ -6,6 +6,7 @@ import importlib
 import os
 import subprocess
 import sys
+from pkgutil import iter_modules
 
 import pytest
 
@@ -110,9 +111,19 @@ class TestLazyModule:
         assert "LOUD" not in os.environ
 
 
-@pytest.mark.parametrize("package", ["api", "kinds", "pairs", "tasks"])
+DOORS = ["api", "kinds", "pairs", "tasks"]
+
+
+@pytest.mark.parametrize("package", DOORS)
 def test_a_door_gives_all_that_it_names_and_nothing_else(package):
     door = importlib.import_module(f"lossearch.{package}")
     assert all(getattr(door, name) is not None for name in door.__all__)
     with pytest.raises(AttributeError, match=f"'lossearch.{package}' has no attribute 'nothing'"):
         _ = door.nothing
+
+
+@pytest.mark.parametrize("package", DOORS)
+def test_no_name_behind_a_door_is_that_of_a_module_beside_it(package):
+    """Importing such a module, by whatever way, would put it in the name's place."""
+    door = importlib.import_module(f"lossearch.{package}")
+    assert not {m.name for m in iter_modules(door.__path__)} & {*door._HOMES}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lossearch.api.run_study import run
     from lossearch.api.search_study import search
     from lossearch.api.store_report import report_all
-    from lossearch.api.who_trains import who_trains
+    from lossearch.api.workers import who_trains
     from lossearch.study.prepare import prepare as plan
 
 _HOMES = {
@@ -33,7 +33,7 @@ _HOMES = {
     "search": ".search_study",
     "studies": ".listing",
     "sync": ".recorded",
-    "who_trains": ".who_trains",
+    "who_trains": ".workers",
 }
 
 __all__ = [

@@ -21,7 +21,7 @@ from lossearch.training.trainer import contained, device_of, first_sentence, fit
 
 UNDERSTOOD = frozenset(
     {
-        "accelerator", "devices", "precision", "gradient_clip_val", "logger", "enable_progress_bar",
+        "accelerator", "devices", "precision", "gradient_clip_val", "enable_progress_bar",
         "enable_model_summary", "enable_checkpointing", "num_sanity_val_steps", "limit_train_batches",
         "limit_val_batches", "limit_test_batches", "deterministic", "log_every_n_steps", "default_root_dir",
     }

@@ -33,7 +33,7 @@ from lossearch.training.own_module.packages import overrides, package_of
 from lossearch.training.own_module.predicting import Given, predicting
 from lossearch.training.own_module.slots import taking
 from lossearch.training.own_module.steps import StepTrainer, template
-from lossearch.training.own_module.trainers import own_trainer
+from lossearch.training.own_module.trainers import own_trainer, without_logs
 from lossearch.training.own_module.watcher import RowsWatcher
 from lossearch.training.trainer import contained, fit
 
@@ -167,7 +167,8 @@ def _validated(
     """Return the validation rows that a module shows as it is now, or of those what ``limits`` leave."""
     data = seeded(own.data({}), of.package, seed=seed)
     with TemporaryDirectory() as folder:
-        trainer = own_trainer(of.package, settings, {**own.trainer, **limits}, [of.watcher], folder)
+        kwargs = {**without_logs(of.package, own.trainer), **limits}
+        trainer = own_trainer(of.package, settings, kwargs, [of.watcher], folder)
         trainer.validate(of.module, datamodule=data, verbose=False)
     rows: Rows | None = of.watcher.collected()
     return rows
@@ -260,7 +261,8 @@ def _trained(
     package = package_of(module, own.name)
     watcher = joined(_ProbeWatcher, (package.Callback,))(held_criterion(module, own))
     with TemporaryDirectory() as folder:
-        trainer = own_trainer(package, settings, {**own.trainer, **limits}, [watcher], folder)
+        kwargs = {**without_logs(package, own.trainer), **limits}
+        trainer = own_trainer(package, settings, kwargs, [watcher], folder)
         data = seeded(own.data({}), package, seed=seed)
         if validate:
             trainer.validate(module, datamodule=data, verbose=False)

@@ -27,12 +27,11 @@ from lossearch.training.own_module.packages import overrides, package_of
 from lossearch.training.own_module.predicting import shown
 from lossearch.training.own_module.steps import StepTrainer, template
 from lossearch.training.own_module.train import module_of
-from lossearch.training.own_module.trainers import own_trainer
+from lossearch.training.own_module.trainers import own_trainer, without_logs
 from lossearch.training.own_module.watcher import RowsWatcher
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.trainer import contained, device_of
 
-_ALONE = ("callbacks", "logger")
 _PARTIAL = {"limit_val_batches", "limit_test_batches", "precision", "plugins"}
 _PLAIN = ("32-true", "64-true")
 _KEPT_BYTES = 256 * 2**20
@@ -108,7 +107,7 @@ class Tester:
         package = package_of(module, self.own.name)
         settings = self.settings.of(replicate.point)
         watcher = joined(RowsWatcher, (package.Callback,))(criterion, self.own.predicts)
-        kwargs = {k: v for k, v in self.own.trainer.items() if k not in _ALONE}
+        kwargs = {k: v for k, v in without_logs(package, self.own.trainer).items() if k != "callbacks"}
         with contained(stream(replicate.seed, "test"), 1), TemporaryDirectory() as folder:
             trainer = own_trainer(package, settings, kwargs, [watcher], folder)
             run = trainer.test if self._tests(module, package, part) else trainer.validate

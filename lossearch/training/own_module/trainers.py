@@ -98,6 +98,19 @@ def own_trainer(
         ) from error
 
 
+def without_logs(package: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the user's arguments with Lightning's own stand-ins for loggers: what is only tried out is no run of theirs.
+
+    None at all would fail a module that logs to ``self.logger.experiment``.
+    """
+    loggers = kwargs.get("logger")
+    if not loggers:
+        return {**kwargs}
+    stand_in = import_module(f"{package.__name__}.loggers.logger").DummyLogger
+    many = len(loggers) if isinstance(loggers, (list, tuple)) else 1
+    return {**kwargs, "logger": [stand_in() for _ in range(many)]}
+
+
 def _fresh(given: Any, kinds: type | tuple[type, ...]) -> Any:
     """Return what a function makes, or a copy of a callback: replicates share none, which keep a state."""
     if kinds and isinstance(given, kinds):
