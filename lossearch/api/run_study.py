@@ -17,6 +17,7 @@ from lossearch.api.answer import printed
 from lossearch.api.inspection import run_faults
 from lossearch.api.loading import load_result
 from lossearch.api.result import Result
+from lossearch.api.unchanged import unchanged
 from lossearch.config import StudyConfig
 from lossearch.confirm.run import confirm_and_judge
 from lossearch.data.sources import Dataset
@@ -131,10 +132,13 @@ def run(
             metric=metric,
             module=module,
             sampler=sampler,
+            checked=False,
         )
         for note in (*prepared.plan.task.notes, *prepared.plan.notes):
             listener.note(note)
         stack.enter_context(quiet_optuna())
+        if (done := unchanged(prepared, _given(prepared), listener)) is not None:
+            return done
         group = stack.enter_context(prepared.workers(listener.note))
         method = prepared.method(listener.note, group)
         if config.records.mlflow:
