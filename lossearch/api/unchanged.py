@@ -39,7 +39,7 @@ def unchanged(prepared: Prepared, trust: Trust, listener: Listener) -> Result | 
     try:
         if not Path(kept.store).expanduser().exists():
             return None
-        store = Store.open(kept.store, create=False)
+        store = Store.open(kept.store)
         if name not in store.studies() or not _same(store, prepared, declared := store.read_study(name)):
             return None
         result = Result(name, store, declared, read_whole(store, declared), prepared=prepared, trust=trust)
