@@ -15,6 +15,7 @@ from lossearch.api.closing import attach, tell_dashboard
 from lossearch.api.inspection import run_faults
 from lossearch.api.loading import load_result
 from lossearch.api.result import Result
+from lossearch.api.unchanged import unchanged
 from lossearch.config import StudyConfig
 from lossearch.confirm.run import confirm_and_judge, confirmation_ahead
 from lossearch.data.sources import Dataset
@@ -137,11 +138,14 @@ def run(
             metric=metric,
             module=module,
             sampler=sampler,
+            checked=False,
         )
         for note in (*prepared.plan.task.notes, *prepared.plan.notes):
             listener.note(note)
         listener.doing("Opening the records")
         stack.enter_context(quiet_optuna())
+        if (done := unchanged(prepared, _given(prepared), listener)) is not None:
+            return done
         group = stack.enter_context(prepared.workers(listener.note))
         method = prepared.method(listener.note, group)
         if config.records.mlflow:

@@ -16,17 +16,18 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from lossearch._lazy import pl
 from lossearch._random import isolated
 from lossearch.errors import RunFailedError, SignalledError
 from lossearch.training.contract import TrainSettings
 from lossearch.training.precision import PRECISIONS
+
+if TYPE_CHECKING:
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 _CHATTY = (
     "pytorch_lightning",
@@ -100,7 +101,7 @@ def interruptible() -> Iterator[None]:
     handler = signal.getsignal(signal.SIGINT) if main else None
     try:
         yield
-    except SIGTERMException:
+    except pl.utilities.exceptions.SIGTERMException:
         raise SignalledError(signal.SIGTERM) from None
     except SystemExit as ending:
         if isinstance(ending.__context__, KeyboardInterrupt):
@@ -137,6 +138,12 @@ def contained(seed: int, thread_count: int | None) -> Iterator[None]:
         yield
 
 
+def _one_process() -> LightningEnvironment:
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+
+    return LightningEnvironment()
+
+
 def make_trainer(settings: TrainSettings, *, automatic: bool = True) -> pl.Trainer:
     """Return a Trainer for these settings.
 
@@ -150,7 +157,7 @@ def make_trainer(settings: TrainSettings, *, automatic: bool = True) -> pl.Train
         accelerator=settings.accelerator,
         devices=1,
         # one process, whatever a cluster's environment variables say
-        plugins=[LightningEnvironment()],
+        plugins=[_one_process()],
         precision="64-true" if double else "32-true",
         max_epochs=int(settings.epochs),
         gradient_clip_val=settings.clip if automatic else None,
@@ -177,7 +184,7 @@ def _root_device(accelerator: str) -> torch.device:
         return pl.Trainer(
             accelerator=accelerator,
             devices=1,
-            plugins=[LightningEnvironment()],
+            plugins=[_one_process()],
             logger=False,
             enable_checkpointing=False,
         ).strategy.root_device
