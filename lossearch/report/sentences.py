@@ -157,7 +157,7 @@ def remarks(board: pd.DataFrame, study: StudyRecord, left_out: Mapping[str, str]
     edge = board.loc[board["lr_at_edge"] & board["score"].notna(), "pair"]
     if len(edge):
         found.append(f"* best lr is the lowest or highest tried: {', '.join(edge)}.")
-    few = [] if study.quick else board.loc[board["rank"].isna() & board["score"].notna(), "pair"]
+    few = () if study.quick else board.loc[board["rank"].isna() & board["score"].notna(), "pair"]
     if len(few):
         found.append(f"Not ranked, fewer than {study.min_trials} finished trials: {', '.join(few)}.")
     found += [f"Not confirmed: {pair} ({why})." for pair, why in (left_out or {}).items()]

@@ -98,7 +98,7 @@ class Prepared:
             workers=1 if train.on == "local" and self.plan.budget.quick else train.workers,
             options=train.on_options,
             folder=Path(self.config.records.store).resolve() / "studies" / self.plan.name,
-            gpu=device_of(settings).type == "cuda" or settings.accelerator == "gpu",
+            gpu=device_of(settings).type == "cuda" or settings.device.startswith(("gpu", "cuda")),
             gpus=gpus(settings, {} if own is None else own.trainer),
             note=note,
         )
@@ -125,7 +125,7 @@ class Prepared:
             selected=plan.total > len(plan.space.pairs),
             rejections=plan.space.rejections,
             notes=(*task.notes, *plan.notes),
-            accelerator=plan.settings.accelerator,
+            accelerator=plan.settings.device,
             quick=plan.budget.quick,
             config=config_toml(self.config),
             storage=as_recorded(store, kept.storage),
