@@ -94,7 +94,7 @@ class Prepared:
     def confirmed(self) -> int:
         """How many replicates the confirmation has: fresh seeds of every pair, or of the best point alone."""
         pairs = 1 if self.plan.budget.mode == "adaptive" else len(self.plan.space.pairs)
-        return pairs * self.config.budget.confirm_seeds
+        return pairs * self.config.budget.confirming_seeds
 
     def workers(self, note: Callable[[str], None] = lambda _: None) -> Executor:
         """Return what trains beside this process, or instead of it.
@@ -112,10 +112,10 @@ class Prepared:
         own, train, settings = self.plan.task.module, self.config.train, self.plan.settings
         asked = Asked(
             on=train.on,
-            workers=train.workers,
+            workers=1 if train.on == "local" and self.plan.budget.quick else train.workers,
             options=train.on_options,
             folder=Path(self.config.records.store).resolve() / "studies" / self.plan.name,
-            gpu=device_of(settings).type == "cuda" or settings.accelerator == "gpu",
+            gpu=device_of(settings).type == "cuda" or settings.device.startswith(("gpu", "cuda")),
             gpus=gpus(settings, {} if own is None else own.trainer),
             note=note,
         )
@@ -145,7 +145,8 @@ class Prepared:
             selected=plan.total > len(plan.space.pairs),
             rejections=plan.space.rejections,
             notes=(*task.notes, *plan.notes),
-            accelerator=plan.settings.accelerator,
+            accelerator=plan.settings.device,
+            quick=plan.budget.quick,
             config=config_toml(self.config),
             storage=as_recorded(store, kept.storage),
             tracking_uri=as_recorded(store, kept.tracking_uri),

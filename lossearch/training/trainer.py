@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 
@@ -154,8 +154,7 @@ def make_trainer(settings: TrainSettings, *, automatic: bool = True) -> pl.Train
     """
     double = automatic and PRECISIONS[settings.precision].weights == torch.float64
     return pl.Trainer(
-        accelerator=settings.accelerator,
-        devices=1,
+        **placed(settings.device),
         # one process, whatever a cluster's environment variables say
         plugins=[_one_process()],
         precision="64-true" if double else "32-true",
@@ -170,20 +169,32 @@ def make_trainer(settings: TrainSettings, *, automatic: bool = True) -> pl.Train
     )
 
 
+class Placed(TypedDict):
+    """The arguments of a Trainer that say where it trains."""
+
+    accelerator: str
+    devices: int | list[int]
+
+
+def placed(device: str) -> Placed:
+    """Return a Trainer's arguments for a device: "cuda:1" is the second GPU."""
+    accelerator, _, number = device.partition(":")
+    return Placed(accelerator=accelerator, devices=[int(number)] if number else 1)
+
+
 def device_of(settings: TrainSettings) -> torch.device:
     """Return where these settings train."""
-    return _root_device(settings.accelerator)
+    return _root_device(settings.device)
 
 
 @cache
-def _root_device(accelerator: str) -> torch.device:
-    if accelerator == "cpu":
+def _root_device(device: str) -> torch.device:
+    if device == "cpu":
         return torch.device("cpu")
     # a Trainer knows, but looks for callbacks among all installed packages whenever one is made
     with quiet():
         return pl.Trainer(
-            accelerator=accelerator,
-            devices=1,
+            **placed(device),
             plugins=[_one_process()],
             logger=False,
             enable_checkpointing=False,

@@ -154,7 +154,7 @@ def check_settings(settings: TrainSettings) -> list[str]:
             with quiet():
                 make_trainer(settings)
         except (MisconfigurationException, ValueError) as error:
-            problems.append(f"accelerator {settings.accelerator!r} cannot be used: {error}")
+            problems.append(f"device {settings.device!r} cannot be used: {error}")
     return problems
 
 
