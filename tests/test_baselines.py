@@ -22,6 +22,7 @@ from lossearch.confirm.confirmation import Confirmer
 from lossearch.confirm.selection import select_points
 from lossearch.kinds import KINDS
 from lossearch.metrics.joined import each_field
+from lossearch.metrics.metric import LOGGED
 from lossearch.metrics.registry import constant_score, is_given, metrics_for, scores
 from lossearch.records.confirmations import FILE, BaselineScores, read_confirmed
 from lossearch.report import frames
@@ -136,6 +137,22 @@ class TestConfirmation:
         # the targets are linear, but for a noise of 0.1
         assert linear.scores["test_rmse"] < 0.2 < constant.scores["test_rmse"]
 
+    def test_a_constant_of_several_labels_is_called_so(self, tmp_path):
+        found = confirm(prepared((X > 0).astype(int), ("bce",), None), tmp_path)
+        assert [b.name for b in found.baselines] == [
+            "majority class of each label", "logistic regression, label by label",
+        ]  # fmt: skip
+
+    def test_by_a_metric_that_only_a_module_knows_there_is_no_constant(self):
+        task = prepared().plan.task
+        scored = {"test": {"accuracy": (0.5, 0.6)}}
+        (known,) = module.constant_baseline(task, "test", (1, 2), scored)
+        assert known.seeds == (1, 2)
+        logged = replace(task, metric=replace(task.metric, needs=LOGGED))
+        assert module.constant_baseline(logged, "test", (1, 2), scored) == ()
+        unknown = {"test": {"accuracy": (0.5, math.nan)}}
+        assert module.constant_baseline(task, "test", (1, 2), unknown) == ()
+
     def test_more_seeds_keep_what_is_known(self, tmp_path, monkeypatch):
         study = prepared()
         few = confirm(study, tmp_path, 2)
@@ -240,6 +257,14 @@ class TestShown:
         assert "Baselines: " in section.pictures[0].panels[0].alt
         assert "logistic regression, the same rows" in dict(report.facts)
         assert to_html(replace(report, sections=(section,))).count("<tr class=below>") == 2
+
+    def test_where_no_pairs_are_compared_a_sentence_has_them(self):
+        found = with_baselines()
+        said = make_leaderboard(found.board, found.study, None, found.confirmed).notes
+        assert (
+            "Baselines on the same rows, with nothing searched: majority class 0.5 ± 0; logistic regression "
+            in " ".join(said)
+        )
 
     def test_without_any_nothing_is_said(self):
         found = sources(Study())

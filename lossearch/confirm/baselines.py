@@ -47,8 +47,20 @@ def constant_baseline(
     judged = constants.get(part, {}).get(metric.name, ())
     if metric.needs == LOGGED or not np.isfinite(judged).all() or not len(judged):
         return ()
-    name = _CONSTANTS.get(metric.constant, f"{metric.constant} of the training rows")
-    return (BaselineScores(name, seeds, {f"{PREFIX[part]}{metric.name}": tuple(map(float, judged))}),)
+    return (
+        BaselineScores(
+            _constant_name(task), seeds, {f"{PREFIX[part]}{metric.name}": tuple(map(float, judged))}
+        ),
+    )
+
+
+def _constant_name(task: Task) -> str:
+    """Return what the constant predictor is called that the judging metric is met by."""
+    constant, kind = task.metric.constant, KINDS[task.kind]
+    name = _CONSTANTS.get(constant, f"{constant} of the training rows")
+    if kind.class_shape(task.n_out)[0] == 1:
+        return name
+    return f"{name} of each {'pixel' if kind.maps else 'label'}"
 
 
 @dataclass(frozen=True)

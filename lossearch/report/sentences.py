@@ -11,6 +11,7 @@ from lossearch.kinds import KINDS
 from lossearch.records.confirmations import Confirmed
 from lossearch.records.study import StudyRecord
 from lossearch.report.formatting import number, plus_minus, rate
+from lossearch.report.frames import baselines
 from lossearch.space import Point
 from lossearch.verdict.verdict import Verdict
 
@@ -61,11 +62,16 @@ def optimism_sentence(verdict: Verdict, study: StudyRecord) -> str:
 
 
 def confirmed_sentences(confirmed: Confirmed) -> list[str]:
-    """Return what was confirmed where no verdict compares it, a sentence each."""
+    """Return what was confirmed where no verdict compares it, a sentence each, and what baselines score there."""
+    simple = baselines(confirmed).to_dict("records")
+    beside = "; ".join(f"{row['baseline']} {plus_minus(row['score'], row['sd'])}" for row in simple)
     return [
-        f"Confirmed on {len(c.seeds)} fresh seeds: {c.point.pair} at lr {rate(c.point.lr)} scores {confirmed.metric} "
-        f"{plus_minus(c.scores.get(c.judged), c.spread.get(c.judged))} on {confirmed.part} rows."
-        for c in confirmed.confirmations
+        *(
+            f"Confirmed on {len(c.seeds)} fresh seeds: {c.point.pair} at lr {rate(c.point.lr)} scores {confirmed.metric} "
+            f"{plus_minus(c.scores.get(c.judged), c.spread.get(c.judged))} on {confirmed.part} rows."
+            for c in confirmed.confirmations
+        ),
+        *([f"Baselines on the same rows, with nothing searched: {beside}."] if beside else []),
     ]
 
 
