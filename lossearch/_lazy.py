@@ -1,6 +1,6 @@
 """What is imported when something of it is first used: libraries, and what the door of a part gives by name.
 
-Libraries take from a fifth of a second to one, torch the longest, and much that is declared beside functions of tensors
+Libraries take from a fifth of a second to three, torch one and Lightning most, and much that is declared beside functions of tensors
 is read without computing: what a loss, a kind of task or a metric is called, and what it takes.
 """
 
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
+    import pytorch_lightning as pl
     import sqlalchemy
     import torch
     from scipy import special, stats
@@ -57,10 +58,11 @@ else:
     pa = LazyModule("pyarrow")
     pc = LazyModule("pyarrow.compute")
     pd = LazyModule("pandas")
+    pl = LazyModule("pytorch_lightning")
     sqlalchemy = LazyModule("sqlalchemy")
     torch = LazyModule("torch")
     functional = LazyModule("torch.nn.functional")
     special = LazyModule("scipy.special")
     stats = LazyModule("scipy.stats")
 
-__all__ = ["attributes", "functional", "pa", "pc", "pd", "special", "sqlalchemy", "stats", "torch"]
+__all__ = ["attributes", "functional", "pa", "pc", "pd", "pl", "special", "sqlalchemy", "stats", "torch"]

@@ -15,6 +15,7 @@ from lossearch.api.closing import attach, tell_dashboard
 from lossearch.api.inspection import run_faults
 from lossearch.api.loading import load_result
 from lossearch.api.result import Result
+from lossearch.api.unchanged import unchanged
 from lossearch.config import StudyConfig
 from lossearch.confirm.run import confirm_and_judge, confirmation_ahead
 from lossearch.data.sources import Dataset
@@ -41,10 +42,11 @@ from lossearch.study.plan import require_same
 from lossearch.study.prepare import ModuleObjects, prepare
 from lossearch.study.prepared import Prepared
 from lossearch.study.progress import Listener
+from lossearch.study.quick_look import OVERHEAD as QUICK_OVERHEAD
 from lossearch.study.recall import recalling
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.samplers import refuse_missing
-from lossearch.study.time_left import TimeLeft
+from lossearch.study.time_left import OVERHEAD, OVERHEAD_ELSEWHERE, TimeLeft
 from lossearch.study.undisturbed import undisturbed
 from lossearch.tasks.judges import Judging
 from lossearch.training.contract import TrainingMethod
@@ -137,11 +139,14 @@ def run(
             metric=metric,
             module=module,
             sampler=sampler,
+            checked=False,
         )
         for note in (*prepared.plan.task.notes, *prepared.plan.notes):
             listener.note(note)
         listener.doing("Opening the records")
         stack.enter_context(quiet_optuna())
+        if (done := unchanged(prepared, _given(prepared), listener)) is not None:
+            return done
         group = stack.enter_context(prepared.workers(listener.note))
         method = prepared.method(listener.note, group)
         if config.records.mlflow:
@@ -197,10 +202,14 @@ def _search(
 
 def _time_left(prepared: Prepared, listener: Listener) -> TimeLeft:
     plan = prepared.plan
-    figures = FIGURE_SECONDS * (6 + len(plan.space.pairs)) if prepared.config.records.mlflow else 0.0
-    return TimeLeft(
-        listener, device_of(plan.settings).type, len(plan.budget.seeds), CLOSING_SECONDS + figures
+    figures = (
+        FIGURE_SECONDS * (6 + len(plan.space.pairs))
+        if prepared.config.records.mlflow and not plan.budget.quick
+        else 0.0
     )
+    on_cpu = QUICK_OVERHEAD if plan.budget.quick else OVERHEAD
+    overhead = on_cpu if device_of(plan.settings).type == "cpu" else OVERHEAD_ELSEWHERE
+    return TimeLeft(listener, overhead, len(plan.budget.seeds), CLOSING_SECONDS + figures)
 
 
 def _open_recorder(store: Store, prepared: Prepared, patience: Patience, listener: Listener) -> StudyRecorder:
@@ -255,9 +264,11 @@ def _finish(
         if status == "finished":
             recorder.patience(lambda: tell_dashboard(result, recorder.study, listener.note))
         if view is not None:
-            # who interrupts does not wait for figures: going on, or `lossearch sync`, draws them
-            listener.doing("Writing the report to MLflow")
-            attach(result, view, status, listener.note, drawn=status != "killed")
+            # who interrupts, or takes a quick look, does not wait for figures: going on, or `lossearch sync`, draws them
+            drawn = status != "killed" and not prepared.plan.budget.quick
+            if drawn:
+                listener.doing("Writing the report to MLflow")
+            attach(result, view, status, listener.note, drawn=drawn)
         return result
     finally:
         if view is not None:

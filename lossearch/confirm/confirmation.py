@@ -13,12 +13,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lossearch.confirm.evaluation import Evaluation, Scorer
 from lossearch.confirm.judging import VERDICT
-from lossearch.confirm.module_evaluation import ModuleScorer
 from lossearch.confirm.selection import Selection
 from lossearch.errors import RunFailedError
 from lossearch.records.confirmations import (
@@ -41,6 +41,10 @@ from lossearch.study.seeds import confirm_seeds
 from lossearch.study.time_left import TimeLeft, Training
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
 
+if TYPE_CHECKING:
+    from lossearch.confirm.module_evaluation import ModuleScorer
+    from lossearch.tasks.own_module import OwnModule
+
 Missing = Sequence[tuple[TrialRecord, tuple[int, ...]]]
 """Selected trials, and the seeds that each lacks."""
 
@@ -57,7 +61,7 @@ class Confirmer:
 
     def __post_init__(self) -> None:
         own = self.plan.task.module
-        self.scorer = Scorer(self.plan) if own is None else ModuleScorer(self.plan, own)
+        self.scorer = Scorer(self.plan) if own is None else _module_scorer(self.plan, own)
 
     def __call__(
         self, selection: Selection, n: int, stopping: EarlyStopping | None = None
@@ -87,31 +91,15 @@ class Confirmer:
 
     def missing(self, selection: Selection, n: int, dropped: Collection[str] = ()) -> Missing:
         """Return the selected trials that lack some of the first ``n`` seeds, but for pairs that were dropped."""
-        before = self.before(selection)
-        known = {c.point.pair: c.seeds for c in before.confirmations} if before else {}
-        seeds = confirm_seeds(self.plan.budget.seed, n, self.plan.budget.seeds)
-        return [
-            (trial, own)
-            for trial in selection.trials
-            if (pair := trial.point.pair) not in dropped
-            and (own := tuple(s for s in seeds if s not in known.get(pair, ())))
-        ]
+        return _missing(self.plan, self.before(selection), selection, n, dropped)
 
     def before(self, selection: Selection) -> Confirmed | None:
         """Return what was confirmed before of these trials, None where nothing was."""
-        found = read_confirmed(self.folder)
-        beside = (PREDICTIONS, f"{Stage.CONFIRM}.parquet")
-        if found is None or not all((self.folder / name).exists() for name in beside):
-            return None
-        same = {(r.point.pair, r.number, r.epoch) for r in selection.trials}
-        kept = tuple(c for c in found.confirmations if (c.point.pair, c.trial, c.epoch) in same)
-        # who was dropped depends on all that ran
-        stopping = found.stopping if len(kept) == len(found.confirmations) else EarlyStopping()
-        return replace(found, confirmations=kept, stopping=stopping) if kept else None
+        return _before(self.folder, selection)
 
     def _unchanged(self, before: Confirmed, selection: Selection, stopping: EarlyStopping) -> Confirmed:
         """Return what was confirmed before and is all that there is to confirm."""
-        now = replace(before, left_out=selection.left_out, trials=selection.of, stopping=stopping)
+        now = _brought_up_to_date(before, selection, stopping)
         if now != read_confirmed(self.folder):
             with recording(self.folder):
                 (self.folder / VERDICT).unlink(missing_ok=True)
@@ -224,6 +212,49 @@ class Confirmer:
             if e.model is not None and e.trial.point.pair not in {c.point.pair for c in known}:
                 save_pair_model(self.folder, e.model)
         write_confirmed(self.folder, confirmed)
+
+
+def _module_scorer(plan: Plan, own: OwnModule) -> ModuleScorer:
+    from lossearch.confirm.module_evaluation import ModuleScorer
+
+    return ModuleScorer(plan, own)
+
+
+def is_whole(plan: Plan, folder: Path, selection: Selection, n: int) -> bool:
+    """Whether a confirmation without early stopping, on ``n`` seeds or more, is in a study's directory as it would be written."""
+    before = _before(folder, selection)
+    if before is None or _missing(plan, before, selection, max(n, len(before.seeds))):
+        return False
+    return _brought_up_to_date(before, selection, EarlyStopping()) == read_confirmed(folder)
+
+
+def _missing(
+    plan: Plan, before: Confirmed | None, selection: Selection, n: int, dropped: Collection[str] = ()
+) -> Missing:
+    known = {c.point.pair: c.seeds for c in before.confirmations} if before else {}
+    seeds = confirm_seeds(plan.budget.seed, n, plan.budget.seeds)
+    return [
+        (trial, own)
+        for trial in selection.trials
+        if (pair := trial.point.pair) not in dropped
+        and (own := tuple(s for s in seeds if s not in known.get(pair, ())))
+    ]
+
+
+def _before(folder: Path, selection: Selection) -> Confirmed | None:
+    found = read_confirmed(folder)
+    beside = (PREDICTIONS, f"{Stage.CONFIRM}.parquet")
+    if found is None or not all((folder / name).exists() for name in beside):
+        return None
+    same = {(r.point.pair, r.number, r.epoch) for r in selection.trials}
+    kept = tuple(c for c in found.confirmations if (c.point.pair, c.trial, c.epoch) in same)
+    # who was dropped depends on all that ran
+    stopping = found.stopping if len(kept) == len(found.confirmations) else EarlyStopping()
+    return replace(found, confirmations=kept, stopping=stopping) if kept else None
+
+
+def _brought_up_to_date(before: Confirmed, selection: Selection, stopping: EarlyStopping) -> Confirmed:
+    return replace(before, left_out=selection.left_out, trials=selection.of, stopping=stopping)
 
 
 def discard(folder: Path) -> None:

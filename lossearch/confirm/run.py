@@ -49,7 +49,7 @@ def confirm_and_judge(
     Raises:
         RunFailedError: every pair failed in its confirmation.
     """
-    plan, n = prepared.plan, prepared.config.budget.confirm_seeds
+    plan, n = prepared.plan, prepared.config.budget.confirming_seeds
     trials = recorder.records()
     selection = select_points(plan, trials, prepared.min_trials)
     if n:

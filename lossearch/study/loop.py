@@ -15,6 +15,7 @@ from lossearch.study.history import Progress, by_pair
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.pruning import Pruning
+from lossearch.study.quick_look import GivesUp, next_look, points_to_look_at
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.schedule import Proposal
 from lossearch.study.time_left import TimeLeft, Training
@@ -83,9 +84,15 @@ class Search:
         def late() -> bool:
             return deadline is not None and time.monotonic() > deadline
 
-        self.listener.started(self.plan.total, self.progress.done)
+        looks = (
+            points_to_look_at(self.plan.schedule, self.plan.conventional) if self.plan.budget.quick else ()
+        )
+        self.total = sum(map(len, looks)) if looks else self.plan.total
+        self.listener.started(self.total, self.progress.done)
         for record in self.progress.best_of_pairs.values():
             self.listener.improved(record)
+        if looks and deadline is not None:
+            return self._look(looks, deadline)
         while not late():
             batch = self.plan.schedule.next_round(by_pair(self.records))
             if not batch:
@@ -99,6 +106,24 @@ class Search:
             for item, results, started in trials:
                 self._settle(item, results, started, late, prune)
         return f"time is up ({duration(seconds or 0.0)})"
+
+    def _look(self, looks: Sequence[Sequence[Proposal]], deadline: float) -> str:
+        """Train what a quick look has time for; return why it ended."""
+        seeds, epochs = len(self.plan.budget.seeds), int(self.plan.settings.epochs)
+        while (left := deadline - time.monotonic()) > 0:
+            done = {(r.point.pair, r.index) for r in self.records}
+            batch = next_look(looks, done, self.time_left.pace, seeds, epochs, left)
+            if not batch:
+                break
+            self.time_left.search([Training(len(batch) * seeds, epochs)])
+            stop = GivesUp(self.time_left, deadline)
+            trials = _trials(self.plan, self.train, batch, stop, None, self.time_left.trained)
+            before = self.progress.done
+            for item, results, started in trials:
+                self._settle(item, results, started, stop, None)
+            if len(batch) <= 2 and self.progress.done == before:
+                break
+        return f"quick look done: {self.progress.done} of the study's {self.plan.total} trials"
 
     def _ahead(self, batch: Sequence[Proposal]) -> list[Training]:
         """Return what is to be trained: this round, then those that follow as far as they are known."""
@@ -146,7 +171,9 @@ class Search:
         so_far = self.progress
         if so_far.best_of_pairs.get(record.point.pair) is record:
             self.listener.improved(record)
-        self.listener.trial_done(record, so_far.done, plan.total, so_far.best, so_far.failed)
+        self.listener.trial_done(
+            record, so_far.done, max(self.total, so_far.done), so_far.best, so_far.failed
+        )
         return record
 
     def _count_failures(self, record: TrialRecord) -> None:

@@ -14,9 +14,8 @@ from typing import NamedTuple
 
 from lossearch.study.progress import Listener
 
-OVERHEAD = {"cpu": 150.0}
-"""Replicates whose arithmetic takes as long as the calls of a step, by device, while only one number was trained."""
-OVERHEAD_ELSEWHERE = 1500.0
+OVERHEAD, OVERHEAD_ELSEWHERE = 150.0, 1500.0
+"""Replicates whose arithmetic takes as long as the calls of a step, while only one number was trained: on a processor, on others."""
 TRUST = 0.02
 """How much that counts beside what was measured: a part of one measured number of replicates."""
 HALF_LIFE = 60.0
@@ -100,14 +99,14 @@ class TimeLeft:
 
     Args:
         listener: is told.
-        device: where replicates are trained, as "cpu".
+        overhead: see :class:`Pace`.
         seeds: replicates of a trial.
         closing: seconds that follow the confirmation.
         deadline: when the search ends, by ``clock``, whatever is left of it.
     """
 
     listener: Listener = field(default_factory=Listener)
-    device: str = "cpu"
+    overhead: float = OVERHEAD
     seeds: int = 1
     closing: float = 0.0
     deadline: float | None = None
@@ -126,7 +125,7 @@ class TimeLeft:
     _told: float = -math.inf
 
     def __post_init__(self) -> None:
-        self.pace = Pace(OVERHEAD.get(self.device, OVERHEAD_ELSEWHERE))
+        self.pace = Pace(self.overhead)
 
     def search(self, ahead: Sequence[Training]) -> None:
         """Take what the search has still to train: its next round, and those that follow."""
@@ -164,13 +163,18 @@ class TimeLeft:
         self._tell()
 
     @property
+    def training_seconds(self) -> float:
+        """What is left of what is trained now; 0 while nothing was measured."""
+        return self.pace.seconds(self._now, self._together)
+
+    @property
     def seconds(self) -> float | None:
         """What is left, in seconds; None while nothing was measured."""
         if not self.pace.known:
             return None
         trials, spent = self._recorded
         a_trial = (spent + RECORDED_TRIALS * RECORDED_SECONDS) / (trials + RECORDED_TRIALS)
-        training = self.pace.seconds(self._now, self._together) + sum(map(self.pace.seconds, self._ahead))
+        training = self.training_seconds + sum(map(self.pace.seconds, self._ahead))
         search = training + self._trials * a_trial
         if self.deadline is not None and not self._confirming:
             search = min(search, max(0.0, self.deadline - self.clock()))

@@ -105,7 +105,7 @@ class TrainSettings(TrainingRecipe):
     minutes.
     """
 
-    accelerator: str = "cpu"
+    device: str = "cpu"
     compile: bool = False
 
     def of(self, point: Point) -> TrainSettings:
