@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +30,7 @@ from lossearch.report import frames
 from lossearch.report.figures.intervals import scores_picture
 from lossearch.report.html import to_html
 from lossearch.report.leaderboard import make_leaderboard
+from lossearch.report.notebook import as_html
 from lossearch.report.sections import make_report
 
 RNG = np.random.default_rng(3)
@@ -248,6 +250,12 @@ class TestShown:
         found = with_baselines()
         table = make_leaderboard(board_of(found), found.study, found.verdict, found.confirmed)
         assert "| logistic regression |" in table.to_markdown()
+
+    def test_a_notebook_draws_a_line_above_them(self):
+        found = with_baselines()
+        table = make_leaderboard(board_of(found), found.study, found.verdict, found.confirmed)
+        rows = re.findall("<tr>.*?</tr>", as_html(table))
+        assert ["border-top" in row for row in rows[1:]] == [False, False, False, True, False]
 
     def test_the_page_shows_them_in_table_figure_and_facts(self):
         found = with_baselines()

@@ -25,7 +25,7 @@ def as_html(part: RenderableType) -> str:
     if isinstance(part, Group):
         return "".join(map(as_html, part.renderables))
     if isinstance(part, Fitted):
-        return _table(part.columns, part.bold_row)
+        return _table(part.columns, part.bold_row, part.below)
     if isinstance(part, str | Text):
         return _paragraph(part if isinstance(part, Text) else Text(part))
     if (inner := getattr(part, "__rich__", None)) is not None:
@@ -40,20 +40,26 @@ def _paragraph(text: Text) -> str:
     return Markup('<p style="margin:.3em 0;max-width:60em;{}">{}</p>').format(style, printable(text.plain))
 
 
-def _table(columns: Sequence[Column], bold_row: int | None) -> str:
+def _table(columns: Sequence[Column], bold_row: int | None, below: int) -> str:
+    rows = len(columns[0].cells) if columns else 0
     head = Markup().join(_cell(_HEAD, c, c.heading, f"border-bottom:{_LINE}") for c in columns)
     body = Markup().join(
         Markup("<tr>{}</tr>").format(
-            Markup().join(
-                _cell(_BODY, c, c.cells[i], "font-weight:bold" if i == bold_row else "") for c in columns
-            )
+            Markup().join(_cell(_BODY, c, c.cells[i], _style(i, rows, bold_row, below)) for c in columns)
         )
-        for i in range(len(columns[0].cells) if columns else 0)
+        for i in range(rows)
     )
     return Markup(
         '<div style="overflow-x:auto"><table style="border-collapse:collapse;color:inherit">'
         "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
     ).format(head, body)
+
+
+def _style(row: int, rows: int, bold_row: int | None, below: int) -> str:
+    """Return how a row looks: bold, or the first under the line."""
+    if below and row == rows - below:
+        return f"border-top:{_LINE}"
+    return "font-weight:bold" if row == bold_row else ""
 
 
 def _cell(form: str, column: Column, text: str, style: str) -> Markup:
