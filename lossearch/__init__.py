@@ -50,7 +50,7 @@ _HOMES = {
     "RunFailedError": "errors",
     "TerminatedError": "errors",
     "compare": "api.comparison",
-    "criterion": "pairs.making",
+    "criterion": "pairs.module_classes",  # with all that torch.load is to know of checkpoints
     "load": "api",
     "load_model": "model",
     "loss": "losses",

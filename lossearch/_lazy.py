@@ -40,7 +40,9 @@ def attributes(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, _, there = homes[name].partition(":")
-        return getattr(import_module(module, package), there or name)
+        with left_as_it_was():
+            found = import_module(module, package)
+        return getattr(found, there or name)
 
     return attribute
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lossearch._process import left_as_it_was
 from lossearch.errors import InputError
 from lossearch.kinds import TargetStatistics
 from lossearch.losses import own_places
@@ -111,8 +112,9 @@ class Point:
         Raises:
             InputError: the pair itself is not at hand, and its name is not that of one of lossearch's.
         """
-        from lossearch.pairs import Criterion
-        from lossearch.pairs.making import criterion
+        with left_as_it_was():
+            from lossearch.pairs import Criterion
+            from lossearch.pairs.making import criterion
 
         if self.definition is not None:
             return Criterion(self.definition, self.params, statistics)

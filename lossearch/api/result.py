@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lossearch._process import left_as_it_was
 from lossearch._trust import NONE, Trust
 from lossearch._urls import Url
 from lossearch.api import answer
@@ -128,7 +129,8 @@ class Result:
         One row a confirmed pair and metric, as ``lossearch.diagnostics.tuned.tuned`` has them; none where there is no test
         part, the metric that judges is your own, or no metric reads labels of two classes, masks or probabilities.
         """
-        from lossearch.api.tuning import tuned_of
+        with left_as_it_was():
+            from lossearch.api.tuning import tuned_of
 
         return tuned_of(self)
 
@@ -278,20 +280,23 @@ class Result:
         Raises:
             InputError: there is no such trial, or its weights are not kept; the message says how they are made again.
         """
-        from lossearch.study.reopen import find_trial
+        with left_as_it_was():
+            from lossearch.study.reopen import find_trial
 
         return self._again.weights(find_trial(self.store, self.name, self.trials, trial))
 
     def rerun(self, trial: str | int, *, keep_weights: bool = False) -> Rerun:
         """Train a recorded trial again and say whether its value is reproduced; see :func:`lossearch.api.rerun`."""
-        from lossearch.study.reopen import find_trial
+        with left_as_it_was():
+            from lossearch.study.reopen import find_trial
 
         record = find_trial(self.store, self.name, self.trials, trial)
         return self._again.rerun(record, keep_weights=keep_weights)
 
     @property
     def _again(self) -> Reopened:
-        from lossearch.study.reopen import Reopened
+        with left_as_it_was():
+            from lossearch.study.reopen import Reopened
 
         return Reopened(self.store, self.declared, self.config, self.trials, self.prepared, self.trust)
 
@@ -361,7 +366,8 @@ class Result:
     @cached_property
     def plot(self) -> Plots:
         """The figures of the report, each to show or to change: ``result.plot.curves()``."""
-        from lossearch.api.plots import Plots
+        with left_as_it_was():
+            from lossearch.api.plots import Plots
 
         return Plots(self.report())
 
@@ -372,7 +378,8 @@ class Result:
 
     def report(self) -> Report:
         """Return the whole report: sentences, figures and tables. ``to_html`` and ``to_markdown`` write it."""
-        from lossearch.api.report_sources import report_of
+        with left_as_it_was():
+            from lossearch.api.report_sources import report_of
 
         return report_of(self)
 
@@ -383,7 +390,8 @@ class Result:
             folder: where to.
             report: whether the HTML page is written too, which draws every figure.
         """
-        from lossearch.api.report_sources import save
+        with left_as_it_was():
+            from lossearch.api.report_sources import save
 
         return save(self, folder, page=report)
 

@@ -6,6 +6,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
+from lossearch._process import left_as_it_was
 from lossearch._registry import Registry
 from lossearch.kinds import KINDS
 from lossearch.losses.activations import ACTIVATIONS, Activation
@@ -112,13 +113,15 @@ def __getattr__(name: str) -> Any:
     """Return the class of a loss, which is made where pairs are known, a layer above this one."""
     if not name[:1].isupper():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from lossearch.pairs import modules
+    with left_as_it_was():
+        from lossearch.pairs import modules
 
     return getattr(modules, name)
 
 
 def __dir__() -> list[str]:
-    from lossearch.pairs import modules
+    with left_as_it_was():
+        from lossearch.pairs import modules
 
     return sorted({*__all__, *dir(modules)})
 

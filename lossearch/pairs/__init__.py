@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from lossearch.pairs.module_classes import class_names, module_class
 
 _HOMES = {
-    "Criterion": ".criterion",
+    # with all that torch.load is to know of checkpoints
+    "Criterion": ".module_classes",
     "class_names": ".module_classes",
     "module_class": ".module_classes",
 }
