@@ -53,8 +53,10 @@ if TYPE_CHECKING:
 class Result:
     """What a study found. The same whether it has just run or is loaded from the store.
 
-    ``declared`` is what the study is, as ``study.json`` in the store has it; ``trials`` holds
-    every trial, failed attempts included. ``storage`` is where Optuna keeps them, None for the journal in the store;
+    ``leader`` has the best mean score, ``recommended`` is what to take of the pairs tied with it, and ``best`` is the one
+    to use: the recommended one, without a verdict the leader. ``records`` are the trials that count, which all
+    tables and figures are of; ``trials`` holds the attempts before them too, of those that failed and were tried again.
+    ``declared`` is what the study is, as ``study.json`` in the store has it. ``storage`` is where Optuna keeps them, None for the journal in the store;
     ``trust`` holds what of the code that the records name may be run.
 
     Example:
@@ -74,7 +76,7 @@ class Result:
 
     @cached_property
     def records(self) -> tuple[TrialRecord, ...]:
-        """The trials that count: of a repeated one the last attempt."""
+        """The trials that count: of one that failed and was tried again the last attempt. See ``trials`` for all."""
         return tuple(last_attempts(self.trials))
 
     @cached_property
@@ -172,7 +174,10 @@ class Result:
 
     @cached_property
     def leader(self) -> Point | None:
-        """The point of best mean score among ranked pairs; None before any pair has enough trials."""
+        """The point of best mean score, which another may be the better choice than: see :attr:`best`.
+
+        On fresh seeds where there is a verdict, else in the search; None before any pair has enough trials.
+        """
         if self.verdict is not None:
             return self._confirmed_point(self.verdict.leader)
         ranked = self.search_board[self.search_board["rank"].notna()]
@@ -182,12 +187,12 @@ class Result:
 
     @cached_property
     def recommended(self) -> Point | None:
-        """The point to take among those tied with the best; None where there is no verdict."""
+        """The point that a verdict says to take, of the pairs tied with the leader's; None where there is none."""
         return None if self.verdict is None else self._confirmed_point(self.verdict.recommended)
 
     @property
     def tied(self) -> tuple[str, ...]:
-        """The pairs that cannot be told from the best, it included; none where there is no verdict."""
+        """The pairs that cannot be told from the leader's, it included; none where there is no verdict."""
         return () if self.verdict is None else self.verdict.tied
 
     def _confirmed_point(self, pair: str) -> Point | None:
@@ -200,7 +205,7 @@ class Result:
 
     @property
     def best(self) -> Point:
-        """The point to use: the recommended one, or without a verdict the search's best.
+        """The point to use: :attr:`recommended`, or without a verdict :attr:`leader`.
 
         Raises:
             RunFailedError: no pair has enough finished trials.

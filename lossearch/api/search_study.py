@@ -230,6 +230,18 @@ def _inputs_or_data(x: Any, y: Any, data: Any, kind: str | None) -> tuple[Any, A
     Raises:
         InputError: both are given, or inputs without targets, or targets that a kind of task has not.
     """
+    if isinstance(x, (str, os.PathLike)):
+        name = os.fspath(x)
+        study = name.endswith(".toml")
+        raise InputError(
+            f"X is {name!r}, a name: X takes the inputs themselves. "
+            + (
+                f"A study file is run with lossearch run {name}."
+                if study
+                else f"Give data={name!r} for a built-in problem, a file or OpenML, or lossearch.load({name!r}) for a "
+                "recorded study."
+            )
+        )
     alone = kind is not None and KINDS[kind].own_inputs
     if alone and y is not None:
         raise InputError(f"A {kind} task predicts X itself: leave y out.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from decimal import Decimal
 from typing import Any
 
 import torch
@@ -28,6 +29,8 @@ from lossearch.losses import Contained, Loss, losses_for
 from lossearch.pairs.pair import Pair
 from lossearch.pairs.shapes import lifted
 
+FEWEST_DIGITS = 3
+"""Significant digits from which an example's value may be a rounded one: 0.5 is taken for exact."""
 EXTREME = (-1e4, -500.0, -30.0, 0.0, 30.0, 500.0, 1e4)
 """Raw outputs at which value and gradient must be finite."""
 
@@ -50,8 +53,20 @@ def example(loss: Loss) -> list[str]:
     found = loss.reduce(found.unsqueeze(-2)) if loss.gathers else found
     if found.numel() != 1:
         return [f"its value has shape {tuple(found.shape)}, not one number"]
-    close = math.isclose(float(found), value, rel_tol=1e-7, abs_tol=1e-9)
+    close = math.isclose(float(found), value, rel_tol=1e-7, abs_tol=max(1e-9, rounding(value)))
     return [] if close else [f"declared {value!r}, computed {float(found)!r}"]
+
+
+def rounding(value: float) -> float:
+    """Return how far a number may be from one that was rounded to it, by its digits: 0 where those are too few to tell.
+
+    Example:
+        >>> rounding(0.6931), rounding(0.5)
+        (5e-05, 0.0)
+    """
+    number = Decimal(repr(float(value))).normalize()
+    last = int(number.as_tuple().exponent)
+    return 0.5 * 10.0**last if len(number.as_tuple().digits) >= FEWEST_DIGITS and last < 0 else 0.0
 
 
 def gradient(loss: Loss) -> list[str]:

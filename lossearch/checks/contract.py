@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -74,6 +74,25 @@ def findings(loss: Loss, checks: Sequence[Check]) -> list[Finding]:
     if _UNREDUCED(loss).ok:
         return [check(loss) for check in checks]
     return [check(loss) for check in checks if check.what in _FIRST]
+
+
+def told(findings: Sequence[Finding]) -> list[str]:
+    """Return a line for each finding; what fails for one cause is one line, with all that fails for it."""
+    by_cause: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_cause.setdefault(finding.what if finding.ok else finding.detail, []).append(finding)
+    return [
+        str(replace(same[0], what="; ".join(finding.what for finding in same))) for same in by_cause.values()
+    ]
+
+
+def conclusion(name: str, findings: Sequence[Finding], of: int) -> str:
+    """Return what all findings come to, in one line; ``of`` is how many checks there are."""
+    failed = sum(not finding.ok for finding in findings)
+    if not failed:
+        return f"{name} is safe to search over: all {of} checks hold."
+    left = f", and {of - len(findings)} wait until then" if len(findings) < of else ""
+    return f"{name} is not safe to search over: mend what FAILED ({failed} of {of} checks{left})."
 
 
 def checks_of(loss: Loss) -> tuple[Check, ...]:

@@ -191,36 +191,51 @@ def list_studies(store: str, storage: tuple[str, ...], form: str) -> None:
 
 
 @click.command()
-@click.argument("function", metavar="MODULE:FUNCTION")
+@click.argument("function", metavar="LOSS")
 @click.option(
     "--task", metavar="KIND", help="Of a function that is not declared; by default what suits it best."
 )
 @debug_option
 def check(function: str, task: str | None) -> None:
-    """Say whether a loss of yours is safe to search over; exit code 1 where it is not."""
+    """Say whether a loss of yours is safe to search over; exit code 1 where it is not.
+
+    LOSS is module:function, file.py:function, or a sum with such in it.
+
+    \b
+      lossearch check mine.py:loss
+      lossearch check "mine.py:loss + 0.5*dice"
+    """  # noqa: D301 - click's mark for lines to be kept
     from lossearch._imports import load_object
-    from lossearch.checks.contract import check_loss, check_undeclared, checks_of, facts
+    from lossearch._places import is_compound
+    from lossearch.checks.contract import (
+        check_loss,
+        check_undeclared,
+        checks_of,
+        conclusion,
+        facts,
+        findings,
+        told,
+    )
     from lossearch.losses import Loss, own_loss
 
-    found = load_object(function, "loss")
+    kind = None if task is None else KINDS[task].name
+    found = own_loss(function, kind) if is_compound(function) else load_object(function, "loss")
     if isinstance(found, Loss) or not callable(found):
-        loss = own_loss(function)
-        findings = check_loss(loss)
+        loss = found if isinstance(found, Loss) else own_loss(function)
+        # a sum declares no example: its parts do
+        found_out = findings(loss, checks_of(loss)) if is_compound(function) else check_loss(loss)
     else:
         # of kinds that suit it alike, the one that targets are of where nothing is said
-        kinds = sorted(KINDS, key=lambda k: not KINDS[k].fallback) if task is None else [KINDS[task].name]
-        loss, findings = check_undeclared(found, kinds)
+        kinds = sorted(KINDS, key=lambda k: not KINDS[k].fallback) if kind is None else [kind]
+        loss, found_out = check_undeclared(found, kinds)
         show(
             f"{function} is not declared: checked as a loss for {loss.kinds[0]} tasks"
             + (" (--task says another)." if task is None else ".")
         )
-    show(*map(str, findings))
-    show(
-        *facts(loss)
-        if len(findings) >= len(checks_of(loss))
-        else ["The other checks compute with its values: mend these first."]
-    )
-    if not all(finding.ok for finding in findings):
+    checks = len(checks_of(loss))
+    show(*told(found_out), *(facts(loss) if len(found_out) >= checks else []))
+    show(conclusion(function, found_out, checks))
+    if not all(finding.ok for finding in found_out):
         raise click.exceptions.Exit(1)
 
 

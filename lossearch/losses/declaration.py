@@ -227,6 +227,16 @@ def _unknown_in(declared: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def _no_parameters(params: Any) -> list[str]:
+    """Say that what is declared as a loss's own parameters is something else."""
+    listed = isinstance(params, (tuple, list))
+    wrong = [p for p in params if not isinstance(p, Parameter)] if listed else [params]
+    return [
+        f"params holds {p!r}: give lossearch.losses.Parameter(name, default, low, high) for each."
+        for p in wrong
+    ]
+
+
 def _without_progress(fn: LossFunction) -> list[str]:
     """Say that a loss that is to change over the training does not take how much of it is done."""
     taken = inspect.signature(fn).parameters.get(PROGRESS)
@@ -278,8 +288,14 @@ def loss(
     kinds = (task,) if isinstance(task, str) else tuple(task)
     problems = [unknown_name("kind of task", k, KINDS) for k in kinds if k not in KINDS]
     problems += [unknown_name("encoding", e, ENCODINGS) for e in encodings if e not in ENCODINGS]
-    problems += [unknown_name("range", r, RANGES) for r in (domain, targets) if r not in RANGES]
-    problems += _unknown_in(declared)
+    problems += [
+        unknown_name("range", r, RANGES)
+        if isinstance(r, str)
+        else f"{where} is {r!r}: give the name of a range, of {', '.join(RANGES)}."
+        for where, r in (("domain", domain), ("targets", targets))
+        if not isinstance(r, str) or r not in RANGES
+    ]
+    problems += [*_no_parameters(declared.get("params", ())), *_unknown_in(declared)]
     refuse(problems)
     refuse(
         [

@@ -16,7 +16,12 @@ T = TypeVar("T")
 
 
 class Relation(StrEnum):
-    """How one pair stands to another, by interval and region of practical equivalence."""
+    """How one pair stands to another, by an interval that holds for all comparisons at once.
+
+    It is equal where the interval lies within the region of practical equivalence, better or worse where it leaves out 0,
+    and undecided otherwise. Of two pairs looked at alone, equal may be nearly sure all the same: that is what the
+    probabilities of a comparison say.
+    """
 
     BETTER = "better"
     WORSE = "worse"
@@ -42,7 +47,8 @@ class Comparison:
     metric's direction. ``low`` and ``high`` hold for all comparisons at once, as ``p`` does.
     An interval leaves out 0 exactly where p is at most the level. ``effect`` is the difference over its
     standard deviation across seeds, NaN where it is the same under every seed. ``better``, ``equal`` and
-    ``worse`` are probabilities against the region of practical equivalence.
+    ``worse`` are probabilities against the region of practical equivalence, of this comparison alone; ``relation`` is by
+    the interval.
     """
 
     a: str

@@ -129,7 +129,9 @@ def differences(sources: Sources) -> Section:
     ]
     if verdict.rope > 0:
         text.append(
-            f"Differences below {rate(verdict.rope)} {verdict.metric} count as equal in practice (grey band)."
+            f"Differences below {rate(verdict.rope)} {verdict.metric} count as equal in practice (grey band). A relation is "
+            "decided where the interval for all comparisons at once decides it; the probabilities are of each alone, so "
+            "that equal may be likely where it is undecided."
         )
     if math.isfinite(verdict.detectable):
         shown = number(verdict.detectable, verdict.detectable)
