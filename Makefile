@@ -3,6 +3,7 @@
 #   make test        everything CI checks: ruff, mypy, layers, quick and slow tests
 #   make test-quick  the quick tests alone
 #   make lint        ruff and mypy alone
+#   make docs        the documentation, as a site in site/ (about two minutes once installed)
 #   make bench       our cost beside a plain torch loop and the usual script
 #   make bench-population   populations beside the usual script, Keras, a torch loop and JAX (about 20 minutes)
 #   make clean       remove the environment and caches; records in mlruns/ stay
@@ -16,7 +17,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-quick lint bench bench-population clean
+.PHONY: help install demo test test-all test-quick lint docs bench bench-population clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -60,6 +61,14 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_layers.py
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The documentation is in site/index.html; $(BIN)/python -m http.server -d site serves it, with search."
+
+$(VENV)/.docs: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@touch $@
+
 bench: $(STAMP)
 	$(BIN)/python benchmarks/overhead.py
 
@@ -68,5 +77,5 @@ bench-population: $(STAMP)
 	$(BIN)/python benchmarks/population.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -34,7 +34,7 @@ def _config(of: Problem, store: str) -> Any:
                 "batch_size": BATCH,
                 "optimizer": "sgd",
                 "options": {"momentum": MOMENTUM},
-                "accelerator": "cpu",
+                "device": "cpu",
             },
             "records": {"store": store, "name": of.name},
         }

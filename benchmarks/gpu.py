@@ -110,7 +110,7 @@ def batched(of: Problem, task: Task, device: str, replicates: int, *, compiled: 
     todo = [Replicate(p, s) for p in points for s in range(seeds)]
     method = Populations(threads=1, sizer=Fixed(MOST if device == "cpu" else MOST_GPU))
     settings = TrainSettings(
-        1, BATCH, "sgd", {"momentum": MOMENTUM}, accelerator=device, compile=compiled, epoch="last"
+        1, BATCH, "sgd", {"momentum": MOMENTUM}, device=device, compile=compiled, epoch="last"
     )
 
     def train(epochs: int) -> None:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from lossearch.integrations import LossSearchCallback, suggest
     from lossearch.losses import Loss, loss
     from lossearch.model import FittedModel, load_model
-    from lossearch.pairs import Criterion, criterion
+    from lossearch.pairs import Criterion
+    from lossearch.pairs.making import criterion
     from lossearch.space import Point
 
 __version__ = version("lossearch")
@@ -49,7 +50,7 @@ _HOMES = {
     "RunFailedError": "errors",
     "TerminatedError": "errors",
     "compare": "api.comparison",
-    "criterion": "pairs",
+    "criterion": "pairs.making",
     "load": "api",
     "load_model": "model",
     "loss": "losses",

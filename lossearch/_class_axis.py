@@ -6,13 +6,17 @@ over its last axis, and goes through short rows slowly: along memory it takes a 
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+from lossearch._lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def over_classes(param: float | Tensor) -> float | Tensor:
     """Return a parameter in the shape that broadcasts with (..., N, C)."""
-    return param.unsqueeze(-1) if isinstance(param, Tensor) else param
+    return param.unsqueeze(-1) if isinstance(param, torch.Tensor) else param
 
 
 def true_class(output: Tensor, target: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-import torch
 
+from lossearch._lazy import torch
 from lossearch._text import printable
 from lossearch.errors import InputError, StoreError
 
@@ -34,14 +34,14 @@ def to_jsonable(value: Any) -> Json:
     """
     if value is None or isinstance(value, str | bool | int | float | Enum | np.generic):
         return _scalar(value)
-    if isinstance(value, torch.Tensor | np.ndarray):
-        return to_jsonable(value.tolist())
     if isinstance(value, list | tuple):
         return [to_jsonable(v) for v in value]
     if isinstance(value, set | frozenset):
         return [to_jsonable(v) for v in sorted(value, key=lambda v: (type(v).__name__, v))]
     if isinstance(value, Mapping):
         return _mapping(value)
+    if isinstance(value, np.ndarray):
+        return to_jsonable(value.tolist())
     return _object(value)
 
 
@@ -50,7 +50,12 @@ def _object(value: Any) -> Json:
         return {f.name: to_jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
-    if isinstance(value, PurePath | torch.dtype | torch.device):
+    if isinstance(value, PurePath):
+        return str(value)
+    # last of all, since this imports torch
+    if isinstance(value, torch.Tensor):
+        return to_jsonable(value.tolist())
+    if isinstance(value, torch.dtype | torch.device):
         return str(value)
     raise InputError(_no_plain_form(value))
 

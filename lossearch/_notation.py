@@ -10,10 +10,8 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from lossearch._lazy import pa, pc, pd
 from lossearch._numerals import (
     IDENTIFIER,
     PATTERNS,

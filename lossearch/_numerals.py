@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 from unicodedata import decimal
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from lossearch._lazy import pa, pc, pd
 from lossearch.errors import InputError
 
 _MARKS = (

@@ -6,10 +6,21 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lossearch.errors import SignalledError
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+AGAIN_SECONDS = 0.05
+"""After which a signal is sent again whose exception was lost."""
 
 
 @contextmanager
@@ -22,6 +33,8 @@ def left_as_it_was() -> Iterator[None]:
     names, state, form = set(os.environ), random.getstate(), warnings.formatwarning
     method = multiprocessing.get_start_method(allow_none=True)
     with warnings.catch_warnings():
+        # what tqdm says in a notebook when Optuna imports it, of a progress bar that is not shown
+        warnings.filterwarnings("ignore", message="IProgress not found")
         try:
             yield
         finally:
@@ -59,3 +72,46 @@ def handlers_kept() -> Iterator[None]:
         for number, handler in before.items():
             if signal.getsignal(number) is not handler:
                 signal.signal(number, handler)
+
+
+@dataclass(frozen=True)
+class _Unraisable:
+    """A hook for exceptions that nobody can catch: of those that end the process the signal is sent again."""
+
+    before: Callable[[UnraisableHookArgs], object]
+    lost: Callable[[], object]
+    waiting: list[threading.Timer] = field(default_factory=list)
+
+    def __call__(self, found: UnraisableHookArgs) -> None:
+        if not issubclass(found.exc_type, KeyboardInterrupt):
+            self.before(found)
+            return
+        self.lost()
+        value = found.exc_value
+        number = value.number if isinstance(value, SignalledError) else signal.SIGINT
+        again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number))
+        again.daemon = True
+        self.waiting.append(again)
+        again.start()
+
+
+@contextmanager
+def interrupts_heard(lost: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Lose no Ctrl-C inside: Python drops an exception that a signal raises in a finaliser, and goes on.
+
+    ``lost`` is called before the signal is sent again.
+    """
+    before = sys.unraisablehook
+    if isinstance(before, _Unraisable):
+        yield
+        return
+    sys.unraisablehook = hook = _Unraisable(before, lost)
+    try:
+        yield
+    except BaseException:
+        # what ends already is not ended again, in the middle of closing
+        for again in hook.waiting:
+            again.cancel()
+        raise
+    finally:
+        sys.unraisablehook = before

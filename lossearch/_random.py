@@ -6,11 +6,14 @@ import hashlib
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from lossearch._lazy import torch
+
+if TYPE_CHECKING:
+    from lossearch._draws import BeforeEachDraw
 
 
 def stream(seed: int, *names: str | int) -> int:
@@ -70,21 +73,11 @@ def seed_draws(seed: int) -> None:
         torch.mps.manual_seed(seed)
 
 
-class _OwnStreamPerDraw(TorchDispatchMode):
-    """Gives every random operation its own stream: the k-th draw does not depend on the sizes before it."""
+def _own_stream_per_draw(seed: int) -> BeforeEachDraw:
+    """Return a mode that gives every random operation its own stream: the k-th draw does not depend on the sizes before it."""
+    from lossearch._draws import BeforeEachDraw
 
-    def __init__(self, seed: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.seed = seed
-        self.draws: int = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if torch.Tag.nondeterministic_seeded in func.tags:
-            seed_draws(stream(self.seed, "draw", self.draws))
-            self.draws += 1
-        return func(*args, **(kwargs or {}))
+    return BeforeEachDraw(lambda draw: seed_draws(stream(seed, "draw", draw)))
 
 
 def seeded_build(build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:
@@ -93,12 +86,12 @@ def seeded_build(build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Mo
     Every random draw of the construction has a stream of its own, so that layers of equal shape are
     equal whatever the width of the others, and a factory's own initialisation is kept.
     """
-    with isolated(stream(seed, "weights")), _OwnStreamPerDraw(stream(seed, "weights")):
+    with isolated(stream(seed, "weights")), _own_stream_per_draw(stream(seed, "weights")):
         return build()
 
 
 def draws_at_random(call: Callable[[], Any]) -> bool:
     """Return whether ``call()`` uses any random operation, leaving the caller's state untouched."""
-    with isolated(0), _OwnStreamPerDraw(0) as mode:
+    with isolated(0), _own_stream_per_draw(0) as mode:
         call()
     return bool(mode.draws > 0)

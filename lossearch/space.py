@@ -6,12 +6,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lossearch.errors import InputError
 from lossearch.kinds import TargetStatistics
 from lossearch.losses import own_places
-from lossearch.pairs import Criterion, Pair, Rejection, criterion, write_criterion
+from lossearch.pairs import Pair, Rejection, write_criterion
+
+if TYPE_CHECKING:
+    from lossearch.pairs import Criterion
 
 Value = float | int | str
 
@@ -108,6 +111,9 @@ class Point:
         Raises:
             InputError: the pair itself is not at hand, and its name is not that of one of lossearch's.
         """
+        from lossearch.pairs import Criterion
+        from lossearch.pairs.making import criterion
+
         if self.definition is not None:
             return Criterion(self.definition, self.params, statistics)
         if own_places(self.pair.rpartition("/")[0]):

@@ -28,7 +28,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "task": {"hidden": [4]},
     "space": {"lr": [1e-3, 1.0]},
     "budget": {"trials": 10, "seeds": 2},
-    "train": {"epochs": EPOCHS, "batch_size": 32, "optimizer": "sgd", "accelerator": "cpu"},
+    "train": {"epochs": EPOCHS, "batch_size": 32, "optimizer": "sgd", "device": "cpu"},
 }
 
 

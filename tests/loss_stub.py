@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from lossearch.losses import BUILT_IN
-from lossearch.pairs import Criterion, criterion
+from lossearch.pairs import Criterion
+from lossearch.pairs.making import criterion
 from lossearch.pairs.module_classes import module_class
 
 HOME = sys.modules[criterion.__module__]

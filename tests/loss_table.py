@@ -1,4 +1,4 @@
-"""Write the table of losses in the README, from their declarations."""
+"""Write the table of losses in docs/kinds.md, from their declarations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from lossearch.kinds import KINDS
 from lossearch.losses import BUILT_IN, FAMILIES, Loss
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "kinds.md"
 BEGIN, END = "<!-- losses, written by tests/loss_table.py -->\n", "<!-- /losses -->\n"
 
 
@@ -47,10 +47,10 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def text(readme: str) -> str:
-    """Return a README with the table in its place."""
-    return re.sub(f"(?s)(?<={BEGIN}).*(?={END})", lambda _: table(), readme)
+def text(page: str) -> str:
+    """Return a page with the table in its place."""
+    return re.sub(f"(?s)(?<={BEGIN}).*(?={END})", lambda _: table(), page)
 
 
 if __name__ == "__main__":
-    README.write_text(text(README.read_text()))
+    PAGE.write_text(text(PAGE.read_text()))

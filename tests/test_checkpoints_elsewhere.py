@@ -28,7 +28,7 @@ class Net(pl.LightningModule):
         self.layer = torch.nn.Linear(2, 1)
 """
 LINE = "from lossearch import Criterion"
-"""What README says to write."""
+"""What the guide says to write."""
 POINT = Point("focal/sigmoid", 0.1, (("gamma", 3.5),))
 READ = """
 import kept_net
@@ -67,8 +67,8 @@ def test_without_the_line_a_criterion_is_refused_by_torch(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
     )
-    assert "add_safe_globals" in done.stderr, "README's line is not needed any more: leave it out"
+    assert "add_safe_globals" in done.stderr, "the guide's line is not needed any more: leave it out"
 
 
-def test_the_line_is_in_the_readme(pytestconfig):
-    assert f"`{LINE}`" in (pytestconfig.rootpath / "README.md").read_text()
+def test_the_line_is_in_the_guide(pytestconfig):
+    assert f"`{LINE}`" in (pytestconfig.rootpath / "docs" / "guides" / "optuna.md").read_text()

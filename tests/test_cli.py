@@ -400,7 +400,7 @@ def test_plain_progress_is_a_few_lines_with_the_last_trial_among_them(total, mos
     assert len(lines) <= most
     assert lines[0] == "metric accuracy [train] :smile:"
     assert lines[1] == f"{total} trials"
-    assert lines[-2] == f"[{total}/{total}] best bce/sigmoid 0.9 (lr 0.01), 1 diverged or failed"
+    assert lines[-2] == f"[{total}/{total}] best so far bce/sigmoid 0.9 (lr 0.01), 1 diverged or failed"
     assert lines[-1].startswith("All trials done after ")
 
 
@@ -409,15 +409,40 @@ def test_verbose_progress_tells_of_every_trial():
     assert sum("trial " in line and "bce/sigmoid lr 0.01: 0.5 completed" in line for line in lines) == 30
 
 
-def test_time_left_counts_this_session_only():
-    out = StringIO()
-    times = iter([0.0, 100.0, 110.0, 110.0])
-    shown = PlainDisplay(Console(file=out, width=160), clock=lambda: next(times))
+def test_time_left_goes_down_between_what_is_told_of_it():
+    out, now = StringIO(), [0.0]
+    shown = PlainDisplay(Console(file=out, width=160), clock=lambda: now[0])
     shown.started(30, 20)
+    now[0] = 5.0
+    shown.time_left(95.0)
+    now[0] = 10.0
     shown.trial_done(record(20), 21, 30, None, 0)
     assert out.getvalue().splitlines() == [
         "30 trials, 20 of them done before",
         "[21/30] about 1 min 30 s left",
+    ]
+
+
+def test_a_long_training_is_not_silent_and_says_what_is_done():
+    out, now = StringIO(), [0.0]
+    shown = PlainDisplay(Console(file=out, width=160), clock=lambda: now[0])
+    shown.doing("Reading the data")
+    shown.started(30, 0)
+    for second in range(1, 25):
+        now[0] = float(second)
+        shown.time_left(60.0 - second)
+    shown.trial_done(record(30), 30, 30, None, 0)
+    shown.doing("Confirming")
+    now[0] = 40.0
+    shown.time_left(20.0)
+    assert out.getvalue().splitlines() == [
+        "Reading the data ...",
+        "30 trials",
+        "[0/30] training, about 49 s left",
+        "[0/30] training, about 38 s left",
+        "[30/30]",
+        "Confirming ...",
+        "Confirming, about 20 s left",
     ]
 
 
@@ -438,16 +463,30 @@ def test_the_live_bar_shows_the_same_and_leaves_the_notes():
     assert isinstance(shown, LiveDisplay)
     with shown:
         shown.note("metric accuracy [train]")
+        shown.doing("Reading the data")
+        shown._live.refresh()
         shown.started(10, 4)
-        shown.trial_done(record(4, None), 5, 10, record(1, 0.75), 1)
-        shown._progress.refresh()
+        shown.time_left(100.0)
+        for found in (record(0, 0.75), record(1, 0.5, "mse/sigmoid"), record(2, 0.625, "hinge/tanh")):
+            shown.improved(found)
+        shown.trial_done(record(4, None), 5, 10, record(0, 0.75), 1)
+        shown._live.refresh()
         shown.finished("time is up")
     text = out.getvalue()
     assert "metric accuracy [train]" in text
     assert "5/10 trials" in text
-    assert "best bce/sigmoid 0.75 (lr 0.01), 1 diverged or failed, about" in text
+    assert "Reading the data ..." in text
+    assert "Searching ..." in text
+    assert "about 1 min 40 s left" in text
+    assert "best so far bce/sigmoid 0.75 (lr 0.01), 1 diverged or failed" in text
     assert "Time is up after 0 s." in text
-    assert shown.so_far == "5 of 10 trials done, best bce/sigmoid 0.75 (lr 0.01), 1 diverged or failed"
+    rows = [line.split()[:3] for line in text.splitlines() if line.startswith("  ") and "0.01" in line]
+    assert rows[-3:] == [
+        ["bce/sigmoid", "0.75", "0.01"],
+        ["hinge/tanh", "0.625", "0.01"],
+        ["mse/sigmoid", "0.5", "0.01"],
+    ]
+    assert shown.so_far == "5 of 10 trials done, best so far bce/sigmoid 0.75 (lr 0.01), 1 diverged or failed"
 
 
 def test_where_there_is_no_terminal_progress_is_plain():

@@ -19,7 +19,8 @@ from lossearch.checks.contract import checks_of
 from lossearch.errors import InputError, UnknownNameError
 from lossearch.kinds import KINDS, TargetFacts, TargetForm, TargetStatistics
 from lossearch.losses import ACTIVATIONS, UnreadableError, losses_for
-from lossearch.pairs import Pair, criterion, find_pair, pair_up
+from lossearch.pairs import Pair, find_pair, pair_up
+from lossearch.pairs.making import criterion
 from lossearch.space import Point
 from lossearch.training.contract import Replicate
 from lossearch.training.plain.train import train_plain

@@ -340,7 +340,7 @@ def test_a_plan_says_what_the_confirmation_takes() -> None:
     tables: dict[str, Any] = {
         "task": {"data": "circles"},
         "space": {"losses": ["bce", "mse"], "activations": ["sigmoid"]},
-        "train": {"epochs": 2, "batch_size": 100, "accelerator": "cpu"},
+        "train": {"epochs": 2, "batch_size": 100, "device": "cpu"},
     }
     equal = api.plan(make_config(tables))
     assert equal.as_json()["confirm_replicates"] == equal.confirmed == 40

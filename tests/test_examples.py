@@ -58,12 +58,12 @@ def test_every_example_has_its_version_without():
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_changes_few_lines_and_the_readme_shows_them(name):
+def test_an_example_changes_few_lines_and_the_guide_shows_them(name):
     added, removed = changed(name)
     statements = [line for line in added if line.strip() not in ("", ")")]
     assert 0 < len(statements) <= MOST_LINES
     assert len(removed) <= MOST_LINES
-    shown = (ROOT / "README.md").read_text()
+    shown = (ROOT / "docs" / "guides" / "lightning.md").read_text()
     assert [line for line in added if f"+{line}" not in shown] == []
 
 

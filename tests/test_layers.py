@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import lossearch
+from lossearch import _lazy
 
 PACKAGE = Path(lossearch.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -18,10 +19,11 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     ("_urls",),
     ("errors",),
+    ("_process", "_draws"),
+    ("_lazy",),
     (
         "_registry",
         "_random",
-        "_process",
         "_class_axis",
         "_colours",
         "_epochs",
@@ -128,6 +130,12 @@ HEAVY = (
 """Parts that answer at once do not import these."""
 
 
+LAZY = {
+    name: of.__name__ for name in _lazy.__all__ if isinstance(of := getattr(_lazy, name), _lazy.LazyModule)
+}
+"""Name in ``_lazy`` -> the library that whoever takes it from there imports."""
+
+
 @dataclass(frozen=True)
 class Import:
     """One imported module, where it stands, and whether it exists for the type checker only, or when a name is asked for."""
@@ -151,6 +159,8 @@ def _imported(node: ast.AST, package: str) -> Iterator[str]:
             above = package.split(".")[: len(package.split(".")) - node.level + 1]
             base = ".".join([*above, *([base] if base else [])])
         yield from (f"{base}.{alias.name}" for alias in node.names)
+        if base == _lazy.__name__:
+            yield from (LAZY[alias.name] for alias in node.names if alias.name in LAZY)
     elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {
         "import_module",
         "__import__",
@@ -258,6 +268,8 @@ def test_no_part_reaches_back_to_itself():
         ("study", "import importlib\nimportlib.import_module('mlflow')"),
         ("tasks", "import pickle"),
         ("cli", "def f():\n    import torch"),
+        ("cli", "from lossearch._lazy import torch"),
+        ("report", "from lossearch._lazy import pl"),
         ("records", "if TYPE_CHECKING:\n    from lossearch.study.plan import Plan"),
     ],
 )
@@ -271,6 +283,8 @@ def test_the_walk_sees_a_wrong_import(part, source):
     [
         ("records", "from lossearch.training.contract import Outcome"),
         ("records", "import mlflow"),
+        ("records", "from lossearch._lazy import pd, torch"),
+        ("training", "from lossearch._lazy import pl"),
         ("api", "if TYPE_CHECKING:\n    import optuna"),
         ("cli", "def f():\n    from lossearch import api"),
         ("study", "from lossearch.study import cover"),

@@ -1,4 +1,4 @@
-"""LightningCLI builds criteria from configuration files and arguments, as the README shows."""
+"""LightningCLI builds criteria from configuration files and arguments, as the documentation shows."""
 
 import importlib
 import re
@@ -13,8 +13,8 @@ import lossearch
 
 pytest.importorskip("jsonargparse")
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
-SHOWN = re.findall(r"^```yaml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+PAGE = (Path(__file__).parents[1] / "docs" / "guides" / "optuna.md").read_text()
+SHOWN = re.findall(r"^```yaml\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
 TRAINER = {
     "accelerator": "cpu",
     "max_epochs": 1,

@@ -24,7 +24,8 @@ from lossearch.kinds import TargetStatistics
 from lossearch.losses import losses_for
 from lossearch.losses.overlap import SMOOTH
 from lossearch.losses.schedules import share_done
-from lossearch.pairs import criterion, find_pair
+from lossearch.pairs import find_pair
+from lossearch.pairs.making import criterion
 from lossearch.space import Point
 from lossearch.training.contract import Replicate
 from lossearch.training.plain.train import train_plain

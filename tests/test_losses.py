@@ -15,7 +15,8 @@ from scipy import optimize
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS, TargetFacts, TargetForm
 from lossearch.losses import ACTIVATIONS, BUILT_IN
-from lossearch.pairs import Pair, criterion, find_pair, pair_up
+from lossearch.pairs import Pair, find_pair, pair_up
+from lossearch.pairs.making import criterion
 from lossearch.testing.losses import LossContract
 
 torch.func.vmap(torch.func.grad(torch.sum))(

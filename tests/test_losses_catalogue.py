@@ -18,8 +18,9 @@ from lossearch.errors import InputError, UnknownNameError
 from lossearch.kinds import KINDS
 from lossearch.losses import ACTIVATIONS, BUILT_IN, ENCODINGS, RANGES, Loss, loss, losses_for
 from lossearch.losses.properties import PROPERTIES
-from lossearch.pairs import Pair, criterion, find_pair, pair_up
+from lossearch.pairs import Pair, find_pair, pair_up
 from lossearch.pairs.catalogue import rows
+from lossearch.pairs.making import criterion
 
 EVERY = list(BUILT_IN)
 PAIRS = [p for x in EVERY for a in ACTIVATIONS.values() if isinstance(p := pair_up(x, a), Pair)]

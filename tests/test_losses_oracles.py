@@ -22,7 +22,8 @@ from torchmetrics.functional.regression import continuous_ranked_probability_sco
 
 from lossearch.kinds import TargetStatistics
 from lossearch.losses import ACTIVATIONS, BUILT_IN, losses_for
-from lossearch.pairs import Pair, criterion, pair_up
+from lossearch.pairs import Pair, pair_up
+from lossearch.pairs.making import criterion
 
 EVERY = list(BUILT_IN)
 PAIRS = [p for x in EVERY for a in ACTIVATIONS.values() if isinstance(p := pair_up(x, a), Pair)]
@@ -569,7 +570,7 @@ ON_KERAS = """
 import os, sys
 os.environ["KERAS_BACKEND"] = "torch"
 import keras, numpy as np, torch
-from lossearch.pairs import criterion
+from lossearch.pairs.making import criterion
 
 rng = np.random.default_rng(1)
 z, y = 3 * rng.standard_normal((30, 1)), rng.integers(0, 2, (30, 1)).astype(float)

@@ -22,7 +22,7 @@ import lossearch
 from lossearch.api import search_study
 from lossearch.cli import run as command
 from lossearch.cli.study_options import StudyCommand
-from lossearch.config import KEYS, Key, SearchOptions, StudyConfig, load_config, tables_of
+from lossearch.config import KEYS, Key, SearchOptions, StudyConfig, load_config, make_config, tables_of
 from lossearch.config.tables import TABLES, Rows
 from lossearch.errors import InputError
 from lossearch.study.prepare import prepare
@@ -55,6 +55,7 @@ GIVEN = {
     "train.options": {"momentum": 0.9},
     "train.memory": "2GiB",
     "train.on": "ray://head:10001",
+    "train.device": "cuda:1",
     "train.on_options": {"slurm_partition": "gpu"},
     "records.weights": "all",
     "records.weights_limit": "1GiB",
@@ -250,11 +251,43 @@ def test_every_key_is_reached_in_every_way(key, tmp_path, monkeypatch):
 
 def test_what_was_promised_is_still_there():
     names = inspect.signature(lossearch.search).parameters
-    assert set(PROMISED) <= names.keys()
+    assert set(PROMISED) <= {*names, *EARLIER}
     assert {key.parameter for key in KEYS} <= names.keys()
     assert isinstance(command, StudyCommand)
     params = command.get_params(command.make_context("run", [], resilient_parsing=True))
     assert set(FLAGS) <= {name for p in params for name in (*p.opts, *p.secondary_opts)}
+
+
+EARLIER = {key.option.also: key for key in KEYS if key.option.also}
+VALUES = {"accelerator": "cpu"}
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_an_earlier_name_still_works_wherever_the_key_does(name, monkeypatch):
+    key, value = EARLIER[name], VALUES[name]
+    expected = make_config({"task": {"data": "circles"}, key.table: {key.name: value}})
+    assert make_config({"task": {"data": "circles"}, key.table: {name: value}}) == expected
+    for way in ([f"--{name}", value], ["--set", f"{name}={value}"], ["--set", f"{key.table}.{name}={value}"]):
+        assert ran("--data", "circles", *way, monkeypatch=monkeypatch) == expected
+    asked: list[StudyConfig] = []
+    monkeypatch.setattr(search_study, "run", lambda config, **_: asked.append(config))
+    lossearch.search(data="circles", listener=Listener(), **{name: value})
+    assert asked == [expected]
+    with pytest.raises(InputError, match=f"gives both {name} and {key.name}"):
+        make_config({key.table: {name: value, key.name: value}})
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu", "gpu", "cuda", "cuda:1", "gpu:0", "mps"])
+def test_a_device_is_named_as_torch_or_lightning_names_it(name):
+    assert make_config({"train": {"device": name}}).train.device == name
+
+
+@pytest.mark.parametrize("name", ["cuda:", "cuda:x", "cpu:1", "tpu9"])
+def test_what_is_no_device_is_refused_with_those_there_are(name):
+    with pytest.raises(
+        InputError, match=r"\[train\] device must be auto, cpu, gpu, cuda, cuda:NUMBER or mps; got"
+    ):
+        make_config({"train": {"device": name}})
 
 
 def test_no_two_keys_share_a_name():
@@ -289,7 +322,7 @@ def test_type_checkers_are_told_the_keys_and_types_of_the_tables():
     told = get_type_hints(SearchOptions)
     own = {name for name, p in inspect.signature(search_study.search).parameters.items() if name not in told}
     assert told.keys() | own >= {key.parameter for key in KEYS}
-    assert told.keys() <= {key.parameter for key in KEYS}
+    assert told.keys() <= {key.parameter for key in KEYS} | EARLIER.keys()
     for key in KEYS:
         if key.parameter in told:
             expected = plain(key.annotation) | None

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from lossearch.pairs import criterion
+from lossearch.pairs.making import criterion
 
 RNG = np.random.default_rng(0)
 N, C = 60, 5

@@ -21,7 +21,8 @@ from lossearch.data.in_memory import from_arrays
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS, read_target
 from lossearch.losses import BUILT_IN, losses_for, searched_losses
-from lossearch.pairs import criterion, find_pair
+from lossearch.pairs import find_pair
+from lossearch.pairs.making import criterion
 from lossearch.training.own_module.criterion import RecordingCriterion
 from lossearch.training.plain.train import train_plain
 from lossearch.training.population.method import train_population

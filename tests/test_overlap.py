@@ -14,7 +14,8 @@ import lossearch
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
 from lossearch.losses import BUILT_IN, losses_for
-from lossearch.pairs import criterion, find_pair
+from lossearch.pairs import find_pair
+from lossearch.pairs.making import criterion
 from lossearch.space import Point
 from lossearch.training.contract import Replicate
 from lossearch.training.plain.train import train_plain

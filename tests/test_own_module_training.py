@@ -10,14 +10,17 @@ import own_modules as own
 import pytest
 import pytorch_lightning as pl
 import torch
+from second_device import DEVICE, second_device
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lossearch._random import isolated, seed_draws, seeded_build, stream
-from lossearch.pairs import criterion, find_pair
+from lossearch.pairs import find_pair
+from lossearch.pairs.making import criterion
 from lossearch.space import Space
 from lossearch.training.contract import Outcome, Replicate, TrainingCall, TrainSettings
 from lossearch.training.own_module.obstacles import obstacle_to_batching_module
+from lossearch.training.own_module.population import ModulePopulation
 from lossearch.training.own_module.task import ModuleSpec, probed
 from lossearch.training.plain.train import train_one
 from lossearch.training.population.chunks import Chunk, Configuration
@@ -80,6 +83,36 @@ def test_together_is_alone(case):
         for name, weights in alone.weights.items():
             # a bias before a normalisation has no gradient but rounding
             torch.testing.assert_close(weights, together.weights[name], rtol=1e-6, atol=1e-7)
+
+
+def trained_on(device, task, space):
+    call, settings = call_of(task, space), replace(SETTINGS, epochs=2)
+    population = ModulePopulation(call, points_of(space), (1, 2), settings, device)
+    found = {}
+    for epoch in range(2):
+        found[f"losses {epoch}"] = (
+            population.train_epoch(epoch, population._update, lambda: False).cpu().numpy()
+        )
+        raw = population.outputs(population.validation)
+        population.guard(population.losses(raw, population.validation), raw)
+        found |= {
+            f"{k} {epoch}": v for k, v in population.scores(raw, population.validation, task.metrics).items()
+        }
+        found |= {f"{k} {epoch}": v for k, v in population.behaviour(raw).items()}
+        found |= {f"{k} {epoch}": v.cpu().numpy() for k, v in population.logged.items()}
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_population_of_modules_computes_on_its_device(case):
+    module, data, kind, pairs = CASES[case]
+    task, space = task_of(module, data, kind), space_of(kind, sorted(pairs))
+    expected = trained_on(torch.device("cpu"), task, space)
+    with second_device():
+        found = trained_on(DEVICE, task, space)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-7, atol=1e-7, err_msg=name)
 
 
 class Dropped(pl.LightningModule):

@@ -8,7 +8,8 @@ import torch.nn.functional as F  # noqa: N812
 
 from lossearch.errors import IllegalPairError, InputError, UnknownNameError
 from lossearch.kinds import TargetFacts
-from lossearch.pairs import criterion, find_pair
+from lossearch.pairs import find_pair
+from lossearch.pairs.making import criterion
 
 REAL = TargetFacts("regression", 1, -3.0, 4.0)
 

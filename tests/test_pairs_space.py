@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from lossearch.errors import IllegalPairError, InputError, UnknownNameError
 from lossearch.kinds import KINDS, TargetFacts
 from lossearch.losses import ACTIVATIONS, losses_for
-from lossearch.pairs import criterion, find_pair, infer_kind, legal_pairs
+from lossearch.pairs import find_pair, infer_kind, legal_pairs
+from lossearch.pairs.making import criterion
 
 REAL = TargetFacts("regression", 1, -3.0, 4.0)
 

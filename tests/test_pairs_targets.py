@@ -12,7 +12,8 @@ import torch.nn.functional as F  # noqa: N812
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS, TargetForm, TargetStatistics
 from lossearch.losses import ACTIVATIONS, Loss, loss
-from lossearch.pairs import Criterion, Pair, Rejection, criterion, find_pair, legal_pairs, pair_up
+from lossearch.pairs import Criterion, Pair, Rejection, find_pair, legal_pairs, pair_up
+from lossearch.pairs.making import criterion
 
 
 def said(crit, raw, target):

@@ -15,7 +15,7 @@ from lossearch.kinds import KINDS, TargetFacts
 from lossearch.losses import ACTIVATIONS, losses_for
 from lossearch.pairs import Pair, pair_up
 from lossearch.space import Point
-from lossearch.study.own_losses import with_pair
+from lossearch.study.named_losses import with_pair
 
 EVERY_PAIR = [
     found

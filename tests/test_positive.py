@@ -13,7 +13,8 @@ from lossearch.errors import IllegalPairError, InputError
 from lossearch.kinds import TargetFacts, infer_kind, read_target
 from lossearch.losses import losses_for, searched_losses
 from lossearch.metrics.registry import METRICS, find_metric
-from lossearch.pairs import criterion, find_pair
+from lossearch.pairs import find_pair
+from lossearch.pairs.making import criterion
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 3))

@@ -22,7 +22,7 @@ from lossearch.distributions.quantile_function import LEVELS
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS, TargetStatistics, infer_kind, read_target
 from lossearch.losses import ACTIVATIONS, BUILT_IN, losses_for
-from lossearch.losses.distributions import Spread
+from lossearch.losses._layers import Spread
 from lossearch.pairs import Pair, pair_up
 from lossearch.report.html import to_html
 from lossearch.study.fitting import load_pair_model

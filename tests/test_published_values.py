@@ -15,7 +15,8 @@ from statsmodels.miscmodels.ordinal_model import OrderedModel
 from statsmodels.regression.quantile_regression import QuantReg
 
 from lossearch.losses import losses_for
-from lossearch.pairs import criterion, find_pair
+from lossearch.pairs import find_pair
+from lossearch.pairs.making import criterion
 
 
 def randhie():

@@ -17,7 +17,8 @@ from lossearch.kinds import KINDS, TargetFacts, TargetStatistics
 from lossearch.losses import searched_losses
 from lossearch.losses.reconstruction import log_normaliser, mean_of
 from lossearch.networks.architecture import make_network
-from lossearch.pairs import Criterion, criterion, find_pair
+from lossearch.pairs import Criterion, find_pair
+from lossearch.pairs.making import criterion
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 17, (80, 12)).astype(float)

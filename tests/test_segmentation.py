@@ -17,7 +17,7 @@ from lossearch.kinds import KINDS, Predictions, read_target
 from lossearch.losses import searched_losses
 from lossearch.metrics.registry import find_metric
 from lossearch.networks.architecture import make_network
-from lossearch.pairs import criterion
+from lossearch.pairs.making import criterion
 from lossearch.records.predictions import numbers, prediction_table
 from lossearch.tasks.task import Part
 from lossearch.training.contract import Outcome

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from processes import ended_by
 from torch import nn
 
 import lossearch
+from lossearch._process import interrupts_heard
 from lossearch.cli import invoke
 from lossearch.cli.signals import ended_by_signals
 from lossearch.errors import RunFailedError, SignalledError, TerminatedError
@@ -243,6 +245,57 @@ def test_a_second_signal_does_not_disturb_what_the_first_closes():
     with pytest.raises(SignalledError, match="SIGTERM"):
         closing()
     assert closed == [True]
+
+
+class Finalised:
+    """Is ended by a signal in its finaliser, where Python drops the exception."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        os.kill(os.getpid(), self.number)
+        sum(range(1000))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *SIGNALS])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_comes_in_a_finaliser_is_not_lost(number):
+    before = sys.unraisablehook
+
+    def work():
+        with ended_by_signals():
+            Finalised(number)
+            time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        work()
+    assert getattr(caught.value, "number", signal.SIGINT) == number
+    assert sys.unraisablehook is before
+
+
+def test_a_signal_in_a_finaliser_ends_a_search_too(trips, store):
+    trips(20, lambda: Finalised(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        lossearch.search(
+            X, Y, **{**QUICK, "trials": 200}, confirm_seeds=0, mlflow=False, store=store, model=Trips
+        )
+
+
+def test_what_else_is_lost_in_a_finaliser_is_told_as_ever():
+    told = []
+
+    class Fails:
+        def __del__(self):
+            raise ValueError
+
+    before, sys.unraisablehook = sys.unraisablehook, told.append
+    try:
+        with interrupts_heard():
+            Fails()
+    finally:
+        sys.unraisablehook = before
+    assert [found.exc_type for found in told] == [ValueError]
 
 
 def started(place: Path, *more: str) -> subprocess.Popen[str]:

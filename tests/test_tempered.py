@@ -8,7 +8,7 @@ import torch
 from scipy import optimize
 from torch.distributions import Dirichlet, kl_divergence
 
-from lossearch.pairs import criterion
+from lossearch.pairs.making import criterion
 
 RNG = np.random.default_rng(0)
 RAW, INDEX = 2 * RNG.normal(size=(30, 4)), RNG.integers(0, 4, 30)

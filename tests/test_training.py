@@ -106,8 +106,8 @@ def test_the_arithmetic_uses_one_thread_unless_told_otherwise():
 def test_an_accelerator_that_is_not_there():
     task = problem("binary")
     with pytest.raises(InputError) as caught:
-        train(task, [replicate(conventional(task))], replace(SETTINGS, accelerator="hpu"))
-    assert str(caught.value).startswith("accelerator 'hpu' cannot be used: ")
+        train(task, [replicate(conventional(task))], replace(SETTINGS, device="hpu"))
+    assert str(caught.value).startswith("device 'hpu' cannot be used: ")
 
 
 def test_problems_are_listed_together():

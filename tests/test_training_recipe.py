@@ -16,7 +16,7 @@ from lossearch.training.contract import TrainingRecipe, TrainSettings
 def test_a_record_holds_every_setting_that_decides_results_and_no_other():
     recipe = {f.name for f in fields(TrainingRecipe)}
     assert {f.name for f in fields(records.TrainRecord)} == recipe
-    assert {f.name for f in fields(TrainSettings)} - recipe == {"accelerator", "compile"}
+    assert {f.name for f in fields(TrainSettings)} - recipe == {"device", "compile"}
 
 
 def test_what_was_asked_for_is_what_is_recorded():
@@ -34,7 +34,7 @@ def test_what_was_asked_for_is_what_is_recorded():
         "class_weight": "none",
         "pos_weight": "none",
     }
-    assert {k: v for k, v in vars(plan.settings).items() if k not in ("accelerator", "compile")} == vars(
+    assert {k: v for k, v in vars(plan.settings).items() if k not in ("device", "compile")} == vars(
         plan.definition().train
     )
 

@@ -103,10 +103,12 @@ def test_who_wins_where(board):
         "accuracy": ("mse/sigmoid",), "auroc": ("bce/sigmoid",), "log_loss": ("bce/sigmoid",),
     }  # fmt: skip
     assert agreement_sentence(board, "accuracy") == (
-        "mse/sigmoid is best by accuracy; 2 of 2 other metrics prefer another (auroc: bce/sigmoid; log_loss: bce/sigmoid)."
+        "mse/sigmoid is best by accuracy. 2 of 2 other metrics prefer another (auroc: bce/sigmoid; log_loss: bce/sigmoid); "
+        "whether by more than chance is not known here."
     )
     assert agreement_sentence(board, "auroc") == (
-        "bce/sigmoid is best by auroc; 1 of 2 other metrics prefer another (accuracy: mse/sigmoid)."
+        "bce/sigmoid is best by auroc. 1 of 2 other metrics prefers another (accuracy: mse/sigmoid); whether by more than "
+        "chance is not known here. The other one agrees."
     )
     assert agreement_sentence(board, "f1_macro") == "No pair has a score under f1_macro."
 

@@ -23,7 +23,8 @@ import lossearch
 from lossearch._random import isolated, seeded_build
 from lossearch.errors import InputError, UnknownNameError
 from lossearch.losses import losses_for
-from lossearch.pairs import criterion, find_pair
+from lossearch.pairs import find_pair
+from lossearch.pairs.making import criterion
 from lossearch.space import Point
 from lossearch.training.contract import Replicate
 from lossearch.training.plain.train import train_plain

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from lossearch.training.contract import TrainSettings
+from lossearch.training.trainer import placed
 from lossearch.training.workers.devices import VISIBLE, gpus, visible
 from lossearch.training.workers.group import WorkerGroup
 
@@ -33,7 +36,7 @@ def test_gpus_are_named_as_the_environment_names_them(named, count, found):
 
 
 def test_on_a_cpu_workers_share_what_there_is():
-    assert gpus(TrainSettings(epochs=1, batch_size=1, accelerator="cpu"), {}) == ()
+    assert gpus(TrainSettings(epochs=1, batch_size=1, device="cpu"), {}) == ()
 
 
 def _seen(pid: int) -> str | None:
@@ -54,3 +57,26 @@ def test_each_worker_sees_the_gpu_that_fewest_have(named, monkeypatch):
         group.start(3)
         if named:
             assert Counter(w.gpu for w in group.workers) == {"5": 2, "2": 1}
+
+
+@pytest.mark.parametrize(
+    ("device", "accelerator", "devices"),
+    [
+        ("cpu", "cpu", 1),
+        ("cuda", "cuda", 1),
+        ("cuda:1", "cuda", [1]),
+        ("gpu:0", "gpu", [0]),
+        ("auto", "auto", 1),
+    ],
+)
+def test_a_trainer_is_told_a_device_as_it_takes_it(device, accelerator, devices):
+    assert placed(device) == {"accelerator": accelerator, "devices": devices}
+
+
+def test_workers_stay_on_the_one_gpu_that_was_named(monkeypatch):
+    monkeypatch.setattr("lossearch.training.workers.devices.device_of", lambda _: torch.device("cuda"))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    settings = TrainSettings(epochs=1, batch_size=1, device="cuda")
+    assert gpus(settings, {}) == ("0", "1")
+    assert gpus(replace(settings, device="cuda:1"), {}) == ()

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lossearch._json import to_jsonable
-from lossearch.confirm.confirmation import VERDICT
-from lossearch.confirm.judging import ought_to_be_judged
+from lossearch.confirm.judging import VERDICT, ought_to_be_judged
 from lossearch.diagnostics.pareto import confirmed_pairs, front_sentence, searched
 from lossearch.diagnostics.weighting import weighting_effects
 from lossearch.records.damage import missing
@@ -17,7 +16,7 @@ from lossearch.report.leaderboard import Leaderboard, make_leaderboard
 from lossearch.report.published import published_numbers, published_table
 from lossearch.report.sentences import optimism_sentence, probability_sentences, weighting_sentences
 from lossearch.space import Point
-from lossearch.study.own_losses import with_pair
+from lossearch.study.named_losses import with_pair
 from lossearch.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -65,6 +64,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "tied": list(result.tied),
         "verdict": None if result.verdict is None else result.verdict.as_json(),
         "leaderboard": _rows(result.leaderboard),
+        "baselines": _rows(result.baselines),
         "pareto": None if result.front is None else _rows(result.pareto),
         "ladder": _rows(result.ladder),
         "published": None if published is None else _rows(published),

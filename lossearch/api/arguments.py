@@ -17,6 +17,7 @@ from lossearch.config.toml import is_plain
 from lossearch.errors import InputError, refuse
 from lossearch.networks.architecture import NETWORKS
 from lossearch.networks.factory import own_factory
+from lossearch.records.trial import TrialRecord
 from lossearch.study.prepare import ModuleObjects
 from lossearch.study.progress import Listener
 
@@ -69,8 +70,34 @@ def listener_of(listener: Any) -> Listener | None:
             f"listener is {shown(listener)}{without}: give an object of a class derived from "
             "lossearch.study.progress.Listener."
         )
-    found: Listener | None = listener
-    return found
+    if listener is None or isinstance(listener, Listener):
+        return listener
+    return _Hearing(listener)
+
+
+class _Hearing(Listener):
+    """What hears by an object that has the first methods of a listener, and no others."""
+
+    def __init__(self, other: Any) -> None:
+        self.other = other
+
+    def note(self, text: str) -> None:
+        """Pass on."""
+        self.other.note(text)
+
+    def started(self, total: int, resumed: int) -> None:
+        """Pass on."""
+        self.other.started(total, resumed)
+
+    def trial_done(
+        self, record: TrialRecord, done: int, total: int, best: TrialRecord | None, failed: int
+    ) -> None:
+        """Pass on."""
+        self.other.trial_done(record, done, total, best, failed)
+
+    def finished(self, reason: str) -> None:
+        """Pass on."""
+        self.other.finished(reason)
 
 
 def plain_value(value: Any) -> Any:

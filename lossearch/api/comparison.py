@@ -15,11 +15,12 @@ from lossearch.errors import StoreError, UnknownNameError, refuse
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import METRICS
 from lossearch.records.confirmations import PREFIX
+from lossearch.records.mlflow.comparisons import write_comparison
 from lossearch.records.places import given_urls
 from lossearch.records.store import Store
 from lossearch.tasks.judges import Judge, judge
 from lossearch.verdict.across_tasks.compare import compare_studies
-from lossearch.verdict.across_tasks.comparison import ROPE, StudyScores, TaskComparison
+from lossearch.verdict.across_tasks.comparison import ROPE, StudyScores, TaskComparison, sentence
 from lossearch.verdict.known import mean_scores
 
 if TYPE_CHECKING:
@@ -53,6 +54,16 @@ class Comparisons:
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain values."""
         return {"comparisons": [group.as_json() for group in self.groups], "left_out": list(self.left_out)}
+
+    def page(self) -> str:
+        """Return the answer as one HTML page that needs nothing else: tables, the critical-difference diagram, every score.
+
+        Without scikit-posthocs there is no critical-difference diagram.
+        """
+        from lossearch.report.comparison import comparison_report
+        from lossearch.report.html import to_html
+
+        return to_html(comparison_report(self.groups, self.left_out))
 
     def save(self, folder: Path | str) -> list[Path]:
         """Write pictures, scores and the answer in Markdown into a directory, made where needed; return the files.
@@ -135,6 +146,40 @@ def compare(
     refuse([p for r in results for p in _problems(r, scores[r.name], judges.get(r.declared.task.kind))])
     groups, alone = compare_studies([scores[n] for n in wanted if n in scores], level=level, rope=rope)
     return Comparisons(groups, (*unread, *alone))
+
+
+def log_comparison(found: Comparisons, store: str | Path = "mlruns") -> str | None:
+    """Write a comparison and its page into the store's MLflow, in the table of all studies, and return the run's id.
+
+    What was there of the same studies is replaced. None where none of them is recorded in the store's own MLflow, or
+    nothing was compared.
+
+    Args:
+        found: what :func:`compare` returned.
+        store: where the studies' records are.
+
+    Raises:
+        StoreError: MLflow cannot be written to.
+    """
+    opened = Store.open(store, create=False)
+    names = [s.name for group in found.groups for s in group.studies]
+    recorded = [opened.read_study(name) for name in names]
+    if not any(study.mlflow is not None and study.tracking_uri is None for study in recorded):
+        return None
+    first = found.groups[0]
+    several = len(found.groups) > 1
+    return write_comparison(
+        opened,
+        names,
+        found.page(),
+        said=" ".join(map(sentence, found.groups)),
+        metrics={"studies": len(names), **({} if several else {"friedman_p": first.friedman})},
+        tags={
+            "lossearch.best": ", ".join(dict.fromkeys(group.pairs[0] for group in found.groups)),
+            "lossearch.kind": ", ".join(group.kind for group in found.groups),
+            "lossearch.metric": ", ".join(dict.fromkeys(study.task.metric for study in recorded)),
+        },
+    )
 
 
 def _judges(results: Sequence[Result], metric: Judge | None, direction: str | None) -> dict[str, Metric]:

@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from lossearch._trust import NONE, Trust
+from lossearch._trust import NONE, Trust, as_trust
 from lossearch._urls import Url
 from lossearch.api.result import Result
 from lossearch.records.places import storage_among, storage_of
 from lossearch.records.store import Store
 from lossearch.records.study import StudyRecord
 from lossearch.study.optuna_study import read_whole
+
+
+def load(
+    name: str,
+    store: str | Path = "mlruns",
+    *,
+    storage: str | None = None,
+    trust: str | Iterable[str] = (),
+) -> Result:
+    """Return the result of a study from its records.
+
+    Reading them runs no code and opens nothing outside of the store, whoever wrote it, but for what is given here.
+
+    Args:
+        name: the study.
+        store: where its records are.
+        storage: the Optuna storage that the study is recorded in, where that is outside of the store, with its password.
+        trust: what of the code (``module:function``) that the records name may be run.
+
+    Raises:
+        UnknownNameError: the store has no such study.
+        InputError: ``storage`` is another than that of the study.
+        StoreError: there is no store, or the records are damaged, or outside of it and ``storage`` is not given.
+
+    Example:
+        >>> import lossearch
+        >>> result = lossearch.load("circles")  # of the search that help(lossearch.search) shows
+        >>> [name for name in ("pair", "lr", "score") if name in result.leaderboard]
+        ['pair', 'lr', 'score']
+    """
+    return load_result(Store.open(store, create=False), name, storage, as_trust(trust))
 
 
 def load_result(store: Store, name: str, storage: str | None = None, trust: Trust = NONE) -> Result:

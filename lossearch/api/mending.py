@@ -19,8 +19,7 @@ from lossearch.api.inspection import (
 )
 from lossearch.config import make_config
 from lossearch.config.toml import parse_toml
-from lossearch.confirm.confirmation import VERDICT
-from lossearch.confirm.judging import judge_study, ought_to_be_judged, read_verdict
+from lossearch.confirm.judging import VERDICT, judge_study, ought_to_be_judged, read_verdict
 from lossearch.errors import DamagedError, InputError, StoreError
 from lossearch.records.confirmations import FILE as CONFIRMED
 from lossearch.records.confirmations import Confirmed, read_confirmed

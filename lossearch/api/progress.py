@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.segment import Segment
+from rich.spinner import Spinner
+from rich.table import Table
 from rich.text import Text
 
 from lossearch._text import duration, printable
@@ -21,6 +25,12 @@ if TYPE_CHECKING:
 
 LINES = 20
 """Plain progress lines of one study, about."""
+
+SILENT_SECONDS = 10.0
+"""How long a plain display says nothing while something is trained."""
+
+PAIRS = 12
+"""Pairs that a live display lists, at most."""
 
 WIDE = 160
 """Columns assumed where the output is no terminal, so that nothing is cut."""
@@ -47,7 +57,7 @@ def describe(best: TrialRecord | None, failed: int, left: float | None) -> str:
     """Return best so far, failures and time left, in words."""
     parts = []
     if best is not None and best.value is not None:
-        parts.append(f"best {best.point.pair} {best.value:.4g} (lr {best.point.lr:.3g})")
+        parts.append(f"best so far {best.point.pair} {best.value:.4g} (lr {best.point.lr:.3g})")
     if failed:
         parts.append(f"{failed} diverged or failed")
     if left is not None:
@@ -58,14 +68,17 @@ def describe(best: TrialRecord | None, failed: int, left: float | None) -> str:
 class _Display(Listener):
     """What both displays have: notes, how far the study is, how long the rest will take, and how it ended.
 
-    ``so_far`` says how far it is, in words. Time is counted from the trials done in this session.
+    ``so_far`` says how far it is, in words.
     """
 
     def __init__(
         self, console: Console, *, every: bool = False, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._console, self._every, self._clock = console, every, clock
-        self._began, self._before = clock(), 0
+        self._began = clock()
+        self._left: tuple[float, float] | None = None
+        self._done = self._total = self._failed = 0
+        self._best: TrialRecord | None = None
         self.so_far = ""
 
     def __enter__(self) -> Self:
@@ -78,42 +91,68 @@ class _Display(Listener):
         """Write one sentence."""
         self._console.print(Text(text))
 
-    def started(self, total: int, resumed: int) -> None:  # noqa: ARG002 - the listener's
+    def started(self, total: int, resumed: int) -> None:
         """Begin counting."""
-        self._began, self._before = self._clock(), resumed
+        self._began, self._done, self._total = self._clock(), resumed, total
+
+    def time_left(self, seconds: float) -> None:
+        """Keep how long the rest takes, and since when that is said."""
+        self._left = seconds, self._clock()
+
+    def trial_done(
+        self, record: TrialRecord, done: int, total: int, best: TrialRecord | None, failed: int
+    ) -> None:
+        """Keep how far it is."""
+        self._done, self._total, self._best, self._failed = done, total, best, failed
+        words = describe(best, failed, None)
+        self.so_far = ", ".join(filter(None, [f"{done} of {total} trials done", words]))
+        if self._every:
+            value = "no value" if record.value is None else f"{record.value:.4g}"
+            point = f"{record.point.pair} lr {record.point.lr:.3g}"
+            self.note(f"  trial {record.number}: {point}: {value} {record.outcome}")
 
     def finished(self, reason: str) -> None:
         """Write why it ended, and after how long."""
         words = reason.rstrip(".") or "done"
         self.note(f"{words[0].upper()}{words[1:]} after {duration(self._clock() - self._began)}.")
 
-    def _tell(self, done: int, total: int, best: TrialRecord | None, failed: int) -> str:
-        """Return best, failures and time left, in words, and keep how far it is."""
-        words = describe(best, failed, None)
-        self.so_far = ", ".join(filter(None, [f"{done} of {total} trials done", words]))
-        here = done - self._before
-        known = here > 0 and done < total
-        left = (self._clock() - self._began) / here * (total - done) if known else None
-        return describe(best, failed, left)
-
-    def _note_trial(self, record: TrialRecord, indent: str = "") -> None:
-        value = "no value" if record.value is None else f"{record.value:.4g}"
-        point = f"{record.point.pair} lr {record.point.lr:.3g}"
-        self.note(f"{indent}trial {record.number}: {point}: {value} {record.outcome}")
+    def _seconds_left(self) -> float | None:
+        """Return how long the rest takes, by what was said last."""
+        if self._left is None:
+            return None
+        seconds, said = self._left
+        return max(0.0, seconds - (self._clock() - said))
 
 
 class PlainDisplay(_Display):
-    """One line of text now and then: about one for every 5 % of the trials."""
+    """A line for everything that takes a while, and one for about every 5 % of the trials, every 10 s at least."""
 
     _step = 1
-    _total = 0
+    _doing = ""
+    _wrote = 0.0
+
+    def note(self, text: str) -> None:
+        """Write one sentence."""
+        self._wrote = self._clock()
+        super().note(text)
+
+    def doing(self, what: str) -> None:
+        """Write what is being done."""
+        self._doing = what
+        self.note(f"{what} ...")
 
     def started(self, total: int, resumed: int) -> None:
         """Write how many trials there will be."""
         super().started(total, resumed)
-        self._total = total
+        self._doing = "training"
         self._step = 1 if self._every else max(1, math.ceil((total - resumed) / LINES))
         self.note(f"{total} trials" + (f", {resumed} of them done before" if resumed else ""))
+
+    def time_left(self, seconds: float) -> None:
+        """Write it where nothing was written for a while."""
+        super().time_left(seconds)
+        if self._clock() - self._wrote > SILENT_SECONDS:
+            self.note(f"{self._so_far()}, about {duration(seconds)} left")
 
     def trial_done(
         self, record: TrialRecord, done: int, total: int, best: TrialRecord | None, failed: int
@@ -121,53 +160,91 @@ class PlainDisplay(_Display):
         """Write done of total, where it is time to."""
         if total != self._total and not self._every:  # the range was extended
             self._step = max(self._step, math.ceil(total / LINES))
-        self._total = total
-        detail = self._tell(done, total, best, failed)
+        super().trial_done(record, done, total, best, failed)
         if done % self._step and done < total:
             return
-        if self._every:
-            self._note_trial(record, "  ")
-        self.note(f"[{done}/{total}] {detail}".rstrip())
+        left = self._seconds_left() if done < total else None
+        self.note(f"[{done}/{total}] {describe(best, failed, left)}".rstrip())
+
+    def _so_far(self) -> str:
+        return f"[{self._done}/{self._total}] training" if self._done < self._total else self._doing
 
 
 class LiveDisplay(_Display):
-    """A bar with done of total, best, failures and time left; notes scroll above it."""
+    """What is being done, a bar with done of total, time left, and the pairs with their best; notes scroll above."""
 
     def __init__(self, console: Console, **options: Any) -> None:
         super().__init__(console, **options)
-        self._progress = Progress(
-            TextColumn("{task.completed:.0f}/{task.total:.0f} trials"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.fields[detail]}", markup=False),
-            console=console,
-            transient=True,
-        )
+        self._doing = ""
+        self._spinner = Spinner("dots")
+        self._pairs: dict[str, TrialRecord] = {}
+        self._trials: Counter[str] = Counter()
+        self._live = Live(get_renderable=self._drawn, console=console, transient=True, refresh_per_second=8)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._live.stop()
+
+    def doing(self, what: str) -> None:
+        """Show what is being done."""
+        self._doing = what
 
     def started(self, total: int, resumed: int) -> None:
-        """Draw the bar."""
+        """Show the bar."""
         super().started(total, resumed)
-        for task in self._progress.task_ids:
-            self._progress.remove_task(task)
-        self._progress.add_task("", total=total, completed=resumed, detail="")
-        self._progress.start()
+        self._doing = "Searching"
+
+    def improved(self, record: TrialRecord) -> None:
+        """Show a pair's new best."""
+        self._pairs[record.point.pair] = record
 
     def trial_done(
         self, record: TrialRecord, done: int, total: int, best: TrialRecord | None, failed: int
     ) -> None:
         """Move the bar."""
-        if self._every:
-            self._note_trial(record)
-        detail = self._tell(done, total, best, failed)
-        for task in self._progress.task_ids:
-            self._progress.update(task, completed=done, total=total, detail=detail)
+        super().trial_done(record, done, total, best, failed)
+        self._trials[record.point.pair] += 1
 
-    def finished(self, reason: str) -> None:
-        """Take the bar away and write why it ended, and after how long."""
-        self._progress.stop()
-        super().finished(reason)
+    def _drawn(self) -> RenderableType:
+        """Return what is shown now."""
+        self._spinner.update(text=Text(f"{self._doing} ..." if self._doing else ""))
+        line: list[RenderableType] = [self._spinner]
+        if self._total:
+            bar = ProgressBar(total=self._total, completed=self._done, width=30)
+            line += [bar, Text(f"{self._done}/{self._total} trials")]
+        if (left := self._seconds_left()) is not None:
+            line.append(Text(f"about {duration(left)} left"))
+        head = Table.grid(padding=(0, 2))
+        head.add_row(*line)
+        parts: list[RenderableType] = [head]
+        if words := describe(self._best, self._failed, None):
+            parts.append(Text(f"  {words}"))
+        if len(self._pairs) > 1:
+            parts.append(self._table())
+        return Group(*parts)
+
+    def _table(self) -> Table:
+        """Return the pairs with their best, the best first."""
+        values = {pair: r.value for pair, r in self._pairs.items() if r.value is not None}
+        best = None if self._best is None else self._best.value
+        ranked = sorted(values, key=values.__getitem__, reverse=best == max(values.values(), default=None))
+        table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
+        for heading in ("  pair", "best so far", "lr", "trials"):
+            table.add_column(heading, justify="left" if heading.strip() == "pair" else "right", no_wrap=True)
+        for pair in ranked[:PAIRS]:
+            record = self._pairs[pair]
+            table.add_row(
+                Text(f"  {pair}"),
+                f"{values[pair]:.4g}",
+                f"{record.point.lr:.3g}",
+                str(self._trials[pair]),
+            )
+        if len(ranked) > PAIRS:
+            table.add_row(Text(f"  and {len(ranked) - PAIRS} more"))
+        return table
 
 
 def display(console: Console, *, every: bool = False) -> PlainDisplay | LiveDisplay:

@@ -1,20 +1,18 @@
-"""Read, continue and remove studies that are recorded."""
+"""Continue, use and remove studies that are recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from lossearch._options import either, option
 from lossearch._trust import as_trust
-from lossearch._urls import Url
 from lossearch.api.closing import attach, tell_dashboard
-from lossearch.api.loading import load_among, load_result
+from lossearch.api.loading import load, load_result
 from lossearch.api.result import Result
 from lossearch.api.run_study import open_view
 from lossearch.confirm.run import confirmation_rows
-from lossearch.errors import InputError, LossearchError, StoreError
+from lossearch.errors import InputError, StoreError
 from lossearch.model import FittedModel, load_model
 from lossearch.model.own_module import FittedModule
 from lossearch.records.claim import claim
@@ -22,43 +20,12 @@ from lossearch.records.curves import recorded_curves
 from lossearch.records.mlflow.model import Registered, Sample
 from lossearch.records.mlflow.model import register as register_model
 from lossearch.records.mlflow.view import Status
-from lossearch.records.places import given_urls, storage_of, tracking_of
+from lossearch.records.places import storage_of, tracking_of
 from lossearch.records.removal import remove_study
 from lossearch.records.store import Store
 from lossearch.records.trial import Stage
 from lossearch.study.optuna_study import reopen_study
 from lossearch.study.rerun import Rerun
-
-
-def load(
-    name: str,
-    store: str | Path = "mlruns",
-    *,
-    storage: str | None = None,
-    trust: str | Iterable[str] = (),
-) -> Result:
-    """Return the result of a study from its records.
-
-    Reading them runs no code and opens nothing outside of the store, whoever wrote it, but for what is given here.
-
-    Args:
-        name: the study.
-        store: where its records are.
-        storage: the Optuna storage that the study is recorded in, where that is outside of the store, with its password.
-        trust: what of the code (``module:function``) that the records name may be run.
-
-    Raises:
-        UnknownNameError: the store has no such study.
-        InputError: ``storage`` is another than that of the study.
-        StoreError: there is no store, or the records are damaged, or outside of it and ``storage`` is not given.
-
-    Example:
-        >>> import lossearch
-        >>> result = lossearch.load("circles")  # of the search that help(lossearch.search) shows
-        >>> [name for name in ("pair", "lr", "score") if name in result.leaderboard]
-        ['pair', 'lr', 'score']
-    """
-    return load_result(Store.open(store, create=False), name, storage, as_trust(trust))
 
 
 def rerun(
@@ -166,64 +133,6 @@ def register(
         uri=tracking_of(result.store, result.declared, tracking_uri),
         tags={"pair": fitted.point.pair, "study": name, "trained_on": fitted.origin.trained_on},
     )
-
-
-def studies(
-    store: str | Path = "mlruns", *, storage: str | Iterable[str] | None = None
-) -> list[dict[str, Any]]:
-    """Return the studies of a store, one row each: name, task, metric, trials, best pair, score, verdict and problem.
-
-    Args:
-        store: where their records are.
-        storage: the Optuna storages, one or several, that some are recorded in outside of the store; no other is opened.
-
-    Raises:
-        InputError: ``storage`` cannot be read as URLs.
-    """
-    given = given_urls("storage", storage)
-    if not Path(store).exists():
-        return []
-    opened = Store.open(store, create=False)
-    names = sorted((*opened.studies(), *opened.without_record()))
-    return [_row(opened, name, given) for name in names]
-
-
-def _row(store: Store, name: str, storages: Sequence[Url]) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(
-        ("name", "task", "trials", "metric", "best", "score", "verdict", "problem")
-    )
-    row["name"] = name
-    try:
-        return row | _answer(load_among(store, name, storages))
-    except LossearchError as error:
-        return {**row, "problem": str(error)}
-
-
-def _answer(result: Result) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "task": f"{result.declared.task.name} ({result.declared.task.kind})",
-        "trials": len(result.records),
-        "metric": result.declared.task.metric,
-        "problem": " ".join(result.since),
-    }
-    if result.leader is not None:
-        board = result.leaderboard
-        row |= {
-            "best": result.best.pair,
-            "score": float(board["score"][board["pair"] == result.best.pair].iloc[0]),
-        }
-    row["verdict"] = _in_words(result)
-    return row
-
-
-def _in_words(result: Result) -> str:
-    if result.verdict is None:
-        return "none: not confirmed" if result.confirmed is None else "none: pairs not compared"
-    if result.verdict.nothing_learned:
-        return "no pair is measurably better than a constant predictor"
-    if len(result.tied) == 1:
-        return f"{result.verdict.leader} is best of {len(result.verdict.ranking)}"
-    return f"{len(result.tied)} of {len(result.verdict.ranking)} tie, {result.verdict.leader} leads"
 
 
 def sync(

@@ -14,7 +14,7 @@ from pathlib import Path
 from lossearch._options import either
 from lossearch.api.inspection import fault
 from lossearch.api.mending import Mending, Repaired
-from lossearch.confirm.confirmation import VERDICT
+from lossearch.confirm.judging import VERDICT
 from lossearch.errors import DamagedError, UnknownNameError
 from lossearch.records.claim import RUNNING, claim
 from lossearch.records.links import refuse_links

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from lossearch._lazy import pd
 from lossearch.api.answer import printed
+from lossearch.diagnostics.agreement import Preference, confirmed_scores, leaderboards, preferences
 from lossearch.diagnostics.pareto import Pareto, confirmed_pairs, intervals, searched
 from lossearch.diagnostics.tuned import COLUMNS
 from lossearch.errors import InputError, LossearchError, StoreError
@@ -53,6 +54,7 @@ def report_of(result: Result) -> Report:
     evidence = lost.without(lambda: _evidence(result), None)
     # where the judged predictions are lost, so is all that is computed of any
     tuned = result.tuned if evidence is not None else frames.empty(COLUMNS)
+    preferred = lost.without(lambda: _preferences(result, evidence), None)
     sources = Sources(
         study,
         result.records,
@@ -66,6 +68,7 @@ def report_of(result: Result) -> Report:
         within_pairs(result.records, study.space, direction=study.task.direction),
         tuned,
         tuple(lost),
+        preferred,
     )
     return make_report(sources)
 
@@ -165,6 +168,15 @@ def _pareto(result: Result, evidence: Evidence | None) -> Pareto | None:
     first, second = ({} if found is None else intervals(found) for found in known)
     part = "" if confirmed is None else confirmed.part
     return Pareto(two, trials, pairs, part, (first, second))
+
+
+def _preferences(result: Result, evidence: Evidence | None) -> tuple[Preference, ...] | None:
+    """Return which other metrics have another best pair; None where nothing was confirmed, or its predictions are lost."""
+    if result.confirmed is None or evidence is None:
+        return None
+    task = result.declared.task
+    board = leaderboards(confirmed_scores(result.confirmed, task.direction))
+    return preferences(board, task.metric, partial(_evidence, result))
 
 
 def _plane(model: FittedModel, shows: str, prepared: Prepared | None) -> Plane:

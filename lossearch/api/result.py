@@ -10,19 +10,14 @@ from typing import TYPE_CHECKING, Any
 from lossearch._trust import NONE, Trust
 from lossearch._urls import Url
 from lossearch.api import answer
-from lossearch.api.plots import Plots
-from lossearch.api.tuning import tuned_of
 from lossearch.config import StudyConfig, make_config
 from lossearch.config.toml import parse_toml
-from lossearch.confirm.confirmation import VERDICT
-from lossearch.confirm.judging import read_verdict
+from lossearch.confirm.judging import VERDICT, read_verdict
 from lossearch.diagnostics.ladders import rungs
 from lossearch.diagnostics.pareto import Objectives, objectives
 from lossearch.diagnostics.special_cases import special_cases
 from lossearch.errors import RunFailedError
 from lossearch.metrics.metric import SIGN, Metric
-from lossearch.model import FittedModel
-from lossearch.model.own_module import FittedModule
 from lossearch.records.confirmations import FILE as CONFIRMED
 from lossearch.records.confirmations import Confirmed, read_confirmed
 from lossearch.records.curves import read_curves
@@ -34,11 +29,8 @@ from lossearch.records.trial import Stage, TrialRecord, best_of
 from lossearch.report import frames
 from lossearch.space import Point
 from lossearch.study.history import last_attempts
+from lossearch.study.named_losses import with_pair
 from lossearch.study.optuna_study import load_study
-from lossearch.study.own_losses import with_pair
-from lossearch.study.prepared import Prepared
-from lossearch.study.reopen import Reopened, find_trial
-from lossearch.study.rerun import Rerun
 from lossearch.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -47,7 +39,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from torch import Tensor
 
+    from lossearch.api.plots import Plots
+    from lossearch.model import FittedModel
+    from lossearch.model.own_module import FittedModule
     from lossearch.report.sources import Report
+    from lossearch.study.prepared import Prepared
+    from lossearch.study.reopen import Reopened
+    from lossearch.study.rerun import Rerun
 
 
 @dataclass(frozen=True)
@@ -130,6 +128,8 @@ class Result:
         One row a confirmed pair and metric, as ``lossearch.diagnostics.tuned.tuned`` has them; none where there is no test
         part, the metric that judges is your own, or no metric reads labels of two classes, masks or probabilities.
         """
+        from lossearch.api.tuning import tuned_of
+
         return tuned_of(self)
 
     @cached_property
@@ -140,6 +140,15 @@ class Result:
         return frames.confirmed_leaderboard(
             self.search_board, self.verdict, self.confirmed, self.declared.space.pairs
         )
+
+    @cached_property
+    def baselines(self) -> pd.DataFrame:
+        """What simple models score on the rows that the pairs are judged on, as ``report.frames.baselines`` has them.
+
+        A constant predictor and, where the kind of task has one, a linear model of scikit-learn; none where nothing was
+        confirmed, or an earlier release recorded it.
+        """
+        return frames.baselines(self.confirmed)
 
     @cached_property
     def search_board(self) -> pd.DataFrame:
@@ -269,15 +278,21 @@ class Result:
         Raises:
             InputError: there is no such trial, or its weights are not kept; the message says how they are made again.
         """
+        from lossearch.study.reopen import find_trial
+
         return self._again.weights(find_trial(self.store, self.name, self.trials, trial))
 
     def rerun(self, trial: str | int, *, keep_weights: bool = False) -> Rerun:
         """Train a recorded trial again and say whether its value is reproduced; see :func:`lossearch.api.rerun`."""
+        from lossearch.study.reopen import find_trial
+
         record = find_trial(self.store, self.name, self.trials, trial)
         return self._again.rerun(record, keep_weights=keep_weights)
 
     @property
     def _again(self) -> Reopened:
+        from lossearch.study.reopen import Reopened
+
         return Reopened(self.store, self.declared, self.config, self.trials, self.prepared, self.trust)
 
     @property
@@ -346,6 +361,8 @@ class Result:
     @cached_property
     def plot(self) -> Plots:
         """The figures of the report, each to show or to change: ``result.plot.curves()``."""
+        from lossearch.api.plots import Plots
+
         return Plots(self.report())
 
     def _repr_html_(self) -> str:

@@ -15,8 +15,9 @@ from lossearch.api.closing import attach, tell_dashboard
 from lossearch.api.inspection import run_faults
 from lossearch.api.loading import load_result
 from lossearch.api.result import Result
+from lossearch.api.unchanged import unchanged
 from lossearch.config import StudyConfig
-from lossearch.confirm.run import confirm_and_judge
+from lossearch.confirm.run import confirm_and_judge, confirmation_ahead
 from lossearch.data.sources import Dataset
 from lossearch.errors import DamagedError, InputError, StoreError, refuse
 from lossearch.losses import Loss, parts_of, reference_of
@@ -41,15 +42,24 @@ from lossearch.study.plan import require_same
 from lossearch.study.prepare import ModuleObjects, prepare
 from lossearch.study.prepared import Prepared
 from lossearch.study.progress import Listener
+from lossearch.study.quick_look import OVERHEAD as QUICK_OVERHEAD
+from lossearch.study.recall import recalling
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.samplers import refuse_missing
+from lossearch.study.time_left import OVERHEAD, OVERHEAD_ELSEWHERE, TimeLeft
 from lossearch.study.undisturbed import undisturbed
 from lossearch.tasks.judges import Judging
 from lossearch.training.contract import TrainingMethod
+from lossearch.training.trainer import device_of
 from lossearch.training.workers.executor import Executor
 
 if TYPE_CHECKING:
     from torch import nn
+
+CLOSING_SECONDS = 0.6
+"""What judging, and tidying the records, takes."""
+FIGURE_SECONDS = 0.28
+"""What a figure of the report takes; there are some, and one for each pair."""
 
 
 def _declare(store: Store, prepared: Prepared) -> StudyRecord:
@@ -120,6 +130,7 @@ def run(
     listener = listener or Listener()
     with ExitStack() as stack:
         stack.enter_context(undisturbed())
+        listener.doing("Reading the data and checking what can be trained")
         prepared = prepare(
             config,
             dataset=dataset,
@@ -128,10 +139,14 @@ def run(
             metric=metric,
             module=module,
             sampler=sampler,
+            checked=False,
         )
         for note in (*prepared.plan.task.notes, *prepared.plan.notes):
             listener.note(note)
+        listener.doing("Opening the records")
         stack.enter_context(quiet_optuna())
+        if (done := unchanged(prepared, _given(prepared), listener)) is not None:
+            return done
         group = stack.enter_context(prepared.workers(listener.note))
         method = prepared.method(listener.note, group)
         if config.records.mlflow:
@@ -167,9 +182,12 @@ def _search(
 ) -> Result:
     try:
         searched = method if recorder.weights is None else partial(method, keep_weights=True)
-        listener.finished(Search(prepared.plan, searched, recorder, listener)())
+        searched = recalling(searched, store, prepared.plan, listener.note)
+        search = Search(prepared.plan, searched, recorder, listener, _time_left(prepared, listener))
+        search.time_left.confirmation = lambda: confirmation_ahead(prepared, search.records)
+        listener.finished(search())
         name = prepared.plan.name
-        why = confirm_and_judge(prepared, group, store.study_dir(name), recorder, listener)
+        why = confirm_and_judge(prepared, group, store.study_dir(name), recorder, listener, search.time_left)
         with recording(store.study_dir(name)):
             store.write_study(replace(store.read_study(name), unjudged=why))
     except BaseException as error:
@@ -177,9 +195,21 @@ def _search(
         with suppress(Exception):
             ended: Status = "failed" if isinstance(error, Exception) else "killed"
             # a storage that was waited for is not waited for again
-            _finish(store, prepared, replace(recorder, patience=Patience()), ended, lambda _: None)
+            _finish(store, prepared, replace(recorder, patience=Patience()), ended, Listener())
         raise
-    return _finish(store, prepared, recorder, "finished", listener.note)
+    return _finish(store, prepared, recorder, "finished", listener)
+
+
+def _time_left(prepared: Prepared, listener: Listener) -> TimeLeft:
+    plan = prepared.plan
+    figures = (
+        FIGURE_SECONDS * (6 + len(plan.space.pairs))
+        if prepared.config.records.mlflow and not plan.budget.quick
+        else 0.0
+    )
+    on_cpu = QUICK_OVERHEAD if plan.budget.quick else OVERHEAD
+    overhead = on_cpu if device_of(plan.settings).type == "cpu" else OVERHEAD_ELSEWHERE
+    return TimeLeft(listener, overhead, len(plan.budget.seeds), CLOSING_SECONDS + figures)
 
 
 def _open_recorder(store: Store, prepared: Prepared, patience: Patience, listener: Listener) -> StudyRecorder:
@@ -220,21 +250,25 @@ def open_view(
 
 
 def _finish(
-    store: Store, prepared: Prepared, recorder: StudyRecorder, status: Status, note: Callable[[str], None]
+    store: Store, prepared: Prepared, recorder: StudyRecorder, status: Status, listener: Listener
 ) -> Result:
     """Tidy the records, attach tables and figures, close the parent run, and return the answer."""
     name, kept, view = prepared.plan.name, prepared.config.records, recorder.view
     folder = store.study_dir(name)
+    listener.doing("Writing the records")
     try:
         with recording(folder):
             store.write_study(replace(store.read_study(name), ended=status))
             compact(folder, Stage.SEARCH)
         result = recorder.patience(lambda: load_result(store, name, kept.storage, _given(prepared)))
         if status == "finished":
-            recorder.patience(lambda: tell_dashboard(result, recorder.study, note))
+            recorder.patience(lambda: tell_dashboard(result, recorder.study, listener.note))
         if view is not None:
-            # who interrupts does not wait for figures: going on, or `lossearch sync`, draws them
-            attach(result, view, status, note, drawn=status != "killed")
+            # who interrupts, or takes a quick look, does not wait for figures: going on, or `lossearch sync`, draws them
+            drawn = status != "killed" and not prepared.plan.budget.quick
+            if drawn:
+                listener.doing("Writing the report to MLflow")
+            attach(result, view, status, listener.note, drawn=drawn)
         return result
     finally:
         if view is not None:

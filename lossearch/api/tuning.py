@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from lossearch._lazy import pd
 from lossearch.diagnostics.tuned import COLUMNS, tuned
 from lossearch.errors import InputError, StoreError
 from lossearch.kinds import KINDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -171,7 +172,10 @@ def _reader_gone() -> int:
 def main() -> None:
     """Run the command line of this process, or answer a shell that asks how it may go on."""
     instruction = os.environ.get(VARIABLE)
-    sys.exit(complete(commands, instruction) if instruction else invoke(sys.argv[1:]))
+    code = complete(commands, instruction) if instruction else invoke(sys.argv[1:])
+    # at its end the interpreter goes through all objects several times, seconds with torch and MLflow loaded
+    gc.freeze()
+    sys.exit(code)
 
 
 __all__ = ["commands", "invoke", "main"]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lossearch.cli.completion import study_names
 from lossearch.cli.options import debug_option, format_option, storages_option, store_option
 from lossearch.cli.output import only_json, show, write_json, writing
+
+if TYPE_CHECKING:
+    from lossearch.api.comparison import Comparisons
 
 
 @click.command()
@@ -43,9 +47,9 @@ from lossearch.cli.output import only_json, show, write_json, writing
 )
 @click.option(
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Write figures and Markdown.",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html|DIR",
+    help="Write one page, to MLflow too where it has the studies; to a directory figures and Markdown.",
 )
 @format_option
 @debug_option
@@ -71,7 +75,28 @@ def compare(
             write_json(found.as_json(), answer)
         else:
             show(found.render())
-        if output is not None:
-            with writing(output):
-                files = found.save(output)
-            show(f"\nWritten: {', '.join(str(path) for path in files)}")
+        if output is None:
+            return
+        if output.suffix == ".html":
+            _write_page(found, output, store)
+            return
+        with writing(output):
+            files = found.save(output)
+        show(f"\nWritten: {', '.join(str(path) for path in files)}")
+
+
+def _write_page(found: Comparisons, path: Path, store: str) -> None:
+    """Write a comparison as one page, and into the store's MLflow where that has the studies."""
+    from lossearch._json import write_text
+    from lossearch.api.comparison import log_comparison
+    from lossearch.errors import StoreError
+
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, found.page())
+    show(f"\nWritten: {path}")
+    try:
+        if log_comparison(found, store) is not None:
+            show("In MLflow too: experiment 'lossearch overview'.")
+    except StoreError as error:
+        show(str(error))

@@ -59,7 +59,12 @@ def rejects_table(rejections: Iterable[Rejection]) -> RenderableType:
 
 def _then(prepared: Prepared, cost: Cost) -> list[str]:
     """Return what follows the search."""
-    seeds = prepared.config.budget.confirm_seeds
+    seeds = prepared.config.budget.confirming_seeds
+    if prepared.plan.budget.quick:
+        seconds = duration(prepared.plan.budget.seconds or 0.0)
+        return [
+            f"of these, a quick look at what {seconds} of training are enough for: no confirmation, and no verdict"
+        ]
     if not seeds:
         return ["no confirmation, and so no verdict"]
     what = "the best point" if prepared.plan.budget.mode == "adaptive" else "the best of every pair"

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from lossearch.cli.completion import study_names
 from lossearch.cli.options import (
     debug_option,
     format_option,
-    storage_option,
     storages_option,
     store_option,
-    study_argument,
     trust_option,
 )
 from lossearch.cli.output import only_json, show, table, write_json, writing
@@ -73,9 +72,10 @@ def metrics(task: str | None, form: str) -> None:
 
 
 @click.command()
-@study_argument
+@click.argument("name", required=False, shell_complete=study_names)
+@click.option("--all", "every", is_flag=True, help="Write the page of every study, and an index of them.")
 @store_option
-@storage_option
+@storages_option
 @click.option(
     "--format",
     "form",
@@ -86,32 +86,64 @@ def metrics(task: str | None, form: str) -> None:
 )
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write. html: NAME.html otherwise. markdown: standard output otherwise, without figures.",
+    type=click.Path(path_type=Path),
+    help=(
+        "File to write. html: NAME.html otherwise. markdown: standard output otherwise, without figures. --all: a directory, "
+        "reports otherwise."
+    ),
 )
 @trust_option
 @debug_option
 def report(
-    name: str, store: str, storage: str | None, form: str, output: Path | None, trust: tuple[str, ...]
+    name: str | None,
+    every: bool,
+    store: str,
+    storage: tuple[str, ...],
+    form: str,
+    output: Path | None,
+    trust: tuple[str, ...],
 ) -> None:
-    """Show the answer of a study from its records, or write a whole report."""
+    """Show the answer of a study from its records, or write a whole report, or those of all studies."""
     from lossearch import api
     from lossearch.cli.run import say_result
 
+    if every:
+        _write_all(name, store, storage, form, output or Path("reports"))
+        return
+    if name is None:
+        raise InputError(
+            "Name a study, or write the reports of all: lossearch report --all. Studies: lossearch ls."
+        )
+    if len(storage) > 1:
+        raise InputError(f"A study has one storage; got {len(storage)}. Give --storage once.")
     if output is not None and form not in ("html", "markdown"):
         raise InputError(f"--output goes with --format html or markdown, not {form}.")
+    if output is not None and output.is_dir():
+        raise InputError(f"{output} is a directory. Name a file with --output.")
     if output is not None and not output.absolute().parent.is_dir():
         raise InputError(
             f"{output} cannot be written: there is no directory {output.parent}. Make it, or name another --output."
         )
     with only_json(form) as answer:
-        result = api.load(name, store, storage=storage, trust=trust)
+        result = api.load(name, store, storage=next(iter(storage), None), trust=trust)
         if form == "html":
             show(f"Report: {_write_page(result, output or Path(f'{name}.html'))}")
         elif form == "markdown":
             _write_markdown(result, output, answer)
         else:
             say_result(result, form, answer, [*result.declared.notes, ""])
+
+
+def _write_all(name: str | None, store: str, storage: tuple[str, ...], form: str, folder: Path) -> None:
+    from lossearch.api.store_report import report_all
+
+    if name is not None:
+        raise InputError(f"--all is of every study of a store; got {name!r} too. Leave one out.")
+    if form not in ("table", "html"):
+        raise InputError(f"--all writes HTML, not {form}. Leave --format out.")
+    with writing(folder):
+        index, *pages = report_all(folder, store, storage=storage)
+    show(f"Index: {index}, with {len(pages)} {'report' if len(pages) == 1 else 'reports'} beside it.")
 
 
 def _write_page(result: Result, path: Path) -> Path:

@@ -137,6 +137,8 @@ def _say_plan(config: StudyConfig, form: str, answer: TextIO) -> None:
 
 
 def _run(config: StudyConfig, form: str, answer: TextIO, *, quiet: bool, verbose: bool) -> None:
+    if not quiet:
+        echo("Loading PyTorch, Lightning and MLflow ...", err=True)
     from lossearch import api
     from lossearch.api.progress import console, display
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from lossearch._process import interrupts_heard
 from lossearch.errors import SignalledError, signal_exit_code
 
 INTERRUPTED = signal_exit_code(signal.SIGINT)
@@ -26,7 +28,7 @@ def ended_by_signals() -> Iterator[None]:
         return
     numbers = [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]
     ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
-    asked = -_PATIENCE
+    asked = -math.inf
 
     def end(number: int, _: FrameType | None) -> None:
         nonlocal asked
@@ -34,10 +36,15 @@ def ended_by_signals() -> Iterator[None]:
             asked = time.monotonic()
             raise SignalledError(number)
 
+    def forget() -> None:
+        nonlocal asked
+        asked = -math.inf
+
     try:
         for number in ours:
             signal.signal(number, end)
-        yield
+        with interrupts_heard(forget):
+            yield
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)

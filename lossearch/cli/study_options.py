@@ -106,9 +106,14 @@ def _option(key: Key) -> click.Option:
     if key.kinds == (bool,):
         return click.Option([f"{key.flag}/--no-{key.flag[2:]}", name], default=None, help=key.description)
     metavar = key.option.metavar or None
+    also = [f"--{key.option.also}"] if key.option.also else []
     offers = _OFFERS.get(key.path)
     return click.Option(
-        [key.flag, name], type=_type_of(key), metavar=metavar, help=key.description, shell_complete=offers
+        [key.flag, *also, name],
+        type=_type_of(key),
+        metavar=metavar,
+        help=key.description,
+        shell_complete=offers,
     )
 
 

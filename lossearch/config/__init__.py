@@ -37,7 +37,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "task.rows": tuple(Rows.model_fields),
     "published": tuple(PublishedRow.model_fields),
 }
-_PARAMETERS = {key.parameter: key for key in KEYS}
+_PARAMETERS = {name: key for key in KEYS for name in (key.parameter, key.option.also) if name}
+_EARLIER = {name: table.earlier_names() for name, table in TABLES.items()}
 _MOST_WITHIN = 5
 """Names that a key may have after table and key."""
 _MOST_TOLD = 30
@@ -181,6 +182,8 @@ def _placed(content: Any, place: Sequence[str], value: Any) -> dict[str, Any]:
 def _place(key: str) -> list[str] | str:
     """Return table, key and the names within it, or what is wrong."""
     table, dot, rest = key.partition(".")
+    if not dot:
+        key = table = next((now[key] for now in _EARLIER.values() if key in now), key)
     if not dot or (table not in TABLES and any(table in _NAMES[t] for t in TABLES)):
         homes = [t for t in TABLES if table in _NAMES[t]]
         if len(homes) > 1:
@@ -191,6 +194,7 @@ def _place(key: str) -> list[str] | str:
     if table not in TABLES:
         return unknown_table(table, TABLES)
     name, *within = rest.split(".")
+    name = _EARLIER[table].get(name, name)
     if name not in _NAMES[table]:
         return unknown_key(name, f"[{table}]", _NAMES[table], [f"[{t}]" for t in TABLES if name in _NAMES[t]])
     if len(within) > _MOST_WITHIN:

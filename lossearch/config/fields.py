@@ -19,10 +19,12 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
 
 from lossearch._text import separated
 from lossearch._urls import Url
+from lossearch.config.option import Option
 from lossearch.config.toml import is_plain, parse_value
 from lossearch.config.words import shown
 
@@ -41,6 +43,27 @@ class Table(BaseModel):
     """A table of a study file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @classmethod
+    def earlier_names(cls) -> dict[str, str]:
+        """Return the keys by the names that they had before."""
+        return {
+            o.also: name
+            for name, field in cls.model_fields.items()
+            for o in field.metadata
+            if isinstance(o, Option) and o.also
+        }
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_their_names_now(cls, given: Any) -> Any:
+        earlier = cls.earlier_names()
+        if not isinstance(given, Mapping) or not earlier.keys() & given.keys():
+            return given
+        doubled = [f"{old} and {new}" for old, new in earlier.items() if {old, new} <= given.keys()]
+        if doubled:
+            raise ValueError(f"gives both {doubled[0]}, which are one key: leave the first out")
+        return {earlier.get(name, name): value for name, value in given.items()}
 
 
 def parse_duration(text: str) -> float:

@@ -21,6 +21,7 @@ class Option:
         parameter: of ``lossearch.search``, where it is not the key's name.
         searchable: whether [space] settings may name it.
         code: whether it may name code of one's own, as module:function.
+        also: an earlier name of the key, which is still read.
     """
 
     help: str
@@ -29,6 +30,7 @@ class Option:
     parameter: str = ""
     searchable: bool = False
     code: bool = False
+    also: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lossearch._text import duration
 from lossearch.confirm.evaluation import Evaluation, Scorer
-from lossearch.confirm.module_evaluation import ModuleScorer
+from lossearch.confirm.judging import VERDICT
 from lossearch.confirm.selection import Selection
 from lossearch.errors import RunFailedError
 from lossearch.records.confirmations import (
@@ -37,16 +38,15 @@ from lossearch.study.fitting import save_pair_model
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.seeds import confirm_seeds
+from lossearch.study.time_left import TimeLeft, Training
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
 
-VERDICT = "verdict.json"
-"""What is said of a confirmation; it goes with it."""
+if TYPE_CHECKING:
+    from lossearch.confirm.module_evaluation import ModuleScorer
+    from lossearch.tasks.own_module import OwnModule
 
 Missing = Sequence[tuple[TrialRecord, tuple[int, ...]]]
 """Selected trials, and the seeds that each lacks."""
-
-EVERY_SECONDS = 20.0
-"""How often a long confirmation says how far it is."""
 
 
 @dataclass
@@ -57,10 +57,11 @@ class Confirmer:
     train: TrainingMethod
     folder: Path
     listener: Listener
+    time_left: TimeLeft = field(default_factory=TimeLeft)
 
     def __post_init__(self) -> None:
         own = self.plan.task.module
-        self.scorer = Scorer(self.plan) if own is None else ModuleScorer(self.plan, own)
+        self.scorer = Scorer(self.plan) if own is None else _module_scorer(self.plan, own)
 
     def __call__(
         self, selection: Selection, n: int, stopping: EarlyStopping | None = None
@@ -90,31 +91,15 @@ class Confirmer:
 
     def missing(self, selection: Selection, n: int, dropped: Collection[str] = ()) -> Missing:
         """Return the selected trials that lack some of the first ``n`` seeds, but for pairs that were dropped."""
-        before = self.before(selection)
-        known = {c.point.pair: c.seeds for c in before.confirmations} if before else {}
-        seeds = confirm_seeds(self.plan.budget.seed, n, self.plan.budget.seeds)
-        return [
-            (trial, own)
-            for trial in selection.trials
-            if (pair := trial.point.pair) not in dropped
-            and (own := tuple(s for s in seeds if s not in known.get(pair, ())))
-        ]
+        return _missing(self.plan, self.before(selection), selection, n, dropped)
 
     def before(self, selection: Selection) -> Confirmed | None:
         """Return what was confirmed before of these trials, None where nothing was."""
-        found = read_confirmed(self.folder)
-        beside = (PREDICTIONS, f"{Stage.CONFIRM}.parquet")
-        if found is None or not all((self.folder / name).exists() for name in beside):
-            return None
-        same = {(r.point.pair, r.number, r.epoch) for r in selection.trials}
-        kept = tuple(c for c in found.confirmations if (c.point.pair, c.trial, c.epoch) in same)
-        # who was dropped depends on all that ran
-        stopping = found.stopping if len(kept) == len(found.confirmations) else EarlyStopping()
-        return replace(found, confirmations=kept, stopping=stopping) if kept else None
+        return _before(self.folder, selection)
 
     def _unchanged(self, before: Confirmed, selection: Selection, stopping: EarlyStopping) -> Confirmed:
         """Return what was confirmed before and is all that there is to confirm."""
-        now = replace(before, left_out=selection.left_out, trials=selection.of, stopping=stopping)
+        now = _brought_up_to_date(before, selection, stopping)
         if now != read_confirmed(self.folder):
             with recording(self.folder):
                 (self.folder / VERDICT).unlink(missing_ok=True)
@@ -153,6 +138,7 @@ class Confirmer:
             left_out,
             selection.of,
             stopping,
+            self.scorer.baselines(seeds, constants, before.baselines if before else ()),
         )
         with recording(self.folder):
             self._write(confirmed, before, [e for p, e in new.items() if p not in failed])
@@ -167,10 +153,12 @@ class Confirmer:
         """Train and score the selected trials under the seeds they lack, all as one population."""
         replicates = [Replicate(t.point, seed, t.epoch) for t, own in missing for seed in own]
         pairs, most = len(missing), max(len(own) for _, own in missing)
+        self.listener.doing("Confirming")
         self.listener.note(
             f"Confirming {pairs} {'pair' if pairs == 1 else 'pairs'} on {most} fresh "
             f"{'seed' if most == 1 else 'seeds'}: {len(replicates)} replicates."
         )
+        self.time_left.confirm(Training(len(replicates), fmean(self._epochs(r) for r in replicates)))
         results = self._results(replicates)
         place = {seed: i for i, seed in enumerate(seeds)}
         found = []
@@ -184,22 +172,22 @@ class Confirmer:
 
     def _results(self, replicates: Sequence[Replicate]) -> Iterator[ReplicateResult]:
         """Give each replicate's result; one that failed is trained once more."""
-        begun = told = time.monotonic()
-        results = self._train(replicates)
-        for i, result in enumerate(results, start=1):
+        for result in self._train(replicates):
             yield next(self._train([result.replicate])) if result.outcome is Outcome.FAILED else result
-            if time.monotonic() - told > EVERY_SECONDS and i < len(replicates):
-                told = time.monotonic()
-                if i == 1:  # where they are trained together all come at once
-                    continue
-                left = (told - begun) / i * (len(replicates) - i)
-                self.listener.note(
-                    f"{i} of {len(replicates)} replicates confirmed, about {duration(left)} left"
-                )
 
     def _train(self, replicates: Sequence[Replicate]) -> Iterator[ReplicateResult]:
         plan = self.plan
-        return self.train(plan.task, plan.space, replicates, plan.settings, keep_weights=True)
+        return self.train(
+            plan.task,
+            plan.space,
+            replicates,
+            plan.settings,
+            keep_weights=True,
+            advanced=self.time_left.trained,
+        )
+
+    def _epochs(self, replicate: Replicate) -> int:
+        return replicate.until or int(self.plan.settings.of(replicate.point).epochs)
 
     def _write(self, confirmed: Confirmed, before: Confirmed | None, new: Sequence[Evaluation]) -> None:
         """Write predictions and curves, and last what says that they are there."""
@@ -224,6 +212,49 @@ class Confirmer:
             if e.model is not None and e.trial.point.pair not in {c.point.pair for c in known}:
                 save_pair_model(self.folder, e.model)
         write_confirmed(self.folder, confirmed)
+
+
+def _module_scorer(plan: Plan, own: OwnModule) -> ModuleScorer:
+    from lossearch.confirm.module_evaluation import ModuleScorer
+
+    return ModuleScorer(plan, own)
+
+
+def is_whole(plan: Plan, folder: Path, selection: Selection, n: int) -> bool:
+    """Whether a confirmation without early stopping, on ``n`` seeds or more, is in a study's directory as it would be written."""
+    before = _before(folder, selection)
+    if before is None or _missing(plan, before, selection, max(n, len(before.seeds))):
+        return False
+    return _brought_up_to_date(before, selection, EarlyStopping()) == read_confirmed(folder)
+
+
+def _missing(
+    plan: Plan, before: Confirmed | None, selection: Selection, n: int, dropped: Collection[str] = ()
+) -> Missing:
+    known = {c.point.pair: c.seeds for c in before.confirmations} if before else {}
+    seeds = confirm_seeds(plan.budget.seed, n, plan.budget.seeds)
+    return [
+        (trial, own)
+        for trial in selection.trials
+        if (pair := trial.point.pair) not in dropped
+        and (own := tuple(s for s in seeds if s not in known.get(pair, ())))
+    ]
+
+
+def _before(folder: Path, selection: Selection) -> Confirmed | None:
+    found = read_confirmed(folder)
+    beside = (PREDICTIONS, f"{Stage.CONFIRM}.parquet")
+    if found is None or not all((folder / name).exists() for name in beside):
+        return None
+    same = {(r.point.pair, r.number, r.epoch) for r in selection.trials}
+    kept = tuple(c for c in found.confirmations if (c.point.pair, c.trial, c.epoch) in same)
+    # who was dropped depends on all that ran
+    stopping = found.stopping if len(kept) == len(found.confirmations) else EarlyStopping()
+    return replace(found, confirmations=kept, stopping=stopping) if kept else None
+
+
+def _brought_up_to_date(before: Confirmed, selection: Selection, stopping: EarlyStopping) -> Confirmed:
+    return replace(before, left_out=selection.left_out, trials=selection.of, stopping=stopping)
 
 
 def discard(folder: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pyarrow as pa
 
+from lossearch.confirm.baselines import Constants, LinearBaselines, constant_baseline
 from lossearch.errors import InputError
 from lossearch.kinds import Predictions
 from lossearch.metrics.joined import each_field
@@ -14,7 +16,7 @@ from lossearch.metrics.registry import constant_score, is_given, scores
 from lossearch.model import FittedModel
 from lossearch.model.own_module import FittedModule
 from lossearch.pairs.behaviour import BEHAVIOUR
-from lossearch.records.confirmations import PREFIX
+from lossearch.records.confirmations import PREFIX, BaselineScores
 from lossearch.records.predictions import kept_fields, prediction_table
 from lossearch.records.trial import TrialRecord
 from lossearch.study.fitting import Fitting
@@ -71,6 +73,14 @@ class Scorer:
                 for m in task.metrics:
                     found[name][m.name].append(constant_score(m, task.kind, y, judged, task.n_out))
         return {p: {m: tuple(v) for m, v in of_part.items()} for p, of_part in found.items()}
+
+    def baselines(
+        self, seeds: tuple[int, ...], constants: Constants, before: Sequence[BaselineScores]
+    ) -> tuple[BaselineScores, ...]:
+        """Return what simple models score on the part that counts; what was known ``before`` is not fitted again."""
+        part = self.parts[0]
+        linear = LinearBaselines(self.task, part, partial(self._part, part), before)
+        return (*constant_baseline(self.task, part, seeds, constants), *linear(seeds))
 
     def begin(self, trial: TrialRecord, seed: int) -> Evaluation:
         """Return the evaluation of a trial of which nothing is scored yet."""

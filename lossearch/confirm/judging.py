@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from lossearch._json import write_json
-from lossearch.confirm.confirmation import VERDICT
 from lossearch.diagnostics.fairness import sensitivity
 from lossearch.records.confirmations import PREFIX, Confirmed, EarlyStopping
 from lossearch.records.damage import read_record
@@ -17,10 +16,15 @@ from lossearch.records.store import recording
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import TrialRecord
 from lossearch.study.history import by_pair
-from lossearch.study.plan import Question
 from lossearch.verdict import Verdict
 from lossearch.verdict.decision import judge
 from lossearch.verdict.early_stopping import combined, level_share
+
+if TYPE_CHECKING:
+    from lossearch.study.plan import Question
+
+VERDICT = "verdict.json"
+"""What is said of a confirmation; it goes with it."""
 
 
 class PairFacts(TypedDict, total=False):

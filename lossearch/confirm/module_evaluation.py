@@ -9,12 +9,13 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from lossearch.confirm.baselines import Constants, constant_baseline
 from lossearch.confirm.evaluation import Evaluation, judged_parts
 from lossearch.errors import RunFailedError
 from lossearch.kinds import Predictions
 from lossearch.metrics.metric import LOGGED, Metric
 from lossearch.metrics.registry import constant_score, is_given
-from lossearch.records.confirmations import PREFIX
+from lossearch.records.confirmations import PREFIX, BaselineScores
 from lossearch.records.predictions import kept_fields, prediction_table
 from lossearch.records.trial import TrialRecord
 from lossearch.study.fitting import fitted_module
@@ -73,6 +74,15 @@ class ModuleScorer:
                 f"{', '.join(tested.logged) or 'nothing'}. Log it in test_step, as 'test_{metric.name}'."
             )
         return tested.logged[name]
+
+    def baselines(
+        self,
+        seeds: tuple[int, ...],
+        constants: Constants,
+        before: Sequence[BaselineScores],  # noqa: ARG002 - see Scorer
+    ) -> tuple[BaselineScores, ...]:
+        """Return what a constant predictor scores on the part that counts: only the module knows its inputs."""
+        return constant_baseline(self.task, self.parts[0], seeds, constants)
 
     def begin(self, trial: TrialRecord, seed: int) -> Evaluation:  # noqa: ARG002 - see Scorer
         """Return the evaluation of a trial of which nothing is scored yet."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 from lossearch.confirm.confirmation import Confirmer
 from lossearch.confirm.early_stopping import confirm_with_early_stopping
@@ -17,11 +19,20 @@ from lossearch.study.prepared import Prepared
 from lossearch.study.progress import Listener
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.seeds import confirm_seeds
+from lossearch.study.time_left import TimeLeft, Training
 from lossearch.training.workers.executor import Executor
+
+EPOCH_OF_BEST = 0.8
+"""Where the best epoch is, as a part of all, while no trial is done."""
 
 
 def confirm_and_judge(
-    prepared: Prepared, group: Executor | None, folder: Path, recorder: StudyRecorder, listener: Listener
+    prepared: Prepared,
+    group: Executor | None,
+    folder: Path,
+    recorder: StudyRecorder,
+    listener: Listener,
+    time_left: TimeLeft | None = None,
 ) -> str | None:
     """Confirm what a search has found and judge it; a confirmation that is there already is not repeated.
 
@@ -33,18 +44,20 @@ def confirm_and_judge(
         folder: the study's directory.
         recorder: of its records.
         listener: hears of the progress, and why there is no verdict where there is none.
+        time_left: tells it how long the rest takes.
 
     Raises:
         RunFailedError: every pair failed in its confirmation.
     """
-    plan, n = prepared.plan, prepared.config.budget.confirm_seeds
+    plan, n = prepared.plan, prepared.config.budget.confirming_seeds
     trials = recorder.records()
     selection = select_points(plan, trials, prepared.min_trials)
     if n:
         for pair, why in selection.left_out.items():
             listener.note(f"Not confirmed: {pair} ({why}).")
     fresh = confirm_seeds(plan.budget.seed, n, plan.budget.seeds) or plan.budget.seeds
-    confirm = Confirmer(plan, prepared.method(lambda _: None, group, fresh), folder, listener)
+    method = prepared.method(lambda _: None, group, fresh)
+    confirm = Confirmer(plan, method, folder, listener, time_left or TimeLeft(listener))
     budget = prepared.config.budget
     confirmed = (
         confirm_with_early_stopping(confirm, selection, n, budget.rope)
@@ -55,12 +68,23 @@ def confirm_and_judge(
         recorder.view.sync_confirmation(*confirmation_rows(folder, confirmed))
     if confirmed is None or plan.budget.mode == "adaptive":
         return None
+    confirm.time_left.close()
+    listener.doing("Judging")
     try:
         judge_study(folder, plan.question, confirmed, trials, prepared.config.budget.rope)
     except InputError as error:
         listener.note(f"No verdict: {error}")
         return str(error)
     return None
+
+
+def confirmation_ahead(prepared: Prepared, trials: Sequence[TrialRecord]) -> Training:
+    """Return what is to be confirmed after these trials, before it is known which points are."""
+    plan = prepared.plan
+    best = [r for r in select_points(plan, trials, 1).trials if r.epoch is not None]
+    whole = int(plan.settings.epochs)
+    unknown = whole if plan.settings.epoch == "last" else EPOCH_OF_BEST * whole
+    return Training(prepared.confirmed, fmean(r.epoch or whole for r in best) if best else unknown)
 
 
 def confirmation_rows(folder: Path, confirmed: Confirmed | None) -> tuple[list[TrialRecord], CurvesOf]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from lossearch.data.rows import Features
+from lossearch._lazy import pd
+
+if TYPE_CHECKING:
+    from lossearch.data.rows import Features
+
 
 KEPT = 64
 """How many hashes are kept: the share of common rows is known to some 6 %."""

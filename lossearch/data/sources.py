@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sklearn.datasets import fetch_openml
 
 from lossearch._imports import is_reference, load_function
 from lossearch._memory import free_memory
@@ -130,6 +129,8 @@ def _missing_file(path: Path) -> InputError:
 
 def _read_openml(spec: str, options: Mapping[str, Any], roles: Mapping[str, Any]) -> Dataset:
     """Return the data set of "openml:ID", downloaded once and kept by scikit-learn."""
+    from sklearn.datasets import fetch_openml
+
     number = spec.removeprefix(OPENML)
     if not number.isdecimal():
         raise InputError(f"{spec!r} is not of the form openml:ID, with a whole number such as openml:554.")

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
+from lossearch._lazy import pd
 from lossearch._text import listed
+from lossearch.errors import InputError
 from lossearch.metrics.metric import SIGN
 from lossearch.metrics.registry import METRICS
 from lossearch.records.confirmations import PREFIX, Confirmed
+from lossearch.records.evidence import Evidence
+from lossearch.verdict.decision import judge as judged
 
+LEVEL = 0.05
+"""Chance of saying that a metric prefers another pair where it does not."""
+DRAWS = 1000
+"""Draws of seeds and rows behind each comparison, or as many more as its level needs."""
 _FEWEST = 3
 
 
@@ -27,7 +36,7 @@ def confirmed_scores(confirmed: Confirmed, direction: str) -> pd.DataFrame:
         {"pair": c.point.pair, "metric": name, "direction": directions[name], "seed": seed, "score": score}
         for name in directions
         for c in confirmed.confirmations
-        for seed, score in zip(c.seeds, c.values.get(prefix + name, ()), strict=False)  # noqa: PD011 - no DataFrame
+        for seed, score in zip(c.seeds, c.values.get(prefix + name, ()), strict=False)
         if math.isfinite(score)
     ]
     return pd.DataFrame(rows, columns=["pair", "metric", "direction", "seed", "score"])
@@ -70,18 +79,96 @@ def agreement(board: pd.DataFrame) -> pd.DataFrame:
     return tau.mask(np.eye(len(tau), dtype=bool), 1.0)
 
 
-def agreement_sentence(board: pd.DataFrame, judge: str) -> str:
-    """Return who wins where, in one sentence: whether other metrics would have chosen the judge's winner."""
+@dataclass(frozen=True)
+class Preference:
+    """A pair that a metric puts before the judge's best; ``sure``: by more than its uncertainty, None where that is not known."""
+
+    metric: str
+    pair: str
+    sure: bool | None = None
+
+
+def preferences(
+    board: pd.DataFrame, judge: str, evidence: Callable[[str], Evidence | None]
+) -> tuple[Preference, ...]:
+    """Return what each metric prefers that has another best than the judge.
+
+    The difference is that of a verdict: paired, over seeds and rows. Both pairs were chosen among all by their scores,
+    so the level is shared among as many comparisons as there are.
+
+    Args:
+        board: as :func:`leaderboards` gives it.
+        judge: the metric that judges.
+        evidence: gives what the pairs predicted, as one metric reads it; None where nothing is known.
+    """
+    best, pairs = winners(board), board["pair"].nunique()
+    chosen = best.get(judge, ())
+    level = LEVEL / max(math.comb(pairs, 2), 1)
+    return tuple(
+        Preference(metric, first[0], _is_better(evidence(metric), first[0], chosen, level))
+        for metric, first in best.items()
+        if chosen and not set(first) & set(chosen)
+    )
+
+
+def _is_better(evidence: Evidence | None, pair: str, chosen: Sequence[str], level: float) -> bool | None:
+    """Return whether a pair is measurably better than all the chosen, by the evidence's metric."""
+    if evidence is None or evidence.logged is not None:
+        return None
+    both = {p: said for p, said in evidence.predictions.items() if p in (pair, *chosen)}
+    if pair not in both or len(both) <= 1:
+        return None
+    try:
+        found = judged(
+            replace(evidence, predictions=both),
+            direction=evidence.metric.direction,
+            conventional=None,
+            level=level,
+            draws=max(DRAWS, math.ceil(1 / level)),
+        )
+    except InputError:
+        return None
+    return all(found.between(pair, other).low > 0 for other in both if other != pair)
+
+
+def agreement_sentence(board: pd.DataFrame, judge: str, preferred: Sequence[Preference] | None = None) -> str:
+    """Return whether other metrics would have chosen another pair than the judge's best, by more than their uncertainty.
+
+    ``preferred`` is what :func:`preferences` gives; without it no difference is known to be more than chance.
+    """
     best = winners(board)
     if judge not in best:
         return f"No pair has a score under {judge}."
-    chosen = set(best[judge])
     others = [m for m in best if m != judge]
-    apart = [m for m in others if not chosen & set(best[m])]
-    name = listed(sorted(chosen))
+    name = listed(sorted(best[judge]))
     if not others:
         return f"{name} is best by {judge}, the only metric."
+    apart = preferences(board, judge, lambda _: None) if preferred is None else preferred
     if not apart:
         return f"{name} is best by {judge} and by every other metric ({', '.join(others)})."
-    told = "; ".join(f"{m}: {listed(best[m])}" for m in apart)
-    return f"{name} is best by {judge}; {len(apart)} of {len(others)} other metrics prefer another ({told})."
+    sure, unknown = ([p for p in apart if p.sure is which] for which in (True, None))
+    said = [f"{name} is best by {judge}."]
+    if sure:
+        said.append(
+            f"{_count(sure, others)} another by more than the uncertainty over seeds and rows ({_told(sure)})."
+        )
+    if unknown:
+        said.append(
+            f"{_count(unknown, others)} another ({_told(unknown)}); whether by more than chance is not known here."
+        )
+    left = len(others) - len(sure) - len(unknown)
+    if left:
+        all_others = "The only other metric agrees" if len(others) == 1 else f"All {left} other metrics agree"
+        rest = f"The other {'one agrees' if left == 1 else f'{left} agree'}"
+        whose = "its" if left == 1 else "their"
+        within = f" within {whose} uncertainty" if any(p.sure is False for p in apart) else ""
+        said.append(f"{all_others if left == len(others) else rest}{within}.")
+    return " ".join(said)
+
+
+def _count(found: Sequence[Preference], others: Sequence[str]) -> str:
+    return f"{len(found)} of {len(others)} other metrics {'prefers' if len(found) == 1 else 'prefer'}"
+
+
+def _told(found: Sequence[Preference]) -> str:
+    return "; ".join(f"{p.metric}: {p.pair}" for p in found)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from lossearch._lazy import pd
 from lossearch.records.trial import TrialRecord
 from lossearch.verdict.across_tasks.rank_tests import friedman_p
 from lossearch.verdict.scale import Scale, merit, scale_of

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from lossearch._lazy import pd
 from lossearch.errors import InputError
 from lossearch.metrics.metric import SIGN
 from lossearch.metrics.registry import METRICS, metrics_for

@@ -9,20 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import torch
 from scipy import optimize, stats
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy, nll_loss
 
+from lossearch._lazy import functional, pd, torch
 from lossearch.kinds import EVERY_FIELD, STEPS, Predictions
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.scoring import Score
 from lossearch.metrics.segmentation import pixels, pixels_from_steps
 from lossearch.records.evidence import Evidence
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 COLUMNS = ("pair", "metric", "tuned", "setting", "before", "after", "gain", "ci_low", "ci_high", "seeds")
 _MOST_THRESHOLDS = 200
@@ -116,7 +116,7 @@ def _of_seeds(
 
 def _score(metric: Metric, predictions: Predictions, target: Tensor) -> float:
     stacked: dict[str, Any] = {
-        f: v.unsqueeze(0) for f in EVERY_FIELD if isinstance(v := getattr(predictions, f), Tensor)
+        f: v.unsqueeze(0) for f in EVERY_FIELD if isinstance(v := getattr(predictions, f), torch.Tensor)
     }
     return float(metric.fn(replace(predictions, **stacked), target)[0])
 
@@ -196,8 +196,8 @@ def _temperature(_: Metric, known: Predictions, target: Tensor) -> tuple[float, 
     def log_loss(log_temperature: float) -> float:
         p = _at(given, math.exp(log_temperature), of_classes=of_classes).clamp(min=_LEAST_PROBABILITY)
         if of_classes:
-            return float(nll_loss(p.log(), target.long()))
-        return float(binary_cross_entropy(p, target.reshape(p.shape).to(p.dtype)))
+            return float(functional.nll_loss(p.log(), target.long()))
+        return float(functional.binary_cross_entropy(p, target.reshape(p.shape).to(p.dtype)))
 
     best = optimize.minimize_scalar(log_loss, bounds=_LOG_TEMPERATURES, method="bounded")
     temperature = math.exp(float(best.x))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.distributions._family import Family
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class PlaceAndScale(Family):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.distributions._family import Family
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Ensemble(Family):

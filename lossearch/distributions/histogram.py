@@ -6,13 +6,14 @@ from the inner edge, by so much that their means are at the bins' centres.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.distributions._family import Family
 from lossearch.distributions._piecewise import crps_between, interpolated
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Histogram(Family):

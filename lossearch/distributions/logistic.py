@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
-
+from lossearch._lazy import functional, torch
 from lossearch.distributions._place_and_scale import PlaceAndScale
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Logistic(PlaceAndScale):
@@ -19,7 +19,7 @@ class Logistic(PlaceAndScale):
     def standard_log_density(self, z: Tensor, shape: Tensor) -> Tensor:  # noqa: ARG002 - it has one shape
         """Return the logarithm of the standard density."""
         far = z.abs()
-        return -far - 2 * softplus(-far)
+        return -far - 2 * functional.softplus(-far)
 
     def standard_cdf(self, z: Tensor, shape: Tensor) -> Tensor:  # noqa: ARG002
         """Return the standard distribution function."""
@@ -32,7 +32,7 @@ class Logistic(PlaceAndScale):
     def standard_crps(self, z: Tensor, shape: Tensor) -> Tensor:  # noqa: ARG002
         """Return the score of the standard distribution (Taillardat et al. 2016)."""
         far = z.abs()
-        return far + 2 * softplus(-far) - 1
+        return far + 2 * functional.softplus(-far) - 1
 
 
 FAMILY = Logistic()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.distributions._place_and_scale import PlaceAndScale
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def log_density(z: Tensor) -> Tensor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.distributions._family import Family
 from lossearch.distributions.normal import log_density
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 STEPS = 100
 """Of Newton and bisection, at most; bisection alone needs about 60 for all digits of a float64."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.distributions._family import Family
 from lossearch.distributions._piecewise import crps_between, interpolated
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LEVELS = (0.025, *(round(0.05 * i, 2) for i in range(1, 20)), 0.975)
 """Shares of the targets that lie below the quantiles."""

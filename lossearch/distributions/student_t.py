@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from scipy import special
-from torch import Tensor
 
+from lossearch._lazy import special, torch
 from lossearch.distributions._place_and_scale import PlaceAndScale
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class StudentT(PlaceAndScale):

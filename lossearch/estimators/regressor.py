@@ -97,7 +97,7 @@ class LossSearchRegressor(RegressorMixin, LossSearchEstimator):  # type: ignore[
         schedule: str = "constant",
         clip: float | None = None,
         precision: str = "32-true",
-        accelerator: str = "auto",
+        device: str = "auto",
         validation_fraction: float = 0.25,
         test_fraction: float | None = None,
         n_jobs: int | None = None,
@@ -134,7 +134,7 @@ class LossSearchRegressor(RegressorMixin, LossSearchEstimator):  # type: ignore[
         self.schedule = schedule
         self.clip = clip
         self.precision = precision
-        self.accelerator = accelerator
+        self.device = device
         self.validation_fraction = validation_fraction
         self.test_fraction = test_fraction
         self.n_jobs = n_jobs

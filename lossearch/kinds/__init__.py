@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import attributes
 from lossearch._registry import unknown_name
 from lossearch.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from lossearch.kinds._baselines import Baseline
     from lossearch.kinds._class_weights import (
         BALANCED,
         NONE,
@@ -41,33 +43,34 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "BALANCED": "_class_weights",
-    "EVERY_FIELD": "_predictions",
-    "Kind": "_kind",
-    "MOST_ROUNDING": "_facts",
-    "NONE": "_class_weights",
-    "Predictions": "_predictions",
-    "Readout": "_kind",
-    "STEPS": "_predictions",
-    "Table": "_class_weights",
-    "Target": "_target",
-    "TargetFacts": "_facts",
-    "TargetForm": "_facts",
-    "TargetStatistics": "_facts",
-    "class_name": "_target",
-    "class_weight_text": "_class_weights",
-    "class_weights_given": "_class_weights",
-    "infer_kind": "_target",
-    "is_text": "_target",
-    "pos_weight_text": "_class_weights",
-    "pos_weights_given": "_class_weights",
-    "quantile_constant": "_real",
-    "read_target": "_target",
-    "refuse_constant": "_target",
-    "shifts_probabilities": "_class_weights",
-    "some_rows": "_target",
-    "weights_of_rows": "_class_weights",
-    "with_long_label": "_predictions",
+    "BALANCED": "._class_weights",
+    "Baseline": "._baselines",
+    "EVERY_FIELD": "._predictions",
+    "Kind": "._kind",
+    "MOST_ROUNDING": "._facts",
+    "NONE": "._class_weights",
+    "Predictions": "._predictions",
+    "Readout": "._kind",
+    "STEPS": "._predictions",
+    "Table": "._class_weights",
+    "Target": "._target",
+    "TargetFacts": "._facts",
+    "TargetForm": "._facts",
+    "TargetStatistics": "._facts",
+    "class_name": "._target",
+    "class_weight_text": "._class_weights",
+    "class_weights_given": "._class_weights",
+    "infer_kind": "._target",
+    "is_text": "._target",
+    "pos_weight_text": "._class_weights",
+    "pos_weights_given": "._class_weights",
+    "quantile_constant": "._real",
+    "read_target": "._target",
+    "refuse_constant": "._target",
+    "shifts_probabilities": "._class_weights",
+    "some_rows": "._target",
+    "weights_of_rows": "._class_weights",
+    "with_long_label": "._predictions",
 }
 
 __all__ = [
@@ -77,6 +80,7 @@ __all__ = [
     "MOST_ROUNDING",
     "NONE",
     "STEPS",
+    "Baseline",
     "Kind",
     "Predictions",
     "Readout",
@@ -141,7 +145,4 @@ def served(kinds: Iterable[str], *, by_number: bool = False) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*named, *others)))
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = attributes(__name__, _HOMES)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from lossearch.kinds._target import class_name
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NONE, BALANCED = "none", "balanced"
 LEAST, MOST = 1e-6, 1e6

@@ -5,15 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from lossearch._lazy import torch
 from lossearch.errors import InputError
+from lossearch.kinds._baselines import Baseline
 from lossearch.kinds._facts import TargetFacts, TargetForm
 from lossearch.kinds._predictions import Predictions
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = NDArray[Any]
 
@@ -69,6 +72,8 @@ class Kind(ABC):
     """Whether a pair that other kinds have too means those where the kind is not said."""
     conventional: ClassVar[str]
     """The pair every study holds, to say what another gains over it."""
+    baselines: ClassVar[tuple[Baseline, ...]]
+    """The linear models that pairs are held against, beside a constant predictor; () where none is of use."""
     head: ClassVar[str]
     """What a network gives, for the message about one that gives something else."""
     gives: ClassVar[tuple[str, ...]]
@@ -121,8 +126,8 @@ class Kind(ABC):
         """Return a number a row, each of which parts are to hold in proportion; None to draw at random."""
         return None
 
-    def facts(self, y: Array, n_out: int, dtype: torch.dtype = torch.float32) -> TargetFacts:  # noqa: ARG002 - most kinds have no range
-        """Return what is known of targets in this kind's form before training in ``dtype``."""
+    def facts(self, y: Array, n_out: int, dtype: torch.dtype | None = None) -> TargetFacts:  # noqa: ARG002 - most kinds have no range
+        """Return what is known of targets in this kind's form before training in ``dtype``, float32 by default."""
         return TargetFacts(self.name, n_out)
 
     def tensor(self, y: Tensor, dtype: torch.dtype | None = None) -> Tensor:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from lossearch._lazy import torch
 from lossearch._moments import mean_and_std
 from lossearch.errors import refuse
 from lossearch.kinds._facts import MOST_ROUNDING, TargetFacts, TargetForm
 from lossearch.kinds._kind import Array, Kind, Readout, ReadTargets, agreeing
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._target import is_text, shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LARGEST = 1e150
 """Squares of larger numbers overflow float64, and those of numbers as much smaller vanish."""
@@ -84,10 +86,10 @@ class RealKind(Kind):
         refuse(beyond_float64(y.reshape(len(y), -1), columns))
         return ReadTargets(columns, columns.shape[1])
 
-    def facts(self, y: Array, n_out: int, dtype: torch.dtype = torch.float32) -> TargetFacts:
+    def facts(self, y: Array, n_out: int, dtype: torch.dtype | None = None) -> TargetFacts:
         """Return the range of the targets, and what rounding does to them."""
         columns = y.reshape(len(y), -1)
-        rounded = torch.as_tensor(columns).to(dtype).double().numpy()
+        rounded = torch.as_tensor(columns).to(dtype or torch.float32).double().numpy()
         with np.errstate(invalid="ignore"):
             lost = np.abs(rounded - columns).max(axis=0) / mean_and_std(columns)[1]
         return TargetFacts(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from lossearch._lazy import pd
 from lossearch._notation import notation_of
 from lossearch._numerals import numbers
 from lossearch._text import listed

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from lossearch._angles import wrapped
+from lossearch._lazy import torch
+from lossearch.kinds._baselines import Baseline
 from lossearch.kinds._kind import Array, Readout, ReadTargets
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._real import RealKind
 from lossearch.kinds._target import is_whole, some_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FARTHEST = 4 * math.pi
 """Two turns: what goes beyond is hardly in radians."""
@@ -28,6 +31,7 @@ class Angles(RealKind):
     """Targets are angles in radians, and a value predicts one above -pi and up to pi."""
 
     name: ClassVar[str] = "angles"
+    baselines: ClassVar[tuple[Baseline, ...]] = ()
     conventional: ClassVar[str] = "sine_cosine_mse/identity"
     figures: ClassVar[tuple[str, ...]] = ("angle_errors",)
     circular: ClassVar[bool] = True

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from lossearch._lazy import torch
 from lossearch.errors import InputError
+from lossearch.kinds._baselines import LOGISTIC, Baseline
 from lossearch.kinds._classes import ClassKind
 from lossearch.kinds._facts import TargetForm
 from lossearch.kinds._kind import Array, Readout, ReadTargets, agreeing, some_values
 from lossearch.kinds._predictions import Predictions, without_class_weights
 from lossearch.kinds._target import shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Binary(ClassKind):
@@ -23,6 +26,7 @@ class Binary(ClassKind):
     name: ClassVar[str] = "binary"
     form: ClassVar[TargetForm] = TargetForm.ZERO_ONE
     conventional: ClassVar[str] = "bce/sigmoid"
+    baselines: ClassVar[tuple[Baseline, ...]] = (LOGISTIC,)
     head: ClassVar[str] = "one output, the raw score of class 1 (two outputs are for kind = 'multiclass')"
     gives: ClassVar[tuple[str, ...]] = ("label", "score", "output", "codes")
     kept: ClassVar[tuple[str, ...]] = (*ClassKind.kept, "output")

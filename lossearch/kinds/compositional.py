@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from lossearch._lazy import torch
 from lossearch.errors import InputError, refuse
+from lossearch.kinds._baselines import Baseline
 from lossearch.kinds._facts import TargetFacts, TargetForm
 from lossearch.kinds._kind import Array, ReadTargets, agreeing
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._real import RealKind
 from lossearch.kinds._target import is_text, some_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SURE = 1e-6
 """How far from 1 rows may sum to be taken for shares unasked."""
@@ -26,6 +29,7 @@ class Compositional(RealKind):
     """Targets are how a whole divides, one share a column, and values are shares that sum to 1."""
 
     name: ClassVar[str] = "compositional"
+    baselines: ClassVar[tuple[Baseline, ...]] = ()
     form: ClassVar[TargetForm] = TargetForm.SHARES
     conventional: ClassVar[str] = "cross_entropy/softmax"
     head: ClassVar[str] = "one output for each share"
@@ -76,7 +80,7 @@ class Compositional(RealKind):
         refuse(["every row of y has the same shares: there is nothing to predict."] if same else [])
         return ReadTargets(shares / shares.sum(axis=1, keepdims=True), shares.shape[1])
 
-    def facts(self, y: Array, n_out: int, dtype: torch.dtype = torch.float32) -> TargetFacts:  # noqa: ARG002 - no digit matters
+    def facts(self, y: Array, n_out: int, dtype: torch.dtype | None = None) -> TargetFacts:  # noqa: ARG002 - no digit matters
         """Return the range of the shares."""
         return TargetFacts(self.name, n_out, float(y.min()), float(y.max()))
 

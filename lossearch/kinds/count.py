@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from lossearch._lazy import torch
+from lossearch.kinds._baselines import POISSON, Baseline
 from lossearch.kinds._kind import Array
 from lossearch.kinds._real import RealKind
 from lossearch.kinds._target import are_classes, is_whole, some_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Count(RealKind):
@@ -18,6 +21,7 @@ class Count(RealKind):
 
     name: ClassVar[str] = "count"
     conventional: ClassVar[str] = "poisson_nll/exp"
+    baselines: ClassVar[tuple[Baseline, ...]] = (POISSON,)
 
     def asks(self, y: Array) -> str | None:
         """Return the reason where y has whole numbers from 0 up, more than classes have, and several zeros."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from lossearch._class_axis import likeliest
+from lossearch._lazy import torch
 from lossearch.errors import InputError
+from lossearch.kinds._baselines import MULTINOMIAL, Baseline
 from lossearch.kinds._classes import ClassKind
 from lossearch.kinds._facts import TargetForm
 from lossearch.kinds._kind import Array, Readout, ReadTargets, some_values
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._target import MAX_INFERRED_CLASSES, are_classes, is_text, is_whole, shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Multiclass(ClassKind):
@@ -24,6 +27,7 @@ class Multiclass(ClassKind):
     name: ClassVar[str] = "multiclass"
     form: ClassVar[TargetForm] = TargetForm.INDEX
     conventional: ClassVar[str] = "cross_entropy/softmax"
+    baselines: ClassVar[tuple[Baseline, ...]] = (MULTINOMIAL,)
     head: ClassVar[str] = "one output for each class"
     gives: ClassVar[tuple[str, ...]] = ("label", "score", "output")
     surface: ClassVar[str | None] = "label"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from lossearch._lazy import torch
 from lossearch.errors import InputError, refuse
+from lossearch.kinds._baselines import LABEL_BY_LABEL, Baseline
 from lossearch.kinds._facts import TargetForm
 from lossearch.kinds._kind import Array, Kind, Readout, ReadTargets, agreeing, some_values
 from lossearch.kinds._predictions import Predictions, without_class_weights
 from lossearch.kinds._target import is_text, shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Multilabel(Kind):
@@ -22,6 +25,7 @@ class Multilabel(Kind):
     name: ClassVar[str] = "multilabel"
     form: ClassVar[TargetForm] = TargetForm.ZERO_ONE
     conventional: ClassVar[str] = "bce/sigmoid"
+    baselines: ClassVar[tuple[Baseline, ...]] = (LABEL_BY_LABEL,)
     head: ClassVar[str] = "one output, the raw score, for each label"
     gives: ClassVar[tuple[str, ...]] = ("label", "score", "output", "codes")
     kept: ClassVar[tuple[str, ...]] = ("label", "probability", "score")

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from torch import Tensor
 
 from lossearch._class_axis import likeliest
 from lossearch._text import listed
+from lossearch.kinds._baselines import MULTINOMIAL, Baseline, Fitted, Floats
 from lossearch.kinds._kind import Array, Readout, ReadTargets
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._target import is_text, shown
 from lossearch.kinds.multiclass import Multiclass
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 NAMED_LEVELS = 12
 """How many levels are told in their order."""
+
+
+def _levels(x: Floats, y: Tensor, weight: Floats | None, n_out: int) -> Fitted | None:
+    """Fit the levels' probabilities, of which the median is predicted."""
+    fitted = MULTINOMIAL.fit(x, y, weight, n_out)
+    return None if fitted is None else lambda inputs: _with_median(fitted(inputs))
+
+
+def _with_median(found: Predictions) -> Predictions:
+    return found if found.probability is None else replace(found, label=median_level(found.probability))
 
 
 class Ordinal(Multiclass):
@@ -28,6 +42,7 @@ class Ordinal(Multiclass):
 
     name: ClassVar[str] = "ordinal"
     like: ClassVar[str] = "multiclass"
+    baselines: ClassVar[tuple[Baseline, ...]] = (Baseline(MULTINOMIAL.name, _levels),)
     usual: ClassVar[tuple[str, ...] | None] = ("cross_entropy",)
     numbers: ClassVar[bool] = True
 

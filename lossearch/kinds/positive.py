@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from lossearch._lazy import torch
 from lossearch.errors import InputError
+from lossearch.kinds._baselines import GAMMA, Baseline
 from lossearch.kinds._kind import Array
 from lossearch.kinds._real import RealKind
 from lossearch.kinds._target import some_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Positive(RealKind):
@@ -21,6 +24,7 @@ class Positive(RealKind):
     like: ClassVar[str] = "regression"
     usual: ClassVar[tuple[str, ...]] = ("gamma_nll", "log_mse", "mse", "mae")
     conventional: ClassVar[str] = "gamma_nll/exp"
+    baselines: ClassVar[tuple[Baseline, ...]] = (GAMMA,)
 
     def asks(self, y: Array) -> str | None:  # noqa: ARG002 - the same for all
         """Return None: numbers above 0 may be any real numbers that happen to be so."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
+from lossearch.kinds._baselines import NORMAL_RIDGE, Baseline
 from lossearch.kinds._kind import Array
 from lossearch.kinds._predictions import Predictions
 from lossearch.kinds._real import RealKind
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Probabilistic(RealKind):
@@ -17,6 +19,7 @@ class Probabilistic(RealKind):
 
     name: ClassVar[str] = "probabilistic"
     conventional: ClassVar[str] = "gaussian_nll/identity"
+    baselines: ClassVar[tuple[Baseline, ...]] = (NORMAL_RIDGE,)
     head: ClassVar[str] = "the numbers of a distribution for each target"
     kept: ClassVar[tuple[str, ...]] = ("value", "distribution")
     figures: ClassVar[tuple[str, ...]] = ("intervals", "errors")

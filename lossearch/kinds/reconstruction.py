@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
-import torch
 
+from lossearch._lazy import torch
 from lossearch.errors import InputError, refuse
+from lossearch.kinds._baselines import Baseline
 from lossearch.kinds._facts import TargetFacts
 from lossearch.kinds._kind import Array, ReadTargets
 from lossearch.kinds._real import RealKind, beyond_float64
@@ -23,6 +24,7 @@ class Reconstruction(RealKind):
     """
 
     name: ClassVar[str] = "reconstruction"
+    baselines: ClassVar[tuple[Baseline, ...]] = ()
     like: ClassVar[str] = "regression"
     like_by_number: ClassVar[bool] = True
     usual: ClassVar[tuple[str, ...] | None] = ("mse", "mae", "huber", "log_cosh")
@@ -52,7 +54,7 @@ class Reconstruction(RealKind):
         note = f"; {constant} of {len(vary)} numbers are the same in all rows" if constant else ""
         return ReadTargets(columns, columns.shape[1], note=note, shape=y.shape[1:] if y.ndim > 2 else ())
 
-    def facts(self, y: Array, n_out: int, dtype: torch.dtype = torch.float32) -> TargetFacts:
+    def facts(self, y: Array, n_out: int, dtype: torch.dtype | None = None) -> TargetFacts:
         """Return the range of the inputs, and what rounding does to those that vary."""
         vary = np.ptp(y, axis=0) > 0
         found = super().facts(y[:, vary] if vary.any() else y, n_out, dtype)

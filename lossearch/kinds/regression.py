@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from lossearch.kinds._baselines import RIDGE, Baseline
 from lossearch.kinds._kind import Array
 from lossearch.kinds._real import RealKind
 from lossearch.kinds._target import is_text, is_whole
@@ -16,6 +17,7 @@ class Regression(RealKind):
 
     name: ClassVar[str] = "regression"
     conventional: ClassVar[str] = "mse/identity"
+    baselines: ClassVar[tuple[Baseline, ...]] = (RIDGE,)
     fallback: ClassVar[bool] = True
 
     def asks(self, y: Array) -> str | None:

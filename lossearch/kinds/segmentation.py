@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from torch import Tensor
 
 from lossearch.errors import InputError, refuse
+from lossearch.kinds._baselines import Baseline
 from lossearch.kinds._kind import Array, Readout, ReadTargets
 from lossearch.kinds._predictions import Predictions, stepped
 from lossearch.kinds._target import is_text, shown, some_rows
 from lossearch.kinds.multilabel import Multilabel
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _WHITE = 255
 """How files hold what is marked."""
@@ -27,6 +30,7 @@ class Segmentation(Multilabel):
     """
 
     name: ClassVar[str] = "segmentation"
+    baselines: ClassVar[tuple[Baseline, ...]] = ()
     like: ClassVar[str] = "multilabel"
     like_by_number: ClassVar[bool] = True
     usual: ClassVar[tuple[str, ...] | None] = ("bce", "focal")

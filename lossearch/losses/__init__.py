@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 
 def _built_in() -> tuple[Loss, ...]:
-    """Return the losses of every file here that has some."""
-    modules = (import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__))  # noqa: F405
+    """Return the losses of every file here that has some; none has whose name begins with an underscore."""
+    names = (m.name for m in iter_modules(__path__) if not m.name.startswith("_"))  # noqa: F405
+    modules = (import_module(f"{__name__}.{name}") for name in names)
     return tuple(loss for module in modules for loss in getattr(module, "LOSSES", ()))
 
 

@@ -6,12 +6,13 @@ Of K levels, 0 to K - 1, there are K - 1 places to be above of; logits of "above
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import logsigmoid, pad
-
+from lossearch._lazy import functional, torch
 from lossearch.losses.heads import Head
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 def levels_above(output: Tensor, target: Tensor) -> Tensor:
@@ -26,7 +27,7 @@ def of_steps(log_reach: Tensor, log_stop: Tensor) -> Tensor:
         log_reach: log-probability of level k + 1 or above where level k is reached, (..., N, K - 1).
         log_stop: log-probability of stopping at level k there, of the same shape.
     """
-    return pad(log_reach.cumsum(dim=-1), (1, 0)) + pad(log_stop, (0, 1))
+    return functional.pad(log_reach.cumsum(dim=-1), (1, 0)) + functional.pad(log_stop, (0, 1))
 
 
 def of_logits(above: Tensor) -> Tensor:
@@ -45,7 +46,11 @@ def between(above: Tensor, log_share: Tensor) -> Tensor:
 
     sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), of which ``log_share`` is the last logarithm.
     """
-    return pad(logsigmoid(above), (1, 0)) + pad(logsigmoid(-above), (0, 1)) + pad(log_share, (1, 1))
+    return (
+        functional.pad(functional.logsigmoid(above), (1, 0))
+        + functional.pad(functional.logsigmoid(-above), (0, 1))
+        + functional.pad(log_share, (1, 1))
+    )
 
 
 def fewer_by_one(n_out: int) -> int:
@@ -58,54 +63,28 @@ def one(_: int) -> int:
     return 1
 
 
-class Biases(nn.Module):
-    """One score, (..., 1), and a bias of its own for each level but the highest: logits of "above", (..., K - 1)."""
+def _biases(levels: int) -> nn.Module:
+    from lossearch.losses._layers import Biases
 
-    def __init__(self, levels: int) -> None:
-        super().__init__()
-        # in their order from the first step on, as in the authors' code
-        self.bias = nn.Parameter(torch.arange(levels - 1, 0, -1) / (levels - 1))
-
-    def forward(self, score: Tensor) -> Tensor:
-        """Return the logits."""
-        return score + self.bias
+    return Biases(levels)
 
 
-class Thresholds(nn.Module):
-    """One score, (..., 1), against thresholds that stay in order, (..., K - 1): see :func:`ordered`.
+def _thresholds(levels: int) -> nn.Module:
+    from lossearch.losses._layers import Thresholds
 
-    ``first`` is what is added to the score to be above level 0, minus the lowest threshold; ``gaps``, after softplus, are
-    how far each threshold lies above the one before.
-    """
-
-    def __init__(self, levels: int) -> None:
-        super().__init__()
-        # a distance of 1 between thresholds, the middle of them at 0
-        self.first = nn.Parameter(torch.tensor([(levels - 2) / 2]))
-        self.gaps = nn.Parameter(torch.full((levels - 2,), 1.0).expm1().log())
-
-    def forward(self, score: Tensor) -> Tensor:
-        """Return the score over the first threshold, and the distances, as the loss reads them."""
-        rest = self.gaps.expand(*score.shape[:-1], len(self.gaps))
-        return torch.cat([score + self.first, rest], dim=-1)
+    return Thresholds(levels)
 
 
-class Repeated(nn.Module):
-    """One score, (..., 1), for each step from a level to the next, (..., K - 1)."""
+def _repeated(levels: int) -> nn.Module:
+    from lossearch.losses._layers import Repeated
 
-    def __init__(self, levels: int) -> None:
-        super().__init__()
-        self.steps = levels - 1
-
-    def forward(self, score: Tensor) -> Tensor:
-        """Return the score K - 1 times."""
-        return score.expand(*score.shape[:-1], self.steps)
+    return Repeated(levels)
 
 
 def ordered(output: Tensor) -> Tensor:
-    """Return how far the score is above each threshold, falling, (..., K - 1), from what :class:`Thresholds` gives."""
-    rises = torch.nn.functional.softplus(output[..., 1:]).cumsum(dim=-1)
-    return output[..., :1] - pad(rises, (1, 0))
+    """Return how far the score is above each threshold, falling, (..., K - 1), from what ``_layers.Thresholds`` gives."""
+    rises = functional.softplus(output[..., 1:]).cumsum(dim=-1)
+    return output[..., :1] - functional.pad(rises, (1, 0))
 
 
 def _logits(raw: Tensor, _: int) -> Tensor:
@@ -113,13 +92,13 @@ def _logits(raw: Tensor, _: int) -> Tensor:
 
 
 def _conditional(raw: Tensor, _: int) -> Tensor:
-    return of_steps(logsigmoid(raw), logsigmoid(-raw))
+    return of_steps(functional.logsigmoid(raw), functional.logsigmoid(-raw))
 
 
 def proportional_odds(output: Tensor) -> Tensor:
     """Return log-probabilities of K levels, (..., N, K), of logistic thresholds."""
     # of a gap softplus(g) the share is sigmoid(g)
-    return between(ordered(output), logsigmoid(output[..., 1:]))
+    return between(ordered(output), functional.logsigmoid(output[..., 1:]))
 
 
 def proportional_probits(output: Tensor) -> Tensor:
@@ -149,7 +128,7 @@ def log_binomial(output: Tensor) -> Tensor:
     k = torch.arange(trials + 1, dtype=output.dtype, device=output.device)
     n = torch.full_like(k, trials)
     ways = torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
-    return ways + k * logsigmoid(score) + (n - k) * logsigmoid(-score)
+    return ways + k * functional.logsigmoid(score) + (n - k) * functional.logsigmoid(-score)
 
 
 def _odds(raw: Tensor, _: int) -> Tensor:
@@ -169,10 +148,10 @@ def _nearness(raw: Tensor, n_out: int) -> Tensor:
     return -(raw.mean(dim=-1, keepdim=True) - level).square()
 
 
-SHARED_SCORE = Head("score and a bias for each level", fewer_by_one, _logits, layer=Biases, inner=one)
+SHARED_SCORE = Head("score and a bias for each level", fewer_by_one, _logits, layer=_biases, inner=one)
 EVERY_LEVEL = Head("logit of each level", fewer_by_one, _logits)
 STEP_BY_STEP = Head("logit of each step", fewer_by_one, _conditional)
-LOGISTIC = Head("score and ordered thresholds", fewer_by_one, _odds, layer=Thresholds, inner=one)
-NORMAL = Head("score and ordered thresholds", fewer_by_one, _probits, layer=Thresholds, inner=one)
-TRIALS = Head("score of equal trials", fewer_by_one, _binomial, layer=Repeated, inner=one)
-INDEX = Head("number in the place of a level", fewer_by_one, _nearness, layer=Repeated, inner=one)
+LOGISTIC = Head("score and ordered thresholds", fewer_by_one, _odds, layer=_thresholds, inner=one)
+NORMAL = Head("score and ordered thresholds", fewer_by_one, _probits, layer=_thresholds, inner=one)
+TRIALS = Head("score of equal trials", fewer_by_one, _binomial, layer=_repeated, inner=one)
+INDEX = Head("number in the place of a level", fewer_by_one, _nearness, layer=_repeated, inner=one)

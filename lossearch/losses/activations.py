@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
+from typing import TYPE_CHECKING, Any
 
 from lossearch._class_axis import softmax
+from lossearch._lazy import functional, torch
 from lossearch._registry import Registry
 from lossearch.errors import UnknownNameError
 from lossearch.kinds import TargetForm
 from lossearch.losses.ranges import RANGES, Range
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,6 +70,22 @@ def _identity(raw: Tensor) -> Tensor:
     return raw
 
 
+def _sigmoid(raw: Tensor) -> Tensor:
+    return torch.sigmoid(raw)
+
+
+def _tanh(raw: Tensor) -> Tensor:
+    return torch.tanh(raw)
+
+
+def _softplus(raw: Tensor) -> Tensor:
+    return functional.softplus(raw)
+
+
+def _exp(raw: Tensor) -> Tensor:
+    return torch.exp(raw)
+
+
 def _identity_derivative(gradient: Tensor, _: Tensor) -> Tensor:
     return gradient
 
@@ -104,8 +120,8 @@ ACTIVATIONS = _Activations(
             ("linear", "none"),
             _identity_derivative,
         ),
-        Activation("sigmoid", torch.sigmoid, RANGES["unit"], _ELEMENTWISE, derivative=_sigmoid_derivative),
-        Activation("tanh", torch.tanh, RANGES["tanh"], _ELEMENTWISE, derivative=_tanh_derivative),
+        Activation("sigmoid", _sigmoid, RANGES["unit"], _ELEMENTWISE, derivative=_sigmoid_derivative),
+        Activation("tanh", _tanh, RANGES["tanh"], _ELEMENTWISE, derivative=_tanh_derivative),
         Activation(
             "softmax",
             softmax,
@@ -113,7 +129,7 @@ ACTIVATIONS = _Activations(
             (TargetForm.INDEX, TargetForm.SHARES),
             derivative=_softmax_derivative,
         ),
-        Activation("softplus", softplus, RANGES["nonnegative"], (TargetForm.REAL,)),
-        Activation("exp", torch.exp, RANGES["nonnegative"], (TargetForm.REAL,), derivative=_exp_derivative),
+        Activation("softplus", _softplus, RANGES["nonnegative"], (TargetForm.REAL,)),
+        Activation("exp", _exp, RANGES["nonnegative"], (TargetForm.REAL,), derivative=_exp_derivative),
     ],
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.heads import Head
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FLOOR = 1e-3
 """Length below which a point has less and less of a direction; so gradients are finite at the origin."""

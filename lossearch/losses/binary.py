@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import functional, torch
 from lossearch.losses.binary_focal import focal
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Equivalent
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LABELS = ("binary", "multilabel")
 
@@ -36,7 +38,7 @@ def _sigmoid(raw: Tensor) -> Tensor:
 
 
 def _bce_from_raw(raw: Tensor, target: Tensor) -> Tensor:
-    return binary_cross_entropy_with_logits(raw, target, reduction="none")
+    return functional.binary_cross_entropy_with_logits(raw, target, reduction="none")
 
 
 def _bce_derivative(raw: Tensor, target: Tensor) -> Tensor:
@@ -74,7 +76,7 @@ def _bce_derivative(raw: Tensor, target: Tensor) -> Tensor:
 )
 def bce(output: Tensor, target: Tensor) -> Tensor:
     """Return the cross-entropy of two classes; logistic loss is the same on -1/+1."""
-    return binary_cross_entropy(output, target, reduction="none")
+    return functional.binary_cross_entropy(output, target, reduction="none")
 
 
 _OUT_OF_REACH = "tanh reaches -1 and +1 only in the limit, so gradients fade before the loss is 0."

@@ -5,13 +5,16 @@ u = s f is the margin, with s the class as -1 or +1 and f the score.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import torch
 from lossearch.losses.binary import from_half_log_odds
 from lossearch.losses.binary_margins import margin_of
 from lossearch.losses.declaration import loss
 from lossearch.losses.relations import Equivalent
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LABELS = ("binary", "multilabel")
 

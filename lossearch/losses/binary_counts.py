@@ -6,13 +6,10 @@ Their minimisers favour what is rare; the probabilities they give are those that
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
+from typing import TYPE_CHECKING, Any
 
 from lossearch._class_axis import over_classes
+from lossearch._lazy import functional, torch
 from lossearch.losses.binary_focal import focal, focal_derivative, focal_from_raw, focal_log_odds
 from lossearch.losses.class_shares import (
     GAMMA,
@@ -28,6 +25,9 @@ from lossearch.losses.class_shares import (
 )
 from lossearch.losses.declaration import loss
 from lossearch.losses.relations import Contained
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _OF_COUNTS: dict[str, Any] = {
     "task": ("binary", "multilabel"),
@@ -57,7 +57,7 @@ def _adjusted(raw: Tensor, tau: float | Tensor, class_counts: Tensor) -> Tensor:
 
 def _adjusted_from_raw(raw: Tensor, target: Tensor, *, tau: float | Tensor, class_counts: Tensor) -> Tensor:
     moved = _adjusted(raw, tau, class_counts)
-    return binary_cross_entropy_with_logits(moved, target.expand(moved.shape), reduction="none")
+    return functional.binary_cross_entropy_with_logits(moved, target.expand(moved.shape), reduction="none")
 
 
 def _adjusted_derivative(raw: Tensor, target: Tensor, *, tau: float | Tensor, class_counts: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ def _class_balanced_from_raw(
     raw: Tensor, target: Tensor, *, volume: float | Tensor, class_counts: Tensor
 ) -> Tensor:
     weight = _balance(target, volume, class_counts)
-    return weight * binary_cross_entropy_with_logits(raw, target, reduction="none")
+    return weight * functional.binary_cross_entropy_with_logits(raw, target, reduction="none")
 
 
 def _class_balanced_derivative(
@@ -179,7 +179,7 @@ def _held_back(
 def _ldam_from_raw(
     raw: Tensor, target: Tensor, *, max_margin: float | Tensor, scale: float | Tensor, class_counts: Tensor
 ) -> Tensor:
-    return softplus(-_held_back(raw, target, max_margin, scale, class_counts))
+    return functional.softplus(-_held_back(raw, target, max_margin, scale, class_counts))
 
 
 def _ldam_derivative(
@@ -193,7 +193,9 @@ def _ldam_probability(
     raw: Tensor, *, max_margin: float | Tensor, scale: float | Tensor, class_counts: Tensor
 ) -> Tensor:
     zero, one = margins(class_counts, over_classes(max_margin)).unbind(dim=-1)
-    return torch.sigmoid(softplus(scale * (raw - one)) - softplus(-scale * (raw + zero)))
+    return torch.sigmoid(
+        functional.softplus(scale * (raw - one)) - functional.softplus(-scale * (raw + zero))
+    )
 
 
 @loss(
@@ -230,7 +232,7 @@ def _vs_from_raw(
     raw: Tensor, target: Tensor, *, gamma: float | Tensor, tau: float | Tensor, class_counts: Tensor
 ) -> Tensor:
     (_, zero), (_, one) = _sides(raw, gamma, tau, class_counts)
-    return softplus(torch.where(target > 0.5, one, zero))
+    return functional.softplus(torch.where(target > 0.5, one, zero))
 
 
 def _vs_derivative(
@@ -245,7 +247,9 @@ def _vs_probability(
 ) -> Tensor:
     """Return the probability at which the expected loss is flat."""
     (slope_0, zero), (slope_1, one) = _sides(raw, gamma, tau, class_counts)
-    return torch.sigmoid(slope_0.log() - slope_1.log() + logsigmoid(zero) - logsigmoid(one))
+    return torch.sigmoid(
+        slope_0.log() - slope_1.log() + functional.logsigmoid(zero) - functional.logsigmoid(one)
+    )
 
 
 @loss(

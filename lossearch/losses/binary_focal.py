@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn.functional import logsigmoid, softplus
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 UNWEIGHTED = -1.0
 """The alpha under which neither class is weighted."""
@@ -19,7 +21,7 @@ def _margin_of_zero_one(raw: Tensor, target: Tensor) -> Tensor:
 
 
 def _class_weight(target: Tensor, alpha: float | Tensor) -> Tensor | float:
-    if not isinstance(alpha, Tensor):
+    if not isinstance(alpha, torch.Tensor):
         return 1.0 if alpha < 0 else alpha * target + (1 - alpha) * (1 - target)
     return torch.where(alpha < 0, 1.0, alpha * target + (1 - alpha) * (1 - target))
 
@@ -29,8 +31,8 @@ def focal_from_raw(
 ) -> Tensor:
     """Return the focal loss of raw output."""
     margin = _margin_of_zero_one(raw, target)
-    hard = torch.exp(gamma * logsigmoid(-margin))
-    return _class_weight(target, alpha) * hard * softplus(-margin)
+    hard = torch.exp(gamma * functional.logsigmoid(-margin))
+    return _class_weight(target, alpha) * hard * functional.softplus(-margin)
 
 
 def focal_derivative(
@@ -39,15 +41,15 @@ def focal_derivative(
     """Return the derivative of the focal loss in raw output."""
     side = 2 * target - 1
     wrong = torch.sigmoid(-side * raw)
-    away = logsigmoid(side * raw)
-    hard = torch.exp(gamma * logsigmoid(-side * raw))
+    away = functional.logsigmoid(side * raw)
+    hard = torch.exp(gamma * functional.logsigmoid(-side * raw))
     return side * _class_weight(target, alpha) * hard * (gamma * (1 - wrong) * away - wrong)
 
 
 def _log_derivative(raw: Tensor, gamma: Tensor) -> Tensor:
     """Return log |d loss / dp| of the class whose logit is ``raw``, by p = sigmoid(raw)."""
-    tail = gamma.log() + softplus(-raw).log()
-    return (gamma - 1) * logsigmoid(-raw) + torch.logaddexp(-raw, tail)
+    tail = gamma.log() + functional.softplus(-raw).log()
+    return (gamma - 1) * functional.logsigmoid(-raw) + torch.logaddexp(-raw, tail)
 
 
 def focal_log_odds(raw: Tensor, gamma: float | Tensor) -> Tensor:

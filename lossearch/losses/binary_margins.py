@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import torch
 from lossearch.losses.binary import MARGIN, from_half_log_odds, from_score
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Equivalent
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LABELS = ("binary", "multilabel")
 _FARTHEST = 50.0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _smoothed(target: Tensor, smoothing: float | Tensor) -> Tensor:
@@ -16,7 +18,7 @@ def _smoothed(target: Tensor, smoothing: float | Tensor) -> Tensor:
 
 
 def _from_raw(raw: Tensor, target: Tensor, *, smoothing: float | Tensor) -> Tensor:
-    return binary_cross_entropy_with_logits(raw, _smoothed(target, smoothing), reduction="none")
+    return functional.binary_cross_entropy_with_logits(raw, _smoothed(target, smoothing), reduction="none")
 
 
 def _derivative(raw: Tensor, target: Tensor, *, smoothing: float | Tensor) -> Tensor:
@@ -55,7 +57,7 @@ def _probability(raw: Tensor, *, smoothing: float | Tensor) -> Tensor:
 )
 def label_smoothing_bce(output: Tensor, target: Tensor, *, smoothing: float | Tensor) -> Tensor:
     """Return the cross-entropy with a target that is a little unsure."""
-    return binary_cross_entropy(output, _smoothed(target, smoothing), reduction="none")
+    return functional.binary_cross_entropy(output, _smoothed(target, smoothing), reduction="none")
 
 
 LOSSES = (label_smoothing_bce,)

@@ -5,10 +5,13 @@ Counts are (..., C), of one output's classes or (..., L, 2) of labels. A class w
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import torch
 from lossearch.losses.parameter import Parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TAU = Parameter(
     "tau", 1.0, 0.0, 2.0, words="how much of the classes' shares is made up for", valid=(0.0, 10.0)

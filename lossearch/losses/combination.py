@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from lossearch._class_axis import is_true, over_classes
+from lossearch._lazy import torch
 from lossearch._text import listed
 from lossearch.errors import refuse
 from lossearch.losses.activations import ACTIVATIONS
@@ -20,6 +18,9 @@ from lossearch.losses.heads import Distributed
 from lossearch.losses.penalties import L1, L2, OF_WEIGHTS
 from lossearch.losses.ranges import Range
 from lossearch.losses.terms import Part, Term
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 INDEX, ONE_HOT = "index", "one_hot"
 """Encodings of which the second follows from the first."""

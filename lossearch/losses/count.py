@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn.functional import logsigmoid, softplus
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _SMALL = -18.0
 """Raw output below which softplus is exp but for what no float64 holds."""
@@ -14,7 +16,7 @@ _SMALL = -18.0
 
 def log_softplus(raw: Tensor) -> Tensor:
     """Return the logarithm of softplus, exact too where that is small."""
-    near = softplus(raw.clamp(min=_SMALL)).log()
+    near = functional.softplus(raw.clamp(min=_SMALL)).log()
     return torch.where(raw < _SMALL, raw - raw.clamp(max=0).exp() / 2, near)
 
 
@@ -23,7 +25,7 @@ def _of_exp(raw: Tensor, target: Tensor) -> Tensor:
 
 
 def _of_softplus(raw: Tensor, target: Tensor) -> Tensor:
-    return softplus(raw) - target * log_softplus(raw)
+    return functional.softplus(raw) - target * log_softplus(raw)
 
 
 def _derivative_of_exp(raw: Tensor, target: Tensor) -> Tensor:
@@ -31,7 +33,7 @@ def _derivative_of_exp(raw: Tensor, target: Tensor) -> Tensor:
 
 
 def _derivative_of_softplus(raw: Tensor, target: Tensor) -> Tensor:
-    return torch.sigmoid(raw) - target * torch.exp(logsigmoid(raw) - log_softplus(raw))
+    return torch.sigmoid(raw) - target * torch.exp(functional.logsigmoid(raw) - log_softplus(raw))
 
 
 @loss(

@@ -6,9 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lossearch._imports import load_object, reference_to
 from lossearch._registry import unknown_name
@@ -23,7 +21,10 @@ from lossearch.losses.parameter import Parameter
 from lossearch.losses.ranges import RANGES, Range
 from lossearch.losses.relations import Contained, Equivalent
 
-LossFunction = Callable[..., Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LossFunction: TypeAlias = "Callable[..., Tensor]"
 Example = tuple[Any, Any, float]
 PROGRESS = "progress"
 """What a loss that changes over the training is given by: how much of that is done."""

@@ -6,17 +6,17 @@ logarithm of the density, or the continuous ranked probability score (Gneiting &
 
 from __future__ import annotations
 
-import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import softplus
-
+from lossearch._lazy import functional, torch
 from lossearch.distributions import DISTRIBUTIONS
 from lossearch.losses.declaration import loss
 from lossearch.losses.heads import Distributed, Head
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 LEAST_SPREAD = 1e-3
 """In units of the standardised target; without it a row that is met exactly is worth any price."""
@@ -37,7 +37,7 @@ PLACE_AND_SPREAD = Head("place and a spread", lambda n: 2 * n, _place)
 def place_and_spread(output: Tensor, n_out: int, **_: object) -> Tensor:
     """Return place and spread of output (..., 2 n_out), (..., n_out, 2)."""
     place, spread = output[..., :n_out], output[..., n_out:]
-    return torch.stack([place, softplus(spread) + LEAST_SPREAD], dim=-1)
+    return torch.stack([place, functional.softplus(spread) + LEAST_SPREAD], dim=-1)
 
 
 def _student_t(output: Tensor, n_out: int, *, df: float | Tensor, **_: object) -> Tensor:
@@ -100,22 +100,18 @@ def beta_nll(output: Tensor, target: Tensor, *, beta: float | Tensor) -> Tensor:
     return -weight * _NORMAL.log_density(params, target)
 
 
-class Spread(nn.Module):
-    """One learnable spread for each of n_out outputs beside their places, 1 at first; it is the same for all rows."""
+def _one_spread(n_out: int) -> nn.Module:
+    from lossearch.losses._layers import Spread
 
-    def __init__(self, n_out: int) -> None:
-        super().__init__()
-        self.raw = nn.Parameter(torch.full((n_out,), math.log(math.expm1(1.0))))
-
-    def forward(self, place: Tensor) -> Tensor:
-        """Return places and spreads, (..., 2 n_out)."""
-        return torch.cat([place, self.raw.expand_as(place)], dim=-1)
+    return Spread(n_out)
 
 
 @loss(
     task="probabilistic",
     encoding="standardised",
-    head=Head("place and one spread for all rows", lambda n: 2 * n, _place, layer=Spread, inner=lambda n: n),
+    head=Head(
+        "place and one spread for all rows", lambda n: 2 * n, _place, layer=_one_spread, inner=lambda n: n
+    ),
     distribution=Distributed(_NORMAL, place_and_spread),
     families=("likelihood", "probabilistic"),
     source="Gauss 1809",

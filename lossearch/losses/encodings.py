@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
-from torch.nn.functional import one_hot
+from typing import TYPE_CHECKING, Any
 
 from lossearch._class_axis import softmax
+from lossearch._lazy import functional, torch
 from lossearch._registry import Registry
 from lossearch.kinds import MOST_ROUNDING, TargetFacts, TargetForm, TargetStatistics
 from lossearch.losses.ranges import RANGES, Range
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Codes = tuple[float, float]
 
@@ -135,7 +135,7 @@ def _index(raw: Tensor, _n_out: int, _shift: Tensor, _scale: Tensor) -> Tensor:
 
 
 def _one_hot(raw: Tensor, n_out: int, _shift: Tensor, scale: Tensor) -> Tensor:
-    return one_hot(raw.long(), n_out).to(scale.dtype)
+    return functional.one_hot(raw.long(), n_out).to(scale.dtype)
 
 
 def _plus_minus_one_hot(raw: Tensor, n_out: int, shift: Tensor, scale: Tensor) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
+from typing import TYPE_CHECKING
 
 from lossearch._class_axis import plus_true_class, true_class
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _from_uniform(concentration: Tensor) -> Tensor:
@@ -47,7 +49,7 @@ def _from_uniform(concentration: Tensor) -> Tensor:
 )
 def evidential(output: Tensor, target: Tensor, *, strength: float | Tensor) -> Tensor:
     """Return the expected squared error of a Dirichlet distribution, and what its evidence for wrong classes costs."""
-    concentration = 1 + softplus(output)
+    concentration = 1 + functional.softplus(output)
     total = concentration.sum(dim=-1, keepdim=True)
     p = concentration / total
     error = plus_true_class(p, target, -1.0).square() + p * (1 - p) / (total + 1)

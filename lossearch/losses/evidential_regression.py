@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import functional, torch
 from lossearch.distributions import DISTRIBUTIONS
 from lossearch.losses.declaration import loss
 from lossearch.losses.distributions import LEAST_SPREAD
 from lossearch.losses.heads import Distributed, Head
 from lossearch.losses.parameter import Parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _STUDENT_T = DISTRIBUTIONS["student_t"]
 
@@ -18,7 +20,7 @@ _STUDENT_T = DISTRIBUTIONS["student_t"]
 def _evidence(output: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return mean, evidence for it, evidence for the variance, and scale of the variance, each (..., n_out)."""
     gamma, *raw = output.chunk(4, dim=-1)
-    nu, alpha, beta = (softplus(r) + LEAST_SPREAD for r in raw)
+    nu, alpha, beta = (functional.softplus(r) + LEAST_SPREAD for r in raw)
     return gamma, nu, alpha + 1, beta
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
-
+from lossearch._lazy import torch
 from lossearch.distributions import Family
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Head:
             n_out: how many numbers a row are predicted.
         """
         body = build((self.inner or self.width)(n_out))
-        return body if self.layer is None else nn.Sequential(body, self.layer(n_out))
+        return body if self.layer is None else torch.nn.Sequential(body, self.layer(n_out))
 
     def n_out(self, width: int) -> int | None:
         """Return how many numbers a row are predicted from so many outputs, None where that cannot be."""

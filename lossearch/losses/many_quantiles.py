@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
-
+from lossearch._lazy import functional, torch
 from lossearch.distributions import DISTRIBUTIONS
 from lossearch.distributions.quantile_function import LEVELS, own_levels
 from lossearch.losses.declaration import loss
 from lossearch.losses.heads import Distributed, Head
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 _FAMILY = DISTRIBUTIONS["quantile_function"]
 _MIDDLE = LEVELS.index(0.5)
-_STANDARD = torch.tensor([NormalDist().inv_cdf(level) for level in LEVELS], dtype=torch.float64)
-_FIRST = torch.log(torch.expm1(_STANDARD.diff()))
+_STANDARD = [NormalDist().inv_cdf(level) for level in LEVELS]
+_FIRST = [math.log(math.expm1(above - below)) for below, above in pairwise(_STANDARD)]
 """What is added to raw output: a network that gives 0 predicts the quantiles of a standard normal distribution."""
 
 
@@ -24,7 +27,7 @@ def _quantiles(output: Tensor, n_out: int, **_: object) -> Tensor:
     """Return quantiles (..., n_out, L) from output (..., L n_out): a median, and softplus of what follows as steps from it."""
     raw = output.unflatten(-1, (n_out, len(LEVELS)))
     median = raw[..., :1]
-    steps = softplus(raw[..., 1:] + _FIRST.to(raw))
+    steps = functional.softplus(raw[..., 1:] + raw.new_tensor(_FIRST))
     below = steps[..., :_MIDDLE].flip(-1).cumsum(dim=-1).flip(-1)
     above = steps[..., _MIDDLE:].cumsum(dim=-1)
     return torch.cat([median - below, median, median + above], dim=-1)

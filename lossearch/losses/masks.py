@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
-
-import torch
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits, logsigmoid
+from typing import TYPE_CHECKING, Any
 
 from lossearch._class_axis import over_classes
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.overlap import (
     Means,
@@ -27,6 +24,9 @@ from lossearch.losses.overlap import (
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
 from lossearch.losses.segmentation import MASKS, OF_BATCH, SMOOTH, means_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _REQUESTED: dict[str, Any] = {**OF_BATCH, "on_request": True}
 _EXAMPLE = ([0.5, 0.5], [1.0, 0.0])
@@ -108,9 +108,9 @@ def _unified(means: Tensor, *, share: float | Tensor, delta: float | Tensor, gam
 def _unified_from_raw(
     raw: Tensor, target: Tensor, *, delta: float | Tensor, gamma: float | Tensor, **_: float | Tensor
 ) -> Tensor:
-    weight, easy = over_classes(delta), torch.exp(over_classes(gamma) * logsigmoid(raw))
-    marked = -weight * target * logsigmoid(raw)
-    rest = -(1 - weight) * (1 - target) * easy * logsigmoid(-raw)
+    weight, easy = over_classes(delta), torch.exp(over_classes(gamma) * functional.logsigmoid(raw))
+    marked = -weight * target * functional.logsigmoid(raw)
+    rest = -(1 - weight) * (1 - target) * easy * functional.logsigmoid(-raw)
     focal = (marked + rest).mean(-1, keepdim=True)
     return torch.cat([means_of(torch.sigmoid(raw), target), focal], dim=-1)
 
@@ -151,7 +151,7 @@ def _hardest(values: Tensor, share: float | Tensor) -> Tensor:
 
 
 def _topk_from_raw(raw: Tensor, target: Tensor, *, share: float | Tensor) -> Tensor:
-    values = binary_cross_entropy_with_logits(raw, target.expand_as(raw), reduction="none")
+    values = functional.binary_cross_entropy_with_logits(raw, target.expand_as(raw), reduction="none")
     return _hardest(values, share)
 
 
@@ -172,7 +172,9 @@ def _topk_from_raw(raw: Tensor, target: Tensor, *, share: float | Tensor) -> Ten
 )
 def topk_bce(output: Tensor, target: Tensor, *, share: float | Tensor) -> Tensor:
     """Return the mean cross-entropy of the pixels of an image that have the most of it."""
-    return _hardest(binary_cross_entropy(output, target.expand_as(output), reduction="none"), share)
+    return _hardest(
+        functional.binary_cross_entropy(output, target.expand_as(output), reduction="none"), share
+    )
 
 
 LOSSES = (squared_dice, log_cosh_dice, mcc_loss, generalized_dice, unified_focal, topk_bce)

@@ -6,16 +6,17 @@ Targets are standardised.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
-
+from lossearch._lazy import functional, torch
 from lossearch.distributions import DISTRIBUTIONS
 from lossearch.losses.declaration import loss
 from lossearch.losses.distributions import LEAST_SPREAD
 from lossearch.losses.heads import Distributed, Head
 from lossearch.losses.parameter import Parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 COMPONENTS = 3
 """Normal distributions of a mixture."""
@@ -30,7 +31,9 @@ _MIXTURE, _HISTOGRAM = DISTRIBUTIONS["normal_mixture"], DISTRIBUTIONS["histogram
 def _mixture(output: Tensor, n_out: int, **_: object) -> Tensor:
     """Return log-weights, means and standard deviations, (..., n_out, 3 M), of output (..., 3 M n_out)."""
     logits, means, spreads = output.unflatten(-1, (n_out, 3, COMPONENTS)).unbind(dim=-2)
-    return torch.cat([torch.log_softmax(logits, dim=-1), means, softplus(spreads) + LEAST_SPREAD], dim=-1)
+    return torch.cat(
+        [torch.log_softmax(logits, dim=-1), means, functional.softplus(spreads) + LEAST_SPREAD], dim=-1
+    )
 
 
 def _mean_of_mixture(raw: Tensor, n_out: int) -> Tensor:

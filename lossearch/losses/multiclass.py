@@ -6,8 +6,7 @@ A parameter is a number, or a tensor that broadcasts with the values (..., N): (
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lossearch._class_axis import (
     log_softmax,
@@ -16,10 +15,14 @@ from lossearch._class_axis import (
     softmax,
     true_class,
 )
+from lossearch._lazy import torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.multiclass_focal import focal, log_rivals
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained, Equivalent
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _cross_entropy_from_raw(raw: Tensor, target: Tensor) -> Tensor:

@@ -5,12 +5,10 @@ Their minimisers favour rare classes; the probabilities they give are those that
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from lossearch._class_axis import log_softmax, over_classes, plus_true_class, softmax, true_class
+from lossearch._lazy import torch
 from lossearch.losses.class_shares import (
     GAMMA,
     MAX_MARGIN,
@@ -32,6 +30,9 @@ from lossearch.losses.multiclass_focal import (
     log_complements,
 )
 from lossearch.losses.relations import Contained
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _OF_COUNTS: dict[str, Any] = {
     "task": "multiclass",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lossearch._class_axis import (
     is_true,
@@ -16,9 +14,13 @@ from lossearch._class_axis import (
     softmax,
     true_class,
 )
+from lossearch._lazy import torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _NEAR_ONE = -15.0
 """log(1 - p) below which -log p is 1 - p to the last digit of float32, and nearly so of float64."""

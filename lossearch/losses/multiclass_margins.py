@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-
-import torch
-from torch import Tensor
-from torch.nn.functional import logsigmoid, softplus
+from typing import TYPE_CHECKING
 
 from lossearch._class_axis import is_true, over_classes, plus_true_class, softmax, true_class
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _MARGIN = Parameter(
     "margin",
@@ -198,7 +199,7 @@ def _logistic_derivative(output: Tensor, target: Tensor) -> Tensor:
 
 
 def _logistic_probability(raw: Tensor) -> Tensor:
-    return softmax(logsigmoid(raw))
+    return softmax(functional.logsigmoid(raw))
 
 
 @loss(
@@ -217,7 +218,7 @@ def _logistic_probability(raw: Tensor) -> Tensor:
 )
 def ovr_logistic(output: Tensor, target: Tensor) -> Tensor:
     """Return the sum of one binary cross-entropy a class, each class against the rest."""
-    return softplus(-target * output).sum(dim=-1)
+    return functional.softplus(-target * output).sum(dim=-1)
 
 
 LOSSES = (

@@ -5,15 +5,18 @@ They read the probability p of the true class alone, see ``multiclass_of_true``.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lossearch._class_axis import is_true, log_softmax, true_class
+from lossearch._lazy import torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.multiclass_focal import log_rivals
 from lossearch.losses.multiclass_of_true import gce, log_true, pushed
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _truncated(log_right: Tensor, q: float | Tensor, k: float | Tensor) -> Tensor:

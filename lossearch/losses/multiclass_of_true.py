@@ -8,15 +8,17 @@ push (softmax - one-hot) with push = -p phi'(p), and the probability behind a mi
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lossearch._class_axis import is_true, log_softmax, over_classes, plus_true_class, softmax, true_class
+from lossearch._lazy import torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.multiclass_focal import log_rivals
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_ORDER = 10
 """The most terms of the Taylor series that are searched."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from lossearch._class_axis import plus_true_class, true_class
+from lossearch._lazy import torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.heads import Head
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _ranked(raw: Tensor) -> tuple[Tensor, Tensor]:

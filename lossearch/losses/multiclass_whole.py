@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lossearch._class_axis import log_softmax, plus_true_class, softmax, true_class
+from lossearch._lazy import torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.multiclass_of_true import LOG_OF_ZERO, log_true, pushed, share_wrong
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained, Equivalent
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _divergence_from_raw(raw: Tensor, target: Tensor) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn.functional import logsigmoid
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _clipped_log_odds(raw: Tensor, clip: float | Tensor) -> tuple[Tensor, Tensor]:
@@ -17,7 +19,7 @@ def _clipped_log_odds(raw: Tensor, clip: float | Tensor) -> tuple[Tensor, Tensor
     # without a clip log(1 - p) is known from raw output, exact too where p is 1
     plain = torch.as_tensor(clip, dtype=raw.dtype, device=raw.device) == 0
     left = torch.where(plain, torch.zeros_like(shifted), shifted)
-    return shifted, torch.where(plain, logsigmoid(-raw), torch.log1p(-left))
+    return shifted, torch.where(plain, functional.logsigmoid(-raw), torch.log1p(-left))
 
 
 def _asymmetric_from_raw(
@@ -28,7 +30,7 @@ def _asymmetric_from_raw(
     gamma_pos: float | Tensor,
     clip: float | Tensor,
 ) -> Tensor:
-    there = torch.exp(gamma_pos * logsigmoid(-raw)) * -logsigmoid(raw)
+    there = torch.exp(gamma_pos * functional.logsigmoid(-raw)) * -functional.logsigmoid(raw)
     shifted, log_left = _clipped_log_odds(raw, clip)
     absent = _power(shifted, gamma_neg) * -log_left
     return target * there + (1 - target) * absent

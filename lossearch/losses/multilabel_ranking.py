@@ -6,11 +6,13 @@ pairs of them are compared.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _NONE = -1e9
 """What stands for minus infinity, whose gradient would be no number."""
@@ -48,7 +50,7 @@ def _log_pairs(output: Tensor, target: Tensor) -> Tensor:
 )
 def lsep(output: Tensor, target: Tensor) -> Tensor:
     """Return a smooth count of pairs of labels in the wrong order."""
-    return softplus(_log_pairs(output, target))
+    return functional.softplus(_log_pairs(output, target))
 
 
 @loss(
@@ -67,7 +69,7 @@ def lsep(output: Tensor, target: Tensor) -> Tensor:
 def zlpr(output: Tensor, target: Tensor) -> Tensor:
     """Return a smooth count of pairs in the wrong order, 0 among them as a label between P and N."""
     there = target > 0
-    return softplus(_log_sum(output, ~there)) + softplus(_log_sum(-output, there))
+    return functional.softplus(_log_sum(output, ~there)) + functional.softplus(_log_sum(-output, there))
 
 
 @loss(

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from lossearch.losses.declaration import loss
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _ORDERED: dict[str, Any] = {
     "task": "compositional",

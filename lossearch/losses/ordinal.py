@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
-
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
+from typing import TYPE_CHECKING, Any
 
 from lossearch._class_axis import softmax, true_class
+from lossearch._lazy import functional, torch
 from lossearch.losses._levels import (
     EVERY_LEVEL,
     INDEX,
@@ -29,6 +26,9 @@ from lossearch.losses._levels import (
 )
 from lossearch.losses.declaration import Loss, loss
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 _declared: Callable[..., Callable[[Callable[..., Tensor]], Loss]] = partial(
     loss, task="ordinal", encoding="index", usual=("identity",)
 )
@@ -37,7 +37,7 @@ _PROBABLE: dict[str, Any] = {"probability": {"identity": softmax}}
 
 
 def _binary(output: Tensor, target: Tensor) -> Tensor:
-    return softplus(output) - levels_above(output, target) * output
+    return functional.softplus(output) - levels_above(output, target) * output
 
 
 def _binary_derivative(output: Tensor, target: Tensor) -> Tensor:

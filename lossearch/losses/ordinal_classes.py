@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lossearch._class_axis import log_softmax, over_classes, softmax
+from lossearch._lazy import torch
 from lossearch.losses.declaration import Loss, loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _SMOOTH = 1e-3
 """Added above and below the fraction of weighted kappa."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
-
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SMOOTH = 1e-3
 """Added above and below, as a share of the batch's rows."""
@@ -65,7 +65,9 @@ def averaged(of_label: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Return what makes the loss of means: of each label, averaged over labels."""
 
     def after_mean(means: Tensor, **params: float | Tensor) -> Tensor:
-        wide = {n: p.unsqueeze(-1) if isinstance(p, Tensor) and p.ndim else p for n, p in params.items()}
+        wide = {
+            n: p.unsqueeze(-1) if isinstance(p, torch.Tensor) and p.ndim else p for n, p in params.items()
+        }
         found: Tensor = of_label(Means(*means.chunk(3, dim=-1)), **wide)
         return found.mean(dim=-1)
 
@@ -99,7 +101,7 @@ def focal_tversky_of(
 def log_cosh_dice_of(of: Means, *, smooth: float = SMOOTH) -> Tensor:
     """Return the log cosh of dice."""
     dice = dice_of(of, smooth=smooth)
-    return dice + softplus(-2 * dice) - math.log(2)
+    return dice + functional.softplus(-2 * dice) - math.log(2)
 
 
 def mcc_of(of: Means) -> Tensor:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, update_wrapper
-from typing import Any
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from lossearch._imports import is_reference, load_object, reference_to
+from lossearch._lazy import torch
 from lossearch._places import names_in, places_in, with_names
 from lossearch._text import listed
 from lossearch.errors import InputError, refuse
@@ -23,6 +22,9 @@ from lossearch.losses.composed import composed, is_expression
 from lossearch.losses.declaration import Loss
 from lossearch.losses.encodings import ENCODINGS
 from lossearch.losses.ranges import RANGES
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _NATURAL = {
     TargetForm.REAL: "standardised",
@@ -176,7 +178,7 @@ def _problem(given: Callable[..., Any], name: str) -> str:
         return "it has no name of its own: write it with def, or declare it with @lossearch.loss(name=...)."
     if getattr(given, "reduction", "none") != "none":
         return "it takes the mean or the sum over the rows: make it with reduction='none', so that each row has its value."
-    if isinstance(given, nn.Module) and next(given.parameters(), None) is not None:
+    if isinstance(given, torch.nn.Module) and next(given.parameters(), None) is not None:
         return "it has learnable numbers, which belong to a head: declare it with @lossearch.loss(head=...)."
     try:
         inspect.signature(given).bind(None, None)
@@ -187,7 +189,7 @@ def _problem(given: Callable[..., Any], name: str) -> str:
 
 def _function(given: Callable[..., Tensor], *, by_row: bool) -> Callable[..., Tensor]:
     """Return a function or module as a function; ``by_row``: one that knows of rows and classes alone, as torch's do."""
-    if not by_row and not isinstance(given, nn.Module):
+    if not by_row and not isinstance(given, torch.nn.Module):
         return given
 
     def per_sample(output: Tensor, target: Tensor) -> Tensor:
@@ -199,7 +201,7 @@ def _function(given: Callable[..., Tensor], *, by_row: bool) -> Callable[..., Te
         values = given(output.flatten(0, -2), target.flatten())
         return values.reshape(target.shape) if values.numel() == target.numel() else values
 
-    if isinstance(given, nn.Module):
+    if isinstance(given, torch.nn.Module):
         # no name leads to an object: it must not be taken for its class's function
         per_sample.__doc__, per_sample.__module__ = type(given).__doc__, type(given).__module__
         return per_sample

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import torch
-from torch import Tensor
-from torch.nn.functional import logsigmoid
+from typing import TYPE_CHECKING, Any
 
 from lossearch._class_axis import log_softmax
+from lossearch._lazy import functional, torch
 from lossearch.kinds import KINDS, TargetForm
 from lossearch.losses.activations import ACTIVATIONS
 from lossearch.losses.declaration import Loss, LossFunction, loss
 from lossearch.losses.encodings import ENCODINGS
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 _Fused = Mapping[str, LossFunction]
 
 
 def _certainty_of_labels(raw: Tensor, _: Tensor) -> Tensor:
-    yes, no = logsigmoid(raw), logsigmoid(-raw)
+    yes, no = functional.logsigmoid(raw), functional.logsigmoid(-raw)
     return yes.exp() * yes + no.exp() * no
 
 

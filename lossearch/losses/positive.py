@@ -6,13 +6,15 @@ Values are minus the log-likelihood but for what the output has no part in.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.losses.count import log_softplus
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LEAST = -30.0
 """The least logarithm of a mean, in units of the mean target, that is told from smaller ones."""

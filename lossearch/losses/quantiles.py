@@ -6,12 +6,15 @@ metric that fits it should judge.
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.regression import smooth_l1
 from lossearch.losses.relations import Equivalent
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _TAU = Parameter(
     "tau", 0.5, 0.05, 0.95, search=False, words="share of the targets that lie below what is predicted", valid=(1e-6, 1 - 1e-6)

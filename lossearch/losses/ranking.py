@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lossearch._class_axis import over_classes
+from lossearch._lazy import torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _moments(total: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn.functional import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    logsigmoid,
-    softplus,
-)
+from typing import TYPE_CHECKING
 
 from lossearch._class_axis import over_classes
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.heads import Head
 from lossearch.losses.parameter import Parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 COMPONENTS = 3
 """Logistic distributions of a mixture."""
@@ -27,7 +24,7 @@ _NEAR = 0.1
 
 
 def _bce_from_raw(raw: Tensor, target: Tensor) -> Tensor:
-    return binary_cross_entropy_with_logits(raw, target.expand_as(raw), reduction="none")
+    return functional.binary_cross_entropy_with_logits(raw, target.expand_as(raw), reduction="none")
 
 
 def _bce_derivative(raw: Tensor, target: Tensor) -> Tensor:
@@ -54,7 +51,7 @@ def _bce_derivative(raw: Tensor, target: Tensor) -> Tensor:
 )
 def bce(output: Tensor, target: Tensor) -> Tensor:
     """Return the cross-entropy to shares between 0 and 1, least at their mean; above 0 where they are met."""
-    return binary_cross_entropy(output, target.expand_as(output), reduction="none")
+    return functional.binary_cross_entropy(output, target.expand_as(output), reduction="none")
 
 
 def log_normaliser(raw: Tensor) -> Tensor:
@@ -106,7 +103,7 @@ def continuous_bernoulli(output: Tensor, target: Tensor) -> Tensor:
 def _mixture(output: Tensor, n_out: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return log-weights, means and scales of logistic distributions, each (..., n_out, K)."""
     logits, means, raw = output.unflatten(-1, (n_out, 3, COMPONENTS)).unbind(dim=-2)
-    return torch.log_softmax(logits, dim=-1), means, softplus(raw) + _LEAST_SCALE
+    return torch.log_softmax(logits, dim=-1), means, functional.softplus(raw) + _LEAST_SCALE
 
 
 def _mean_of_mixture(raw: Tensor, n_out: int) -> Tensor:
@@ -149,8 +146,16 @@ def discretized_logistic_mixture(output: Tensor, target: Tensor, *, levels: floa
     y = target.unsqueeze(-1)
     above, below = (y + half - means) / scales, (y - half - means) / scales
     # log(F(a) - F(b)) for a > b
-    within = logsigmoid(above) + logsigmoid(-below) + torch.log(-torch.expm1(-2 * half / scales))
-    mass = torch.where(y >= 1 - half, logsigmoid(-below), torch.where(y <= half, logsigmoid(above), within))
+    within = (
+        functional.logsigmoid(above)
+        + functional.logsigmoid(-below)
+        + torch.log(-torch.expm1(-2 * half / scales))
+    )
+    mass = torch.where(
+        y >= 1 - half,
+        functional.logsigmoid(-below),
+        torch.where(y <= half, functional.logsigmoid(above), within),
+    )
     return -(weights + mass).logsumexp(dim=-1)
 
 

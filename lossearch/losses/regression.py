@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
-
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained, Equivalent
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _REAL = ("standardised", "nonnegative", "symmetric_unit", "unit")
 _EXP = {
@@ -162,12 +163,12 @@ def _log_cosh_derivative(output: Tensor, target: Tensor) -> Tensor:
 def log_cosh(output: Tensor, target: Tensor) -> Tensor:
     """Return log cosh of the error, written so that it does not overflow."""
     error = (output - target).abs()
-    return error + softplus(-2 * error) - math.log(2)
+    return error + functional.softplus(-2 * error) - math.log(2)
 
 
 def _msle_of_exp(raw: Tensor, target: Tensor, *, scale: float | Tensor) -> Tensor:
     offset = torch.as_tensor(scale, dtype=raw.dtype, device=raw.device).log()
-    return (softplus(raw + offset) - torch.log1p(target * scale)).square()
+    return (functional.softplus(raw + offset) - torch.log1p(target * scale)).square()
 
 
 @loss(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
-
+from lossearch._lazy import functional, torch
 from lossearch.losses.count import log_softplus
 from lossearch.losses.declaration import loss
 from lossearch.losses.distributions import LEAST_SPREAD, PLACE_AND_SPREAD
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _CURE = "Use mse, mae or huber; or shift the targets."
 _MEDIAN = (
@@ -97,7 +98,7 @@ def log_mae(output: Tensor, target: Tensor) -> Tensor:
 def lognormal_nll(output: Tensor, target: Tensor) -> Tensor:
     """Return minus the log-density of the logarithm, normal with predicted mean and standard deviation."""
     place, raw = output.chunk(2, dim=-1)
-    spread = softplus(raw) + LEAST_SPREAD
+    spread = functional.softplus(raw) + LEAST_SPREAD
     return spread.log() + ((target - place) / spread).square() / 2 + math.log(2 * math.pi) / 2
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
-from torch import Tensor
+from lossearch._lazy import torch
 
-Number = float | Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Number: TypeAlias = "float | Tensor"
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Schedule:
 
     def value(self, progress: Number, start: Number, end: Number, when: Number) -> Tensor:
         """Return the value where so much of the training is done."""
-        done = progress if isinstance(progress, Tensor) else torch.tensor(progress, dtype=torch.float64)
+        done = progress if isinstance(progress, torch.Tensor) else torch.tensor(progress, dtype=torch.float64)
         return start + (end - start) * self.share(done, when)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import torch
 from lossearch.distributions import DISTRIBUTIONS
 from lossearch.losses.declaration import loss
 from lossearch.losses.distributions import PLACE_AND_SPREAD, place_and_spread
 from lossearch.losses.heads import Distributed, Head
 from lossearch.losses.parameter import Parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MEMBERS = 10
 """Numbers of an ensemble."""

@@ -8,12 +8,9 @@ Image by image each mask counts alike. ``smooth`` is a share of the pixels, so s
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
-
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.overlap import (
     ALPHA,
@@ -27,6 +24,9 @@ from lossearch.losses.overlap import (
 )
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SMOOTH = 1e-5
 """Added above and below, as a share of the pixels."""
@@ -139,7 +139,7 @@ def _with_cross_entropy(output: Tensor, target: Tensor, cross_entropy: Tensor) -
 
 
 def _dice_bce_from_raw(raw: Tensor, target: Tensor, **_: float | Tensor) -> Tensor:
-    values = binary_cross_entropy_with_logits(raw, target.expand_as(raw), reduction="none")
+    values = functional.binary_cross_entropy_with_logits(raw, target.expand_as(raw), reduction="none")
     return _with_cross_entropy(torch.sigmoid(raw), target, values)
 
 
@@ -157,7 +157,7 @@ def _dice_bce_from_raw(raw: Tensor, target: Tensor, **_: float | Tensor) -> Tens
 def dice_bce(output: Tensor, target: Tensor, **_: float | Tensor) -> Tensor:
     """Return what dice is made of, and the cross-entropy of the pixels."""
     return _with_cross_entropy(
-        output, target, binary_cross_entropy(output, target.expand_as(output), reduction="none")
+        output, target, functional.binary_cross_entropy(output, target.expand_as(output), reduction="none")
     )
 
 

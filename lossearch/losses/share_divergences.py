@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from lossearch._class_axis import log_softmax, over_classes
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _ALIKE: dict[str, Any] = {
     "task": "compositional",

@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
+from typing import TYPE_CHECKING, Any
 
 from lossearch._class_axis import log_softmax, softmax
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.heads import Head
 from lossearch.losses.relations import Equivalent
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LEAST_CONCENTRATION = 1e-3
 LEAST_SHARE = 1e-30
@@ -195,7 +195,7 @@ def cosine(output: Tensor, target: Tensor) -> Tensor:
 
 
 def _concentrations(output: Tensor) -> Tensor:
-    return softplus(output) + LEAST_CONCENTRATION
+    return functional.softplus(output) + LEAST_CONCENTRATION
 
 
 def _mean_shares(raw: Tensor, _: int) -> Tensor:

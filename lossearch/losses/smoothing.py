@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from lossearch._class_axis import over_classes
+from lossearch._lazy import torch
 from lossearch.errors import InputError
 from lossearch.kinds import TargetForm
 from lossearch.losses.declaration import Loss
 from lossearch.losses.encodings import ENCODINGS, Encoding
 from lossearch.losses.parameter import Parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SMOOTHING = Parameter(
     "smoothing", 0.1, 0.0, 0.3, words="share of the label that is given to all classes", valid=(0.0, 0.999)

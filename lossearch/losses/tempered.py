@@ -6,13 +6,16 @@ exp_t its inverse. A first temperature below 1 bounds the loss, a second above 1
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lossearch._class_axis import over_classes, plus_true_class, true_class
+from lossearch._lazy import torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.relations import Contained
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _STEPS = 10
 """Of Newton's method: so many reach the last digits of float64, for 2 to 10 000 classes at temperatures up to 10."""

@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from lossearch.losses.declaration import PROGRESS, Loss
 from lossearch.losses.parameter import Parameter
 from lossearch.losses.schedules import Schedule
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Constant = float | tuple[float, float]
 """A number, or the ends of what is searched."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import functional, torch
 from lossearch.losses.declaration import loss
 from lossearch.losses.heads import Head
 from lossearch.losses.parameter import Parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _CURE = "Divide the targets by what they can be at most, or use mse, mae or huber."
 _STEEPNESS = 14.0
@@ -78,7 +80,7 @@ def adaptive_wing(
 def _beta(output: Tensor) -> tuple[Tensor, Tensor]:
     """Return the parameters of beta distributions, of a predicted mean and sum."""
     logit, raw = output.chunk(2, dim=-1)
-    total = softplus(raw)
+    total = functional.softplus(raw)
     return total * torch.sigmoid(logit) + _LEAST, total * torch.sigmoid(-logit) + _LEAST
 
 

@@ -6,20 +6,20 @@ the mean of all. Values are minus the log-likelihood, divided by the mean count,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-from torch.nn.functional import logsigmoid, softplus
-
+from lossearch._lazy import functional, torch
 from lossearch.losses.count import log_softplus, poisson_nll
 from lossearch.losses.declaration import loss
 from lossearch.losses.heads import Head
 from lossearch.losses.positive import neg_binomial_nll
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 def _mean(raw: Tensor, n_out: int) -> Tensor:
-    return softplus(raw[..., :n_out]) * torch.sigmoid(-raw[..., n_out:])
+    return functional.softplus(raw[..., :n_out]) * torch.sigmoid(-raw[..., n_out:])
 
 
 _COUNTS: dict[str, Any] = {
@@ -47,8 +47,8 @@ def _inflated(
         others: minus its log-likelihood, by the mean count.
         scale: the mean count.
     """
-    at_zero = -torch.logaddexp(logsigmoid(odds), logsigmoid(-odds) + log_zero) / scale
-    return torch.where(target > 0, others + softplus(odds) / scale, at_zero)
+    at_zero = -torch.logaddexp(functional.logsigmoid(odds), functional.logsigmoid(-odds) + log_zero) / scale
+    return torch.where(target > 0, others + functional.softplus(odds) / scale, at_zero)
 
 
 @loss(
@@ -62,7 +62,7 @@ def _inflated(
 def zero_inflated_poisson_nll(output: Tensor, target: Tensor, *, scale: float | Tensor) -> Tensor:
     """Return minus the log-likelihood of a Poisson count that is 0 besides with a predicted probability."""
     raw, odds = output.chunk(2, dim=-1)
-    mean = softplus(raw)
+    mean = functional.softplus(raw)
     return _inflated(odds, target, -mean * scale, mean - target * log_softplus(raw), scale)
 
 
@@ -81,7 +81,7 @@ def zero_inflated_neg_binomial_nll(
     """Return the same of a negative binomial count of given spread."""
     raw, odds = output.chunk(2, dim=-1)
     unit = torch.as_tensor(scale, dtype=raw.dtype, device=raw.device)
-    log_zero = -torch.log1p(alpha * unit * softplus(raw)) / alpha
+    log_zero = -torch.log1p(alpha * unit * functional.softplus(raw)) / alpha
     others = neg_binomial_nll.fused["softplus"](raw, target, alpha=alpha, scale=scale)
     return _inflated(odds, target, log_zero, others, scale)
 

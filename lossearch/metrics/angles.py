@@ -6,13 +6,15 @@ Errors are taken the short way round, at most half a turn. Every score is of eac
 from __future__ import annotations
 
 import math
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lossearch._angles import wrapped
 from lossearch.kinds import Predictions
 from lossearch.metrics.metric import MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _error(predictions: Predictions, target: Tensor) -> Tensor:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from lossearch._lazy import torch
 from lossearch.kinds import Predictions
 from lossearch.metrics.definedness import of_class_one, of_two_classes
 from lossearch.metrics.leverage import any_class, own_class, ranked_class
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read, summarised
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ECE_BINS = 15
 
@@ -117,8 +119,7 @@ class Steps(NamedTuple):
 
 def threshold_steps(score: Tensor, positive: Tensor) -> Steps:
     """Return the steps of scores (..., N) whose rows are ``positive``, (..., N) or (N,), or not."""
-    # numpy sorts rows several times as fast as torch
-    order = torch.from_numpy(np.argsort(-score.detach().cpu().numpy(), axis=-1)).to(score.device)
+    order = _descending(score.detach())
     ordered = score.gather(-1, order)
     hit = positive.expand_as(score).gather(-1, order).double()
     tied = ordered[..., :-1] == ordered[..., 1:]
@@ -128,6 +129,13 @@ def threshold_steps(score: Tensor, positive: Tensor) -> Steps:
         last = torch.nn.functional.pad(~tied, (0, 1), value=True)
         tp, fp = ((now * last).cummax(dim=-1).values for now in (tp, fp))
     return Steps(tp, _before(tp), fp, _before(fp))
+
+
+def _descending(score: Tensor) -> Tensor:
+    if score.device.type != "cpu":
+        return torch.argsort(-score, dim=-1)
+    # numpy sorts rows several times as fast as torch does on a processor
+    return torch.from_numpy(np.argsort(-score.numpy(), axis=-1))
 
 
 def _before(counts: Tensor) -> Tensor:

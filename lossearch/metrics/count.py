@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import torch
 from lossearch.kinds import Predictions
 from lossearch.metrics.definedness import of_varied_values
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FLOOR = 1e-6
 """What a predicted mean at or below 0 counts as: deviance is not defined there."""

@@ -6,8 +6,12 @@ metric is defined.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+from lossearch._lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def everywhere(target: Tensor) -> str:  # noqa: ARG001 - the same for all

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.kinds import EVERY_FIELD, Predictions
 from lossearch.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FIELDS = ("label", "probability", "score", "value", "output", "distribution", "steps")
 _READ = {

@@ -6,8 +6,12 @@ them the same; where every class counts alike, rows of a rare class weigh more.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+from lossearch._lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _shares(target: Tensor) -> tuple[Tensor, Tensor]:

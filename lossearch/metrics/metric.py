@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lossearch.kinds import Predictions
 from lossearch.metrics.definedness import everywhere
 from lossearch.metrics.leverage import every_row
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAXIMIZE, MINIMIZE = "maximize", "minimize"
 SIGN = {MAXIMIZE: 1, MINIMIZE: -1}

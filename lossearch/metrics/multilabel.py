@@ -6,11 +6,9 @@ means in which each label counts alike, but for "micro", where each entry does.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.kinds import Predictions
 from lossearch.metrics import classification
 from lossearch.metrics.classification import Steps, ratio, threshold_steps
@@ -18,6 +16,9 @@ from lossearch.metrics.definedness import of_labels, of_varied_labels
 from lossearch.metrics.leverage import any_label, own_label, ranked_label
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read, summarised
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Counts(NamedTuple):

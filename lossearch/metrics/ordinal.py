@@ -6,15 +6,18 @@ a non-finite output scores NaN.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import torch
 from lossearch.kinds import Predictions
 from lossearch.metrics.classification import confusion, ratio
 from lossearch.metrics.definedness import of_two_classes
 from lossearch.metrics.leverage import far_level
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read, summarised
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _levels_off(predictions: Predictions, target: Tensor) -> Tensor:

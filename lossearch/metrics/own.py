@@ -6,19 +6,21 @@ import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lossearch._imports import load_object
+from lossearch._lazy import torch
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS, Predictions
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, SIGN, Metric
 from lossearch.metrics.scoring import read
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = NDArray[Any]
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.kinds import Predictions
 from lossearch.metrics.definedness import of_varied_values
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 FLOOR = 1e-2
 """What a predicted mean below this share of its target counts as: deviance is not defined at 0, and grows as 1 / mean."""
-_TINY = torch.finfo(torch.double).tiny
+_TINY = sys.float_info.min
 
 
 def _known(predictions: Predictions, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import torch
 from lossearch.metrics.classification import confusion, ratio
 from lossearch.metrics.definedness import of_class_one
 from lossearch.metrics.leverage import rarest_row
 from lossearch.metrics.metric import MAXIMIZE, Metric
 from lossearch.metrics.scoring import summarised
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _of_one(top: Tensor, bottom: Tensor, counts: Tensor) -> Tensor:

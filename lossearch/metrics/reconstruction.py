@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.kinds import Predictions
 from lossearch.metrics import regression
 from lossearch.metrics.metric import MAXIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _INPUTS = ("reconstruction",)
 

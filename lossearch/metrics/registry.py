@@ -10,9 +10,7 @@ from dataclasses import replace
 from importlib import import_module
 from math import isfinite
 from pkgutil import iter_modules
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 import lossearch.metrics
 from lossearch._registry import Registry, did_you_mean, unknown_name
@@ -22,6 +20,9 @@ from lossearch.kinds import KINDS, Predictions, served, with_long_label
 from lossearch.losses import CATALOGUE
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.scoring import Score
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _every() -> Iterator[Metric]:

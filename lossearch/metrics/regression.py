@@ -7,15 +7,17 @@ for each output and averaged over the T outputs with equal weight; a non-finite 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.kinds import Predictions, quantile_constant
 from lossearch.metrics.definedness import of_varied_values
 from lossearch.metrics.leverage import whole_range
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _target(target: Tensor) -> Tensor:

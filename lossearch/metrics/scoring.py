@@ -6,15 +6,16 @@ import math
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.kinds import Predictions
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 T = TypeVar("T")
-Summary = Callable[[Predictions, Tensor], T]
+Summary: TypeAlias = "Callable[[Predictions, Tensor], T]"
 
 
 def read(predictions: Predictions, name: str) -> Tensor:

@@ -6,17 +6,18 @@ float64. All but one are means over images, in which each image counts alike.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.kinds import STEPS, Predictions
 from lossearch.metrics.classification import ratio
 from lossearch.metrics.definedness import of_labels
 from lossearch.metrics.leverage import any_label
 from lossearch.metrics.metric import MAXIMIZE, Metric
 from lossearch.metrics.scoring import read, summarised
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Pixels(NamedTuple):

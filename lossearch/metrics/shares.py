@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import torch
 from lossearch.kinds import Predictions
 from lossearch.metrics.metric import MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FLOOR = 1e-7
 """What a smaller predicted share counts as where its logarithm is taken: the resolution of float32."""

@@ -8,14 +8,16 @@ that is not finite gives NaN. Intervals hold 90 % and leave 5 % on each side.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.distributions import DISTRIBUTIONS, Family
 from lossearch.kinds import Predictions
 from lossearch.metrics.metric import MAXIMIZE, MINIMIZE, Metric
 from lossearch.metrics.scoring import finite_only, read, summarised
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SHARE = 0.9
 """What an interval is to hold."""

@@ -1,6 +1,13 @@
-"""Which loss may meet which activation, and the pair made callable: criterion and prediction."""
+"""Which loss may meet which activation, and the pair made callable: criterion and prediction.
 
-from lossearch.pairs.criterion import Criterion
+What is a module of torch, a criterion, is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lossearch._lazy import attributes
 from lossearch.pairs.legality import (
     Rejection,
     find_loss,
@@ -9,11 +16,19 @@ from lossearch.pairs.legality import (
     legal_pairs,
     pair_up,
 )
-from lossearch.pairs.making import criterion
-from lossearch.pairs.module_classes import class_names, module_class
 from lossearch.pairs.pair import Pair
 from lossearch.pairs.shapes import canonical
 from lossearch.pairs.written import write_criterion
+
+if TYPE_CHECKING:
+    from lossearch.pairs.criterion import Criterion
+    from lossearch.pairs.module_classes import class_names, module_class
+
+_HOMES = {
+    "Criterion": ".criterion",
+    "class_names": ".module_classes",
+    "module_class": ".module_classes",
+}
 
 __all__ = [
     "Criterion",
@@ -21,7 +36,6 @@ __all__ = [
     "Rejection",
     "canonical",
     "class_names",
-    "criterion",
     "find_loss",
     "find_pair",
     "infer_kind",
@@ -30,3 +44,6 @@ __all__ = [
     "pair_up",
     "write_criterion",
 ]
+
+
+__getattr__ = attributes(__name__, _HOMES)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.losses import Activation
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MEASURES = ("output_gradient", "zero_gradient", "logit_scale", "logit_sd", "saturation")
 """What is measured on the validation part."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
-
+from lossearch._lazy import torch
 from lossearch.kinds import EVERY_FIELD, KINDS, Predictions, Readout, TargetForm, TargetStatistics
 from lossearch.losses import (
     ACTIVATIONS,
@@ -19,6 +17,9 @@ from lossearch.losses import (
     Loss,
     losses_for,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 def located(values: Sequence[float] | Sequence[Sequence[float]], device: torch.device) -> Tensor:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+from lossearch._lazy import torch
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
 from lossearch.losses import CATALOGUE
 from lossearch.pairs.pair import Pair
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def lifted(raw: Tensor) -> Tensor:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
-from torch import Tensor
+from lossearch._lazy import torch
 
-Strength = float | Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Strength: TypeAlias = "float | Tensor"
 
 
 def weights_of(parameters: Mapping[str, Tensor], leading: int = 0) -> dict[str, Tensor]:

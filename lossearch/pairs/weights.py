@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.errors import InputError, refuse
 from lossearch.kinds import (
     BALANCED,
@@ -21,6 +19,9 @@ from lossearch.kinds import (
     pos_weights_given,
 )
 from lossearch.pairs.pair import Pair, located
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ClassWeight = str | Mapping[Any, float] | None
 PosWeight = str | float | Sequence[float] | None

@@ -18,10 +18,9 @@ from typing import Annotated, Self
 import psutil
 from filelock import FileLock, Timeout
 from pydantic import Field, TypeAdapter
-from sqlalchemy import Connection, NullPool, create_engine, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from lossearch._json import half_written, write_json
+from lossearch._lazy import sqlalchemy
 from lossearch._options import option
 from lossearch.errors import LossearchError, StoreError, StudyRunningError
 from lossearch.records.damage import read_record, set_aside
@@ -155,10 +154,10 @@ def _in_database(storage: str | None, name: str, mine: Holder) -> Iterator[Calla
     with told(storage) as found:
         # a name of the connection, by which another process is told who holds it
         named = {**connect_args(found), "application_name": f"lossearch {mine.pid} {mine.host}"[:63]}
-        if make_url(found.whole).get_driver_name() in _LIBPQ:
+        if sqlalchemy.make_url(found.whole).get_driver_name() in _LIBPQ:
             named |= _KEPT_ALIVE
-        engine = create_engine(
-            found.whole, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=named
+        engine = sqlalchemy.create_engine(
+            found.whole, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT", connect_args=named
         )
     with ExitStack() as connections:
 
@@ -168,15 +167,19 @@ def _in_database(storage: str | None, name: str, mine: Holder) -> Iterator[Calla
                 connection = engine.connect()
             # a server that went down has let go
             connections.callback(_close, connection)
-            if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar():
-                raise StudyRunningError(_held(name, connection.execute(text(_WHO), {"key": key}).scalar()))
+            if not connection.execute(
+                sqlalchemy.text("SELECT pg_try_advisory_lock(:key)"), {"key": key}
+            ).scalar():
+                raise StudyRunningError(
+                    _held(name, connection.execute(sqlalchemy.text(_WHO), {"key": key}).scalar())
+                )
 
         hold()
         yield hold
 
 
-def _close(connection: Connection) -> None:
-    with suppress(SQLAlchemyError):
+def _close(connection: sqlalchemy.Connection) -> None:
+    with suppress(sqlalchemy.exc.SQLAlchemyError):
         connection.close()
 
 

@@ -125,6 +125,38 @@ class Confirmation:
 
 
 @dataclass(frozen=True)
+class BaselineScores:
+    """What a simple model, for which nothing was searched, scores on the rows that the pairs are judged on.
+
+    ``values`` are as those of a :class:`Confirmation`, one entry a seed: the seed's training rows are what it is fitted on.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    values: Mapping[str, tuple[float, ...]]
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The mean over seeds of every score."""
+        return {name: float(np.mean(v)) for name, v in self.values.items()}
+
+    @property
+    def spread(self) -> dict[str, float]:
+        """The standard deviation over seeds of every score; 0 of a single one."""
+        return {name: float(np.std(v, ddof=1)) if len(v) > 1 else 0.0 for name, v in self.values.items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values, the inverse of :meth:`from_json`."""
+        return {f.name: to_jsonable(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> BaselineScores:
+        """Return the scores that :meth:`as_json` described."""
+        values = {name: tuple(map(_number, of_seeds)) for name, of_seeds in plain["values"].items()}
+        return cls(plain["name"], tuple(plain["seeds"]), values)
+
+
+@dataclass(frozen=True)
 class EarlyStopping:
     """How far a confirmation with early stopping has come.
 
@@ -148,7 +180,8 @@ class Confirmed:
 
     ``trials`` is how many trials the search had when its best were chosen. ``part`` holds the rows that count: "test", or "validation" where there is no test part. ``constants``
     are what a constant predictor scores: part -> metric -> one number a seed. ``left_out`` says of each
-    pair that is not confirmed why. With early stopping a pair may have fewer than all ``seeds``, but the first of them.
+    pair that is not confirmed why. With early stopping a pair may have fewer than all ``seeds``, but the first of them. ``baselines`` are
+    simple models on the same rows; records of earlier releases have none.
     """
 
     part: str
@@ -159,6 +192,7 @@ class Confirmed:
     left_out: Mapping[str, str] = field(default_factory=dict)
     trials: int = 0
     stopping: EarlyStopping = field(default_factory=EarlyStopping)
+    baselines: tuple[BaselineScores, ...] = ()
 
     def __getitem__(self, pair: str) -> Confirmation:
         return {c.point.pair: c for c in self.confirmations}[pair]
@@ -184,6 +218,7 @@ def write_confirmed(folder: Path, confirmed: Confirmed) -> Path:
             "at": confirmed.stopping.at,
             "dropped": confirmed.stopping.dropped,
         },
+        "baselines": [b.as_json() for b in confirmed.baselines],
         "confirmations": [c.as_json() for c in confirmed.confirmations],
     }
     return write_json(folder / FILE, plain)
@@ -225,6 +260,7 @@ def _confirmed(found: Mapping[str, Any]) -> Confirmed:
         left_out=dict(found["left_out"]),
         trials=int(found.get("trials", 0)),
         stopping=_stopping(found.get("raced", {})),
+        baselines=tuple(map(BaselineScores.from_json, found.get("baselines", ()))),
     )
 
 

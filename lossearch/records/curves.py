@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from lossearch._lazy import pd
 from lossearch.records.copies import with_copies
 from lossearch.records.curve_files import KEYS, concatenated, read_stage, write_file
 from lossearch.records.trial import TrialRecord

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import create_engine, make_url
-from sqlalchemy.pool import NullPool
-
+from lossearch._lazy import sqlalchemy
 from lossearch._options import option
 from lossearch._urls import Url
 from lossearch.errors import InputError
@@ -71,7 +69,7 @@ def connect_args(url: Url) -> dict[str, Any]:
     Raises:
         SQLAlchemyError: the URL names no database, or none that is known.
     """
-    parsed = make_url(url.whole)
+    parsed = sqlalchemy.make_url(url.whole)
     if parsed.get_backend_name() == "sqlite":
         return {"timeout": 60}
     name = _WAITS.get(parsed.get_driver_name())
@@ -84,7 +82,9 @@ def reach_database(url: Url) -> None:
     Raises:
         Exception: whatever SQLAlchemy and the driver raise where it does not.
     """
-    create_engine(url.whole, connect_args=connect_args(url), poolclass=NullPool).connect().close()
+    sqlalchemy.create_engine(
+        url.whole, connect_args=connect_args(url), poolclass=sqlalchemy.NullPool
+    ).connect().close()
 
 
 def unrecorded(url: Url, parameter: str) -> str:

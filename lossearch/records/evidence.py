@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from lossearch._lazy import pd, torch
 from lossearch._registry import unknown_name
 from lossearch.errors import InputError, StoreError
 from lossearch.kinds import KINDS, Predictions
@@ -20,6 +18,9 @@ from lossearch.metrics.metric import LOGGED, Metric
 from lossearch.metrics.registry import METRICS, find_metric, is_given
 from lossearch.records.confirmations import PREFIX, Confirmation, Confirmed, read_confirmed
 from lossearch.records.predictions import numbers, read_predictions
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Blocks = Mapping[tuple[str, int], NDArray[np.intp]]
 """Pair and seed -> the lines of the predictions."""
@@ -174,7 +175,7 @@ def _logged(
         logged={
             c.point.pair: np.array(scores[: len(seeds)], dtype=np.float64)
             for c in running
-            if (scores := c.values.get(name)) is not None  # noqa: PD011
+            if (scores := c.values.get(name)) is not None
         },
     )
 

@@ -16,9 +16,8 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import StudyDirection
-from sqlalchemy import ExceptionContext, event, make_url
-from sqlalchemy.exc import SQLAlchemyError
 
+from lossearch._lazy import sqlalchemy
 from lossearch._urls import Url
 from lossearch.errors import LossearchError, StoreError
 from lossearch.records.damage import TRIALS, damaged, missing, reading
@@ -84,11 +83,11 @@ def open_storage(store: Store, name: str, url: str | None = None) -> BaseStorage
     with store.lock(), told(url) as found:
         storage = RDBStorage(absolute(found.whole), engine_kwargs={"connect_args": connect_args(found)})
         if not found.startswith("sqlite"):
-            event.listen(storage.engine, "handle_error", _lost)
+            sqlalchemy.event.listen(storage.engine, "handle_error", _lost)
         return storage
 
 
-def _lost(context: ExceptionContext) -> None:
+def _lost(context: sqlalchemy.ExceptionContext) -> None:
     """Tell a lost connection at once: Optuna itself would do again what may have been done, and double a trial."""
     if context.is_disconnect:
         raise StorageAwayError("The Optuna storage does not answer.") from context.original_exception
@@ -126,7 +125,7 @@ def reading_trials(store: Store, name: str, url: str | None = None) -> Iterator[
             if file is None:
                 raise StoreError(f"The Optuna storage {Url(url)} cannot be read: {error}.") from error
             raise damaged(file, str(error), folder) from error
-        except (SQLAlchemyError, StorageInternalError) as error:
+        except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError) as error:
             if file is None or not _is_broken(root_of(error)):
                 raise
             raise damaged(file, str(root_of(error)), folder) from error
@@ -155,7 +154,7 @@ def read_storage(store: Store, name: str, url: str | None = None) -> BaseStorage
 
 def _only_read(url: Url) -> str:
     """Return an sqlite URL by which nothing is written or made."""
-    parsed = make_url(url.whole)
+    parsed = sqlalchemy.make_url(url.whole)
     file = parsed.database or ""
     if not file.startswith("file:"):
         file = sqlite_file(url).as_uri()
@@ -233,7 +232,7 @@ def told(text: str) -> Iterator[Url]:
             f"No driver for the Optuna storage {url}: {root_of(error)}. Install it (`pip install "
             "'psycopg[binary]'` for postgresql:, psycopg2-binary for postgresql+psycopg2:, pymysql for mysql+pymysql:)."
         ) from url.cause(error)
-    except (SQLAlchemyError, StorageInternalError, RuntimeError, ValueError, OSError) as error:
+    except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, RuntimeError, ValueError, OSError) as error:
         # Optuna's own says only that something failed
         why = root_of(error) if isinstance(error, StorageInternalError) else error
         away = is_away(error) and not url.startswith("sqlite")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
+from lossearch._lazy import sqlalchemy
 from lossearch._urls import Url
 from lossearch.errors import RunFailedError, StoreError
 from lossearch.records.mlflow.client import answers
@@ -47,7 +47,7 @@ class Patience:
         """
         try:
             return call()
-        except (SQLAlchemyError, StorageInternalError, StorageAwayError) as error:
+        except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, StorageAwayError) as error:
             if self.url is None or self.url.startswith("sqlite") or not is_away(error):
                 raise
             first = error
@@ -61,7 +61,7 @@ class Patience:
             try:
                 self.hold()
                 return call()
-            except (SQLAlchemyError, StorageInternalError, StorageAwayError) as error:
+            except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, StorageAwayError) as error:
                 if not is_away(error):
                     raise
         raise first
@@ -103,7 +103,7 @@ def answering(storage: str | None) -> Iterator[None]:
     """
     try:
         yield
-    except (SQLAlchemyError, StorageInternalError, StorageAwayError) as error:
+    except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, StorageAwayError) as error:
         if storage is None:
             raise
         url = Url(storage)
@@ -133,7 +133,9 @@ def tracked(uri: str | None) -> Iterator[None]:
 
 def is_away(error: BaseException | None) -> bool:
     """Return whether an error says that a server does not answer, rather than that it refuses."""
-    while error is not None and not isinstance(error, StorageAwayError | OperationalError | InterfaceError):
+    while error is not None and not isinstance(
+        error, StorageAwayError | sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError
+    ):
         error = error.__cause__ or error.__context__
     return error is not None
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
+from lossearch._lazy import sqlalchemy
 from lossearch._options import option
 from lossearch._urls import Url
 from lossearch.errors import InputError, StoreError
@@ -141,8 +139,8 @@ def _reached(store: Store, study: str, parameter: str, recorded: str | None, giv
 def _place(url: str) -> tuple[str, ...]:
     """Return what tells a place from another: all but who asks, and how."""
     try:
-        parts = make_url(url)
-    except (ArgumentError, ValueError):
+        parts = sqlalchemy.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
         return (url,)
     kind = parts.get_backend_name()
     if kind == "sqlite":

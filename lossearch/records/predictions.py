@@ -13,20 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lossearch._json import replacing
+from lossearch._lazy import pd, torch
 from lossearch.kinds import KINDS, Predictions
 from lossearch.records.damage import reading
-from lossearch.tasks.task import Part
 from lossearch.training.contract import Outcome
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lossearch.tasks.task import Part
 
 FILE = "predictions.parquet"
 MOST_COLUMNS = 64

@@ -134,6 +134,8 @@ class StudyRecord(StudyDefinition):
     git_revision: str | None
     mlflow: MlflowRuns | None
     ended: Literal["running", "finished", "failed", "killed"] | None = None
+    quick: bool = False
+    """Whether the last run of it was a quick look."""
     unjudged: str | None = None
     """Why the pairs that were confirmed could not be compared."""
 

@@ -7,14 +7,15 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from lossearch._json import replacing
 from lossearch.records.damage import reading
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> Path:
@@ -23,6 +24,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
     Raises:
         OSError: they cannot be written.
     """
+    from safetensors.torch import save_file
+
     # clones: the format knows no views, and two names may share one tensor
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with replacing(path) as temporary:

@@ -11,11 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import torch
-from torch import Tensor
-
+from lossearch._lazy import torch
 from lossearch.errors import StoreError
 from lossearch.records.damage import reading
 from lossearch.records.tensors import read_about, read_tensors, write_tensors
@@ -23,9 +21,12 @@ from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
 from lossearch.training.contract import ReplicateResult
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 FOLDER = "weights"
 FORMAT = "1"
-State = dict[str, Tensor]
+State: TypeAlias = "dict[str, Tensor]"
 
 
 @dataclass(frozen=True)

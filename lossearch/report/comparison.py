@@ -1,4 +1,4 @@
-"""A comparison over tasks as a table for a terminal and as Markdown."""
+"""A comparison over tasks as a table for a terminal, as Markdown, and as a report."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from rich.text import Text
 
 from lossearch._text import escaped
 from lossearch.metrics.metric import SIGN
-from lossearch.report.figures.across_tasks import EXTRA
 from lossearch.report.formatting import MISSING, number
 from lossearch.report.layout import Column, Fitted, markdown_table
-from lossearch.verdict.across_tasks.comparison import SURE, PairwiseComparison, TaskComparison, sentence
+from lossearch.report.sources import Report, Section, Table
+from lossearch.verdict.across_tasks.comparison import (
+    EXTRA,
+    SURE,
+    PairwiseComparison,
+    TaskComparison,
+    sentence,
+)
 from lossearch.verdict.scale import Scale
 from lossearch.verdict.verdict import Relation
 
@@ -121,6 +127,51 @@ def to_markdown(comparisons: Sequence[TaskComparison], alone: Sequence[str], pic
         lines += [*(f"{escaped(line)}\n" for line in remarks(c))]
     lines += [f"{escaped(line)}\n" for line in alone]
     return "\n".join(lines)
+
+
+def comparison_report(comparisons: Sequence[TaskComparison], alone: Sequence[str]) -> Report:
+    """Return comparisons as a report, a section a kind of task; ``alone`` says what could not be compared."""
+    names = dict.fromkeys(s.name for c in comparisons for s in c.studies)
+    return Report(
+        title="Comparison over tasks",
+        subtitle=f"Which pair fits best over the studies {', '.join(names)}" if names else "",
+        lead=(*map(sentence, comparisons), *alone),
+        facts=tuple((f"best on average, {c.kind}", c.pairs[0]) for c in comparisons),
+        sections=tuple(map(_section, comparisons)),
+    )
+
+
+def _section(comparison: TaskComparison) -> Section:
+    from lossearch.report.figures.across_tasks import can_draw_ranks, critical_picture, scores_picture
+
+    ranks = (critical_picture(comparison),) if can_draw_ranks() else ()
+    return Section(
+        comparison.kind,
+        f"{comparison.kind.capitalize()} tasks",
+        (*findings(comparison), *remarks(comparison)),
+        (*ranks, scores_picture(comparison)),
+        (
+            Table("Pairs by average rank, best first", rank_columns(comparison), strong=frozenset({0})),
+            Table("Scores on each task", _score_columns(comparison)),
+        ),
+        (_pairwise_table(comparison),),
+    )
+
+
+def _pairwise_table(comparison: TaskComparison) -> Table:
+    found = comparison.pairwise
+    columns = [
+        Column("pair", tuple(d.a for d in found)),
+        Column("against", tuple(d.b for d in found)),
+        Column("wins, ties, losses", tuple(f"{d.wins}, {d.ties}, {d.losses}" for d in found), numeric=True),
+        Column("median gain", tuple(number(d.difference, signed=True) for d in found), numeric=True),
+        Column("p", tuple(number(d.p) for d in found), numeric=True),
+        Column("p (Holm)", tuple(number(d.adjusted) for d in found), numeric=True),
+    ]
+    if any(d.equal is not None for d in found):
+        columns.append(Column("P(better, equal, worse)", tuple(map(_chances, found)), numeric=True))
+    columns.append(Column("relation", tuple(str(d.relation) for d in found)))
+    return Table("Every two pairs against each other; a gain above 0 is better", tuple(columns))
 
 
 def _score_columns(comparison: TaskComparison) -> tuple[Column, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
-import pandas as pd
+from lossearch._lazy import pd
 
 MISSING = "-"
 
@@ -80,6 +80,12 @@ def _as_text(cell: Any) -> Any:
 def rate(value: float | None) -> str:
     """Return a learning rate, three significant digits."""
     return MISSING if value is None or not math.isfinite(value) else f"{value:.3g}"
+
+
+def class_names(classes: Sequence[str], count: int) -> tuple[str, ...]:
+    """Return what so many classes are called in a sentence: by name, or "class 0" of one that is called 0 or has no name."""
+    names = classes if len(classes) == count else map(str, range(count))
+    return tuple(f"class {name}" if name.isdecimal() else name for name in names)
 
 
 def as_published(value: float | None) -> str:

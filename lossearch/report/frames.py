@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from lossearch._lazy import pd
 from lossearch.diagnostics.ladders import Rung
 from lossearch.metrics.metric import SIGN
 from lossearch.records.confirmations import PREFIX, Confirmation, Confirmed
@@ -155,6 +155,24 @@ def confirmed_leaderboard(
     ]
     whole = dict.fromkeys(("rank", "trial", "epoch", "diverged_seeds"), "Int64")
     return pd.DataFrame(rows).astype({**whole, "tied": bool, "lr_at_edge": bool})
+
+
+def baselines(confirmed: Confirmed | None) -> pd.DataFrame:
+    """Return one row a simple model that is scored on the rows of the confirmed pairs, the constant predictor first.
+
+    Columns: ``baseline``, ``score`` (by the metric that judges, the mean over ``seeds``) and its ``sd`` over them. No
+    rows where nothing was confirmed, or an earlier release recorded it.
+    """
+    columns = ["baseline", "score", "sd", "seeds"]
+    if confirmed is None:
+        return empty(columns)
+    judged = f"{PREFIX[confirmed.part]}{confirmed.metric}"
+    rows = [
+        {"baseline": b.name, "score": b.scores[judged], "sd": b.spread[judged], "seeds": len(b.seeds)}
+        for b in confirmed.baselines
+        if judged in b.values
+    ]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def ladder(found: Sequence[Rung]) -> pd.DataFrame:

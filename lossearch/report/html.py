@@ -1,8 +1,9 @@
-"""A report as one HTML page that needs nothing else: no network, no script."""
+"""A report as one HTML page that needs nothing else: no network, and all of it is there without its script."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from markupsafe import Markup, escape
 
 from lossearch._text import printable
 from lossearch.report.figures.canvas import Picture, legend_figure, panel_figure, svg
-from lossearch.report.sources import Report
+from lossearch.report.sources import Report, Section, Table
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -19,12 +20,66 @@ SHOWN = 8
 """Panels of a picture that are shown at once; the others are folded."""
 _WIDE = 5.0
 """Inches from which on a panel has a line of its own."""
+_WIDEST = 8.0
+"""Inches of a single wide panel up to which its figure stands beside the text."""
+_BESIDE = 10.0
+"""Inches of panels up to which a figure stands beside the text, or another figure."""
+_LETTERS = 76
+"""Letters of a row, with room between columns, up to which a table does."""
+_GAP = 3
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """A picture as SVG elements."""
+
+    picture: Picture
+    legend: Markup | None
+    panels: tuple[Markup, ...]
+
+    @property
+    def wide(self) -> bool:
+        """Whether each panel has a line of its own."""
+        return self.picture.size[0] > _WIDE
+
+    @property
+    def small(self) -> bool:
+        """Whether it stands beside the text."""
+        return len(self.panels) * self.picture.size[0] <= (_WIDEST if self.wide else _BESIDE)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """What a section shows in two columns beside each other, and what over the whole width."""
+
+    small_figures: tuple[_Drawing, ...]
+    large_figures: tuple[_Drawing, ...]
+    small_tables: tuple[Table, ...]
+    large_tables: tuple[Table, ...]
+
+
+def _cells(section: Section) -> _Cells:
+    drawings = [_drawn(picture) for picture in section.pictures]
+    small = [t for t in section.tables if _is_small(t)]
+    return _Cells(
+        tuple(d for d in drawings if d.small),
+        tuple(d for d in drawings if not d.small),
+        tuple(small),
+        tuple(t for t in section.tables if t not in small),
+    )
+
+
+def _is_small(table: Table) -> bool:
+    if any(c.wraps for c in table.columns):
+        return False
+    words = ([*c.cells, *c.heading.split()] for c in table.columns)
+    return sum(max(map(len, found), default=0) + _GAP for found in words) <= _LETTERS
 
 
 def to_html(report: Report) -> str:
     """Return a report as an HTML page."""
-    drawn = {section.name: [(p, *_drawn(p)) for p in section.pictures] for section in report.sections}
-    return _template().render(report=report, drawn=drawn, shown=SHOWN, wide=_WIDE)
+    drawn = {section.name: _cells(section) for section in report.sections}
+    return _template().render(report=report, drawn=drawn, shown=SHOWN)
 
 
 @cache
@@ -48,14 +103,14 @@ def breakable(text: str) -> Markup:
     return Markup(re.sub(r"(?<=\w)[/_](?=\w)", r"\g<0><wbr>", str(escape(printable(text)))))  # noqa: S704 - escaped here
 
 
-def _drawn(picture: Picture) -> tuple[Markup | None, list[Markup]]:
-    """Return the legend and the panels of a picture as SVG elements."""
+def _drawn(picture: Picture) -> _Drawing:
+    """Return a picture as SVG elements."""
     figures = [panel_figure(picture, panel) for panel in picture.panels]
     legend = legend_figure(figures)
-    panels = [
+    panels = tuple(
         Markup(svg(figure, f"{picture.name}{i}", panel.alt))  # noqa: S704 - svg escapes what it is given
         for i, (figure, panel) in enumerate(zip(figures, picture.panels, strict=True))
-    ]
+    )
     if legend is None:
-        return None, panels
-    return Markup(svg(legend, f"{picture.name}key", "Legend", tight=True)), panels  # noqa: S704
+        return _Drawing(picture, None, panels)
+    return _Drawing(picture, Markup(svg(legend, f"{picture.name}key", "Legend", tight=True)), panels)  # noqa: S704

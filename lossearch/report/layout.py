@@ -47,14 +47,15 @@ class Column:
 class Fitted:
     """A table in the widest of its layouts that fits.
 
-    Details go under what they belong to, pairs are split, headings are short, and at last columns are left out, which is said below.
+    The last rows, as many as are ``below``, stand under a line. Details go under what they belong to, pairs are split, headings are short, and at last columns are left out, which is said below.
     """
 
-    def __init__(self, columns: Sequence[Column], *, bold_row: int | None = None) -> None:
+    def __init__(self, columns: Sequence[Column], *, bold_row: int | None = None, below: int = 0) -> None:
         self.columns = tuple(
             c if c.wraps or c.splits else replace(c, cells=tuple(aligned(c.cells))) for c in columns
         )
         self.bold_row = bold_row
+        self.below = below
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         layouts = _layouts(self.columns, options.max_width)
@@ -75,7 +76,10 @@ class Fitted:
                 min_width=None if column.wraps or column.splits else column.width,
                 overflow="fold",
             )
-        for i, cells in enumerate(zip(*(c.cells for c in columns), strict=True)):
+        rows = list(zip(*(c.cells for c in columns), strict=True))
+        for i, cells in enumerate(rows):
+            if self.below and i == len(rows) - self.below:
+                table.add_section()
             table.add_row(*map(Text, cells), style="bold" if i == self.bold_row else None)
         return table
 

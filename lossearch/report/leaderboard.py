@@ -6,19 +6,21 @@ A terminal, Markdown and a report show some of the columns each; what stands in 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import pandas as pd
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from lossearch._lazy import pd
 from lossearch._text import escaped
 from lossearch.records.confirmations import Confirmed
 from lossearch.records.study import StudyRecord
 from lossearch.report.formatting import MISSING, number, plus_minus, rate, typical_spread
+from lossearch.report.frames import baselines
 from lossearch.report.layout import Column, Fitted, markdown_table
 from lossearch.report.sentences import (
+    baselines_sentence,
     confirmed_sentences,
     gain_sentence,
     remarks,
@@ -123,7 +125,7 @@ def _diverged(row: _Row) -> str:
 class Leaderboard:
     """A leaderboard as people read it: the answer, the ranked pairs, and what to know of them.
 
-    ``bold`` is the row to take; ``basis`` says what the numbers are.
+    ``bold`` is the row to take; the last rows, ``below``, are of baselines; ``basis`` says what the numbers are.
     """
 
     answer: tuple[str, ...]
@@ -131,12 +133,13 @@ class Leaderboard:
     bold: int | None
     notes: tuple[str, ...]
     basis: str
+    below: int = 0
 
     def __rich__(self) -> RenderableType:
         return Group(
             *(Text(line, style="bold") for line in self.answer),
             *([Text()] if self.answer else []),
-            Fitted(self.columns, bold_row=self.bold),
+            Fitted(self.columns, bold_row=self.bold, below=self.below),
             Text(),
             *map(Text, self.notes),
             Text(self.basis, style="dim"),
@@ -160,29 +163,56 @@ def make_leaderboard(
 
     ``board`` as in :func:`columns`.
     """
-    shown = _chosen(columns(board, study, verdict), SEARCH if verdict is None else CONFIRMED)
+    simple = baselines(confirmed)
     if verdict is None:
+        shown = _chosen(columns(board, study), SEARCH)
         said = [] if confirmed is None else confirmed_sentences(confirmed)
         notes = (*said, gain_sentence(board, study), *remarks(board, study))
         first = 0 if len(board) and pd.notna(board["rank"].iloc[0]) else None
         return Leaderboard((), shown, first, notes, statement(study))
+    shown = _chosen(_with_baselines(columns(board, study, verdict), simple, board), CONFIRMED)
     left_out = confirmed.left_out if confirmed else {}
     answer, rest = verdict.sentences[:2], verdict.sentences[2:]
-    notes = (*rest, *remarks(board, study, left_out))
+    notes = (*rest, *remarks(board, study, left_out), baselines_sentence(simple))
     return Leaderboard(
         answer=tuple(filter(None, answer)),
         columns=shown,
         bold=None if verdict.nothing_learned else list(board["pair"]).index(verdict.recommended),
         notes=tuple(filter(None, notes)),
         basis=verdict_statement(verdict, study),
+        below=len(simple),
     )
 
 
 def report_columns(
-    board: pd.DataFrame, study: StudyRecord, verdict: Verdict | None = None
+    board: pd.DataFrame,
+    study: StudyRecord,
+    verdict: Verdict | None = None,
+    simple: pd.DataFrame | None = None,
 ) -> tuple[Column, ...]:
-    """Return the columns that a report shows."""
-    return _chosen(columns(board, study, verdict), SEARCH if verdict is None else REPORT)
+    """Return the columns that a report shows, with a verdict the rows of the ``simple`` baselines under those of pairs."""
+    if verdict is None:
+        return _chosen(columns(board, study), SEARCH)
+    return _chosen(_with_baselines(columns(board, study, verdict), simple, board), REPORT)
+
+
+def _with_baselines(
+    found: Mapping[str, Column], simple: pd.DataFrame | None, board: pd.DataFrame
+) -> dict[str, Column]:
+    """Return columns with a row for each baseline below: its score and sd, to the digits of the pairs', and nothing else."""
+    spread = typical_spread(board["sd"])
+    rows = [] if simple is None else simple.to_dict("records")
+    own: dict[str, Callable[[_Row], str]] = {
+        "pair": lambda r: str(r["baseline"]),
+        "score": lambda r: number(r["score"], spread),
+        "sd": lambda r: number(r["sd"], spread),
+    }
+    return {
+        name: replace(
+            column, cells=(*column.cells, *(own[name](row) if name in own else MISSING for row in rows))
+        )
+        for name, column in found.items()
+    }
 
 
 def _chosen(found: Mapping[str, Column], names: tuple[str, ...]) -> tuple[Column, ...]:

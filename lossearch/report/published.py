@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from lossearch._lazy import pd
 from lossearch.config.tables import PublishedRow
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import TrialRecord

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import pandas as pd
-
+from lossearch._lazy import pd
+from lossearch._options import option
 from lossearch.diagnostics.weighting import WeightingEffect, is_weighted
 from lossearch.kinds import KINDS
 from lossearch.records.confirmations import Confirmed
 from lossearch.records.study import StudyRecord
 from lossearch.report.formatting import number, plus_minus, rate
+from lossearch.report.frames import baselines
 from lossearch.space import Point
 from lossearch.verdict.verdict import Verdict
+
+CLEAR = 2.0
+"""Standard errors, over seeds, by which a pair must be ahead to be worth a closer look."""
 
 
 def seeds_text(study: StudyRecord) -> str:
@@ -22,10 +26,10 @@ def seeds_text(study: StudyRecord) -> str:
 
 def statement(study: StudyRecord) -> str:
     """Return what the search's scores are, and that they are optimistic."""
+    caution = "" if study.quick else f" {_caution(study)}"
     return (
         f"{study.task.metric}: {seeds_text(study)}, validation rows, {study.train.epoch} epoch; {better(study)} is better. "
-        f"Optimiser: {study.train.optimizer}. Gain: over the conventional pair {study.conventional} (ref.). "
-        f"{_caution(study)}"
+        f"Optimiser: {study.train.optimizer}. Gain: over the conventional pair {study.conventional} (ref.).{caution}"
     )
 
 
@@ -58,12 +62,28 @@ def optimism_sentence(verdict: Verdict, study: StudyRecord) -> str:
 
 
 def confirmed_sentences(confirmed: Confirmed) -> list[str]:
-    """Return what was confirmed where no verdict compares it, a sentence each."""
+    """Return what was confirmed where no verdict compares it, a sentence each, and what baselines score there."""
+    simple = baselines(confirmed).to_dict("records")
+    beside = "; ".join(f"{row['baseline']} {plus_minus(row['score'], row['sd'])}" for row in simple)
     return [
-        f"Confirmed on {len(c.seeds)} fresh seeds: {c.point.pair} at lr {rate(c.point.lr)} scores {confirmed.metric} "
-        f"{plus_minus(c.scores.get(c.judged), c.spread.get(c.judged))} on {confirmed.part} rows."
-        for c in confirmed.confirmations
+        *(
+            f"Confirmed on {len(c.seeds)} fresh seeds: {c.point.pair} at lr {rate(c.point.lr)} scores {confirmed.metric} "
+            f"{plus_minus(c.scores.get(c.judged), c.spread.get(c.judged))} on {confirmed.part} rows."
+            for c in confirmed.confirmations
+        ),
+        *([f"Baselines on the same rows, with nothing searched: {beside}."] if beside else []),
     ]
+
+
+def baselines_sentence(simple: pd.DataFrame) -> str:
+    """Return what the baselines of ``frames.baselines`` are; nothing where there are none."""
+    if simple.empty:
+        return ""
+    return (
+        f"Baselines ({', '.join(simple['baseline'])}): simple models on the same rows and inputs, by scikit-learn's defaults "
+        "and with nothing searched, fitted under the same fresh seeds. They say what a score is worth; the verdict leaves "
+        "them out."
+    )
 
 
 def better(study: StudyRecord) -> str:
@@ -87,7 +107,11 @@ def _caution(study: StudyRecord) -> str:
 
 
 def gain_sentence(board: pd.DataFrame, study: StudyRecord) -> str:
-    """Return what the best pair gains over the conventional one, "no gain" included."""
+    """Return what the best pair gains over the conventional one, "no gain" included; of a quick look what it saw."""
+    return quick_sentence(board, study) if study.quick else _gain_sentence(board, study)
+
+
+def _gain_sentence(board: pd.DataFrame, study: StudyRecord) -> str:
     ranked = board[board["rank"].notna()]
     conventional = board[(board["pair"] == study.conventional) & board["score"].notna()]
     if ranked.empty:
@@ -106,6 +130,40 @@ def gain_sentence(board: pd.DataFrame, study: StudyRecord) -> str:
     return f"{shown}, more than the spread over seeds (sd {number(spread, spread)})."
 
 
+def quick_sentence(board: pd.DataFrame, study: StudyRecord) -> str:
+    """Return what a quick look saw: which pairs to look at closer, or that there is nothing big."""
+    conventional, metric, n = study.conventional, study.task.metric, study.search.seeds
+    seen = board[board["score"].notna()]
+    unseen = [str(pair) for pair in board["pair"] if pair not in set(seen["pair"])]
+    rest = f" Not looked at: {', '.join(unseen)}." if unseen else ""
+    go_on = " The same study without quick goes on from here, and ends with a verdict."
+    reference = seen[seen["pair"] == conventional]
+    if reference.empty or len(seen) < 2:
+        return (
+            f"A quick look that saw too little: give it more time ({option('timeout', '2m')}).{rest}{go_on}"
+        )
+    points = seen["trials"]
+    few, most = points.min(), points.max()
+    times = (
+        "one learning rate" if most == 1 else f"{most if few == most else f'{few} to {most}'} learning rates"
+    )
+    base = reference.iloc[0]
+    ahead = []
+    for row in seen.to_dict("records"):
+        gain = abs(row["score"] - base["score"]) if row["gain"] > 0 else 0.0
+        error = ((row["sd"] ** 2 + base["sd"] ** 2) / n) ** 0.5 if n > 1 else float("nan")
+        # with one seed the spread is unknown, and all that is ahead is worth a look
+        if row["pair"] != conventional and gain > 0 and not gain <= CLEAR * error:
+            ahead.append(f"{row['pair']} ({number(row['gain'], row['sd'], signed=True)} {metric})")
+    basis = f"{len(seen)} pairs at {times} each, {n} {'seed' if n == 1 else 'seeds'}, on validation rows"
+    said = (
+        f"Look closer at these, ahead of {conventional}: {', '.join(ahead)}."
+        if ahead
+        else f"Nothing big here: no pair is clearly ahead of {conventional}; smaller differences, or other learning rates, may be."
+    )
+    return f"{said} This is a quick look ({basis}), not a verdict.{rest}{go_on}"
+
+
 def remarks(board: pd.DataFrame, study: StudyRecord, left_out: Mapping[str, str] | None = None) -> list[str]:
     """Return what a reader has to know of single rows.
 
@@ -115,7 +173,7 @@ def remarks(board: pd.DataFrame, study: StudyRecord, left_out: Mapping[str, str]
     edge = board.loc[board["lr_at_edge"] & board["score"].notna(), "pair"]
     if len(edge):
         found.append(f"* best lr is the lowest or highest tried: {', '.join(edge)}.")
-    few = board.loc[board["rank"].isna() & board["score"].notna(), "pair"]
+    few = () if study.quick else board.loc[board["rank"].isna() & board["score"].notna(), "pair"]
     if len(few):
         found.append(f"Not ranked, fewer than {study.min_trials} finished trials: {', '.join(few)}.")
     found += [f"Not confirmed: {pair} ({why})." for pair, why in (left_out or {}).items()]

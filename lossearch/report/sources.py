@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import pandas as pd
-
+from lossearch._lazy import pd
+from lossearch.diagnostics.agreement import Preference
 from lossearch.diagnostics.pareto import Pareto
 from lossearch.records.confirmations import Confirmed
 from lossearch.records.evidence import Evidence
@@ -27,7 +27,8 @@ class Sources:
     over the plane of two inputs. ``pareto`` shows trials and pairs under two metrics at once; ``importances``
     are, for each pair that searches more than a learning rate in trials enough, the shares of the score's
     variance that each searched number explains. ``tuned`` is what thresholds and temperatures chosen on validation rows
-    change, as ``diagnostics.tuned`` has it. ``lost`` says of each record that cannot be read what is missing here.
+    change, as ``diagnostics.tuned`` has it. ``preferences`` are of metrics that have another best pair than the judge, None
+    where nobody asked. ``lost`` says of each record that cannot be read what is missing here.
     """
 
     study: StudyRecord
@@ -42,6 +43,7 @@ class Sources:
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     tuned: pd.DataFrame = field(default_factory=pd.DataFrame)
     lost: Sequence[str] = ()
+    preferences: Sequence[Preference] | None = None
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -52,12 +54,17 @@ class Sources:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a caption; ``header`` is the column whose cells name their rows, ``strong`` the rows that stand out."""
+    """A table with a caption; ``header`` is the column whose cells name their rows, ``strong`` the rows that stand out.
+
+    The last rows, as many as are ``below``, stand under a line. ``links`` are the addresses that the rows' names lead to.
+    """
 
     caption: str
     columns: tuple[Column, ...]
     header: int = 0
     strong: frozenset[int] = frozenset()
+    below: int = 0
+    links: tuple[str | None, ...] = ()
 
     @property
     def rows(self) -> list[tuple[str, ...]]:

@@ -28,6 +28,8 @@ class Budget:
     seed: int = 0
     extend: bool = True
     seconds: float | None = None
+    quick: bool = False
+    """Whether a few points of the initial design are all that is trained."""
     total: int | None = None
     """Trials in all, where the sampler is free after the initial design (mode "adaptive")."""
     prune: bool = False

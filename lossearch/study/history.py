@@ -31,12 +31,14 @@ def by_pair(records: Sequence[TrialRecord]) -> History:
 class Progress:
     """How far a study is, told trial by trial at a cost that does not grow with their number.
 
-    ``best`` is the last attempt of best value, the earliest of equals; ``failed`` counts those that failed or diverged.
+    ``best`` is the last attempt of best value, the earliest of equals, and ``best_of_pairs`` that of each pair;
+    ``failed`` counts those that failed or diverged.
     """
 
     sign: int
     best: TrialRecord | None = None
     failed: int = 0
+    best_of_pairs: dict[str, TrialRecord] = field(default_factory=dict)
     _last: dict[tuple[str, int], TrialRecord] = field(default_factory=dict)
 
     @classmethod
@@ -58,10 +60,16 @@ class Progress:
         before = self._last.get(place)
         self._last[place] = record
         self.failed += _lost(record) - (before is not None and _lost(before))
-        if before is not None and before is self.best:
-            self.best = best_of([*self._last.values()], self.sign)
+        if before is None:
+            rivals = [r for r in (self.best_of_pairs.get(record.point.pair), record) if r is not None]
         else:
-            self.best = best_of([r for r in (self.best, record) if r is not None], self.sign)
+            rivals = [r for r in self._last.values() if r.point.pair == record.point.pair]
+        best = best_of(rivals, self.sign)
+        if best is None:
+            self.best_of_pairs.pop(record.point.pair, None)
+        else:
+            self.best_of_pairs[record.point.pair] = best
+        self.best = best_of(sorted(self.best_of_pairs.values(), key=lambda r: r.number), self.sign)
 
 
 def _lost(record: TrialRecord) -> bool:

@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import qmc
 
+from lossearch._lazy import stats
 from lossearch._random import stream
 from lossearch.space import Dimension, Value
 
@@ -50,7 +50,9 @@ def quasi_random(dimensions: Sequence[Dimension], start: int, n: int, seed: int)
     """Return points ``start`` to ``start + n`` of one scrambled Halton sequence (Halton 1960; Owen 2017)."""
     if not dimensions:
         return [{} for _ in range(n)]
-    sequence = qmc.Halton(d=len(dimensions), scramble=True, rng=np.random.default_rng(stream(seed, "halton")))
+    sequence = stats.qmc.Halton(
+        d=len(dimensions), scramble=True, rng=np.random.default_rng(stream(seed, "halton"))
+    )
     if start:
         sequence.fast_forward(start)
     return [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from statistics import fmean
 
 from lossearch._text import duration
 from lossearch.errors import RunFailedError
@@ -14,10 +15,19 @@ from lossearch.study.history import Progress, by_pair
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.pruning import Pruning
+from lossearch.study.quick_look import GivesUp, next_look, points_to_look_at
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.schedule import Proposal
+from lossearch.study.time_left import TimeLeft, Training
 from lossearch.study.trial_value import ConstantScores, Objective, summarise
-from lossearch.training.contract import Outcome, Prune, Replicate, ReplicateResult, TrainingMethod
+from lossearch.training.contract import (
+    Advanced,
+    Outcome,
+    Prune,
+    Replicate,
+    ReplicateResult,
+    TrainingMethod,
+)
 
 GIVE_UP = 3
 """Trials in a row that fail in one way before the study stops: the fault is not the trial's."""
@@ -29,11 +39,14 @@ def _trials(
     batch: Sequence[Proposal],
     stop: Callable[[], bool],
     prune: Prune | None,
+    advanced: Advanced,
 ) -> Iterator[tuple[Proposal, list[ReplicateResult], float]]:
     """Train a batch and give each trial's results with its start, as each is done."""
     seeds = plan.budget.seeds
     replicates = [Replicate(item.point, seed) for item in batch for seed in seeds]
-    results = train(plan.task, plan.space, replicates, plan.settings, stop=stop, prune=prune)
+    results = train(
+        plan.task, plan.space, replicates, plan.settings, stop=stop, prune=prune, advanced=advanced
+    )
     for item in batch:
         group = list(islice(results, len(seeds)))
         if len(group) < len(seeds):
@@ -49,6 +62,7 @@ class Search:
     train: TrainingMethod
     recorder: StudyRecorder
     listener: Listener
+    time_left: TimeLeft = field(default_factory=TimeLeft)
 
     def __post_init__(self) -> None:
         task = self.plan.task
@@ -65,11 +79,20 @@ class Search:
         """
         seconds = self.plan.budget.seconds
         deadline = None if seconds is None else time.monotonic() + seconds
+        self.time_left.deadline = deadline
 
         def late() -> bool:
             return deadline is not None and time.monotonic() > deadline
 
-        self.listener.started(self.plan.total, self.progress.done)
+        looks = (
+            points_to_look_at(self.plan.schedule, self.plan.conventional) if self.plan.budget.quick else ()
+        )
+        self.total = sum(map(len, looks)) if looks else self.plan.total
+        self.listener.started(self.total, self.progress.done)
+        for record in self.progress.best_of_pairs.values():
+            self.listener.improved(record)
+        if looks and deadline is not None:
+            return self._look(looks, deadline)
         while not late():
             batch = self.plan.schedule.next_round(by_pair(self.records))
             if not batch:
@@ -78,9 +101,35 @@ class Search:
             if self.plan.budget.prune:
                 earlier = self.plan.schedule.whole_rounds(by_pair(self.records))
                 prune = Pruning(earlier, self.plan.task.metric.direction, self.plan.settings)
-            for item, results, started in _trials(self.plan, self.train, batch, late, prune):
+            self.time_left.search(self._ahead(batch))
+            trials = _trials(self.plan, self.train, batch, late, prune, self.time_left.trained)
+            for item, results, started in trials:
                 self._settle(item, results, started, late, prune)
         return f"time is up ({duration(seconds or 0.0)})"
+
+    def _look(self, looks: Sequence[Sequence[Proposal]], deadline: float) -> str:
+        """Train what a quick look has time for; return why it ended."""
+        seeds, epochs = len(self.plan.budget.seeds), int(self.plan.settings.epochs)
+        while (left := deadline - time.monotonic()) > 0:
+            done = {(r.point.pair, r.index) for r in self.records}
+            batch = next_look(looks, done, self.time_left.pace, seeds, epochs, left)
+            if not batch:
+                break
+            self.time_left.search([Training(len(batch) * seeds, epochs)])
+            stop = GivesUp(self.time_left, deadline)
+            trials = _trials(self.plan, self.train, batch, stop, None, self.time_left.trained)
+            before = self.progress.done
+            for item, results, started in trials:
+                self._settle(item, results, started, stop, None)
+            if len(batch) <= 2 and self.progress.done == before:
+                break
+        return f"quick look done: {self.progress.done} of the study's {self.plan.total} trials"
+
+    def _ahead(self, batch: Sequence[Proposal]) -> list[Training]:
+        """Return what is to be trained: this round, then those that follow as far as they are known."""
+        epochs = fmean(int(self.plan.settings.of(item.point).epochs) for item in batch)
+        _, *later = self.plan.schedule.rounds_left(by_pair(self.records))
+        return [Training(n * len(self.plan.budget.seeds), epochs) for n in (len(batch), *later)]
 
     def _settle(
         self,
@@ -92,7 +141,7 @@ class Search:
     ) -> None:
         record = self._record(item, results, started)
         if record.outcome is Outcome.FAILED:
-            again = next(_trials(self.plan, self.train, [item], late, prune), None)
+            again = next(_trials(self.plan, self.train, [item], late, prune, self.time_left.trained), None)
             if again is not None:
                 record = self._record(*again)
         self._count_failures(record)
@@ -114,11 +163,17 @@ class Search:
             epochs=plan.settings.of(item.point).epochs,
             policy=plan.settings.epoch,
         )
+        begun_writing = time.monotonic()
         self.recorder.add(record, results)
+        self.time_left.recorded(time.monotonic() - begun_writing)
         self.records.append(record)
         self.progress.add(record)
         so_far = self.progress
-        self.listener.trial_done(record, so_far.done, plan.total, so_far.best, so_far.failed)
+        if so_far.best_of_pairs.get(record.point.pair) is record:
+            self.listener.improved(record)
+        self.listener.trial_done(
+            record, so_far.done, max(self.total, so_far.done), so_far.best, so_far.failed
+        )
         return record
 
     def _count_failures(self, record: TrialRecord) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -26,7 +27,9 @@ from lossearch.records.optuna import (
 from lossearch.records.store import Store
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord, finished
-from lossearch.study.plan import Plan
+
+if TYPE_CHECKING:
+    from lossearch.study.plan import Plan
 
 
 def open_study(store: Store, plan: Plan, url: str | None) -> optuna.Study:

@@ -133,6 +133,19 @@ def differences(stored: object, asked: object, path: str = "") -> list[str]:
     return [] if stored == asked else [f"{path}: {json.dumps(stored)} -> {json.dumps(asked)}"]
 
 
+def pairs_alike(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> set[str]:
+    """Return the pairs that two identities declare alike; none where they differ in more than pairs and the task's name."""
+
+    def rest(identity: Mapping[str, Any]) -> dict[str, Any]:
+        space, task = {**identity["space"], "pairs": None}, {**identity["task"], "name": None}
+        return {**identity, "space": space, "task": task}
+
+    if rest(stored) != rest(asked):
+        return set()
+    before, now = stored["space"]["pairs"], asked["space"]["pairs"]
+    return {name for name in now if name in before and before[name] == now[name]}
+
+
 def require_same(name: str, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     """Refuse to continue a study under a changed declaration.
 
@@ -142,8 +155,13 @@ def require_same(name: str, stored: Mapping[str, Any], asked: Mapping[str, Any])
     lines = differences(stored, asked)
     if lines:
         listed = "\n".join(f"  {line}" for line in lines[:12]) + ("\n  ..." if len(lines) > 12 else "")
+        kept = (
+            " Under another name its trials of the other pairs are taken over."
+            if pairs_alike(stored, asked)
+            else ""
+        )
         raise StudyMismatchError(
             f"Study {name!r} exists and was declared differently (stored -> asked):\n{listed}\n"
             f"Use another name ({option('name')}), {either('', 'start a new study beside it (--fresh), ')}"
-            f"or remove it (lossearch rm {name})."
+            f"or remove it (lossearch rm {name}).{kept}"
         )

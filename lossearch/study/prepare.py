@@ -30,12 +30,12 @@ from lossearch.tasks.build import make_task
 from lossearch.tasks.judged_parts import check_judged
 from lossearch.tasks.judges import Judging, as_metrics
 from lossearch.tasks.task import Task
-from lossearch.training.own_module.task import ModuleSpec, make_module_task, probed
 from lossearch.training.precision import PRECISIONS
-from lossearch.training.preflight.preflight import preflight_study
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from lossearch.training.own_module.task import ModuleSpec
 
 
 def read_dataset(config: StudyConfig) -> Dataset:
@@ -123,6 +123,8 @@ class ModuleObjects:
 
 
 def _module_spec(config: StudyConfig, given: ModuleObjects, metric: Judging) -> ModuleSpec:
+    from lossearch.training.own_module.task import ModuleSpec
+
     t = config.task
     judges = as_metrics(metric or t.metric)
     refuse(["A study of your own module has one metric; got two."] if len(judges) > 1 else [])
@@ -153,6 +155,8 @@ def _module_task(
     config: StudyConfig, given: ModuleObjects, metric: Judging
 ) -> tuple[Task, Callable[[], Task]]:
     """Return the task of a module, which is tried here, and what makes it again in another process."""
+    from lossearch.training.own_module.task import make_module_task, probed
+
     spec = _module_spec(config, given, metric)
     task, found = probed(spec, resolve_settings(config.train, 1, 1))
     return task, partial(make_module_task, spec, found)
@@ -167,8 +171,19 @@ def prepare(
     metric: Judging = None,
     module: ModuleObjects | None = None,
     sampler: OwnSampler | None = None,
+    checked: bool = True,
 ) -> Prepared:
     """Return a study ready to run. Nothing is trained or written.
+
+    Args:
+        config: the study file's tables.
+        dataset: data in hand, instead of what the configuration names.
+        losses: losses of your own, declared or not, searched beside the named ones.
+        model: a network factory, instead of the configured one.
+        metric: a metric of your own, or two metrics, names among them.
+        module: a LightningModule of your own and its data, instead of what the configuration names.
+        sampler: an Optuna sampler of your own, instead of the configured one.
+        checked: whether networks and losses are tried now; else when :attr:`Prepared.preflight` is first asked for.
 
     Raises:
         InputError: names, data, pairs, ranges or budget that cannot be.
@@ -202,4 +217,7 @@ def prepare(
         notes.append(f"{settings.epochs} epochs in batches of {settings.batch_size}.")
     notes += [*check_judged(task, budget.seeds), *_searched_batches(space)]
     plan = Plan(config.name, task, space, settings, budget, tuple(notes))
-    return Prepared(plan, make, config, preflight_study(task, space, budget.seeds, settings))
+    prepared = Prepared(plan, make, config)
+    if checked:
+        _ = prepared.preflight
+    return prepared

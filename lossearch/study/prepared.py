@@ -1,12 +1,15 @@
-"""A study ready to run, and what it would cost."""
+"""A study ready to run, and what it would cost.
+
+What trains is imported where it is asked for: of a study that is done already, nothing of it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lossearch._json import to_jsonable
 from lossearch.config import StudyConfig, config_toml
@@ -15,30 +18,36 @@ from lossearch.records.places import as_recorded
 from lossearch.records.store import Store
 from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.study.budget import MINIMUM
-from lossearch.study.cost import Cost, estimate_cost
 from lossearch.study.plan import Plan
 from lossearch.study.undisturbed import undisturbed
-from lossearch.training.contract import TrainingMethod
-from lossearch.training.methods import choose_method
-from lossearch.training.plain.train import train_plain
-from lossearch.training.preflight.preflight import Preflight
-from lossearch.training.trainer import device_of
-from lossearch.training.workers.devices import gpus
-from lossearch.training.workers.engines import Asked, executor
-from lossearch.training.workers.executor import Executor
-from lossearch.training.workers.group import cores
-from lossearch.training.workers.pool import PlainPool
-from lossearch.training.workers.worker import MakeTask
+
+if TYPE_CHECKING:
+    from lossearch.study.cost import Cost
+    from lossearch.training.contract import TrainingMethod
+    from lossearch.training.preflight.preflight import Preflight
+    from lossearch.training.workers.executor import Executor
+    from lossearch.training.workers.worker import MakeTask
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A study ready to run: its plan, how another process makes its task again, what was found beforehand."""
+    """A study ready to run: its plan, and how another process makes its task again."""
 
     plan: Plan
     make_task: MakeTask
     config: StudyConfig
-    preflight: Preflight
+
+    @cached_property
+    def preflight(self) -> Preflight:
+        """What is found before the first replicate, when it is first asked for.
+
+        Raises:
+            InputError: the study cannot be trained.
+        """
+        from lossearch.training.preflight.preflight import preflight_study
+
+        plan = self.plan
+        return preflight_study(plan.task, plan.space, plan.budget.seeds, plan.settings)
 
     @property
     def min_trials(self) -> int:
@@ -58,6 +67,10 @@ class Prepared:
             group: other processes that may train too.
             seeds: of the replicates; the search's by default.
         """
+        from lossearch.training.methods import choose_method
+        from lossearch.training.plain.train import train_plain
+        from lossearch.training.workers.pool import PlainPool
+
         plan, found = self.plan, self.preflight
         plain: TrainingMethod = (
             partial(train_plain, preflight=found) if group is None else PlainPool(group, preflight=found)
@@ -81,7 +94,7 @@ class Prepared:
     def confirmed(self) -> int:
         """How many replicates the confirmation has: fresh seeds of every pair, or of the best point alone."""
         pairs = 1 if self.plan.budget.mode == "adaptive" else len(self.plan.space.pairs)
-        return pairs * self.config.budget.confirm_seeds
+        return pairs * self.config.budget.confirming_seeds
 
     def workers(self, note: Callable[[str], None] = lambda _: None) -> Executor:
         """Return what trains beside this process, or instead of it.
@@ -92,13 +105,17 @@ class Prepared:
         Raises:
             InputError: what was asked for cannot be had.
         """
+        from lossearch.training.trainer import device_of
+        from lossearch.training.workers.devices import gpus
+        from lossearch.training.workers.engines import Asked, executor
+
         own, train, settings = self.plan.task.module, self.config.train, self.plan.settings
         asked = Asked(
             on=train.on,
-            workers=train.workers,
+            workers=1 if train.on == "local" and self.plan.budget.quick else train.workers,
             options=train.on_options,
             folder=Path(self.config.records.store).resolve() / "studies" / self.plan.name,
-            gpu=device_of(settings).type == "cuda" or settings.accelerator == "gpu",
+            gpu=device_of(settings).type == "cuda" or settings.device.startswith(("gpu", "cuda")),
             gpus=gpus(settings, {} if own is None else own.trainer),
             note=note,
         )
@@ -106,6 +123,9 @@ class Prepared:
 
     def cost(self) -> Cost:
         """Estimate what a whole study takes, from a few epochs of its first trials."""
+        from lossearch.study.cost import estimate_cost
+        from lossearch.training.workers.group import cores
+
         with undisturbed():
             return estimate_cost(self.plan, self.method(lambda _: None), self.config.train.workers or cores())
 
@@ -125,7 +145,8 @@ class Prepared:
             selected=plan.total > len(plan.space.pairs),
             rejections=plan.space.rejections,
             notes=(*task.notes, *plan.notes),
-            accelerator=plan.settings.accelerator,
+            accelerator=plan.settings.device,
+            quick=plan.budget.quick,
             config=config_toml(self.config),
             storage=as_recorded(store, kept.storage),
             tracking_uri=as_recorded(store, kept.tracking_uri),

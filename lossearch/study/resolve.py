@@ -19,6 +19,7 @@ from lossearch.space import Dimension, Space
 from lossearch.study.budget import INITIAL_POINTS, MINIMUM, Budget
 from lossearch.study.own_sampler import OwnSampler, refuse_unusable
 from lossearch.study.pairs import choose_pairs
+from lossearch.study.quick_look import SECONDS
 from lossearch.study.samplers import MODELS, SAMPLERS, learns
 from lossearch.study.seeds import search_seeds
 from lossearch.tasks.task import Task
@@ -214,7 +215,8 @@ def resolve_budget(
         table.sampler,
         table.seed,
         extend=False,
-        seconds=table.seconds,
+        seconds=SECONDS if table.quick and table.seconds is None else table.seconds,
+        quick=table.quick,
         prune=prune,
         own=own,
     )

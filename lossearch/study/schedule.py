@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -79,23 +79,39 @@ class Schedule:
         """Return the points still to be trained of the first unfinished round; none when all is done."""
         if self.budget.mode == "adaptive":
             return self._next_adaptive(history)
+        for start, end, missing in self._unfinished(history):
+            found = []
+            for pair, places in missing.items():
+                stage, values = self._values(history, pair, start, end)
+                found += [Proposal(stage, i, self.space.point(pair, values[i - start])) for i in places]
+            # Place by place, so that pairs stay level if time runs out within the round.
+            return sorted(found, key=lambda p: p.index)
+        return []
+
+    def rounds_left(self, history: History) -> list[int]:
+        """Return how many trials each unfinished round has still to train, as far as that is known now."""
+        if self.budget.mode != "adaptive":
+            return [sum(map(len, missing.values())) for _, _, missing in self._unfinished(history)]
+        first = self._initial_design.rounds_left(history)
+        size = len(self.space.pairs)
+        rest = max(0, self.total - sum(map(len, history.values())) - sum(first))
+        return [*first, *(min(size, rest - i) for i in range(0, rest, size))]
+
+    def _unfinished(self, history: History) -> Iterator[tuple[int, int, dict[str, list[int]]]]:
+        """Give each unfinished round's places within a pair, from and to, and by pair those that are missing."""
         done = {pair: {r.index for r in history.get(pair, ())} for pair in self.space.names}
         begun = any(set(range(len(self._designs[p]))) - done[p] for p in self.space.names)
         starts = round_starts(self.budget, not begun and self.extended_lr(history) is not None)
         for start, end in zip(starts, [*starts[1:], self.budget.per_pair], strict=True):
-            found = []
+            missing = {}
             for pair in self.space.names:
                 if start and not self.space.dimensions(pair):
                     continue
                 last = end if start else min(end, len(self._designs[pair]))
-                missing = [i for i in range(start, last) if i not in done[pair]]
-                if missing:
-                    stage, values = self._values(history, pair, start, end)
-                    found += [Proposal(stage, i, self.space.point(pair, values[i - start])) for i in missing]
-            if found:
-                # Place by place, so that pairs stay level if time runs out within the round.
-                return sorted(found, key=lambda p: p.index)
-        return []
+                missing[pair] = [i for i in range(start, last) if i not in done[pair]]
+            missing = {pair: places for pair, places in missing.items() if places}
+            if missing:
+                yield start, end, missing
 
     def round_of(self, history: History, record: TrialRecord) -> list[TrialRecord]:
         """Return the trials that were asked for in one round with a trial, in that order; none in mode adaptive."""

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 
-from lossearch._process import left_as_it_was
+from lossearch._process import interrupts_heard, left_as_it_was
 from lossearch._random import states_kept
 from lossearch.errors import SignalledError, TerminatedError
 from lossearch.records.mlflow.client import no_autolog
@@ -46,6 +46,7 @@ def undisturbed() -> Iterator[None]:
         with (
             ONE_AT_A_TIME,
             left_as_it_was(),
+            interrupts_heard(),
             states_kept(),
             no_autolog(),
             torch.inference_mode(False),

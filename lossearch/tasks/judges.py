@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lossearch._imports import is_reference
-from lossearch.data.splits import Splits
 from lossearch.errors import refuse
 from lossearch.kinds import KINDS, Target
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.own import as_metric, own_metric
 from lossearch.metrics.registry import find_metric, metrics_for
+
+if TYPE_CHECKING:
+    from lossearch.data.splits import Splits
 
 Judge = str | Metric | Callable[..., Any]
 """A metric or its name, or what can be taken as one: a function f(y_true, y_pred), or a torchmetrics object."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from lossearch.kinds import TargetFacts, TargetStatistics
 from lossearch.losses import Head
@@ -17,6 +16,8 @@ from lossearch.metrics.registry import constant_score
 from lossearch.tasks.own_module import OwnModule
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from lossearch.tasks.blueprint import Blueprint
 
 

@@ -34,40 +34,48 @@ def measured(
         encoded: their encoded targets (..., N[, T]), which broadcast.
         keywords: what the loss is called with besides.
     """
-    chosen = _chosen(raw.shape[-2])
+    # Apple's GPUs have no float64
+    where = torch.device("cpu") if raw.device.type == "mps" else raw.device
+    chosen = _chosen(raw.shape[-2]).to(where)
     # in float64 and row after row in memory: in other layouts arithmetic rounds otherwise
-    raw = raw.detach()[..., chosen, :].cpu().double().contiguous()
-    target = encoded.cpu()[..., chosen, :] if encoded.ndim == raw.ndim else encoded.cpu()[..., chosen]
+    raw, encoded = raw.detach().to(where)[..., chosen, :].double().contiguous(), encoded.to(where)
+    target = encoded[..., chosen, :] if encoded.ndim == raw.ndim else encoded[..., chosen]
     target = target.double() if target.is_floating_point() else target
     target = target.expand(*raw.shape[:-2], *target.shape[raw.ndim - 2 :]).contiguous()
-    own = {k: _doubled(v) for k, v in keywords.items()}
+    own = {k: _doubled(v, where) for k, v in keywords.items()}
     gradient = _gradient(pair, raw, target, own) * raw.shape[-2]
     lead = raw.shape[:-2]
     # outputs of a replicate that has diverged are not finite
     with np.errstate(over="ignore", invalid="ignore"):
         found = {
-            "output_gradient": np.sqrt(_rows(gradient.square().sum(-1), lead).mean(-1)),
-            "zero_gradient": _rows(without_gradient(gradient), lead).mean(-1),
-            "logit_scale": _rows(raw.abs(), lead).mean(-1),
-            "logit_sd": _rows(raw, lead).std(-1),
-            "saturation": _rows(saturated(pair.activation, raw), lead).mean(-1),
+            "output_gradient": np.sqrt(_mean(gradient.square().sum(-1), lead)),
+            "zero_gradient": _mean(without_gradient(gradient), lead),
+            "logit_scale": _mean(raw.abs(), lead),
+            "logit_sd": _spread(raw, lead),
+            "saturation": _mean(saturated(pair.activation, raw), lead),
         }
     return {name: np.asarray(found[name], dtype=np.float64) for name in MEASURES}
 
 
-def _rows(values: Tensor, lead: torch.Size) -> NDArray[Any]:
-    """Return (..., numbers): numpy reduces each row as if it were alone, which torch does not."""
-    return np.ascontiguousarray(values.reshape(*lead, -1).numpy())
+def _mean(values: Tensor, lead: torch.Size) -> NDArray[Any]:
+    rows = values.reshape(*lead, -1)
+    # on a processor numpy reduces each row as if it were alone, which torch does not
+    return rows.numpy().mean(-1) if rows.device.type == "cpu" else rows.double().mean(-1).cpu().numpy()
+
+
+def _spread(values: Tensor, lead: torch.Size) -> NDArray[Any]:
+    rows = values.reshape(*lead, -1)
+    return rows.numpy().std(-1) if rows.device.type == "cpu" else rows.std(-1, correction=0).cpu().numpy()
 
 
 def _chosen(rows: int) -> Tensor:
     return torch.linspace(0, rows - 1, min(rows, ROWS), dtype=torch.float64).round().long()
 
 
-def _doubled(value: Any) -> Any:
+def _doubled(value: Any, where: torch.device) -> Any:
     if not isinstance(value, Tensor):
         return value
-    return value.cpu().double() if value.is_floating_point() else value.cpu()
+    return value.to(where, torch.float64) if value.is_floating_point() else value.to(where)
 
 
 def _gradient(pair: Pair, raw: Tensor, target: Tensor, keywords: Mapping[str, Any]) -> Tensor:

@@ -32,15 +32,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lossearch.pairs import Pair
 from lossearch.space import Point, Space
-from lossearch.tasks.task import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lossearch.tasks.task import Task
 
 SCORED_EPOCHS = 20
 """Epochs of a curve at which every metric is scored, however long the curve."""
@@ -69,6 +72,7 @@ class Replicate:
 
 
 Prune = Callable[[Point, int, float], bool]
+Advanced = Callable[[int, float], None]
 """Whether a point is given up, by an epoch's number from 1 and what it scores there."""
 
 
@@ -101,7 +105,7 @@ class TrainSettings(TrainingRecipe):
     minutes.
     """
 
-    accelerator: str = "cpu"
+    device: str = "cpu"
     compile: bool = False
 
     def of(self, point: Point) -> TrainSettings:
@@ -161,11 +165,14 @@ class CallOptions(TypedDict, total=False):
     with the point, the epoch and the judge's mean over the point's replicates there (one that has diverged counts
     as a constant predictor); where true, all of them that are still alive end as PRUNED, with the curves so far
     and no weights. A method that trains replicates one after another has no such mean, and does not ask.
+    ``advanced`` is told how many replicates were trained together, and for how many epochs, or what part of one,
+    since it was told last.
     """
 
     stop: Callable[[], bool]
     keep_weights: bool
     prune: Prune | None
+    advanced: Advanced
 
 
 @dataclass(frozen=True)
@@ -182,6 +189,7 @@ class TrainingCall:
     stop: Callable[[], bool] = lambda: False
     keep_weights: bool = False
     prune: Prune | None = None
+    advanced: Advanced = lambda *_: None
     threads: int | None = 1
 
     def pair(self, point: Point) -> Pair:

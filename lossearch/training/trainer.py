@@ -16,17 +16,18 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
-import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from lossearch._lazy import pl
 from lossearch._random import isolated
 from lossearch.errors import RunFailedError, SignalledError
 from lossearch.training.contract import TrainSettings
 from lossearch.training.precision import PRECISIONS
+
+if TYPE_CHECKING:
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 _CHATTY = (
     "pytorch_lightning",
@@ -100,7 +101,7 @@ def interruptible() -> Iterator[None]:
     handler = signal.getsignal(signal.SIGINT) if main else None
     try:
         yield
-    except SIGTERMException:
+    except pl.utilities.exceptions.SIGTERMException:
         raise SignalledError(signal.SIGTERM) from None
     except SystemExit as ending:
         if isinstance(ending.__context__, KeyboardInterrupt):
@@ -137,6 +138,12 @@ def contained(seed: int, thread_count: int | None) -> Iterator[None]:
         yield
 
 
+def _one_process() -> LightningEnvironment:
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+
+    return LightningEnvironment()
+
+
 def make_trainer(settings: TrainSettings, *, automatic: bool = True) -> pl.Trainer:
     """Return a Trainer for these settings.
 
@@ -147,10 +154,9 @@ def make_trainer(settings: TrainSettings, *, automatic: bool = True) -> pl.Train
     """
     double = automatic and PRECISIONS[settings.precision].weights == torch.float64
     return pl.Trainer(
-        accelerator=settings.accelerator,
-        devices=1,
+        **placed(settings.device),
         # one process, whatever a cluster's environment variables say
-        plugins=[LightningEnvironment()],
+        plugins=[_one_process()],
         precision="64-true" if double else "32-true",
         max_epochs=int(settings.epochs),
         gradient_clip_val=settings.clip if automatic else None,
@@ -163,21 +169,33 @@ def make_trainer(settings: TrainSettings, *, automatic: bool = True) -> pl.Train
     )
 
 
+class Placed(TypedDict):
+    """The arguments of a Trainer that say where it trains."""
+
+    accelerator: str
+    devices: int | list[int]
+
+
+def placed(device: str) -> Placed:
+    """Return a Trainer's arguments for a device: "cuda:1" is the second GPU."""
+    accelerator, _, number = device.partition(":")
+    return Placed(accelerator=accelerator, devices=[int(number)] if number else 1)
+
+
 def device_of(settings: TrainSettings) -> torch.device:
     """Return where these settings train."""
-    return _root_device(settings.accelerator)
+    return _root_device(settings.device)
 
 
 @cache
-def _root_device(accelerator: str) -> torch.device:
-    if accelerator == "cpu":
+def _root_device(device: str) -> torch.device:
+    if device == "cpu":
         return torch.device("cpu")
     # a Trainer knows, but looks for callbacks among all installed packages whenever one is made
     with quiet():
         return pl.Trainer(
-            accelerator=accelerator,
-            devices=1,
-            plugins=[LightningEnvironment()],
+            **placed(device),
+            plugins=[_one_process()],
             logger=False,
             enable_checkpointing=False,
         ).strategy.root_device

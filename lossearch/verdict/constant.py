@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from lossearch._lazy import torch
 from lossearch.kinds import KINDS, Predictions
 from lossearch.metrics.joined import each_field
 from lossearch.records.evidence import Evidence
 from lossearch.verdict.bootstrap import Draws, resample
 from lossearch.verdict.known import ROUNDING
 from lossearch.verdict.multiple_testing import differences, quantiles
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _NAME = "a constant predictor"
 

@@ -9,8 +9,8 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from lossearch._lazy import stats
 from lossearch.errors import refuse
 from lossearch.metrics.metric import SIGN
 from lossearch.records.evidence import Evidence

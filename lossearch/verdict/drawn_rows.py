@@ -10,12 +10,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from lossearch._lazy import torch
 from lossearch._random import rng
 from lossearch.kinds import Predictions
 from lossearch.metrics.joined import each_field, joined, together
@@ -23,6 +23,9 @@ from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import scores
 from lossearch.metrics.scoring import read
 from lossearch.records.evidence import Evidence
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from lossearch._lazy import torch
 from lossearch.kinds import Predictions
 from lossearch.metrics.joined import each_field
 from lossearch.metrics.registry import constant_score, scores

@@ -25,8 +25,8 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from lossearch._lazy import stats
 from lossearch.errors import InputError
 from lossearch.verdict.bootstrap import Draws
 from lossearch.verdict.known import ROUNDING

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from lossearch.config.fields import Number, PairName, Table, Text
 from lossearch.config.option import Key, keys_of
@@ -53,7 +53,7 @@ class SearchOptions(TaskOptions, SpaceOptions, BudgetOptions, TrainOptions, Reco
     """What ``lossearch.search`` takes by name and hands on as it is."""
 
 
-TABLES: dict[str, type[BaseModel]] = {
+TABLES: dict[str, type[Table]] = {
     "task": TaskTable,
     "space": SpaceTable,
     "budget": BudgetTable,

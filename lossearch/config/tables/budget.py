@@ -37,6 +37,13 @@ class BudgetTable(Table):
     time: Annotated[Duration, Option("Stop between rounds after this time.", "10m", parameter="timeout")] = (
         None
     )
+    quick: Annotated[
+        Switch,
+        Option(
+            "A first look in about half a minute: the middle learning rates of each pair and no fresh seeds, so no "
+            "verdict. The same study without it goes on from there."
+        ),
+    ] = False
     mode: Annotated[
         Literal["equal", "adaptive"],
         Option("The same number of points for every pair, or whatever finds one good point."),
@@ -86,6 +93,11 @@ class BudgetTable(Table):
         return self.mode == "adaptive" if self.prune is None else self.prune
 
     @property
+    def confirming_seeds(self) -> int:
+        """Fresh seeds that a run has: none in a quick look."""
+        return 0 if self.quick else self.confirm_seeds
+
+    @property
     def seconds(self) -> float | None:
         """The time limit in seconds."""
         return None if self.time is None else parse_duration(self.time)
@@ -100,6 +112,7 @@ class BudgetOptions(TypedDict, total=False):
     rope: float | None
     race: bool | None
     timeout: str | None
+    quick: bool | None
     mode: str | None
     seed: int | None
     prune: bool | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypedDict
 
@@ -21,12 +22,21 @@ from lossearch.config.fields import (
 )
 from lossearch.config.option import Option
 
+_DEVICE = re.compile(r"auto|cpu|mps|(?:gpu|cuda)(?::\d{1,3})?")
+
 
 def _engine(given: str) -> str:
     """Return what trains, where it names an engine."""
     if given in ("local", "ray", "slurm") or given.removeprefix("ray://") not in ("", given):
         return given
     raise ValueError(f"must be local, ray, ray://HOST:10001 or slurm; got {given!r}")
+
+
+def _device(given: str) -> str:
+    """Return what trains, where it names a device."""
+    if _DEVICE.fullmatch(given):
+        return given
+    raise ValueError(f"must be auto, cpu, gpu, cuda, cuda:NUMBER or mps; got {given!r}")
 
 
 class TrainTable(Table):
@@ -71,7 +81,11 @@ class TrainTable(Table):
             searchable=True,
         ),
     ] = "none"
-    accelerator: Annotated[Literal["auto", "cpu", "gpu", "mps"], Option("What trains.")] = "auto"
+    device: Annotated[
+        Text,
+        AfterValidator(_device),
+        Option("What trains: auto, cpu, gpu, cuda, cuda:1 or mps.", "DEVICE", also="accelerator"),
+    ] = "auto"
     precision: Annotated[Text, Option("32-true, 64-true or bf16-mixed.", "NAME")] = "32-true"
     epoch: Annotated[Literal["best", "last"], Option("Which epoch of a trial gives its value.")] = "best"
     trainer: Annotated[
@@ -132,6 +146,7 @@ class TrainOptions(TypedDict, total=False):
         str | Sequence[str] | Mapping[Any, float] | Sequence[str | Mapping[Any, float] | None] | None
     )
     pos_weight: str | Sequence[str] | float | Sequence[float | str | None] | None
+    device: str | None
     accelerator: str | None
     precision: str | None
     epoch: str | None

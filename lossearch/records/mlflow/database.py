@@ -72,10 +72,32 @@ def copy_database(database: Path, copy: Path) -> None:
         sqlite3.Error: it cannot be read.
     """
     with (
-        closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)) as read,
+        closing(_read_only(database)) as read,
         closing(sqlite3.connect(copy)) as written,
     ):
         read.backup(written)
+
+
+def ended_runs(database: Path, run_id: str) -> int | None:
+    """Return how many runs that have ended are inside a study's, None where that itself is not there or not finished."""
+    if not database.is_file():
+        return None
+    with suppress(sqlite3.Error), closing(_read_only(database)) as db:
+        parent = (
+            "SELECT 1 FROM runs WHERE run_uuid = ? AND status = 'FINISHED' AND lifecycle_stage = 'active'"
+        )
+        if db.execute(parent, (run_id,)).fetchone() is not None:
+            inside = (
+                "SELECT count(*) FROM runs JOIN tags USING (run_uuid) WHERE key = 'mlflow.parentRunId' AND value = ? "
+                "AND status <> 'RUNNING' AND lifecycle_stage = 'active'"
+            )
+            found: int = db.execute(inside, (run_id,)).fetchone()[0]
+            return found
+    return None
+
+
+def _read_only(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)
 
 
 def check_database(database: Path) -> None:
@@ -89,7 +111,7 @@ def check_database(database: Path) -> None:
             raise damaged(database, "it is a directory")
         return
     try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)) as db:
+        with closing(_read_only(database)) as db:
             said = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             db.execute("SELECT 1 FROM experiments LIMIT 1")
     except sqlite3.OperationalError as error:
@@ -164,7 +186,7 @@ def _make(path: Path, artifacts: Path) -> None:
 
 def _left_half_made(path: Path) -> bool:
     """Whether a database is MLflow's, or empty, is not known to be whole, and holds nothing that anybody recorded."""
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=20)) as db:
+    with closing(_read_only(path)) as db:
         if db.execute("PRAGMA application_id").fetchone()[0] != 0:  # whole, or of another program
             return False
         found = [

@@ -43,7 +43,7 @@ def write_overview(
     """
     from mlflow.entities import Metric, RunTag
 
-    experiment_id = _experiment(client, store, uri)
+    experiment_id = open_overview(client, store, uri)
     if experiment_id is None:
         return
     shown = {
@@ -92,7 +92,8 @@ def recorded_overview(database: Path) -> str | None:
     return None if found is None else str(found[0])
 
 
-def _experiment(client: MlflowClient, store: Store, uri: Url) -> str | None:
+def open_overview(client: MlflowClient, store: Store, uri: Url) -> str | None:
+    """Return the id of the experiment with the table, made where it is not there; None where the name is somebody else's."""
     from mlflow.exceptions import MlflowException
 
     if client.get_experiment_by_name(NAME) is None:

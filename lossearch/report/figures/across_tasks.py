@@ -15,13 +15,12 @@ from scipy.stats import rankdata
 from lossearch._colours import BLUE
 from lossearch.errors import InputError
 from lossearch.metrics.metric import SIGN
-from lossearch.report.figures.canvas import INK, PAPER, Panel, Picture, save, whole_figure
+from lossearch.report.figures.canvas import INK, Panel, Picture, save, whole_figure
 from lossearch.report.formatting import number
-from lossearch.verdict.across_tasks.comparison import TaskComparison
+from lossearch.verdict.across_tasks.comparison import EXTRA, TaskComparison
 from lossearch.verdict.scale import Scale
 
-EXTRA = "pip install 'lossearch[stats]'"
-"""What brings the libraries that comparisons over tasks may use."""
+_LIGHT, _DARK = "#ffffff", "#000000"
 
 
 def can_draw_ranks() -> bool:
@@ -105,7 +104,8 @@ def _draw_scores(ax: Axes, *, comparison: TaskComparison) -> None:
         spine.set_visible(False)
     for i, row in enumerate(values):
         for j, value in enumerate(row):
-            colour = PAPER if shade[i, j] > 0.7 else INK
+            # the cells have their colours in dark pages too
+            colour = _LIGHT if shade[i, j] > 0.7 else _DARK
             ax.text(
                 j, i, _cell(value, comparison.scale), ha="center", va="center", color=colour, fontsize=7.5
             )

@@ -27,6 +27,10 @@ COLUMNS = 4
 PANEL = (3.1, 2.3)
 """Width and height of one axes, in inches."""
 
+_SAID = "said:"
+"""How the name of what says something when it is pointed at begins, in a figure; what it says follows."""
+_TARGET = 9.0
+"""Width of what is pointed at, in points."""
 _KEY_LETTERS = 56
 """Letters that two columns of a legend have room for on a phone."""
 _LETTERS_PER_INCH, _HANDLE_LETTERS = 14, 6
@@ -118,7 +122,7 @@ def legend_figure(figures: Sequence[Figure]) -> Figure | None:
     found = _labelled([ax for figure in figures for ax in figure.axes])
     if not found:
         return None
-    names = sorted(found)
+    names = list(found)
     columns = 2 if 2 * max(map(len, names)) <= _KEY_LETTERS else 1
     with drawing():
         figure = Figure(figsize=(3.6, 0.3 * math.ceil(len(found) / columns)))
@@ -133,6 +137,18 @@ def legend_figure(figures: Sequence[Figure]) -> Figure | None:
             columnspacing=1.2,
         )
     return figure
+
+
+def say(ax: Axes, x: float, y: float, text: str) -> None:
+    """Let a place of a figure say something when it is pointed at in a page; nothing is drawn."""
+    (place,) = ax.plot([x], [y], "o", color=INK, ms=_TARGET, alpha=0, zorder=9, label="_")
+    place.set_gid(_SAID + printable(text))
+
+
+def say_across(ax: Axes, low: float, high: float, text: str) -> None:
+    """Let a strip over the whole height of a figure say something when it is pointed at in a page; nothing is drawn."""
+    strip = ax.axvspan(low, high, alpha=0, lw=0, zorder=8)
+    strip.set_gid(_SAID + printable(text))
 
 
 class Shown(Figure):
@@ -195,6 +211,8 @@ def svg(figure: Figure, name: str, alt: str, *, tight: bool = False) -> str:
     body = printable(text.getvalue())
     body = body[body.index("<svg") :]
     body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    # an attribute that holds one sort of quotes stands in the other
+    body = re.sub(rf"""<g id=(["']){_SAID}(.*?)\1>""", r'<g class="said"><title>\2</title>', body)
     body = re.sub(r"<[^>]*>", lambda tag: _for_page(tag[0], name), body)
     body = re.sub(r"\n\s*", "\n", body)
     opened, rest = body.split(">", 1)
@@ -258,7 +276,7 @@ def _labelled(axes: Sequence[Axes]) -> dict[str, Any]:
 def _legend(figure: Figure, axes: Sequence[Axes], note: str) -> None:
     """Put one legend under the panels, where it covers no data."""
     found = _labelled(axes)
-    names = sorted(found)
+    names = list(found)
     room = figure.get_figwidth() * _LETTERS_PER_INCH / (max(map(len, names), default=0) + _HANDLE_LETTERS)
     figure.legend(
         [found[k] for k in names],

@@ -14,8 +14,9 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, precision_
 
 from lossearch.kinds import KINDS, TargetForm
 from lossearch.records.evidence import Evidence
-from lossearch.report.figures.canvas import FAINT, Panel, Picture
+from lossearch.report.figures.canvas import FAINT, Panel, Picture, say
 from lossearch.report.figures.predictions import STYLES, Predicted, predicted
+from lossearch.report.formatting import class_names, number
 
 _GRID = np.linspace(0, 1, 101)
 _NAME = 14
@@ -49,14 +50,14 @@ def confusion_picture(evidence: Evidence, pairs: Sequence[str], classes: Sequenc
     return Picture("confusion", title, tuple(panels), size=(side, side), columns=3 if count <= 8 else 1)
 
 
-def ranking_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
+def ranking_picture(evidence: Evidence, pairs: Sequence[str], classes: Sequence[str]) -> Picture | None:
     """Return ROC, and precision against recall, of the pairs that have scores; means over seeds, bands one sd."""
     able = [p for p in pairs if any("score" in s.said for s in predicted(evidence, p))]
     if not able:
         return None
-    each = (
-        "one class against the rest, mean over classes" if _count(evidence) > 2 else "class 1 against class 0"
-    )
+    many = _count(evidence) > 2
+    zero, one = class_names(classes, 2)
+    each = "one class against the rest, mean over classes" if many else f"{one} against {zero}"
     roc = {p: _bands(evidence, p, _true_positives) for p in able}
     recall = {p: _bands(evidence, p, _precision) for p in able}
     panels = (
@@ -73,12 +74,11 @@ def ranking_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
             partial(_draw_bands, curves=recall, x="recall", y="precision", diagonal=False),
         ),
     )  # fmt: skip
-    return Picture(
-        "ranking", f"ROC, precision and recall on {evidence.part} rows", panels, size=(3.1, 2.9), columns=2
-    )
+    title = f"ROC, precision and recall on {evidence.part} rows"
+    return Picture("ranking", title, panels, note=each, size=(3.1, 2.9), columns=2)
 
 
-def calibration_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
+def calibration_picture(evidence: Evidence, pairs: Sequence[str], classes: Sequence[str]) -> Picture | None:
     """Return how often what was predicted with a probability came true, over all seeds."""
     curves = {}
     for pair in pairs:
@@ -89,8 +89,10 @@ def calibration_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | N
     if not curves:
         return None
     many = _count(evidence) > 2
-    x = "probability of the predicted class" if many else "predicted probability of class 1"
-    y = "share predicted right" if many else "share of class 1"
+    several = evidence.target.ndim > 1 and evidence.target.shape[1] > 1
+    one = "each label" if several else shortened(class_names(classes, 2)[1])
+    x = "probability of the predicted class" if many else f"predicted probability of {one}"
+    y = "share predicted right" if many else f"share of {one}"
     words = "; ".join(f"{p}: largest gap {np.abs(t - s).max():.2f}" for p, (t, s) in curves.items())
     panel = Panel(
         "Calibration", f"{y} against {x}. {words}.", partial(_draw_calibration, curves=curves, x=x, y=y)
@@ -198,6 +200,8 @@ def _draw_calibration(
     ax.plot([0, 1], [0, 1], color=FAINT, lw=0.8)
     for (pair, (true, stated)), (colour, dash) in zip(curves.items(), STYLES, strict=False):
         ax.plot(stated, true, f"o{dash}", color=colour, lw=1.3, ms=4, label=pair)
+        for p, share in zip(stated.tolist(), true.tolist(), strict=True):
+            say(ax, p, share, f"{pair}: predicted {number(p)}, came true {number(share)}")
     _unit_square(ax, x, y)
 
 

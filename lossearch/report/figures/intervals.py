@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
 from lossearch._colours import BLUE, GREEN, ORANGE, VERMILLION
-from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
+from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture, say
 from lossearch.report.formatting import number
 from lossearch.verdict.verdict import Ranked, Relation, Verdict
 
 ROW = 0.4
 """Height of a row in inches: a name, and its interval under it."""
 _WIDTH = 4.4
+_DASHES = ("--", ":", "-.")
 _COLOURS = {
     Relation.BETTER: GREEN,
     Relation.EQUAL: BLUE,
@@ -38,8 +39,8 @@ class _Row:
     mark: str
 
 
-def scores_picture(verdict: Verdict) -> Picture:
-    """Return each pair's mean score with its interval, best first."""
+def scores_picture(verdict: Verdict, levels: Mapping[str, float] | None = None) -> Picture:
+    """Return each pair's mean score with its interval, best first, and lines at named ``levels`` that are near."""
     rows = [
         _Row(
             f"{r.rank}  {r.pair}", r.score, r.low, r.high,
@@ -53,7 +54,17 @@ def scores_picture(verdict: Verdict) -> Picture:
     )
     label = f"{verdict.metric}, {verdict.part} rows"
     alt = f"Mean {label} with {verdict.confidence} intervals: {words}."
-    return _rows_picture("scores", f"{label}: mean and {verdict.confidence} interval", rows, label, alt)
+    beside = {name: v for name, v in (levels or {}).items() if _is_near(v, verdict)}
+    if beside:
+        alt += f" Baselines: {'; '.join(f'{name} {number(v)}' for name, v in beside.items())}."
+    title = f"{label}: mean and {verdict.confidence} interval"
+    return _rows_picture("scores", title, rows, label, alt, levels=beside)
+
+
+def _is_near(value: float, verdict: Verdict) -> bool:
+    """Return whether a score can be drawn beside all intervals without pressing them together."""
+    low, high = min(r.low for r in verdict.ranking), max(r.high for r in verdict.ranking)
+    return low - (high - low) <= value <= high + (high - low)
 
 
 def forest_picture(verdict: Verdict) -> Picture:
@@ -104,22 +115,35 @@ def _draw_stages(ax: Axes, *, verdict: Verdict) -> None:
         ax.plot([s[1] for s in stages], [y] * len(stages), color=FAINT, lw=1, zorder=1)
         for label, value, colour, mark in stages:
             ax.plot(value, y, mark, color=colour, ms=7, mec=PAPER, mew=0.8, label=label)
+            say(ax, value, y, f"{ranked.pair}, {label}: {number(value, ranked.sd)}")
     ax.set_xlabel(verdict.metric)
 
 
 def _rows_picture(
-    name: str, title: str, rows: list[_Row], label: str, alt: str, *, rope: float = 0.0, zero: bool = False
+    name: str,
+    title: str,
+    rows: list[_Row],
+    label: str,
+    alt: str,
+    *,
+    rope: float = 0.0,
+    zero: bool = False,
+    levels: Mapping[str, float] | None = None,
 ) -> Picture:
-    draw = partial(_draw_rows, rows=rows, label=label, rope=rope, zero=zero)
+    draw = partial(_draw_rows, rows=rows, label=label, rope=rope, zero=zero, levels=levels or {})
     return Picture(name, title, (Panel(title, alt, draw),), size=_size(len(rows)))
 
 
-def _draw_rows(ax: Axes, *, rows: list[_Row], label: str, rope: float, zero: bool) -> None:
+def _draw_rows(
+    ax: Axes, *, rows: list[_Row], label: str, rope: float, zero: bool, levels: Mapping[str, float]
+) -> None:
     _names(ax, [r.name for r in rows])
     if zero:
         ax.axvline(0, color=INK, lw=0.8)
         if rope > 0:
             ax.axvspan(-rope, rope, color=FAINT, alpha=0.2, lw=0, label=f"practically equal (± {rope:.3g})")
+    for (name, level), dash in zip(levels.items(), _DASHES, strict=False):
+        ax.axvline(level, color=FAINT, lw=1, ls=dash, zorder=0, label=name)
     for y, row in enumerate(rows):
         ax.errorbar(
             row.middle,
@@ -132,6 +156,8 @@ def _draw_rows(ax: Axes, *, rows: list[_Row], label: str, rope: float, zero: boo
             capsize=3,
             label=row.label,
         )
+        numbers = f"{number(row.middle)} ({number(row.low)} to {number(row.high)})"
+        say(ax, row.middle, y, f"{row.name}: {numbers}; {row.label}")
     ax.set_xlabel(label)
 
 

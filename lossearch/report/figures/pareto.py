@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from lossearch._colours import COLOURS
+from lossearch._lazy import pd
 from lossearch.diagnostics.pareto import Objectives, Pareto
 from lossearch.metrics.metric import SIGN
-from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
+from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture, say
+from lossearch.report.figures.labels import beside
 from lossearch.report.formatting import number
 
 _MARKS = "os^Dv"
 _REACH = 2
 """Interquartile ranges beyond which a point on the bad side is left out, since it hides the rest."""
-_REST = "pairs not on a front"
+_ROOM = 0.35
+"""How much of the confirmed points' own range is shown to either side of them: intervals reach further, and are cut."""
+_REST = "other pairs"
 
-Style = tuple[str, str]
-"""Colour and mark."""
+
+@dataclass(frozen=True)
+class _Style:
+    """How a pair's points look: its number among the pairs, best first, is written beside its confirmed point."""
+
+    number: int
+    colour: str
+    mark: str
+    label: str
 
 
-def pareto_picture(pareto: Pareto) -> Picture | None:
-    """Return the trials of the search, and the confirmed pairs with their intervals, under both metrics."""
+def pareto_picture(pareto: Pareto, order: Sequence[str]) -> Picture | None:
+    """Return the trials of the search, and the confirmed pairs with their intervals, under both metrics.
+
+    ``order`` holds the pairs, best first.
+    """
     if pareto.trials.empty:
         return None
-    two, styles = pareto.objectives, _styles(pareto)
+    two, styles = pareto.objectives, _styles(pareto, order)
     title = f"{two}, trials of the search"
     panels = [Panel("trials", _trials_alt(pareto), partial(_draw_trials, pareto=pareto, styles=styles))]
     if len(pareto.confirmed):
         title = f"{two}: trials of the search, and confirmed pairs"
         draw = partial(_draw_confirmed, pareto=pareto, styles=styles)
         panels.append(Panel("confirmed", _confirmed_alt(pareto), draw))
-    return Picture("pareto", title, tuple(panels), size=(3.6, 3.0))
+    return Picture("pareto", title, tuple(panels), size=(3.1, 2.9))
 
 
 def far_off(pareto: Pareto) -> int:
@@ -44,13 +60,21 @@ def far_off(pareto: Pareto) -> int:
     return int((~_near(pareto.trials, pareto.objectives)).sum())
 
 
-def _styles(pareto: Pareto) -> dict[str, Style]:
-    """Return pair -> colour and mark, for the pairs on either front."""
-    tables = (pareto.confirmed, pareto.trials)
-    pairs = dict.fromkeys(p for t in tables for p in t["pair"][t["front"].astype(bool)])
-    return {
+def _styles(pareto: Pareto, order: Sequence[str]) -> dict[str, _Style]:
+    """Return pair -> how it looks, in this order; pairs that are on no front and not confirmed look alike."""
+    tables = (pareto.confirmed, pareto.trials[pareto.trials["front"].astype(bool)])
+    shown = {str(p) for t in tables for p in t["pair"]}
+    drawn = {str(p) for t in (pareto.confirmed, pareto.trials) for p in t["pair"]}
+    places = {pair: i for i, pair in enumerate(dict.fromkeys([*order, *sorted(drawn)]), start=1)}
+    named = [pair for pair in places if pair in shown]
+    looks = {
         pair: (COLOURS[i % len(COLOURS)], _MARKS[(i + i // len(COLOURS)) % len(_MARKS)])
-        for i, pair in enumerate(pairs)
+        for i, pair in enumerate(named)
+    }
+    return {
+        pair: _Style(place, *looks.get(pair, (FAINT, ".")), f"{place} {pair}" if pair in looks else _REST)
+        for pair, place in places.items()
+        if pair in drawn
     }
 
 
@@ -64,45 +88,56 @@ def _near(table: pd.DataFrame, two: Objectives) -> NDArray[np.bool_]:
     return near | inside
 
 
-def _draw_trials(ax: Axes, *, pareto: Pareto, styles: Mapping[str, Style]) -> None:
+def _draw_trials(ax: Axes, *, pareto: Pareto, styles: dict[str, _Style]) -> None:
     two = pareto.objectives
     shown = pareto.trials[_near(pareto.trials, two)]
-    for pair, own in shown.groupby("pair", sort=False):
-        colour, mark = styles.get(str(pair), (FAINT, "."))
-        label = str(pair) if pair in styles else _REST
+    rows = {str(pair): own for pair, own in shown.groupby("pair", sort=False)}
+    named_first = sorted(rows, key=lambda pair: (styles[pair].label == _REST, styles[pair].number))
+    for pair in named_first:
+        own, style = rows[pair], styles[pair]
+        looks: dict[str, Any] = {"color": style.colour, "ls": "", "marker": style.mark}
         x, y = (own[m].to_numpy(dtype=float) for m in two.metrics)
-        ax.plot(x, y, mark, color=colour, ms=4, alpha=0.75, mec=PAPER, mew=0.4, label=label, zorder=2)
+        ax.plot(x, y, ms=4, alpha=0.75, mec=PAPER, mew=0.4, label=style.label, zorder=2, **looks)
         best = own[own["front"].astype(bool)]
         x, y = (best[m].to_numpy(dtype=float) for m in two.metrics)
-        ax.plot(x, y, mark, color=colour, ms=6.5, mec=INK, mew=0.9, zorder=4)
+        ax.plot(x, y, ms=6.5, mec=INK, mew=0.9, zorder=4, **looks)
+        for row in own.to_dict("records"):
+            _say_point(ax, row, two, f"trial {row['trial']}, {pair}")
     _front(ax, shown, two)
 
 
-def _draw_confirmed(ax: Axes, *, pareto: Pareto, styles: Mapping[str, Style]) -> None:
-    two = pareto.objectives
-    for row in pareto.confirmed.to_dict("records"):
-        pair = str(row["pair"])
-        colour, mark = styles.get(pair, (FAINT, "."))
+def _draw_confirmed(ax: Axes, *, pareto: Pareto, styles: dict[str, _Style]) -> None:
+    two, found = pareto.objectives, pareto.confirmed
+    rows = sorted(found.to_dict("records"), key=lambda row: styles[str(row["pair"])].number)
+    for row in rows:
+        style = styles[str(row["pair"])]
         x, y = (float(row[m]) for m in two.metrics)
-        ax.errorbar(
-            x,
-            y,
-            xerr=_bars(pareto, 0, pair, x),
-            yerr=_bars(pareto, 1, pair, y),
-            fmt=mark,
-            color=colour,
-            ms=6,
-            mec=INK if row["front"] else PAPER,
-            elinewidth=1.1,
-            label=pair if pair in styles else _REST,
-            zorder=2,
-        )
-    _front(ax, pareto.confirmed, two)
+        for axis, draw, middle in ((0, ax.hlines, y), (1, ax.vlines, x)):
+            interval = pareto.intervals[axis].get(str(row["pair"]))
+            if interval is not None:
+                draw(middle, interval.low, interval.high, color=style.colour, alpha=0.25, lw=1.2, zorder=1)
+        looks: dict[str, Any] = {"color": style.colour, "ls": "", "marker": style.mark, "label": style.label}
+        ax.plot(x, y, ms=7, mec=INK if row["front"] else PAPER, mew=0.9, zorder=4, **looks)
+        _say_point(ax, row, two, style.label)
+    across, up = (found[metric].to_numpy(dtype=float) for metric in two.metrics)
+    ax.set_xlim(*_limits(across))
+    ax.set_ylim(*_limits(up))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    _front(ax, found, two)
+    beside(ax, across, up, [str(styles[str(pair)].number) for pair in found["pair"]])
 
 
-def _bars(pareto: Pareto, axis: int, pair: str, middle: float) -> list[list[float]] | None:
-    interval = pareto.intervals[axis].get(pair)
-    return None if interval is None else [[max(middle - interval.low, 0)], [max(interval.high - middle, 0)]]
+def _limits(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return limits that tell points apart, however far their intervals reach."""
+    low, high = float(values.min()), float(values.max())
+    room = _ROOM * (high - low) or 0.05 * abs(high) or 0.05
+    return low - room, high + room
+
+
+def _say_point(ax: Axes, row: Mapping[Hashable, Any], two: Objectives, name: str) -> None:
+    x, y = (float(row[m]) for m in two.metrics)
+    first, second = (f"{m} {number(v)}" for m, v in zip(two.metrics, (x, y), strict=True))
+    say(ax, x, y, f"{name}: {first}, {second}")
 
 
 def _front(ax: Axes, table: pd.DataFrame, two: Objectives) -> None:

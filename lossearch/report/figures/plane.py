@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lossearch._colours import BLUE, COLOURS, ORANGE
 from lossearch.report.figures.canvas import INK, Panel, Picture
+from lossearch.report.formatting import class_names
 
 _COLOUR_NAMES = ("blue", "orange", "green", "red", "purple", "light blue")
 _TWO = LinearSegmentedColormap.from_list("classes", [BLUE, "#ffffff", ORANGE])
@@ -43,15 +44,15 @@ def plane_picture(planes: Sequence[Plane], classes: Sequence[str] = ()) -> Pictu
     """Return each pair's predictions on the plane; ``classes`` are the classes' names."""
     if not planes or any(_classes_of(p) > len(COLOURS) for p in planes):
         return None
-    panels = tuple(Panel(p.pair, _alt(p), partial(_draw, plane=p)) for p in planes)
+    panels = tuple(Panel(p.pair, _alt(p), partial(_draw, plane=p, classes=classes)) for p in planes)
     return Picture("plane", "Predictions on the plane", panels, _note(planes[0], classes), size=(3.1, 2.9))
 
 
 def _note(plane: Plane, classes: Sequence[str]) -> str:
     if plane.shows == "value":
         return "the brighter, the larger"
-    names = dict(enumerate(classes))
-    shown = [f"{_COLOUR_NAMES[c]}: {names.get(c, f'class {c}')}" for c in range(max(_classes_of(plane), 2))]
+    names = class_names(classes, max(_classes_of(plane), 2))
+    shown = [f"{colour}: {name}" for colour, name in zip(_COLOUR_NAMES, names, strict=False)]
     return ", ".join([*shown, "white: undecided"] if plane.shows == "probability" else shown)
 
 
@@ -67,7 +68,7 @@ def _alt(plane: Plane) -> str:
     return f"What {plane.pair} predicts over the plane of {plane.names[0]} and {plane.names[1]}{rows}."
 
 
-def _draw(ax: Axes, *, plane: Plane) -> None:
+def _draw(ax: Axes, *, plane: Plane, classes: Sequence[str]) -> None:
     kept = np.linspace(0, len(plane.target) - 1, min(_POINTS, len(plane.target))).round().astype(int)
     inputs, target = plane.inputs[kept], plane.target[kept]
     extent = (plane.x[0], plane.x[-1], plane.y[0], plane.y[-1])
@@ -77,17 +78,21 @@ def _draw(ax: Axes, *, plane: Plane) -> None:
         ax.scatter(inputs[:, 0], inputs[:, 1], c=target, cmap="viridis", s=10, edgecolors=INK, linewidths=0.3)
     elif plane.shows == "probability":
         ax.imshow(plane.grid, cmap=_TWO, vmin=0, vmax=1, alpha=0.5, **drawn)
-        _classes(ax, inputs, target)
+        _classes(ax, inputs, target, classes)
     else:
         count = len(COLOURS)
         ax.imshow(plane.grid, cmap=ListedColormap(COLOURS), vmin=-0.5, vmax=count - 0.5, alpha=0.35, **drawn)
-        _classes(ax, inputs, target)
+        _classes(ax, inputs, target, classes)
     ax.grid(visible=False)
     ax.set_xlabel(plane.names[0])
     ax.set_ylabel(plane.names[1])
 
 
-def _classes(ax: Axes, inputs: NDArray[np.float64], target: NDArray[np.float64]) -> None:
-    for c in np.unique(target).astype(int):
+def _classes(
+    ax: Axes, inputs: NDArray[np.float64], target: NDArray[np.float64], classes: Sequence[str]
+) -> None:
+    there = np.unique(target).astype(int)
+    names = class_names(classes, max(len(classes), 1 + int(there.max(initial=0))))
+    for c in there:
         rows = inputs[target == c]
-        ax.plot(*rows.T, _MARKS[c], color=COLOURS[c], ms=3, mec="#ffffff", mew=0.4, label=f"class {c}")
+        ax.plot(*rows.T, _MARKS[c], color=COLOURS[c], ms=3, mec="#ffffff", mew=0.4, label=names[c])

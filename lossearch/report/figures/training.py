@@ -7,16 +7,20 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from lossearch._colours import BLUE, ORANGE, VERMILLION
+from lossearch._lazy import pd
 from lossearch.records.study import StudyRecord
-from lossearch.report.figures.canvas import FAINT, INK, Panel, Picture
+from lossearch.report.figures.canvas import FAINT, INK, Panel, Picture, say, say_across
 from lossearch.report.formatting import number, rate
 
 TRAIN, VALIDATION = ORANGE, BLUE
+BAND_FROM = 30
+"""Trials of a pair from which on a band over learning rates shows their sd: fewer leave it to guesses in between."""
+_STRIPS = 25
+"""Places along a learning curve that say their values."""
 
 
 def curves_picture(curves: pd.DataFrame, study: StudyRecord) -> Picture:
@@ -49,9 +53,9 @@ def sensitivity_picture(frame: pd.DataFrame, study: StudyRecord, order: Sequence
 
     Panels are in the order given, that of the leaderboard; others, and all by default, by their best trial.
 
-    Dots are trials with their sd over seeds, crosses diverged trials, the star the best trial; a triangle
-    at the edge stands for a score far outside. A dashed line marks the conventional pair's best. ``frame``
-    is that of ``frames.lr_sensitivity``.
+    Dots are trials with their sd over seeds, as bars or, of many trials, as a band; crosses are diverged trials, the star
+    is the best trial; a triangle at the edge stands for a score far outside. A dashed line marks the conventional pair's
+    best. ``frame`` is that of ``frames.lr_sensitivity``.
     """
     ascending = study.task.direction == "minimize"
     usable = frame[np.isfinite(frame["value"])].sort_values("value", ascending=ascending, kind="stable")
@@ -74,9 +78,18 @@ def sensitivity_picture(frame: pd.DataFrame, study: StudyRecord, order: Sequence
         "lr_sensitivity",
         f"{study.name}: {study.task.metric} against learning rate",
         tuple(panels),
-        note=f"bars: sd over {study.search.seeds} seeds, optimiser {study.train.optimizer}",
+        note=_spread_note(usable, study),
         plain=True,
     )
+
+
+def _spread_note(trials: pd.DataFrame, study: StudyRecord) -> str:
+    """Return what stands for the sd."""
+    counts = trials["pair"].value_counts()
+    used = [
+        name for name, there in (("bars", counts < BAND_FROM), ("bands", counts >= BAND_FROM)) if there.any()
+    ]
+    return f"{' and '.join(used)}: sd over {study.search.seeds} seeds, optimiser {study.train.optimizer}"
 
 
 def _curves_alt(pair: str, curves: pd.DataFrame, metric: str) -> str:
@@ -107,6 +120,24 @@ def _draw_curves(
     lower.set_xlabel("epoch")
     upper.set_ylabel("loss (own unit)")
     lower.set_ylabel(metric)
+    for ax, name in ((upper, "loss"), (lower, metric)):
+        _say_epochs(ax, curves[curves["curve"].isin([f"train_{name}", f"val_{name}"])], name)
+
+
+def _say_epochs(ax: Axes, curves: pd.DataFrame, name: str) -> None:
+    """Let the axes say the values of both curves, epoch by epoch or, of many epochs, now and then."""
+    epochs = np.unique(curves["epoch"].to_numpy(dtype=float))
+    if not len(epochs):
+        return
+    shown = epochs[np.unique(np.linspace(0, len(epochs) - 1, min(_STRIPS, len(epochs))).round().astype(int))]
+    middles = (shown[1:] + shown[:-1]) / 2
+    half = float(np.diff(shown).min()) / 2 if len(shown) > 1 else 0.5
+    ends = [shown[0] - half, *middles, shown[-1] + half]
+    words = {f"train_{name}": "training", f"val_{name}": "validation"}
+    for epoch, low, high in zip(shown, ends, ends[1:], strict=False):
+        rows = curves[curves["epoch"] == epoch].to_dict("records")
+        values = ", ".join(f"{words[r['curve']]} {number(float(r['mean']))}" for r in rows)
+        say_across(ax, float(low), float(high), f"epoch {epoch:g}, {name}: {values}")
 
 
 def _draw_curve(ax: Axes, curves: pd.DataFrame, name: str) -> None:
@@ -153,8 +184,11 @@ def _draw_trials(ax: Axes, trials: pd.DataFrame, limits: tuple[float, float]) ->
     lr, value, sd = (good[c].to_numpy(dtype=float) for c in ("lr", "value", "sd"))
     sd = np.nan_to_num(sd)
     ax.plot(lr, value, color=VALIDATION, lw=0.8, alpha=0.5)
-    ax.fill_between(lr, value - sd, value + sd, color=VALIDATION, alpha=0.12, lw=0)
-    ax.errorbar(lr, value, yerr=sd, color=VALIDATION, fmt="o", ms=3.5, elinewidth=1, capsize=2, label="trial")
+    if len(trials) >= BAND_FROM:
+        ax.fill_between(lr, value - sd, value + sd, color=VALIDATION, alpha=0.12, lw=0)
+    else:
+        ax.vlines(lr, value - sd, value + sd, color=VALIDATION, alpha=0.35, lw=1)
+    ax.plot(lr, value, "o", color=VALIDATION, ms=3.5, label="trial")
     if len(bad):
         at, label = bad["value"].clip(low, high), "diverged (scores as a constant)"
         ax.plot(bad["lr"], at, "x", color=VERMILLION, ms=6, mew=1.6, clip_on=False, label=label)
@@ -163,6 +197,10 @@ def _draw_trials(ax: Axes, trials: pd.DataFrame, limits: tuple[float, float]) ->
         marker = "^" if (beyond["value"] > high).all() else "v"
         ax.plot(beyond["lr"], edge, marker, color=VERMILLION, ms=5, clip_on=False, ls="", label="far outside")
     ax.plot(best["lr"], best["value"], "*", color=TRAIN, ms=12, mec=INK, mew=0.6, label="best", zorder=5)
+    for row in trials.to_dict("records"):
+        spread = f" ± {number(row['sd'])}" if math.isfinite(row["sd"]) else ""
+        text = f"trial {row['trial']}: lr {rate(row['lr'])}, {number(row['value'])}{spread}, {row['outcome']}"
+        say(ax, float(row["lr"]), float(np.clip(row["value"], low, high)), text)
 
 
 def _limits(table: pd.DataFrame, study: StudyRecord, column: str = "value") -> tuple[float, float]:

@@ -8,12 +8,13 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from lossearch._colours import BLUE
 from lossearch.diagnostics.tuning_curves import TuningCurve
 from lossearch.metrics.metric import SIGN
 from lossearch.records.study import StudyRecord
-from lossearch.report.figures.canvas import FAINT, Panel, Picture
+from lossearch.report.figures.canvas import FAINT, Panel, Picture, say
 from lossearch.report.formatting import number
 
 
@@ -37,6 +38,11 @@ def tuning_picture(curves: Sequence[TuningCurve], study: StudyRecord) -> Picture
     return Picture("budget", f"{study.task.metric} found by so many trials", panels, plain=True)
 
 
+def is_whole(curve: TuningCurve) -> NDArray[np.bool_]:
+    """Return at which numbers of trials both ends of a band are known."""
+    return np.asarray(np.isfinite(curve.low) & np.isfinite(curve.high))
+
+
 def _alt(curve: TuningCurve, study: StudyRecord) -> str:
     return (
         f"Typical best validation {study.task.metric} of {curve.pair}: {number(curve.typical[0])} after 1 trial, "
@@ -48,14 +54,17 @@ def _draw(
     ax: Axes, *, curve: TuningCurve, study: StudyRecord, limits: tuple[float, float], best: float
 ) -> None:
     budgets = curve.budgets
-    low, high = (
-        np.clip(np.nan_to_num(v, nan=limits[i], posinf=limits[1], neginf=limits[0]), *limits)
-        for i, v in enumerate((curve.low, curve.high))
-    )
+    low, high = (np.where(np.isfinite(v), v, np.nan) for v in (curve.low, curve.high))
     ax.axhline(best, color=FAINT, lw=1, ls="--", label="best pair's typical best")
-    ax.fill_between(
-        budgets, low, high, color=BLUE, alpha=0.15, lw=0, label=f"{100 * curve.level:g} % band, all at once"
-    )
+    if (whole := is_whole(curve)).any():
+        label = f"{100 * curve.level:g} % band, all at once"
+        ax.fill_between(budgets, low, high, where=whole.tolist(), color=BLUE, alpha=0.15, lw=0, label=label)
+    for end in (low, high):
+        if np.isfinite(alone := np.where(whole, np.nan, end)).any():
+            label = f"one end of the {100 * curve.level:g} % band, the other is open"
+            ax.plot(budgets, alone, color=BLUE, lw=1, ls=":", label=label)
+    for n, typical in zip(budgets.tolist(), curve.typical.tolist(), strict=True):
+        say(ax, n, typical, f"{n} {'trial' if n == 1 else 'trials'}: {number(typical)}")
     ax.plot(budgets, curve.typical, color=BLUE, lw=1.5, marker="o", ms=2.5, label="median over searches")
     ax.set_ylim(limits)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.intervals import forest_picture, optimism_picture, scores_picture
 from lossearch.report.formatting import MISSING, number, rate
-from lossearch.report.frames import confirmed_leaderboard
+from lossearch.report.frames import baselines, confirmed_leaderboard
 from lossearch.report.layout import Column
 from lossearch.report.leaderboard import report_columns
 from lossearch.report.sentences import (
+    baselines_sentence,
     better,
     confirmed_sentences,
     gain_sentence,
@@ -67,6 +68,10 @@ def facts(sources: Sources) -> tuple[tuple[str, str], ...]:
         (f"{verdict.metric}, {verdict.part} rows", f"{number(taken.score, taken.sd)} ({_interval(taken)})"),
         ("tied with the best", f"{len(verdict.tied)} of {len(verdict.ranking)} pairs"),
     ]
+    found += [
+        (f"{row['baseline']}, the same rows", number(row["score"], taken.sd))
+        for row in baselines(sources.confirmed).to_dict("records")
+    ]
     if taken.gain is not None and taken.pair != verdict.conventional:
         found.append((f"gain over {verdict.conventional}", number(taken.gain, taken.sd, signed=True)))
     return tuple(found)
@@ -81,17 +86,24 @@ def leaderboard(sources: Sources) -> Section:
         words = (*remarks(sources.board, study), statement(study))
         return Section("leaderboard", "Leaderboard", words, tables=(table,))
     board = confirmed_leaderboard(sources.board, verdict, confirmed, sources.study.space.pairs)
-    board = board[board["rank"].notna()]
+    board, simple = board[board["rank"].notna()], baselines(confirmed)
     strong = frozenset(i for i, pair in enumerate(board["pair"]) if pair == verdict.recommended)
     caption = "Pairs, best first; the recommended one stands out"
-    table = Table(caption, report_columns(board, study, verdict), strong=strong)
+    columns = report_columns(board, study, verdict, simple)
+    table = Table(caption, columns, strong=strong, below=len(simple))
     text = (
         f"Mean {verdict.metric} on {verdict.rows} {verdict.part} rows over {verdict.seeds} fresh seeds, "
         f"{better(study)} is better; optimiser {study.train.optimizer}. "
         "A pair is tied with the best unless the comparisons of all pairs with each other say that it is worse."
     )
-    words = (text, *remarks(board, study), *([] if verdict.part == "test" else [_NO_TEST_PART]))
-    return Section("leaderboard", "Leaderboard", words, (scores_picture(verdict),), (table,))
+    words = (
+        text,
+        *remarks(board, study),
+        *filter(None, [baselines_sentence(simple)]),
+        *([] if verdict.part == "test" else [_NO_TEST_PART]),
+    )
+    levels = dict(zip(simple["baseline"], simple["score"], strict=True))
+    return Section("leaderboard", "Leaderboard", words, (scores_picture(verdict, levels),), (table,))
 
 
 def _interval(ranked: Ranked) -> str:

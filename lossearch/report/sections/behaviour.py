@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
+from lossearch._lazy import pd
 from lossearch.pairs.behaviour import BEHAVIOUR
 from lossearch.report import frames
 from lossearch.report.formatting import MISSING, number

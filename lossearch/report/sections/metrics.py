@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import pandas as pd
-
+from lossearch._lazy import pd
 from lossearch.diagnostics.agreement import (
     agreement,
     agreement_sentence,
@@ -32,13 +31,13 @@ def metrics(sources: Sources) -> Section:
     confirmed = sources.confirmed
     where = "validation rows, search" if confirmed is None else f"{confirmed.part} rows, fresh seeds"
     pareto = sources.pareto
-    text = [agreement_sentence(board, judge), f"Only {judge} decided anything here."]
+    text = [agreement_sentence(board, judge, sources.preferences), f"Only {judge} decided anything here."]
     if pareto is not None and pareto.objectives.sought:
         text[1] = (
             f"{judge} alone chose epochs and decided which pair is best; the search looked for good points by {judge} "
             f"and {pareto.objectives.metrics[1]}."
         )
-    picture = None if pareto is None else pareto_picture(pareto)
+    picture = None if pareto is None else pareto_picture(pareto, sources.order)
     if pareto is not None and picture is not None:
         text += _front_words(pareto, sources.order)
     names = list(dict.fromkeys(board["metric"]))
@@ -60,7 +59,8 @@ def _front_words(pareto: Pareto, pairs: Sequence[str]) -> list[str]:
     if len(pareto.confirmed):
         said.append(
             f"Confirmed are the points that {pareto.objectives.metrics[0]} chose, one a pair, with 95 % intervals over "
-            "seeds and rows, each alone; pairs whose intervals overlap may change places."
+            "seeds and rows, each alone, cut where they reach out of the figure; pairs whose intervals overlap may change "
+            "places."
         )
     lacking = [p for p in pairs if p not in set(pareto.trials["pair"])]
     if lacking:
@@ -106,7 +106,7 @@ def _metrics_table(board: pd.DataFrame, sources: Sources, caption: str) -> Table
             else MISSING
             for p in pairs
         )
-        columns.append(Column(f"{name} {_ARROWS[str(direction)]}", cells, numeric=True))
+        columns.append(Column(f"{name}\N{NO-BREAK SPACE}{_ARROWS[str(direction)]}", cells, numeric=True))
     return Table(caption, tuple(columns))
 
 

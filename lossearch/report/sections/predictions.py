@@ -23,9 +23,9 @@ FIGURES: Mapping[str, Callable[[Evidence, Sequence[str], Sequence[str]], Picture
     "angle_errors": lambda evidence, pairs, _: errors_picture(evidence, pairs, nearest),
     "intervals": lambda evidence, pairs, _: intervals_picture(evidence, pairs),
     "confusion": confusion_picture,
-    "ranking": lambda evidence, pairs, _: ranking_picture(evidence, pairs),
+    "ranking": ranking_picture,
     "overlap": lambda evidence, pairs, _: overlap_picture(evidence, pairs),
-    "calibration": lambda evidence, pairs, _: calibration_picture(evidence, pairs),
+    "calibration": calibration_picture,
 }
 """The figures that kinds of task name."""
 

@@ -21,11 +21,13 @@ from lossearch.records.trial import Stage
 from lossearch.report import frames
 from lossearch.report.figures.parallel import parallel_picture
 from lossearch.report.figures.training import curves_picture, sensitivity_picture
-from lossearch.report.figures.tuning_curves import tuning_picture
+from lossearch.report.figures.tuning_curves import is_whole, tuning_picture
 from lossearch.report.formatting import MISSING, number, rate
 from lossearch.report.layout import Column
 from lossearch.report.sentences import weighting_sentences
 from lossearch.report.sources import Section, Sources, Table
+
+_OPEN = "These are too few trials for bands: one end of each is open, and only the other is drawn."
 
 
 def learning_rates(sources: Sources) -> Section:
@@ -89,6 +91,7 @@ def budget(sources: Sources) -> Section:
             f"The best validation {study.task.metric} that a search of so many trials typically finds, from the trials whose "
             "points no earlier result has chosen."
         ),
+        *(() if any(is_whole(c).any() for c in found) else (_OPEN,)),
         *(crossed or ["By these bands no pair is sure to overtake another as trials are added."]),
     )
     return Section("budget", "How many trials", text, (picture,))

@@ -6,15 +6,14 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from lossearch.report.formatting import number
+from lossearch.kinds import KINDS
+from lossearch.records.study import StudyRecord
+from lossearch.report.formatting import class_names, number
 from lossearch.report.layout import Column
 from lossearch.report.sources import Section, Sources, Table
 
 _TITLE = "With a threshold or a temperature"
-_WHAT = {
-    "threshold": "the score from which a row is of class 1, of masks the sigmoid of the score from which a pixel is marked",
-    "temperature": "what logits are divided by",
-}
+_TEMPERATURE = "what logits are divided by"
 
 
 def tuned(sources: Sources) -> Section | None:
@@ -23,10 +22,11 @@ def tuned(sources: Sources) -> Section | None:
     if not rows:
         return None
     judge = sources.study.task.metric
+    what = {"threshold": _threshold_words(sources.study), "temperature": _TEMPERATURE}
     text = [
         "Nothing is trained again: validation rows choose for each seed "
         + " and ".join(
-            f"a {name} ({words})" for name, words in _WHAT.items() if name in {r["tuned"] for r in rows}
+            f"a {name} ({words})" for name, words in what.items() if name in {r["tuned"] for r in rows}
         )
         + ", and the test rows of that seed are scored with it. The verdict is on predictions as they are.",
         *(_sentence(row) for row in rows if row["metric"] == judge and row["pair"] in sources.order[:1]),
@@ -38,6 +38,15 @@ def tuned(sources: Sources) -> Section | None:
     return Section(
         "tuned", _TITLE, tuple(text), tables=(table,) if few else (), details=() if few else (table,)
     )
+
+
+def _threshold_words(study: StudyRecord) -> str:
+    kind = KINDS[study.task.kind]
+    if kind.maps:
+        return "the sigmoid of the score from which a pixel is marked"
+    if kind.class_shape(2)[0] == 1:
+        return f"the score from which a row is {class_names(study.classes, 2)[1]}"
+    return "the score from which a row has a label, for each its own"
 
 
 def _sentence(row: Mapping[Hashable, Any]) -> str:

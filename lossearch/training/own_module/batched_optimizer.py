@@ -117,7 +117,7 @@ class BatchedOptimizer:
             options = {**options, _DECAY: float(decays.flat[0])} if _DECAY in own.defaults else options
         else:
             raise InputError("its parameter groups have a weight decay each")
-        rates = _spread(base, groups, layout, seeds, flat.dtype)
+        rates = _spread(base, groups, layout, seeds, flat)
         return cls(list(each), groups, seeds, per_replicate(name, flat, rates, options), layout, base)
 
     def scheduled(self, interval: str, count: int) -> None:
@@ -142,7 +142,7 @@ class BatchedOptimizer:
             self.inner.factor = float(factors.flat[0])
             return
         self.inner.factor = 1.0
-        self.inner.rates.data = _spread(now, self.groups, self.layout, self.seeds, self.inner.rates.dtype)
+        self.inner.rates.data = _spread(now, self.groups, self.layout, self.seeds, self.inner.rates)
 
     def _follow_options(self) -> None:
         """Take over what schedulers change beside the rates, such as a cycled momentum."""
@@ -182,10 +182,10 @@ def _groups(one: Configured, module: Any, layout: Layout) -> dict[str, int]:
 
 
 def _spread(
-    rates: NDArray[np.float64], groups: Mapping[str, int], layout: Layout, seeds: int, dtype: torch.dtype
+    rates: NDArray[np.float64], groups: Mapping[str, int], layout: Layout, seeds: int, like: Tensor
 ) -> Tensor:
     """Return a rate for every number of the flat weights, from one a configuration and group."""
-    every = torch.as_tensor(rates, dtype=dtype).repeat(seeds, 1)
+    every = torch.as_tensor(rates, dtype=like.dtype, device=like.device).repeat(seeds, 1)
     return layout.flat(
         {
             name: every[:, groups[name]].view(-1, *[1] * len(shape)).expand(-1, *shape)

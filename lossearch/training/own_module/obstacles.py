@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Tra
 from lossearch.training.own_module.packages import overrides, package_of
 from lossearch.training.own_module.population import ModulePopulation
 from lossearch.training.own_module.train import module_of, train_module
-from lossearch.training.population.module import PopulationModule
 from lossearch.training.trainer import contained, device_of, first_sentence, fit, make_trainer, seconds_of
+
+if TYPE_CHECKING:
+    from lossearch.training.population.module import PopulationModule
 
 UNDERSTOOD = frozenset(
     {
@@ -167,6 +169,8 @@ def _trained(
     call: TrainingCall, points: Sequence[Point], seeds: Sequence[int], settings: TrainSettings
 ) -> PopulationModule:
     population = ModulePopulation(call, points, seeds, settings, device_of(settings))
+    from lossearch.training.population.module import PopulationModule
+
     module = PopulationModule(population, [None] * len(points))
     fit(make_trainer(settings, automatic=False), module, range(1))
     return module

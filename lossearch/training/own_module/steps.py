@@ -19,6 +19,7 @@ from lossearch.pairs.shapes import lifted
 from lossearch.training.own_module.criterion import Calls, RecordingCriterion
 from lossearch.training.own_module.loaders import step_arguments
 from lossearch.training.own_module.predicting import Given, predicted
+from lossearch.training.population.dropout import SharedDropout
 
 Tensors = Mapping[str, Tensor]
 
@@ -194,9 +195,13 @@ class Steps:
         def one(parameters: Tensors, buffers: Tensors, params: Tensors, batch: Any) -> Tensor:
             return self._loss(parameters, buffers, params, batch, index)
 
-        over = torch.vmap(one, in_dims=(0, 0, 0, None), randomness="same")
+        def drawing(parameters: Tensors, buffers: Tensors, params: Tensors, batch: Any) -> Tensor:
+            with SharedDropout(next(iter(parameters.values()))):
+                return one(parameters, buffers, params, batch)
+
         if seeds is None:
             return self._of_all(one, state, batches)
+        over = torch.vmap(drawing, in_dims=(0, 0, 0, None), randomness="same")
         every = []
         for s, seed in enumerate(seeds):
             # its random layers draw what the replicate alone would draw

@@ -9,6 +9,7 @@ from typing import Any
 
 from lossearch.errors import InputError, refuse
 from lossearch.training.contract import TrainSettings
+from lossearch.training.trainer import placed
 
 _LEFT_OUT = {
     "barebones": "it switches off the hooks that a study needs",
@@ -66,8 +67,7 @@ def own_trainer(
     own = [_fresh(c, package.Callback) for c in kwargs.get("callbacks", ())]
     loggers = kwargs.get("logger", False)
     given = {
-        "accelerator": settings.accelerator,
-        "devices": 1,
+        **placed(settings.device),
         "precision": settings.precision,
         "gradient_clip_val": settings.clip,
         "default_root_dir": folder,

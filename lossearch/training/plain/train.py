@@ -21,7 +21,6 @@ from lossearch.training.contract import (
     TrainSettings,
 )
 from lossearch.training.own_module.train import train_module
-from lossearch.training.plain.module import ReplicateModule
 from lossearch.training.preflight.preflight import Preflight, known_or_checked
 from lossearch.training.trainer import contained, fit, free_memory, make_trainer, out_of_memory
 
@@ -55,6 +54,7 @@ def train_plain(
         result = train_one(call, replicate, settings.of(replicate.point))
         if result is None:
             return
+        call.advanced(1, replicate.until or int(settings.of(replicate.point).epochs))
         yield result
 
 
@@ -78,6 +78,8 @@ def train_one(call: TrainingCall, replicate: Replicate, settings: TrainSettings)
 def _fit(
     call: TrainingCall, replicate: Replicate, settings: TrainSettings, start: float
 ) -> ReplicateResult | None:
+    from lossearch.training.plain.module import ReplicateModule
+
     trainer = make_trainer(settings)
     module = ReplicateModule(call, replicate, settings, trainer.strategy.root_device)
     held_out = module.validation_part

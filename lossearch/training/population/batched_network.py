@@ -17,6 +17,7 @@ from torch.func import functional_call
 from lossearch._random import seed_draws, stream
 from lossearch.pairs.shapes import lifted
 from lossearch.training.population.criteria import Criteria
+from lossearch.training.population.dropout import SharedDropout
 from lossearch.training.population.weights import Weights
 from lossearch.training.precision import PRECISIONS, Precision
 
@@ -122,19 +123,22 @@ class Vmapped(BatchedNetwork):
             return {n: t.view(seeds, -1, *t.shape[1:]) for n, t in tensors.items()}
 
         parameters, buffers = split(parameters), split(buffers)
-        over_configurations = torch.vmap(self._one, in_dims=(0, 0, None), randomness="same")
         if training and self.random and step_seeds is not None:
+            drawing = torch.vmap(self._drawing, in_dims=(0, 0, None), randomness="same")
             each = []
             for s, seed in enumerate(step_seeds):
                 # its random layers draw what the replicate alone would draw
                 seed_draws(seed)
                 p, b = ({n: t[s] for n, t in tensors.items()} for tensors in (parameters, buffers))
-                each.append(over_configurations(p, b, x[s]))
+                each.append(drawing(p, b, x[s]))
             return torch.stack(each)
-        found: Tensor = torch.vmap(over_configurations, in_dims=(0, 0, 0), randomness="error")(
-            parameters, buffers, x
-        )
+        over_configurations = torch.vmap(self._one, in_dims=(0, 0, None), randomness="error")
+        found: Tensor = torch.vmap(over_configurations, randomness="error")(parameters, buffers, x)
         return found
+
+    def _drawing(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+        with SharedDropout(next(iter(parameters.values()))):
+            return self._one(parameters, buffers, x)
 
     def _one(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
         raw: Tensor = functional_call(self.network, (parameters, buffers), (x,))

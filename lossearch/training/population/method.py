@@ -21,7 +21,7 @@ from lossearch.training.contract import (
 )
 from lossearch.training.population.batched_optimizers import supported
 from lossearch.training.population.chunks import MOST, Chunk, ChunkSizer, chunks, divided
-from lossearch.training.population.throughput import Throughput
+from lossearch.training.population.throughput import Throughput, mean_epochs
 from lossearch.training.population.train_chunk import Results, train_one_by_one, train_together
 from lossearch.training.preflight.preflight import Preflight, known_or_checked
 from lossearch.training.trainer import device_of, first_sentence, free_memory, out_of_memory
@@ -154,6 +154,8 @@ class _Round:
         """By job: a chunk, and how it failed as a population where it did."""
         self.lost: Counter[tuple[Replicate, ...]] = Counter()
         """How often a chunk was lost with its process."""
+        self.together = 1
+        """How many replicates of the chunk under way here are trained together."""
         self.arrived: list[Results] = []
         self.jobs = 0
         self.job_settings: JobSettings | None = None
@@ -180,8 +182,10 @@ class _Round:
         """Train a chunk in this process; return whether it was not told to stop."""
         part, why = self.alone.popleft() if self.alone else ((self.local or self.todo).popleft(), "")
         self.throughput.begin(self.call.task, part)
+        singly = bool(why) or self._one_by_one(part)
+        self.together = 1 if singly else len(part)
         try:
-            if why or self._one_by_one(part):
+            if singly:
                 found = train_one_by_one(self.call, part)
             else:
                 found = train_together(self.call, part, self._block(part))
@@ -229,6 +233,7 @@ class _Round:
     def _after_batch(self) -> bool:
         """Look after the workers now and then; return whether to stop."""
         self.throughput.step()
+        self.call.advanced(self.together, self.throughput.epochs_a_step)
         if self.group is not None and time.perf_counter() > self.next_poll:
             self._poll(0.0)
             self.next_poll = time.perf_counter() + POLL_SECONDS
@@ -309,6 +314,7 @@ class _Round:
         else:
             results = response.restored(part.replicates)
             self.throughput.left -= len(results)
+            self.call.advanced(len(part), mean_epochs(part))
             self._arrive({r.replicate: r for r in results}, why)
 
     def _lose(self, part: Chunk, why: str, death: str) -> None:

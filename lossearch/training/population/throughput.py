@@ -14,6 +14,11 @@ KNOWN_SECONDS = 1.0
 """Seconds of training by which the time of what is left can be estimated."""
 
 
+def mean_epochs(part: Chunk) -> float:
+    """Return how many epochs the replicates of a chunk are trained for, on average."""
+    return fmean(c.until or int(part.settings.epochs) for c in part.configurations)
+
+
 @dataclass
 class Throughput:
     """Counts what this process has trained, and by when, of ``left`` replicates that others may train too."""
@@ -21,6 +26,8 @@ class Throughput:
     left: float
     spent: float = 0.0
     trained: float = 0.0
+    epochs_a_step: float = 0.0
+    """What part of an epoch a step of the chunk under way is."""
     _begun: float | None = None
     _under_way: float = 0.0
     _a_step: float = 0.0
@@ -30,8 +37,9 @@ class Throughput:
         """Note that a chunk is begun."""
         settings = part.settings
         rows = task.fold(part.seeds[0]).train_rows
-        epochs = fmean(c.until or int(settings.epochs) for c in part.configurations)
-        self._a_step = len(part) / (epochs * len(batch_sizes(rows, int(settings.batch_size))))
+        steps = len(batch_sizes(rows, int(settings.batch_size)))
+        self.epochs_a_step = 1 / steps
+        self._a_step = len(part) / (mean_epochs(part) * steps)
         self._begun, self._under_way = time.perf_counter(), 0.0
 
     def step(self) -> None:

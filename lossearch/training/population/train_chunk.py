@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +15,11 @@ from lossearch.training.contract import Outcome, Replicate, ReplicateResult, Tra
 from lossearch.training.own_module.population import ModulePopulation
 from lossearch.training.plain.train import train_one
 from lossearch.training.population.chunks import Chunk, Configuration
-from lossearch.training.population.module import PopulationModule
 from lossearch.training.population.population import Population
 from lossearch.training.trainer import contained, fit, make_trainer
+
+if TYPE_CHECKING:
+    from lossearch.training.population.module import PopulationModule
 
 Results = Mapping[Replicate, ReplicateResult]
 
@@ -37,6 +40,8 @@ def train_together(call: TrainingCall, chunk: Chunk, block: int | None = None) -
 
     ``block`` is how many replicates times rows are scored at a time, None for all.
     """
+    from lossearch.training.population.module import PopulationModule
+
     begun = time.perf_counter()
     # one order whatever was asked, so that it changes no bit
     configurations = sorted(

@@ -20,7 +20,6 @@ from lossearch.tasks.task import Task
 from lossearch.training.batches import Batches
 from lossearch.training.contract import Replicate, TrainingCall, TrainSettings
 from lossearch.training.optimizers import make_optimizer
-from lossearch.training.plain.module import ReplicateModule
 from lossearch.training.population.batched_optimizers import supported
 from lossearch.training.population.population import Population
 from lossearch.training.preflight.batchable_losses import unbatchable_pair
@@ -217,6 +216,8 @@ class _PlainLoop:
     def __init__(
         self, call: TrainingCall, replicate: Replicate, settings: TrainSettings, device: torch.device
     ) -> None:
+        from lossearch.training.plain.module import ReplicateModule
+
         self.module = ReplicateModule(call, replicate, settings, device).to(device)
         self.network, self.seed = self.module.network, replicate.seed
         self.batches = Batches(self.module.training_part, self.seed, int(settings.batch_size), lambda: 0)

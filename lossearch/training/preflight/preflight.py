@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from lossearch._random import draws_at_random, isolated
@@ -149,11 +148,13 @@ def check_settings(settings: TrainSettings) -> list[str]:
     except InputError as error:
         problems.append(str(error))
     if not problems:
+        from lightning_fabric.utilities.exceptions import MisconfigurationException
+
         try:
             with quiet():
                 make_trainer(settings)
         except (MisconfigurationException, ValueError) as error:
-            problems.append(f"accelerator {settings.accelerator!r} cannot be used: {error}")
+            problems.append(f"device {settings.device!r} cannot be used: {error}")
     return problems
 
 

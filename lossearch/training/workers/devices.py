@@ -22,7 +22,8 @@ def gpus(settings: TrainSettings, trainer: Mapping[str, Any]) -> tuple[str, ...]
         settings: the study's.
         trainer: the user's arguments of a Trainer, which may fix the device.
     """
-    if {"accelerator", "devices"} & trainer.keys() or device_of(settings).type != "cuda":
+    fixed = ":" in settings.device or {"accelerator", "devices"} & trainer.keys()
+    if fixed or device_of(settings).type != "cuda":
         return ()
     return visible(os.environ.get(VISIBLE), torch.cuda.device_count())
 

@@ -11,7 +11,13 @@ from typing import Unpack
 
 from lossearch.space import Space
 from lossearch.tasks.task import Task
-from lossearch.training.contract import CallOptions, Replicate, ReplicateResult, TrainSettings
+from lossearch.training.contract import (
+    Advanced,
+    CallOptions,
+    Replicate,
+    ReplicateResult,
+    TrainSettings,
+)
 from lossearch.training.plain.train import train_plain
 from lossearch.training.preflight.preflight import Preflight, known_or_checked
 from lossearch.training.workers.executor import Executor, WorkersUnavailableError, failed, references
@@ -51,9 +57,10 @@ class PlainPool:
             return
         found = known_or_checked(self.preflight, task, space, replicates, settings)
         stop, keep_weights = options.get("stop", lambda: False), options.get("keep_weights", False)
+        advanced: Advanced = options.get("advanced", lambda *_: None)
 
         def alone(some: Sequence[Replicate], stop: Callable[[], bool] = stop) -> Iterator[ReplicateResult]:
-            told: CallOptions = {"stop": stop, "keep_weights": keep_weights}
+            told: CallOptions = {"stop": stop, "keep_weights": keep_weights, "advanced": advanced}
             return train_plain(task, space, some, settings, threads=self.threads, preflight=found, **told)
 
         if self.group.busy:
@@ -73,6 +80,8 @@ class PlainPool:
                 how = JobSettings(settings, losses, found.random, keep_weights, self.threads)
                 for result in self._in_parallel(task, rest, how, stop):
                     done += 1
+                    replicate = result.replicate
+                    advanced(1, replicate.until or int(settings.of(replicate.point).epochs))
                     yield result
         except WorkersUnavailableError as reason:
             self.group.disable(str(reason))

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
+from lossearch._lazy import pd, stats
 from lossearch._options import option
 from lossearch._text import listed
 from lossearch.errors import InputError, refuse

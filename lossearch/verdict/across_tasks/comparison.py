@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
+from lossearch._lazy import pd
 from lossearch._text import listed
 from lossearch.verdict.scale import Scale
 from lossearch.verdict.verdict import Relation
 
 ROPE = 0.01
 """Scores that differ by less are equal in practice: a hundredth of a score, or one per cent of an error."""
+EXTRA = "pip install 'lossearch[stats]'"
+"""Installs the libraries of some of the tests and of their diagram."""
 SURE = 0.95
 """Probability from which equality in practice is a finding."""
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from lossearch._lazy import stats
 
 _DIGITS = 12
 _DRAWS = 4_000

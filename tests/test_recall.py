@@ -1,0 +1,129 @@
+"""A study of more pairs takes over what another has trained of the same points, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_circles
+
+import lossearch
+from lossearch.errors import StudyMismatchError
+from lossearch.records import Store
+from lossearch.records.curves import read_curves
+from lossearch.records.weights import path_of
+from lossearch.study.progress import Listener
+
+X, Y = make_circles(200, noise=0.2, factor=0.5, random_state=0)
+TWO, THREE = ["bce", "hinge"], ["bce", "hinge", "focal"]
+
+
+class Notes(Listener):
+    def __init__(self):
+        self.all = []
+
+    def note(self, text):
+        self.all.append(text)
+
+    @property
+    def taken_over(self):
+        return [n for n in self.all if "taken over" in n]
+
+
+def searched(store, name, losses, **changes):
+    notes = Notes()
+    per_pair = {"trials": 7 * (len(losses) + 1), "seeds": 2, "confirm_seeds": 2, "epochs": 3, "mlflow": False}
+    result = lossearch.search(
+        X, Y, store=store, name=name, losses=losses, listener=notes, **{**per_pair, **changes}
+    )
+    return result, notes
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A store with a study of two losses."""
+    store = tmp_path_factory.mktemp("recall")
+    searched(store, "two", TWO)
+    return store
+
+
+def by_point(store, name, pairs):
+    trials = {t.number: t for t in lossearch.load(name, store).records if t.point.pair in pairs}
+    frame = read_curves(Store.open(store).study_dir(name), "search")
+    curves = {n: f.drop(columns="trial").reset_index(drop=True) for n, f in frame.groupby("trial")}
+    return {t.point: (t.value, t.epoch, t.scores, t.seeds, curves[n]) for n, t in trials.items()}
+
+
+def test_a_loss_added_trains_itself_alone_and_the_rest_is_as_trained(first, tmp_path):
+    over, notes = searched(first, "three", THREE)
+    anew, _ = searched(tmp_path, "three", THREE)
+    (note,) = notes.taken_over
+    assert note.startswith(
+        "Study 'two' has 21 trials of bce/sigmoid, hinge/identity and hinge/tanh on the same data"
+    )
+    pairs = ["bce/sigmoid", "hinge/identity", "hinge/tanh"]
+    before, now = by_point(first, "two", pairs), by_point(first, "three", pairs)
+    assert before.keys() == now.keys()
+    for point, (value, epoch, scores, seeds, curves) in before.items():
+        assert now[point][:4] == (value, epoch, scores, seeds)
+        assert curves.equals(now[point][4][curves.columns])
+    for name in ("score", "lr", "trials"):
+        assert over.leaderboard[name].tolist() == pytest.approx(anew.leaderboard[name].tolist(), rel=1e-6)
+    assert over.leaderboard["pair"].tolist() == anew.leaderboard["pair"].tolist()
+    assert [r.point for r in over.records] == [r.point for r in anew.records]
+
+
+def test_the_weights_that_were_kept_are_taken_over(first):
+    result, _ = searched(first, "weights", [*TWO, "mse"], trials=35)
+    folder = Store.open(first).study_dir("weights")
+    for pair in ("bce/sigmoid", "hinge/identity"):
+        ours = [r for r in result.records if r.point.pair == pair]
+        best = max(ours, key=lambda r: (r.value, -r.number))
+        assert path_of(folder, best.number).exists()
+        found = result.weights(best.number)
+        again = result.rerun(best.number, keep_weights=False)
+        assert again.reproduced
+        assert found.keys() == {*best.seeds}
+
+
+@pytest.mark.parametrize("changes", [
+    {"epochs": 4}, {"seed": 1}, {"seeds": 3}, {"batch_size": 16}, {"metric": "auroc"}, {"prune": True, "mode": "adaptive"},
+    {"lr": (1e-3, 1.0)}, {"hidden": [8]},
+])  # fmt: skip
+def test_what_was_trained_otherwise_is_not_taken_over(first, changes):
+    name = "-".join(map(str, changes)) + "-other"
+    _, notes = searched(first, name, THREE, **changes)
+    assert notes.taken_over == []
+
+
+def test_a_study_of_the_same_pairs_trains_for_itself(tmp_path):
+    searched(tmp_path, "two", TWO)
+    _, notes = searched(tmp_path, "again", TWO)
+    assert notes.taken_over == []
+
+
+def test_losses_of_one_s_own_are_trained(tmp_path):
+    def own(output, target):
+        return (output - target) ** 2
+
+    searched(tmp_path, "own", [own, "bce"], trials=14)
+    _, notes = searched(tmp_path, "more", [own, "bce", "mse"], trials=28)
+    (note,) = notes.taken_over
+    assert "own" not in note.replace("'own'", "")
+
+
+def test_a_study_that_cannot_be_read_is_passed_over(tmp_path):
+    searched(tmp_path, "two", TWO)
+    (Store.open(tmp_path).study_dir("two") / "search.parquet").write_bytes(b"damaged")
+    result, notes = searched(tmp_path, "three", THREE)
+    assert notes.taken_over == []
+    assert np.isfinite(result.leaderboard["score"]).all()
+
+
+def test_the_refusal_says_how_they_are_taken_over(first):
+    with pytest.raises(
+        StudyMismatchError, match="Under another name its trials of the other pairs are taken over"
+    ):
+        searched(first, "two", THREE)
+    with pytest.raises(StudyMismatchError) as told:
+        searched(first, "two", THREE, epochs=9)
+    assert "taken over" not in str(told.value)

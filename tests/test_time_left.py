@@ -1,0 +1,230 @@
+"""What is said of the time left: right within a factor of 1.5 from a tenth of the study on, whatever a step costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lossearch
+from lossearch.study.progress import Listener
+from lossearch.study.time_left import OVERHEAD, OVERHEAD_ELSEWHERE, Pace, TimeLeft, Training
+
+CONFIRMATION = Training(120, 150)
+
+
+@dataclass
+class Told(Listener):
+    """Keeps what it is told, and when."""
+
+    now: float = 0.0
+    said: list[tuple[float, float]] = field(default_factory=list)
+
+    def time_left(self, seconds):
+        self.said.append((self.now, seconds))
+
+
+@dataclass
+class Study:
+    """A study whose every second is known: what a step costs, what is done once, what a trial and the end take."""
+
+    call: float
+    arithmetic: float
+    rounds: tuple[int, ...] = (210, 60, 150, 180)
+    confirmation: Training = CONFIRMATION
+    epochs: int = 200
+    steps: int = 4
+    most: int = 768
+    once: float = 30.0
+    a_trial: float = 0.02
+    closing: float = 2.0
+    overhead: float = OVERHEAD
+
+    def run(self) -> Told:
+        told = Told()
+        left = TimeLeft(
+            told,
+            self.overhead,
+            5,
+            self.closing,
+            clock=lambda: told.now,
+            confirmation=lambda: self.confirmation,
+        )
+        told.now += self.once
+        for i, replicates in enumerate(self.rounds):
+            left.search([Training(n, self.epochs) for n in self.rounds[i:]])
+            self.train(left, told, Training(replicates, self.epochs))
+            for _ in range(replicates // 5):
+                told.now += self.a_trial
+                left.recorded(self.a_trial)
+        left.confirm(self.confirmation)
+        self.train(left, told, self.confirmation)
+        left.close()
+        told.now += self.closing
+        return told
+
+    def train(self, left: TimeLeft, told: Told, work: Training) -> None:
+        pieces = -(-int(work.replicates) // self.most)
+        for piece in range(pieces):
+            together = int(work.replicates) // pieces + (piece < int(work.replicates) % pieces)
+            for _ in range(int(work.epochs) * self.steps):
+                told.now += (self.call + self.arithmetic * together) / self.steps
+                left.trained(together, 1 / self.steps)
+
+
+def worst(told: Told, begun: float) -> float:
+    """Return the largest factor by which what was said missed, from a tenth of the study on."""
+    whole = told.now - begun
+    later = [(at, said) for at, said in told.said if begun + whole / 10 <= at < begun + 0.95 * whole]
+    assert later
+    factors = [said / (told.now - at) for at, said in later]
+    return max(*factors, 1 / min(factors))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("most", [64, 768])
+def test_it_is_right_whatever_part_of_a_step_is_calls(share, most):
+    seconds = 0.02
+    study = Study(seconds * share, seconds * (1 - share) / 200, most=most)
+    assert worst(study.run(), study.once) < 1.5
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.floats(1e-3, 1.0), st.floats(0, 0.5), st.floats(1.0, 600.0))
+def test_it_is_right_on_a_gpu_whatever_waking_it_up_takes(seconds, share, once):
+    study = Study(
+        seconds * (1 - share),
+        seconds * share / 500,
+        overhead=OVERHEAD_ELSEWHERE,
+        once=once,
+        closing=3 * seconds,
+    )
+    assert worst(study.run(), study.once) < 1.5
+
+
+def test_it_is_right_where_replicates_are_trained_one_by_one():
+    study = Study(0.001, 0.001, rounds=(42, 12, 30), confirmation=Training(40, 150), most=1)
+    assert worst(study.run(), study.once) < 1.5
+
+
+def test_it_follows_a_machine_that_is_used_by_others_from_now_on():
+    pace = Pace(OVERHEAD)
+    for _ in range(600):
+        pace.add(100, 1, 0.1)
+    assert pace.seconds(Training(100, 10)) == pytest.approx(1, rel=0.05)
+    for _ in range(400):
+        pace.add(100, 1, 0.5)
+    assert pace.seconds(Training(100, 10)) == pytest.approx(5, rel=0.2)
+
+
+def test_two_numbers_of_replicates_tell_calls_from_arithmetic():
+    pace = Pace(OVERHEAD_ELSEWHERE)
+    for together in (50, 400) * 10:
+        pace.add(together, 1, 0.01 + 0.001 * together)
+    assert pace.seconds(Training(200, 1)) == pytest.approx(0.21, rel=0.15)
+
+
+def test_nothing_is_said_before_anything_is_known_nor_of_what_is_done_once():
+    told = Told()
+    left = TimeLeft(told, OVERHEAD, 5, clock=lambda: told.now)
+    left.search([Training(100, 10)])
+    assert left.seconds is None
+    told.now = 1000.0
+    left.trained(100, 0.5)
+    assert left.seconds is None
+    told.now = 1001.0
+    left.trained(100, 0.5)
+    assert left.seconds == pytest.approx(18, rel=0.05)
+
+
+def test_a_search_that_ends_at_a_time_ends_then():
+    told = Told()
+    left = TimeLeft(told, OVERHEAD, 1, 2.0, clock=lambda: told.now, deadline=10.0)
+    left.search([Training(100, 1000)])
+    for told.now in (1.0, 2.0):
+        left.trained(100, 1)
+    assert left.seconds == pytest.approx(8 + 2)
+
+
+class Heard(Listener):
+    """Keeps every hook it hears, in order."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, object]] = []
+
+    def doing(self, what):
+        self.heard.append(("doing", what))
+
+    def started(self, total, resumed):
+        self.heard.append(("started", total))
+
+    def time_left(self, seconds):
+        self.heard.append(("time_left", seconds))
+
+    def improved(self, record):
+        self.heard.append(("improved", record))
+
+    def finished(self, reason):
+        self.heard.append(("finished", reason))
+
+
+CALL = {
+    "data": "circles",
+    "losses": ["bce", "mse"],
+    "trials": 15,
+    "seeds": 2,
+    "epochs": 8,
+    "confirm_seeds": 3,
+}
+
+
+@pytest.mark.parametrize("mlflow", [False, True])
+def test_a_study_says_what_it_does_and_how_long_the_rest_takes(mlflow, store):
+    heard = Heard()
+    result = lossearch.search(**CALL, mlflow=mlflow, workers=1, store=store, listener=heard)
+    assert [what for hook, what in heard.heard if hook == "doing"] == [
+        "Reading the data and checking what can be trained",
+        "Opening the records",
+        "Confirming",
+        "Judging",
+        "Writing the records",
+        *(["Writing the report to MLflow"] if mlflow else []),
+    ]
+    hooks = [hook for hook, _ in heard.heard]
+    assert "time_left" in hooks[hooks.index("started") : hooks.index("finished")]
+    best = {record.point.pair: record for hook, record in heard.heard if hook == "improved"}
+    assert set(best) == set(result.leaderboard["pair"])
+    for pair, record in best.items():
+        assert record.value == max(r.value for r in result.records if r.point.pair == pair)
+
+
+def test_what_one_process_trains_is_told_whole(store, monkeypatch):
+    told = []
+    monkeypatch.setattr(TimeLeft, "trained", lambda self, together, epochs: told.append((together, epochs)))
+    call = {**CALL, "confirm_seeds": 0, "mlflow": False, "workers": 1, "store": store}
+    result = lossearch.search(**call, listener=Heard())
+    assert sum(together * epochs for together, epochs in told) == pytest.approx(len(result.records) * 2 * 8)
+
+
+def test_an_object_with_the_first_methods_of_a_listener_still_hears(store):
+    class Old:
+        def __init__(self) -> None:
+            self.done = 0
+
+        def note(self, text):
+            pass
+
+        def started(self, total, resumed):
+            pass
+
+        def trial_done(self, record, done, total, best, failed):
+            self.done = done
+
+        def finished(self, reason):
+            pass
+
+    old = Old()
+    result = lossearch.search(**CALL, mlflow=False, store=store, listener=old)
+    assert old.done == len(result.records)
