@@ -24,7 +24,7 @@ from lossearch._urls import Url
 from lossearch.errors import InputError, StoreError
 from lossearch.records.database import reach_database, unrecorded
 from lossearch.records.links import refuse_links
-from lossearch.records.mlflow.database import ensure_database, naming_damage
+from lossearch.records.mlflow.database import ensure_database, is_there, naming_damage
 from lossearch.records.store import Store
 
 if TYPE_CHECKING:
@@ -130,9 +130,24 @@ def settle_database(store: Store) -> None:
     """
     refuse_links(*(p for p in store.root.iterdir() if "mlflow.db" in p.name))
     store.settle()
-    uri = Url(store.tracking_uri)
-    with naming_damage(store.database), telling(uri):
-        ensure_database(store.database, store.artifacts)
+    with naming_damage(store.database):
+        have_database(store.database, store.artifacts)
+
+
+def have_database(path: Path, artifacts: Path) -> None:
+    """Have a database file there, as :func:`ensure_database` does, with no trace of MLflow's import where it makes one.
+
+    Raises:
+        StoreError: it cannot be read or written.
+    """
+    uri = Url(f"sqlite:///{path.as_posix()}")
+    with telling(uri):
+        if is_there(path):
+            return
+    # before the silence: its import gives loggers their handlers
+    _client_class()
+    with telling(uri), quiet():
+        ensure_database(path, artifacts)
 
 
 def reach(uri: str | None) -> None:

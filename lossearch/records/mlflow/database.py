@@ -47,13 +47,22 @@ def ensure_database(path: Path, artifacts: Path) -> None:
         sqlite3.Error, OSError: the file cannot be read or written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and not _left_half_made(path):
+    if is_there(path):
         return
     part = path.with_name(f".{path.name}.part")
     _remove(part)
     _make(part, artifacts)
     _remove(path, only_journals=True)
     part.replace(path)
+
+
+def is_there(path: Path) -> bool:
+    """Whether a database is there that was not left half made.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    return path.exists() and not _left_half_made(path)
 
 
 def copy_database(database: Path, copy: Path) -> None:

@@ -22,9 +22,9 @@ from lossearch.errors import InputError, RunFailedError, StoreError
 from lossearch.records.links import refuse_links
 from lossearch.records.mlflow import guard
 from lossearch.records.mlflow.artifacts import places, require_inside
-from lossearch.records.mlflow.client import client_of, settle_database, telling
+from lossearch.records.mlflow.client import client_of, have_database, settle_database, telling
 from lossearch.records.mlflow.dashboard import OVERVIEW, page
-from lossearch.records.mlflow.database import copy_database, ensure_database, naming_damage
+from lossearch.records.mlflow.database import copy_database, naming_damage
 from lossearch.records.mlflow.overview import recorded_overview
 from lossearch.records.store import Store
 
@@ -207,7 +207,7 @@ def _database(store: Store, folder: Path, known: Collection[str], say: Callable[
         with naming_damage(store.database), telling(uri):
             if store.database.is_file():
                 copy_database(store.database, copy)
-            ensure_database(copy, store.artifacts)
+        have_database(copy, store.artifacts)
         store.relocate(copy)
         say(f"{store.root} cannot be written: this is a copy, and what is changed in it is not kept.")
     require_inside(store, places(Path(uri.removeprefix("sqlite:///"))), known)
