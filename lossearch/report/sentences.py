@@ -80,8 +80,8 @@ def baselines_sentence(simple: pd.DataFrame) -> str:
     if simple.empty:
         return ""
     return (
-        f"Baselines ({', '.join(simple['baseline'])}): simple models on the same rows and inputs, by scikit-learn's defaults "
-        "and with nothing searched, fitted under the same fresh seeds. They say what a score is worth; the verdict leaves "
+        f"Baselines ({', '.join(simple['baseline'])}): simple models of scikit-learn on the same rows and inputs, "
+        "with nothing searched, fitted under the same fresh seeds. They say what a score is worth; the verdict leaves "
         "them out."
     )
 
