@@ -122,10 +122,13 @@ class Watched:
 
 
 class Notes(Listener):
-    """Keeps the sentences it hears."""
+    """Keeps the sentences it hears, of what is being done too."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
 
     def note(self, text: str) -> None:
         self.said.append(text)
+
+    def doing(self, what: str) -> None:
+        self.said.append(f"{what}.")

@@ -64,6 +64,9 @@ class At(Listener):
     def trial_done(self, record, done, total, best, failed):
         self.reached(f"trial {done}")
 
+    def doing(self, what):
+        self.reached(what.partition(" ")[0])
+
     def note(self, text):
         self.notes.append(text)
         self.reached(text.partition(" ")[0])

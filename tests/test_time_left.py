@@ -187,7 +187,7 @@ def test_a_study_says_what_it_does_and_how_long_the_rest_takes(mlflow, store):
     assert [what for hook, what in heard.heard if hook == "doing"] == [
         "Reading the data and checking what can be trained",
         "Opening the records",
-        "Confirming",
+        "Confirming 3 pairs on 3 fresh seeds: 9 replicates",
         "Judging",
         "Writing the records",
         *(["Writing the report to MLflow"] if mlflow else []),

@@ -211,15 +211,17 @@ class LiveDisplay(_Display):
     def _drawn(self) -> RenderableType:
         """Return what is shown now."""
         self._spinner.update(text=Text(f"{self._doing} ..." if self._doing else ""))
-        line: list[RenderableType] = [self._spinner]
+        parts: list[RenderableType] = [self._spinner]
+        line: list[RenderableType] = []
         if self._total:
             bar = ProgressBar(total=self._total, completed=self._done, width=30)
             line += [bar, Text(f"{self._done}/{self._total} trials")]
         if (left := self._seconds_left()) is not None:
             line.append(Text(f"about {duration(left)} left"))
-        head = Table.grid(padding=(0, 2))
-        head.add_row(*line)
-        parts: list[RenderableType] = [head]
+        if line:
+            progress = Table.grid(padding=(0, 2))
+            progress.add_row(Text(""), *line)
+            parts.append(progress)
         if words := describe(self._best, self._failed, None):
             parts.append(Text(f"  {words}"))
         if len(self._pairs) > 1:

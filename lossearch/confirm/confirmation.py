@@ -153,10 +153,9 @@ class Confirmer:
         """Train and score the selected trials under the seeds they lack, all as one population."""
         replicates = [Replicate(t.point, seed, t.epoch) for t, own in missing for seed in own]
         pairs, most = len(missing), max(len(own) for _, own in missing)
-        self.listener.doing("Confirming")
-        self.listener.note(
+        self.listener.doing(
             f"Confirming {pairs} {'pair' if pairs == 1 else 'pairs'} on {most} fresh "
-            f"{'seed' if most == 1 else 'seeds'}: {len(replicates)} replicates."
+            f"{'seed' if most == 1 else 'seeds'}: {len(replicates)} replicates"
         )
         self.time_left.confirm(Training(len(replicates), fmean(self._epochs(r) for r in replicates)))
         results = self._results(replicates)
