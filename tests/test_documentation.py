@@ -18,7 +18,7 @@ from lossearch import cli
 from lossearch.config import make_config
 
 LANGUAGES = {*RUN, "sh", "toml", "yaml", "text", "diff", ""}
-NOT_HERE = ("make ", "pip ", ".venv/", "python3 -m venv", "git clone", "cd ", "source ")
+NOT_HERE = ("optuna-dashboard ", "make ", "pip ", ".venv/", "python3 -m venv", "git clone", "cd ", "source ")
 """How commands begin that a test does not run, beside those of lossearch that need a server, a cluster or minutes."""
 FOLLOWED = [page for page in PAGES if any(block.language in RUN for block in blocks_of(page))]
 
