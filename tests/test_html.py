@@ -515,5 +515,11 @@ class TestStudy:
         told = capfd.readouterr().err
         folder = tmp_path / "no"
         assert f"{there} cannot be written: there is no directory {folder}. Make it, or name another" in told
-        assert cli.invoke([*asked, "--output", there]) == 2
-        assert "--output goes with --format html or markdown, not table." in capfd.readouterr().err
+        assert cli.invoke([*asked, "--output", str(tmp_path / "x.txt")]) == 2
+        assert "--output goes with --format html or markdown, not table: name" in capfd.readouterr().err
+
+    @pytest.mark.parametrize(("name", "first"), [("x.html", "<!doctype html>"), ("x.md", "# small")])
+    def test_the_ending_of_a_file_says_its_format(self, ran, tmp_path, name, first):
+        file = tmp_path / name
+        assert cli.invoke(["report", "small", "--store", str(ran.store.root), "--output", str(file)]) == 0
+        assert file.read_text(encoding="utf-8").lower().startswith(first)

@@ -71,6 +71,10 @@ def metrics(task: str | None, form: str) -> None:
     )
 
 
+_ENDINGS = {".html": "html", ".htm": "html", ".md": "markdown"}
+"""Format of a report by the ending of its file."""
+
+
 @click.command()
 @click.argument("name", required=False, shell_complete=study_names)
 @click.option("--all", "every", is_flag=True, help="Write the page of every study, and an index of them.")
@@ -80,9 +84,9 @@ def metrics(task: str | None, form: str) -> None:
     "--format",
     "form",
     type=click.Choice(["table", "json", "markdown", "html"]),
-    default="table",
-    show_default=True,
-    help="html: one page with every figure. markdown: the same as text.",
+    help=(
+        "html: one page with every figure. markdown: the same as text. What --output ends in says it too; table otherwise."
+    ),
 )
 @click.option(
     "--output",
@@ -99,7 +103,7 @@ def report(
     every: bool,
     store: str,
     storage: tuple[str, ...],
-    form: str,
+    form: str | None,
     output: Path | None,
     trust: tuple[str, ...],
 ) -> None:
@@ -107,6 +111,7 @@ def report(
     from lossearch import api
     from lossearch.cli.run import say_result
 
+    form = form or _ENDINGS.get("" if output is None else output.suffix.lower(), "table")
     if every:
         _write_all(name, store, storage, form, output or Path("reports"))
         return
@@ -117,7 +122,9 @@ def report(
     if len(storage) > 1:
         raise InputError(f"A study has one storage; got {len(storage)}. Give --storage once.")
     if output is not None and form not in ("html", "markdown"):
-        raise InputError(f"--output goes with --format html or markdown, not {form}.")
+        raise InputError(
+            f"--output goes with --format html or markdown, not {form}: name the format, or a file in .html or .md."
+        )
     if output is not None and output.is_dir():
         raise InputError(f"{output} is a directory. Name a file with --output.")
     if output is not None and not output.absolute().parent.is_dir():
