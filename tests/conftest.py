@@ -41,8 +41,9 @@ IMPORT_TIME = {
     "TORCHINDUCTOR_CACHE_DIR",
     "KMP_DUPLICATE_LIB_OK",
     "KMP_INIT_AT_FORK",
+    "CRC32C_SW_MODE",
 }
-"""Variables that pytest, or the import of torch and its company, sets."""
+"""Variables that pytest, or the import of torch, tensorboardX and their company, sets."""
 
 
 def _environment() -> dict[str, str]:

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-
-# here: its import leaves a variable of the environment, which no test of ours is to be blamed for
-with suppress(ImportError):
-    from tensorboardX.proto.event_pb2 import Event
 
 
 def records(data: bytes) -> Iterator[bytes]:
@@ -23,6 +18,8 @@ def records(data: bytes) -> Iterator[bytes]:
 
 def scalars(file: Path, name: str) -> list[float]:
     """Return the values of a scalar, in the order of their steps."""
+    from tensorboardX.proto.event_pb2 import Event
+
     found: dict[int, float] = {}
     for record in records(file.read_bytes()):
         event = Event.FromString(record)
