@@ -298,6 +298,26 @@ def test_what_else_is_lost_in_a_finaliser_is_told_as_ever():
     assert [found.exc_type for found in told] == [ValueError]
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="a POSIX system's")
+def test_ctrl_c_within_code_made_of_text_ends_with_its_code_too(tmp_path):
+    code = (
+        "import os, signal, sys\n"
+        "import lossearch.cli as cli\n"
+        "def losses(**_): exec('import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(5)')\n"
+        "cli.commands.commands['losses'].callback = losses\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.argv = ['lossearch', 'losses']\n"
+        "cli.main()\n"
+    )
+    (tmp_path / "asks.py").write_text(code)
+    # run by -m: there Python settles its exit code after sys.exit was called
+    done = subprocess.run(
+        [sys.executable, "-m", "asks"], check=False, capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    assert done.returncode == 130
+    assert "Interrupted" in done.stderr
+
+
 def started(place: Path, *more: str) -> subprocess.Popen[str]:
     command = [
         sys.executable, "-m", "lossearch", "run", "--data", "circles", "--losses", "bce,mse", "--trials", "30", "--seeds",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ from lossearch.cli.records import remove, repair, sync, ui
 from lossearch.cli.report import check, list_studies, losses, metrics, report
 from lossearch.cli.rerun import rerun
 from lossearch.cli.run import run
-from lossearch.cli.signals import ended_by_signals, exit_code
+from lossearch.cli.signals import INTERRUPTED, ended_by_signals, exit_code
 from lossearch.cli.workers import workers
 from lossearch.errors import LossearchError
 
@@ -175,6 +176,9 @@ def main() -> None:
     code = complete(commands, instruction) if instruction else invoke(sys.argv[1:])
     # at its end the interpreter goes through all objects several times, seconds with torch and MLflow loaded
     gc.freeze()
+    if code == INTERRUPTED and hasattr(signal, "pthread_sigmask"):
+        # Python ends itself by SIGINT, with another code, where Ctrl-C met code that a library made of text
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     sys.exit(code)
 
 
