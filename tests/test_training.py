@@ -271,3 +271,15 @@ def test_convolutions_are_computed_in_one_way_inside_and_as_before_after(monkeyp
     with contained(0, 1):
         assert (settings.deterministic, settings.benchmark) == (True, False)
     assert (settings.deterministic, settings.benchmark) == (False, True)
+
+
+def test_the_training_library_is_silent_where_it_is_first_imported_inside():
+    code = """
+import logging
+from lossearch.training.trainer import _CHATTY, quiet
+with quiet():
+    import pytorch_lightning
+    print(min(logging.getLogger(name).getEffectiveLevel() for name in _CHATTY) >= logging.ERROR)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "True", done.stderr[-2000:]

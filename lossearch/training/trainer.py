@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import torch
 
 from lossearch._lazy import pl
+from lossearch._process import left_as_it_was
 from lossearch._random import isolated
 from lossearch.errors import RunFailedError, SignalledError
 from lossearch.training.contract import TrainSettings
@@ -47,6 +48,9 @@ def quiet() -> Iterator[None]:
     An (N, 1) output against an (N,) target is otherwise trained on as an N x N table. Warnings of the
     user's own code are shown as ever.
     """
+    # its import sets levels of its own: what is silenced before that speaks again
+    with left_as_it_was():
+        import pytorch_lightning  # noqa: F401
     loggers = [logging.getLogger(name) for name in _CHATTY]
     levels = [logger.level for logger in loggers]
     try:
