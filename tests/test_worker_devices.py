@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from lossearch.api import plan
+from lossearch.config import make_config
 from lossearch.training.contract import TrainSettings
 from lossearch.training.trainer import placed
 from lossearch.training.workers.devices import VISIBLE, gpus, visible
@@ -80,3 +82,20 @@ def test_workers_stay_on_the_one_gpu_that_was_named(monkeypatch):
     settings = TrainSettings(epochs=1, batch_size=1, device="cuda")
     assert gpus(settings, {}) == ("0", "1")
     assert gpus(replace(settings, device="cuda:1"), {}) == ()
+
+
+@pytest.mark.parametrize(("asked", "found", "said"), [
+    ("auto", "cuda:0", ["Trains on cuda:0 (Great GPU); device='cpu' trains on the processor."]),
+    ("auto", "mps", ["Trains on mps; device='cpu' trains on the processor."]),
+    ("auto", "cpu", []),
+    ("gpu", "cuda:0", []),
+])  # fmt: skip
+def test_a_gpu_that_nobody_named_is_told(asked, found, said, monkeypatch):
+    prepared = plan(make_config({"task": {"data": "circles"}, "train": {"device": "cpu", "workers": 1}}))
+    settings = replace(prepared.plan.settings, device=asked)
+    monkeypatch.setattr("lossearch.training.trainer.device_of", lambda _: torch.device(found))
+    monkeypatch.setattr("lossearch.training.workers.devices.device_of", lambda _: torch.device("cpu"))
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda _: "Great GPU")
+    notes: list[str] = []
+    replace(prepared, plan=replace(prepared.plan, settings=settings)).workers(notes.append)
+    assert notes == said

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossearch._json import to_jsonable
+from lossearch._options import option
 from lossearch.config import StudyConfig, config_toml
 from lossearch.records.environment import git_revision, versions
 from lossearch.records.places import as_recorded
@@ -106,16 +107,19 @@ class Prepared:
             InputError: what was asked for cannot be had.
         """
         from lossearch.training.trainer import device_of
-        from lossearch.training.workers.devices import gpus
+        from lossearch.training.workers.devices import gpus, name_of
         from lossearch.training.workers.engines import Asked, executor
 
         own, train, settings = self.plan.task.module, self.config.train, self.plan.settings
+        device = device_of(settings)
+        if settings.device == "auto" and device.type != "cpu":
+            note(f"Trains on {name_of(device)}; {option('device', 'cpu')} trains on the processor.")
         asked = Asked(
             on=train.on,
             workers=1 if train.on == "local" and self.plan.budget.quick else train.workers,
             options=train.on_options,
             folder=Path(self.config.records.store).resolve() / "studies" / self.plan.name,
-            gpu=device_of(settings).type == "cuda" or settings.device.startswith(("gpu", "cuda")),
+            gpu=device.type == "cuda" or settings.device.startswith(("gpu", "cuda")),
             gpus=gpus(settings, {} if own is None else own.trainer),
             note=note,
         )

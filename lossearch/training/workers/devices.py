@@ -28,6 +28,11 @@ def gpus(settings: TrainSettings, trainer: Mapping[str, Any]) -> tuple[str, ...]
     return visible(os.environ.get(VISIBLE), torch.cuda.device_count())
 
 
+def name_of(device: torch.device) -> str:
+    """Return what people call a device: "cuda:0 (NVIDIA H200)"."""
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
 def visible(named: str | None, count: int) -> tuple[str, ...]:
     """Return the name of each of ``count`` GPUs, as the environment names them; none where there is only one."""
     names = [name.strip() for name in named.split(",")] if named else [str(i) for i in range(count)]
