@@ -38,6 +38,11 @@ def test_a_notebook_runs_and_shows_tables_and_figures(path, tmp_path):
     nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=place).execute()
     shown = [output for cell in code(notebook) for output in cell["outputs"]]
     assert [o["text"] for o in shown if o.get("name") == "stderr"] == []
+    displays = [o["data"]["text/plain"] for o in shown if o["output_type"] == "display_data"]
+    # a study's progress is one output, of which its notes stay
+    studies = [text for text in displays if "All trials done after" in text]
+    assert studies or path.stem == "several_tasks"  # whose studies say nothing
+    assert not [text for text in studies if "about" in text.splitlines()[-1]]
     results = [o["data"] for o in shown if o["output_type"] == "execute_result"]
     assert any("<table" in data.get("text/html", "") for data in results)
     assert any("image/png" in data for data in results)

@@ -1,4 +1,4 @@
-"""Progress of a study on the terminal: a live line where there is one, plain lines elsewhere."""
+"""Progress of a study: live on a terminal and in a notebook, in plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ LINES = 20
 
 SILENT_SECONDS = 10.0
 """How long a plain display says nothing while something is trained."""
+
+REDRAWN_SECONDS = 0.25
+"""How often a notebook's display changes, at most, but for a note."""
 
 PAIRS = 12
 """Pairs that a live display lists, at most."""
@@ -249,6 +252,73 @@ class LiveDisplay(_Display):
         return table
 
 
-def display(console: Console, *, every: bool = False) -> PlainDisplay | LiveDisplay:
+class NotebookDisplay(_Display):
+    """One output of a notebook's cell: what was noted, and below it what is being done and how far the study is."""
+
+    def __init__(self, console: Console, **options: Any) -> None:
+        super().__init__(console, **options)
+        self._doing = ""
+        self._lines: list[str] = []
+        self._handle: Any = None
+        self._shown = -math.inf
+
+    def __exit__(self, *_: object) -> None:
+        self._doing, self._left, self._total = "", None, 0
+        self._show()
+
+    def finished(self, reason: str) -> None:
+        """Add why the search ended; what follows is no longer counted."""
+        self._total = 0
+        super().finished(reason)
+
+    def note(self, text: str) -> None:
+        """Add one sentence."""
+        self._lines.append(printable(text))
+        self._show()
+
+    def doing(self, what: str) -> None:
+        """Show what is being done."""
+        self._doing = f"{what} ..."
+        self._show()
+
+    def started(self, total: int, resumed: int) -> None:
+        """Show how many trials there will be."""
+        super().started(total, resumed)
+        self._doing = "Searching ..."
+        self._show()
+
+    def time_left(self, seconds: float) -> None:
+        """Show it."""
+        super().time_left(seconds)
+        self._show_soon()
+
+    def trial_done(
+        self, record: TrialRecord, done: int, total: int, best: TrialRecord | None, failed: int
+    ) -> None:
+        """Show how far it is."""
+        super().trial_done(record, done, total, best, failed)
+        self._show_soon()
+
+    def _show_soon(self) -> None:
+        if self._clock() - self._shown >= REDRAWN_SECONDS:
+            self._show()
+
+    def _show(self) -> None:
+        from IPython.display import display as show
+
+        self._shown = self._clock()
+        count = f"[{self._done}/{self._total}]" if self._total else ""
+        best, failed = (self._best, self._failed) if self._total else (None, 0)
+        now = " ".join(filter(None, [self._doing, count, describe(best, failed, self._seconds_left())]))
+        data = {"text/plain": "\n".join(filter(None, [*self._lines, now]))}
+        if self._handle is None:
+            self._handle = show(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update(data, raw=True)
+
+
+def display(console: Console, *, every: bool = False) -> PlainDisplay | LiveDisplay | NotebookDisplay:
     """Return the display that suits a console; ``every`` also tells of each trial."""
+    if console.is_jupyter:
+        return NotebookDisplay(console, every=every)
     return LiveDisplay(console, every=every) if console.is_terminal else PlainDisplay(console, every=every)
