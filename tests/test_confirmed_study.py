@@ -313,8 +313,9 @@ def test_where_the_sampler_is_free_the_best_point_is_confirmed_and_nothing_compa
     assert api.studies(tmp_path)[0]["verdict"] == "none: pairs not compared"
     text = make_leaderboard(result.leaderboard, result.declared).to_markdown("study")
     assert "in mode 'adaptive' pairs get different budgets, so they are not compared." in text
-    (said,) = confirmed_sentences(confirmed)
+    said, simple = confirmed_sentences(confirmed)
     assert said.startswith(f"Confirmed on 4 fresh seeds: {result.best.pair} at lr ")
+    assert simple.startswith("Baselines on the same rows, with nothing searched: majority class ")
 
 
 def test_time_being_up_does_not_stop_the_confirmation(tmp_path: Path) -> None:

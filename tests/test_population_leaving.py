@@ -10,7 +10,6 @@ import torch
 from contracts.problems import batchnorm_mlp, problem, reference_run, replicate, space_of
 from contracts.training_base import SETTINGS, conventional
 
-import lossearch.training.population.train_chunk as engine
 from lossearch.metrics.registry import constant_score
 from lossearch.pairs import find_pair
 from lossearch.training.contract import Outcome, TrainingCall
@@ -45,7 +44,7 @@ def trained(monkeypatch):
             assert self.population.weights.flat.numel() == self.population.optimizer.rates.numel()
             super().training_step(batch)
 
-    monkeypatch.setattr(engine, "PopulationModule", Watched)
+    monkeypatch.setattr("lossearch.training.population.module.PopulationModule", Watched)
     return found
 
 
