@@ -823,7 +823,8 @@ def test_bulk_costs_a_trial_the_same_whether_few_or_many(view: MlflowView) -> No
     few, many = seconds(range(50, 250)), seconds(range(250, 2250))
     # 1.5 ms on a quiet machine, a twelfth of what the client takes; the bound is for a busy one
     assert many < 0.008
-    assert many < 2 * few
+    # ten times as many would cost ten times as much each, were each compared with all before
+    assert many < 4 * few
     assert len(view.runs) == 2250
 
 

@@ -32,7 +32,6 @@ from lossearch.pairs import find_pair
 from lossearch.space import Point
 from lossearch.training.contract import Outcome, Replicate, TrainingCall
 from lossearch.training.plain.train import train_plain
-from lossearch.training.population import train_chunk as engine
 from lossearch.training.population.batched_optimizers import supported
 from lossearch.training.population.chunks import ChunkSizer, chunks
 from lossearch.training.population.divergence_monitor import DivergedReplicate, DivergenceMonitor
@@ -73,7 +72,7 @@ def seen(monkeypatch):
             super().__init__(*args, **keywords)
             found.append(self)
 
-    monkeypatch.setattr(engine, "PopulationModule", Watched)
+    monkeypatch.setattr("lossearch.training.population.module.PopulationModule", Watched)
     return found
 
 
