@@ -24,6 +24,7 @@ import psutil
 import pytest
 from contracts.records import ended, example_record, example_results, example_study_record
 
+from lossearch.cli import invoke
 from lossearch.errors import InputError, RunFailedError, StoreError
 from lossearch.records import Store
 from lossearch.records.curves import mean_curves
@@ -335,3 +336,25 @@ def test_a_browser_shows_the_ready_views(
     text = re.sub(r"<[^>]*>", "", re.sub(r"<(style|script).*?</\1>", "", done.stdout, flags=re.DOTALL))
     assert {words for words in (view.name, *shown) if words not in text} == set()
     assert "Error loading shared view state" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [([], "mlruns"), (["a b"], "a b"), (["--store", "c"], "c")],
+)
+def test_a_store_is_named_as_people_think_of_it(
+    words: list[str], place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[Path] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "lossearch.records.mlflow.server.serve", lambda store, **_: served.append(store.root) or 0
+    )
+    Store.open(tmp_path / place)
+    assert invoke(["ui", *words]) == 0
+    assert [root.name for root in served] == [place]
+
+
+def test_two_stores_are_one_too_many(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["ui", "a", "--store", "b"]) == 2
+    assert "Two stores: a and b. Name one." in capsys.readouterr().err

@@ -20,7 +20,8 @@ from lossearch.errors import InputError
 
 
 @click.command()
-@click.argument("directory", default="mlruns", metavar="[DIR]")
+@click.argument("directory", required=False, metavar="[DIR]")
+@click.option("--store", metavar="DIR", help="The same as DIR, by the name that other commands have for it.")
 @click.option("--port", type=click.IntRange(1, 65535), metavar="N", help="5000, or the next free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS")
 @click.option("--allowed-hosts", default="", metavar="A,B", help="Names under which browsers may ask for it.")
@@ -34,7 +35,8 @@ from lossearch.errors import InputError
 )
 @debug_option
 def ui(
-    directory: str,
+    directory: str | None,
+    store: str | None,
     port: int | None,
     host: str,
     allowed_hosts: str,
@@ -42,17 +44,20 @@ def ui(
     *,
     no_open: bool,
 ) -> None:
-    """Open the MLflow UI on a store."""
+    """Open the MLflow UI on a store, mlruns where none is named."""
+    if directory is not None and store is not None:
+        raise InputError(f"Two stores: {directory} and {store}. Name one.")
+    place = directory or store or "mlruns"
     # at once: what follows takes seconds
-    echo(f"Starting the MLflow UI of {directory} ...", err=True)
+    echo(f"Starting the MLflow UI of {place} ...", err=True)
     from lossearch.records.mlflow.server import serve
     from lossearch.records.store import Store
 
     hosts = [name.strip() for name in allowed_hosts.split(",") if name.strip()]
     say = echo if no_open or not sys.stdout.isatty() else _say_and_open
-    store = Store.open(directory, create=False)
+    opened = Store.open(place, create=False)
     code = serve(
-        store, host=host, port=port, allowed_hosts=hosts, say=say, artifact_locations=artifact_locations
+        opened, host=host, port=port, allowed_hosts=hosts, say=say, artifact_locations=artifact_locations
     )
     raise click.exceptions.Exit(code)
 
