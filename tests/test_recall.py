@@ -127,3 +127,27 @@ def test_the_refusal_says_how_they_are_taken_over(first):
     with pytest.raises(StudyMismatchError) as told:
         searched(first, "two", THREE, epochs=9)
     assert "taken over" not in str(told.value)
+
+
+def test_a_storage_that_nobody_named_is_not_opened(tmp_path):
+    """Of studies kept elsewhere those are read alone that are where this one is to be."""
+    here, there = f"sqlite:///{tmp_path}/here.db", f"sqlite:///{tmp_path}/there.db"
+    searched(tmp_path / "store", "two", TWO, storage=there)
+    _, notes = searched(tmp_path / "store", "journal", THREE)
+    assert notes.taken_over == []
+    _, notes = searched(tmp_path / "store", "here", [*TWO, "mse"], storage=here)
+    assert not [n for n in notes.taken_over if "'two'" in n]
+    _, notes = searched(tmp_path / "store", "there", THREE, storage=there)
+    assert [n for n in notes.taken_over if "'two'" in n]
+
+
+def test_a_study_that_has_trained_nothing_is_not_spoken_of(tmp_path):
+    class Ends(Listener):
+        def started(self, total, resumed):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lossearch.search(X, Y, store=tmp_path, name="two", losses=TWO, trials=21, seeds=2, confirm_seeds=2,
+                         epochs=3, mlflow=False, listener=Ends())  # fmt: skip
+    _, notes = searched(tmp_path, "three", THREE)
+    assert notes.taken_over == []

@@ -182,7 +182,7 @@ def _search(
 ) -> Result:
     try:
         searched = method if recorder.weights is None else partial(method, keep_weights=True)
-        searched = recalling(searched, store, prepared.plan, listener.note)
+        searched = recalling(searched, store, prepared.plan, prepared.config.records.storage, listener.note)
         search = Search(prepared.plan, searched, recorder, listener, _time_left(prepared, listener))
         search.time_left.confirmation = lambda: confirmation_ahead(prepared, search.records)
         listener.finished(search())

@@ -17,6 +17,7 @@ from lossearch.losses import losses_for
 from lossearch.records.curve_files import KEYS
 from lossearch.records.curves import read_curves
 from lossearch.records.environment import versions
+from lossearch.records.places import same_place
 from lossearch.records.store import Store
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord
@@ -57,8 +58,10 @@ class Recalled:
         )
 
 
-def recalled(store: Store, plan: Plan) -> Recalled | None:
+def recalled(store: Store, plan: Plan, storage: str | None) -> Recalled | None:
     """Return what the study most like a plan has trained, None where there is none.
+
+    Of studies kept outside of the store only those in ``storage`` are read: no other place was asked for.
 
     It is one of other pairs, but the same data, splits, settings, seeds and versions, and the points are of pairs of the
     same ranges. What did not train to its end, what could be pruned, and losses of the user's own are left out.
@@ -74,8 +77,10 @@ def recalled(store: Store, plan: Plan) -> Recalled | None:
         with suppress(StoreError):
             study = store.read_study(name)
             pairs = own & pairs_alike(study.identity(), asked)
-            if pairs and {*study.space.pairs} != {*plan.space.names} and _same_versions(study):
-                found.append(Recalled(name, _trained(store, study, pairs)))
+            others = {*study.space.pairs} != {*plan.space.names}
+            if pairs and others and same_place(store, storage, study.storage) and _same_versions(study):
+                results = _trained(store, study.name, storage, pairs)
+                found += [Recalled(name, results)] if results else []
     return max(found, key=lambda r: len(r.results), default=None)
 
 
@@ -84,13 +89,15 @@ def _same_versions(study: StudyRecord) -> bool:
     return all(study.versions.get(package) == now.get(package) for package in _SAME)
 
 
-def _trained(store: Store, study: StudyRecord, pairs: set[str]) -> dict[Replicate, ReplicateResult]:
+def _trained(
+    store: Store, name: str, storage: str | None, pairs: set[str]
+) -> dict[Replicate, ReplicateResult]:
     trials = {
         t.number: t
-        for t in read_trials(store, study.name, study.storage)
+        for t in read_trials(store, name, storage)
         if t.point.pair in pairs and t.outcome is Outcome.COMPLETED and not t.n_diverged
     }
-    folder = store.study_dir(study.name)
+    folder = store.study_dir(name)
     kept = {number: weights for number, t in trials.items() if (weights := read_weights(folder, t))}
     frame = read_curves(folder, Stage.SEARCH)
     found = {}
@@ -113,7 +120,9 @@ def _result(trial: TrialRecord, seed: int, rows: pd.DataFrame, kept: TrialWeight
     )
 
 
-def recalling(train: TrainingMethod, store: Store, plan: Plan, note: Callable[[str], None]) -> TrainingMethod:
+def recalling(
+    train: TrainingMethod, store: Store, plan: Plan, storage: str | None, note: Callable[[str], None]
+) -> TrainingMethod:
     """Return a method that gives what is known from another study of the store, and trains the rest.
 
     ``note`` is told where there is such a study, before the first replicates are trained.
@@ -121,7 +130,7 @@ def recalling(train: TrainingMethod, store: Store, plan: Plan, note: Callable[[s
 
     @cache
     def known() -> Results:
-        found = recalled(store, plan)
+        found = recalled(store, plan, storage)
         if found is not None:
             note(found.note)
         return {} if found is None else found.results

@@ -58,14 +58,18 @@ def measured(
 
 
 def _mean(values: Tensor, lead: torch.Size) -> NDArray[Any]:
-    rows = values.reshape(*lead, -1)
+    rows = _rows(values, lead)
     # on a processor numpy reduces each row as if it were alone, which torch does not
     return rows.numpy().mean(-1) if rows.device.type == "cpu" else rows.double().mean(-1).cpu().numpy()
 
 
 def _spread(values: Tensor, lead: torch.Size) -> NDArray[Any]:
-    rows = values.reshape(*lead, -1)
+    rows = _rows(values, lead)
     return rows.numpy().std(-1) if rows.device.type == "cpu" else rows.std(-1, correction=0).cpu().numpy()
+
+
+def _rows(values: Tensor, lead: torch.Size) -> Tensor:
+    return values.reshape(*lead, -1).contiguous()
 
 
 def _chosen(rows: int) -> Tensor:

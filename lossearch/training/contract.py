@@ -72,8 +72,10 @@ class Replicate:
 
 
 Prune = Callable[[Point, int, float], bool]
-Advanced = Callable[[int, float], None]
 """Whether a point is given up, by an epoch's number from 1 and what it scores there."""
+
+Advanced = Callable[[int, float], None]
+"""Hears how many replicates were trained together, and for how many epochs, or what part of one, since it last did."""
 
 
 @dataclass(frozen=True)
