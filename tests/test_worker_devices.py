@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from lossearch.api import plan
+from lossearch.cli import invoke
 from lossearch.config import make_config
 from lossearch.training.contract import TrainSettings
 from lossearch.training.trainer import placed
@@ -99,3 +100,11 @@ def test_a_gpu_that_nobody_named_is_told(asked, found, said, monkeypatch):
     notes: list[str] = []
     replace(prepared, plan=replace(prepared.plan, settings=settings)).workers(notes.append)
     assert notes == said
+
+
+@pytest.mark.parametrize("device", ["cuda:97", "cuda" if torch.backends.mps.is_available() else "mps"])
+def test_a_device_that_is_not_there_is_told_before_anything_is_made(device, tmp_path, capfd):
+    store = tmp_path / "store"
+    assert invoke(["run", "--data", "circles", "--device", device, "--store", str(store)]) == 2
+    assert f"Error: device '{device}' cannot be used: " in capfd.readouterr().err
+    assert not store.exists()

@@ -23,7 +23,7 @@ import torch
 from lossearch._lazy import pl
 from lossearch._process import left_as_it_was
 from lossearch._random import isolated
-from lossearch.errors import RunFailedError, SignalledError
+from lossearch.errors import InputError, RunFailedError, SignalledError
 from lossearch.training.contract import TrainSettings
 from lossearch.training.precision import PRECISIONS
 
@@ -187,7 +187,11 @@ def placed(device: str) -> Placed:
 
 
 def device_of(settings: TrainSettings) -> torch.device:
-    """Return where these settings train."""
+    """Return where these settings train.
+
+    Raises:
+        InputError: there is no such device here.
+    """
     return _root_device(settings.device)
 
 
@@ -195,14 +199,19 @@ def device_of(settings: TrainSettings) -> torch.device:
 def _root_device(device: str) -> torch.device:
     if device == "cpu":
         return torch.device("cpu")
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
+
     # a Trainer knows, but looks for callbacks among all installed packages whenever one is made
-    with quiet():
-        return pl.Trainer(
-            **placed(device),
-            plugins=[_one_process()],
-            logger=False,
-            enable_checkpointing=False,
-        ).strategy.root_device
+    try:
+        with quiet():
+            return pl.Trainer(
+                **placed(device),
+                plugins=[_one_process()],
+                logger=False,
+                enable_checkpointing=False,
+            ).strategy.root_device
+    except (MisconfigurationException, ValueError) as error:
+        raise InputError(f"device {device!r} cannot be used: {error}") from error
 
 
 def seconds_of(call: Callable[[], object], device: torch.device) -> float:
