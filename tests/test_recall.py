@@ -47,7 +47,7 @@ def first(tmp_path_factory):
 
 
 def by_point(store, name, pairs):
-    trials = {t.number: t for t in lossearch.load(name, store).records if t.point.pair in pairs}
+    trials = {t.number: t for t in lossearch.load(name, store).trials if t.point.pair in pairs}
     frame = read_curves(Store.open(store).study_dir(name), "search")
     curves = {n: f.drop(columns="trial").reset_index(drop=True) for n, f in frame.groupby("trial")}
     return {t.point: (t.value, t.epoch, t.scores, t.seeds, curves[n]) for n, t in trials.items()}
@@ -69,14 +69,14 @@ def test_a_loss_added_trains_itself_alone_and_the_rest_is_as_trained(first, tmp_
     for name in ("score", "lr", "trials"):
         assert over.leaderboard[name].tolist() == pytest.approx(anew.leaderboard[name].tolist(), rel=1e-6)
     assert over.leaderboard["pair"].tolist() == anew.leaderboard["pair"].tolist()
-    assert [r.point for r in over.records] == [r.point for r in anew.records]
+    assert [r.point for r in over.trials] == [r.point for r in anew.trials]
 
 
 def test_the_weights_that_were_kept_are_taken_over(first):
     result, _ = searched(first, "weights", [*TWO, "mse"], trials=35)
     folder = Store.open(first).study_dir("weights")
     for pair in ("bce/sigmoid", "hinge/identity"):
-        ours = [r for r in result.records if r.point.pair == pair]
+        ours = [r for r in result.trials if r.point.pair == pair]
         best = max(ours, key=lambda r: (r.value, -r.number))
         assert path_of(folder, best.number).exists()
         found = result.weights(best.number)

@@ -200,10 +200,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 def test_a_studys_weights_score_what_its_curves_say(study: Result) -> None:
     result, folder = study, study.folder
-    best = {p: max(r.value for r in result.records if r.point.pair == p) for p in result.declared.space.pairs}
+    best = {p: max(r.value for r in result.trials if r.point.pair == p) for p in result.declared.space.pairs}
     assert len(numbers(folder)) == 2
     for number in numbers(folder):
-        trial = next(r for r in result.records if r.number == number)
+        trial = next(r for r in result.trials if r.number == number)
         assert trial.value == best[trial.point.pair]
         kept = read_weights(folder, trial)
         assert kept is not None
@@ -223,7 +223,7 @@ def test_a_studys_weights_score_what_its_curves_say(study: Result) -> None:
 
 def test_weights_that_are_not_kept_are_made_again(study: Result) -> None:
     result = study
-    number = next(r.number for r in result.records if not path_of(study.folder, r.number).exists())
+    number = next(r.number for r in result.trials if not path_of(study.folder, r.number).exists())
     with pytest.raises(InputError) as told:
         result.weights(number)
     assert str(told.value) == (
@@ -231,7 +231,7 @@ def test_weights_that_are_not_kept_are_made_again(study: Result) -> None:
         f"{path_of(study.folder, number)}. Training it again gives them: lossearch.load('quick').rerun({number}, keep_weights=True)"
     )
     assert result.rerun(number, keep_weights=True).exactly
-    assert set(result.weights(number)) == set(result.records[0].seeds)
+    assert set(result.weights(number)) == set(result.trials[0].seeds)
     path_of(study.folder, number).unlink()
     with pytest.raises(UnknownNameError, match=r"^Study 'quick' has no trial '99'; it has trials 0 to 9\."):
         result.weights(99)
