@@ -18,7 +18,7 @@ from lossearch.cli import invoke
 from lossearch.errors import InputError, StudyMismatchError, UnknownNameError
 from lossearch.records.weights import path_of
 from lossearch.study.progress import Listener
-from lossearch.study.rerun import Rerun, rerun
+from lossearch.study.rerun import Rerun, rerun, round_of
 from lossearch.training.contract import Outcome
 
 NETS = """
@@ -220,7 +220,7 @@ def test_a_trial_is_the_same_beside_its_round(study: Result) -> None:
     again = study._again
     one = study.trials[3]
     with again.trained() as (prepared, way):
-        beside = again._round(prepared, one)
+        beside = round_of(prepared.plan, study.attempts, one)
         assert len(beside) > 1
         found, results = rerun(prepared.plan, way, one, beside=beside)
     assert found.exactly
