@@ -582,7 +582,7 @@ def test_the_command_gives_json_alone(written, store, tmp_path, capfd):
     )
     assert code == 0
     plain = json.loads(out)
-    assert [c["kind"] for c in plain["comparisons"]] == ["binary"]
+    assert [c["kind"] for c in plain["groups"]] == ["binary"]
     assert plain["left_out"] == []
 
 

@@ -75,7 +75,7 @@ def search(name, store=small / "store", listener=None, **more):
     return lossearch.search(x, y, **quick | more, store=store, name=name, listener=listener or At())
 
 def scores(result):
-    return [r.value for r in result.records], result.leaderboard["score"].tolist(), result.verdict.as_json()
+    return [r.value for r in result.trials], result.leaderboard["score"].tolist(), result.verdict.as_json()
 
 def of(function):
     errors = io.StringIO()

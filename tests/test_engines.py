@@ -236,10 +236,10 @@ def test_a_study_is_the_same_wherever_it_is_trained(cluster, tmp_path, monkeypat
         for way, how in WAYS.items()
     }
     here = found.pop("this process")
-    assert len(here.records) == 24
+    assert len(here.trials) == 24
     for there in found.values():
-        assert [(r.point, r.value, r.scores, r.spread) for r in there.records] == [
-            (r.point, r.value, r.scores, r.spread) for r in here.records
+        assert [(r.point, r.value, r.scores, r.spread) for r in there.trials] == [
+            (r.point, r.value, r.scores, r.spread) for r in here.trials
         ]
         assert there.verdict == here.verdict
         assert_frame_equal(there.leaderboard, here.leaderboard, check_exact=True)

@@ -288,7 +288,7 @@ class TestMissing:
 
     def test_without_a_single_score(self):
         full = sources(Study(), confirmed=False, curves=False)
-        empty = replace(full, records=[], board=full.board.iloc[:0])
+        empty = replace(full, trials=[], board=full.board.iloc[:0])
         assert make_report(empty).lead[0] == "No pair has enough finished trials for a rank."
         text = said(empty)
         assert "No trial has a score yet." in text

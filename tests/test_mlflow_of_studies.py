@@ -162,7 +162,7 @@ def test_a_database_that_is_lost_midway_ends_no_study(store: Path, moment: int) 
 
     heard = Heard(moment, lose)
     result = search(store, heard)
-    assert len(result.records) == 10
+    assert len(result.trials) == 10
     assert result.verdict is not None
     assert "lossearch sync quick" in heard.notes[-1]
     database.rmdir()
@@ -184,7 +184,7 @@ def test_a_killed_postgresql_ends_no_study_and_leaves_nothing_running(store: Pat
         connect(Store.open(store), server.url())
         heard = Heard(4, kill)
         began = time.monotonic()
-        assert len(search(store, heard, tracking_uri=server.url()).records) == 10
+        assert len(search(store, heard, tracking_uri=server.url()).trials) == 10
         assert time.monotonic() - began < 60
         assert "lossearch sync quick" in heard.notes[-1]
 

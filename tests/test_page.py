@@ -139,7 +139,7 @@ class TestFigures:
         for name, wanted in {
             "leaderboard": len(found.verdict.ranking),
             "differences": len(found.verdict.ranking) - 1,
-            "learning_rates": len(found.records),
+            "learning_rates": len(found.trials),
         }.items():
             said = re.findall(r'<g class="said"><title>([^<]*)</title>', to_page(found, name))
             assert len(said) == wanted, name

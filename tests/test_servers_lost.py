@@ -179,7 +179,7 @@ def test_a_run_never_waits_longer_than_it_says_and_sync_writes_the_rest(
         assert sum(waited) < WAIT + 2.0
         assert seconds < WAIT + ALONE
         assert (
-            len(lossearch.load(Store.open(tmp_path / "store").studies()[0], tmp_path / "store").records) == 10
+            len(lossearch.load(Store.open(tmp_path / "store").studies()[0], tmp_path / "store").trials) == 10
         )
         # a call under way when it gave up may still be obeyed: what is said to be missing may be there
         assert "lossearch sync" in said or runs(server_url, tmp_path / "store") == WHOLE, said

@@ -212,7 +212,7 @@ def test_of_two_that_start_at_once_one_wins_and_the_store_is_whole(tmp_path: Pat
     assert codes in ([0, 0], [0, 2]), said
     if codes == [0, 2]:
         assert any("is being run by process" in text for text in said)
-    assert len(lossearch.load("tutorial_circles", root).records) == 5
+    assert len(lossearch.load("tutorial_circles", root).trials) == 5
     assert connected(Store.open(root)) != ["Default"]
 
 

@@ -48,7 +48,7 @@ def _row(store: Store, name: str, storages: Sequence[Url]) -> dict[str, Any]:
 def _answer(result: Result) -> dict[str, Any]:
     row: dict[str, Any] = {
         "task": f"{result.declared.task.name} ({result.declared.task.kind})",
-        "trials": len(result.records),
+        "trials": len(result.trials),
         "metric": result.declared.task.metric,
         "problem": " ".join(result.since),
     }
@@ -60,7 +60,7 @@ def _answer(result: Result) -> dict[str, Any]:
 
 def _score(result: Result, pair: str) -> float:
     if result.verdict is None:
-        board = result.search_board
+        board = result.search_leaderboard
         return float(board["score"][board["pair"] == pair].iloc[0])
     return next(found.score for found in result.verdict.ranking if found.pair == pair)
 

@@ -164,7 +164,7 @@ def sync(
     with claim(opened, name, url):
         result = load_result(opened, name, storage, as_trust(trust))
         view = open_view(opened, result.declared, uri, _refuse_to_go_on)
-        written = view.sync(result.trials, recorded_curves(result.folder, Stage.SEARCH))
+        written = view.sync(result.attempts, recorded_curves(result.folder, Stage.SEARCH))
         written += view.sync_confirmation(*confirmation_rows(result.folder, result.confirmed))
         attach(result, view, _how_it_ended(result))
         if _how_it_ended(result) == "finished":

@@ -34,6 +34,7 @@ from lossearch.records.store import Store, recording, writing
 from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.records.trial import Stage
 from lossearch.records.weights import WeightRetention
+from lossearch.study.best_weights import keep_best_weights
 from lossearch.study.loop import Search
 from lossearch.study.named_code import named_code
 from lossearch.study.optuna_study import open_study, read_whole
@@ -182,10 +183,16 @@ def _search(
 ) -> Result:
     try:
         searched = method if recorder.weights is None else partial(method, keep_weights=True)
-        searched = recalling(searched, store, prepared.plan, prepared.config.records.storage, listener.note)
+        kept = prepared.config.records
+        searched = recalling(
+            searched, store, prepared.plan, kept.storage, listener.note, weights=kept.weights == "all"
+        )
         search = Search(prepared.plan, searched, recorder, listener, _time_left(prepared, listener))
         search.time_left.confirmation = lambda: confirmation_ahead(prepared, search.records)
         listener.finished(search())
+        if not prepared.plan.budget.quick:  # which has no time to train a trial twice
+            best = search.progress.best_of_pairs.values()
+            keep_best_weights(prepared.plan, method, recorder, best, listener)
         name = prepared.plan.name
         why = confirm_and_judge(prepared, group, store.study_dir(name), recorder, listener, search.time_left)
         with recording(store.study_dir(name)):

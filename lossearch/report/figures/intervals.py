@@ -141,7 +141,7 @@ def _draw_rows(
     if zero:
         ax.axvline(0, color=INK, lw=0.8)
         if rope > 0:
-            ax.axvspan(-rope, rope, color=FAINT, alpha=0.2, lw=0, label=f"practically equal (± {rope:.3g})")
+            ax.axvspan(-rope, rope, color=FAINT, alpha=0.2, lw=0, label=f"equal in practice (± {rope:.3g})")
     for (name, level), dash in zip(levels.items(), _DASHES, strict=False):
         ax.axvline(level, color=FAINT, lw=1, ls=dash, zorder=0, label=name)
     for y, row in enumerate(rows):
