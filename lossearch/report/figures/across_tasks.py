@@ -16,11 +16,14 @@ from lossearch._colours import BLUE
 from lossearch.errors import InputError
 from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.canvas import INK, Panel, Picture, save, whole_figure
+from lossearch.report.figures.said import say_along, say_within
 from lossearch.report.formatting import number
 from lossearch.verdict.across_tasks.comparison import EXTRA, TaskComparison
 from lossearch.verdict.scale import Scale
 
 _LIGHT, _DARK = "#ffffff", "#000000"
+_LEFT, _RIGHT = "{label}  {rank:.2f} ", " {rank:.2f}  {label}"
+"""What stands at either end of the diagram."""
 
 
 def can_draw_ranks() -> bool:
@@ -57,19 +60,24 @@ def _draw_ranks(ax: Axes, *, comparison: TaskComparison) -> None:
     ranks = dict(c.ranks)
     ax.grid(visible=False)
     ax.spines["top"].set_visible(True)
-    critical_difference_diagram(
+    drawn = critical_difference_diagram(
         ranks,
         posthoc_nemenyi_friedman(c.scores),
         alpha=c.level,
         ax=ax,
-        label_fmt_left="{label}  {rank:.2f} ",
-        label_fmt_right=" {rank:.2f}  {label}",
+        label_fmt_left=_LEFT,
+        label_fmt_right=_RIGHT,
         text_h_margin=0.03 * len(ranks),
         color_palette=dict.fromkeys(ranks, INK),
         elbow_props={"linewidth": 1.0},
         marker_props={"s": 22},
         crossbar_props={"color": BLUE, "linewidth": 4, "solid_capstyle": "round", "alpha": 0.8},
     )
+    written = {form.format(label=p, rank=r): p for p, r in ranks.items() for form in (_LEFT, _RIGHT)}
+    for elbow, label in zip(drawn["elbows"], drawn["labels"], strict=True):
+        pair = written[label.get_text()]
+        text = f"{pair}: average rank {number(ranks[pair])} over {c.tasks} tasks"
+        say_along(ax, elbow.get_xdata(), elbow.get_ydata(), text)
     ax.set_ylim(bottom=ax.get_ylim()[0] - 0.3, top=0.6)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
 
@@ -109,6 +117,8 @@ def _draw_scores(ax: Axes, *, comparison: TaskComparison) -> None:
             ax.text(
                 j, i, _cell(value, comparison.scale), ha="center", va="center", color=colour, fontsize=7.5
             )
+            text = f"{table.columns[j]}, {judged[i]}: {number(value)}, rank {ranks[i, j]:g} of {len(row)}"
+            say_within(ax, (j - 0.5, j + 0.5), (i - 0.5, i + 0.5), text)
 
 
 def _cell(value: float, scale: Scale) -> str:

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
 from lossearch._colours import BLUE, GREEN, ORANGE, VERMILLION
-from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture, say
+from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
+from lossearch.report.figures.said import say, say_along
 from lossearch.report.formatting import number
 from lossearch.verdict.verdict import Ranked, Relation, Verdict
 
@@ -157,7 +158,7 @@ def _draw_rows(
             label=row.label,
         )
         numbers = f"{number(row.middle)} ({number(row.low)} to {number(row.high)})"
-        say(ax, row.middle, y, f"{row.name}: {numbers}; {row.label}")
+        say_along(ax, [row.low, row.high], [y, y], f"{row.name}: {numbers}; {row.label}")
     ax.set_xlabel(label)
 
 
