@@ -22,7 +22,8 @@ from lossearch.verdict.across_tasks.comparison import EXTRA, TaskComparison
 from lossearch.verdict.scale import Scale
 
 _LIGHT, _DARK = "#ffffff", "#000000"
-_LEFT, _RIGHT = "{label}  {rank:.2f} ", " {rank:.2f}  {label}"
+_GAP = "\N{NO-BREAK SPACE}"
+_LEFT, _RIGHT = f"{{label}}{_GAP * 2}{{rank:.2f}}{_GAP}", f"{_GAP}{{rank:.2f}}{_GAP * 2}{{label}}"
 """What stands at either end of the diagram."""
 
 
@@ -48,7 +49,7 @@ def critical_picture(comparison: TaskComparison) -> Picture:
         f"not differ significantly at level {c.level:g}."
     )
     title = f"Average rank over {c.tasks} {c.kind} tasks, critical difference {c.critical:.2f}"
-    size = (8.0, 1.2 + 0.32 * len(c.ranks))
+    size = (7.0, 1.2 + 0.32 * len(c.ranks))
     panel = Panel("", alt, partial(_draw_ranks, comparison=c))
     return Picture(f"critical_difference_{c.kind}", title, (panel,), size=size, columns=1)
 
@@ -103,9 +104,9 @@ def _draw_scores(ax: Axes, *, comparison: TaskComparison) -> None:
     shade = 1 - (ranks - 1) / max(ranks.shape[1] - 1, 1)
     ax.imshow(shade, cmap=mpl.colormaps["Blues"], vmin=-0.1, vmax=1.25, aspect="auto")
     ax.grid(visible=False)
-    ax.set_xticks(range(table.shape[1]), [str(p).replace("/", "/\n") for p in table.columns], fontsize=7)
+    ax.set_xticks(range(table.shape[1]), [str(p).replace("/", "/\n") for p in table.columns], fontsize=8)
     judged = [f"{s.name} ({s.metric})" for s in comparison.studies]
-    ax.set_yticks(range(len(table)), judged, fontsize=8)
+    ax.set_yticks(range(len(table)), judged, fontsize=9)
     ax.tick_params(length=0)
     ax.xaxis.tick_top()
     for spine in ax.spines.values():
@@ -115,7 +116,7 @@ def _draw_scores(ax: Axes, *, comparison: TaskComparison) -> None:
             # the cells have their colours in dark pages too
             colour = _LIGHT if shade[i, j] > 0.7 else _DARK
             ax.text(
-                j, i, _cell(value, comparison.scale), ha="center", va="center", color=colour, fontsize=7.5
+                j, i, _cell(value, comparison.scale), ha="center", va="center", color=colour, fontsize=8.5
             )
             text = f"{table.columns[j]}, {judged[i]}: {number(value)}, rank {ranks[i, j]:g} of {len(row)}"
             say_within(ax, (j - 0.5, j + 0.5), (i - 0.5, i + 0.5), text)

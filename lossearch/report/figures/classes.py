@@ -23,6 +23,8 @@ _GRID = np.linspace(0, 1, 101)
 _NAME = 14
 _MOST_CLASSES = 30
 _BINS = 10
+_LETTER, _MARGIN = 0.075, 0.3
+"""Width of a letter, and of what stands beside a matrix and the names of its rows, in inches."""
 
 Curve = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
@@ -52,7 +54,7 @@ def confusion_picture(evidence: Evidence, pairs: Sequence[str], classes: Sequenc
             panels.append(Panel(pair, alt, draw))
     if not panels:
         return None
-    side = min(0.32 * count + 1.2, 8.0) if count > 8 else 3.1 if max(map(len, names)) <= 3 else 3.8
+    side = _side(names)
     title = f"Confusion on {evidence.part} rows, share of each true class"
     return Picture("confusion", title, tuple(panels), size=(side, side), columns=3 if count <= 8 else 1)
 
@@ -121,6 +123,19 @@ def _count(evidence: Evidence) -> int:
     return max([int(evidence.target.max()), *labels]) + 1
 
 
+def _side(names: Sequence[str]) -> float:
+    """Return the width of a matrix and its labels in inches."""
+    if len(names) > 8:
+        return min(0.32 * len(names) + 1.2, 8.0)
+    return 3.1 if max(map(len, names)) <= 3 else 3.8
+
+
+def _fit_beside(names: Sequence[str]) -> bool:
+    """Return whether the names of columns have room beside each other."""
+    longest = max(map(len, names))
+    return (longest + 1) * len(names) * _LETTER <= _side(names) - _MARGIN - longest * _LETTER
+
+
 def _cell(pair: str, true: str, said: str, share: float) -> str:
     return f"{pair}: of true {true}, {number(share)} predicted {said}"
 
@@ -135,7 +150,7 @@ def _draw_confusion(
         colorbar=False,
         include_values=few,
         values_format=".2f",
-        xticks_rotation="horizontal" if max(map(len, names)) <= 3 else "vertical",
+        xticks_rotation="horizontal" if _fit_beside(names) else "vertical",
         im_kw={"vmin": 0, "vmax": 1, "interpolation": "none"},
         text_kw={"fontsize": 9 if len(names) <= 5 else 7} if few else None,
     )

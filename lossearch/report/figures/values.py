@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.stats import probplot
 from sklearn.metrics import PredictionErrorDisplay
@@ -95,6 +96,8 @@ def _draw(*axes: Axes, name: str, true: NDArray[np.float64], prediction: NDArray
     for ax, kind in zip(axes[:2], ("actual_vs_predicted", "residual_vs_predicted"), strict=True):
         shown.plot(ax=ax, kind=kind, scatter_kwargs=dots, line_kwargs=line)
         ax.set_aspect("auto")
+    for axis in (axes[0].xaxis, axes[0].yaxis):
+        axis.set_major_locator(MaxNLocator(5))
     axes[0].set_ylabel("true")
     axes[0].set_xlabel("predicted")
     axes[1].set_ylabel("true minus predicted")
