@@ -31,6 +31,7 @@ from lossearch.records.evidence import read_evidence
 from lossearch.report import frames
 from lossearch.report.figures.intervals import scores_picture
 from lossearch.report.html import to_html
+from lossearch.report.layout import Fitted
 from lossearch.report.leaderboard import make_leaderboard
 from lossearch.report.notebook import as_html
 from lossearch.report.sections import make_report
@@ -271,10 +272,20 @@ class TestShown:
         said = [n for n in table.notes if n.startswith("Baselines (majority class, logistic regression)")]
         assert len(said) == 1
         assert "the verdict leaves them out" in said[0]
-        for width in (60, 80, 200):
-            console = Console(width=width, record=True, file=io.StringIO())
-            console.print(table)
-            assert "logistic" in console.export_text()
+
+    @pytest.mark.parametrize("width", [50, 80, 120, 200])
+    def test_a_line_and_no_blank_row_is_above_them(self, width):
+        found = with_baselines()
+        table = make_leaderboard(board_of(found), found.study, found.verdict, found.confirmed)
+        console = Console(width=width, record=True, file=io.StringIO())
+        console.print(Fitted(table.columns, below=table.below))
+        lines = console.export_text().splitlines()
+        last = next(i for i, line in enumerate(lines) if "majority class" in line)
+        assert set(lines[last - 1]) == {"─"}
+        assert lines[last - 1] == lines[1]
+        assert any("gamma" in line for line in lines)
+        assert all(re.search(r"\w|─", line) for line in lines)
+        assert any("logistic" in line for line in lines[last:])
 
     def test_markdown_has_them_too(self):
         found = with_baselines()

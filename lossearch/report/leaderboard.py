@@ -214,11 +214,13 @@ def _with_baselines(
         "interval": lambda r: baseline_interval(r, spread),
         "sd": lambda r: number(r["sd"], spread),
     }
+
+    def cells(name: str, column: Column) -> tuple[str, ...]:
+        nothing = "" if column.detail else MISSING
+        return tuple(own[name](row) if name in own else nothing for row in rows)
+
     return {
-        name: replace(
-            column, cells=(*column.cells, *(own[name](row) if name in own else MISSING for row in rows))
-        )
-        for name, column in found.items()
+        name: replace(column, cells=(*column.cells, *cells(name, column))) for name, column in found.items()
     }
 
 
