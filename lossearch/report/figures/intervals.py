@@ -124,7 +124,7 @@ def _draw_stages(ax: Axes, *, verdict: Verdict) -> None:
         ax.plot([s[1] for s in stages], [y] * len(stages), color=FAINT, lw=1, zorder=1)
         for label, value, colour, mark in stages:
             ax.plot(value, y, mark, color=colour, ms=7, mec=PAPER, mew=0.8, label=label)
-            say(ax, value, y, f"{ranked.pair}, {label}: {number(value, ranked.sd)}")
+            say(ax, value, y, f"{ranked.pair}, {label}: {number(value)}")
     ax.set_xlabel(verdict.metric)
 
 
