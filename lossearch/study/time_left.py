@@ -28,6 +28,8 @@ RECORDED_SECONDS, RECORDED_TRIALS = 0.01, 10
 """What writing a trial down takes, and how many measured ones that counts as."""
 TOLD_SECONDS = 0.25
 """How often a listener is told, at most."""
+MOST_CROWDED = 3.0
+"""How much longer the end may take at most for others that use the machine: a process may wait for other things than them."""
 PIECES = 100
 """Jobs that are laid out over processes one by one; more are taken for so many larger ones."""
 
@@ -98,6 +100,33 @@ class Pace:
 
 
 @dataclass
+class Crowd:
+    """How much longer a process takes because others use its processors, by what it gets of them while it trains."""
+
+    clock: Callable[[], float]
+    _since: float | None = None
+    _seconds: float = 0.0
+    _used: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Note that the process trained for so many seconds, since it did last, or was idle."""
+        now = self.clock()
+        if self._since is not None:
+            fade = 0.5 ** (seconds / HALF_LIFE)
+            self._seconds, self._used = self._seconds * fade + seconds, self._used * fade + now - self._since
+        self._since = now
+
+    def idle(self) -> None:
+        """Note that the process did something else than train."""
+        self._since = None
+
+    @property
+    def factor(self) -> float:
+        """By what its seconds are longer than those of the processor."""
+        return min(MOST_CROWDED, max(1.0, self._seconds / self._used)) if self._used > 0 else 1.0
+
+
+@dataclass
 class Job:
     """Replicates that one process trains, so many of them together; ``left`` are those not trained yet."""
 
@@ -128,7 +157,7 @@ class TimeLeft(Observer):
         listener: is told.
         overhead: see :class:`Pace`.
         seeds: replicates of a trial.
-        closing: seconds that follow the confirmation.
+        closing: seconds that follow the confirmation, where the process has a processor of its own.
         deadline: when the search ends, by ``clock``, whatever is left of it.
     """
 
@@ -138,9 +167,12 @@ class TimeLeft(Observer):
     closing: float = 0.0
     deadline: float | None = None
     clock: Callable[[], float] = time.monotonic
+    processor: Callable[[], float] = time.thread_time
+    """The clock of what this thread, which trains, uses of the processors."""
     confirmation: Callable[[], Training] = lambda: NOTHING
     """What is to be confirmed, as far as that is known."""
     pace: Pace = field(init=False)
+    crowd: Crowd = field(init=False)
     _now: Training = NOTHING
     """What is trained now, but for what is under way."""
     _together: int = 0
@@ -161,7 +193,7 @@ class TimeLeft(Observer):
     _told: float = -math.inf
 
     def __post_init__(self) -> None:
-        self.pace = Pace(self.overhead)
+        self.pace, self.crowd = Pace(self.overhead), Crowd(self.processor)
 
     def search(self, ahead: Sequence[Training]) -> None:
         """Take what the search has still to train: its next round, and those that follow."""
@@ -199,6 +231,7 @@ class TimeLeft(Observer):
         now = self.clock()
         if self._last is not None:
             self.pace.add(together, epochs, now - self._last)
+            self.crowd.add(now - self._last)
         self._last, self._together = now, together
         own = self._jobs.get(None)
         if own is None:
@@ -222,6 +255,7 @@ class TimeLeft(Observer):
         if None not in self._jobs and self._last is not None:
             # this process waited for it
             self._last = self.clock()
+            self.crowd.idle()
         self._tell()
 
     def _add(self, replicates: float) -> None:
@@ -235,6 +269,7 @@ class TimeLeft(Observer):
         self._trials = max(0, self._trials - 1)
         if self._last is not None:
             self._last += seconds
+            self.crowd.idle()
 
     def close(self) -> None:
         """Note that all is trained."""
@@ -264,7 +299,10 @@ class TimeLeft(Observer):
     def _shared(self, work: Training, free: Sequence[float], together: int = 0) -> float:
         """Return when processes have trained what they share, which are free at these times."""
         jobs = self._cut(work, together)
-        each = self.pace.seconds(Training(work.replicates / jobs, work.epochs), together) if jobs else 0.0
+        if not jobs:
+            return max(free)
+        a_job = work.replicates / jobs
+        each = self.pace.seconds(Training(a_job, work.epochs), together or math.ceil(a_job))
         return laid_out(free, each + self._delay, jobs)
 
     def _cut(self, work: Training, together: int) -> int:
@@ -273,7 +311,11 @@ class TimeLeft(Observer):
             return 0
         if together:
             return max(1, round(work.replicates / together))
-        return self._pieces(round(work.replicates)) if self._pieces else math.ceil(work.replicates / self.pace.most)
+        return (
+            self._pieces(round(work.replicates))
+            if self._pieces
+            else math.ceil(work.replicates / self.pace.most)
+        )
 
     def _later(self, work: Training) -> float:
         return self._shared(work, [0.0] * self._processes)
@@ -290,7 +332,7 @@ class TimeLeft(Observer):
         if self.deadline is not None and not self._confirming:
             search = min(search, max(0.0, self.deadline - self.clock()))
         after = 0.0 if self._confirming else self._later(self.confirmation())
-        return search + after + self.closing
+        return search + after + self.closing * self.crowd.factor
 
     def _tell(self) -> None:
         now = self.clock()

@@ -97,7 +97,6 @@ class Observer:
         """Hear that a job has ended, after so many seconds of training; None where it is to be trained again."""
 
 
-
 @dataclass(frozen=True)
 class TrainingRecipe:
     """How replicates are trained, as far as it decides what they are worth: two runs of one study share it.

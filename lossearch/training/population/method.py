@@ -310,9 +310,7 @@ class _Round:
             values = [(c.point.as_json(), c.until) for c in part.configurations]
             own = replace(how, settings=part.settings)
             singly = bool(why) or self._one_by_one(part)
-            self.call.observer.begun(
-                self.jobs, len(part), 1 if singly else len(part), mean_epochs(part)
-            )
+            self.call.observer.begun(self.jobs, len(part), 1 if singly else len(part), mean_epochs(part))
             yield self.jobs, ChunkJob(values, part.seeds, own, self.call.prune, self._block(part), singly)
 
     def _alone_elsewhere(self) -> bool:
