@@ -182,7 +182,7 @@ class Confirmer:
             replicates,
             plan.settings,
             keep_weights=True,
-            advanced=self.time_left.trained,
+            observer=self.time_left,
         )
 
     def _epochs(self, replicate: Replicate) -> int:
