@@ -259,6 +259,15 @@ def board_of(found):
     return frames.confirmed_leaderboard(found.board, found.verdict, found.confirmed, found.study.space.pairs)
 
 
+@pytest.mark.parametrize("scores", SIMPLE, ids=lambda s: s.key)
+def test_scores_are_read_as_written_and_of_an_earlier_release_without_interval(scores):
+    written = scores.as_json()
+    assert BaselineScores.from_json(written) == scores
+    earlier = {name: value for name, value in written.items() if name not in ("key", "interval")}
+    found = BaselineScores.from_json(earlier)
+    assert found == replace(scores, key=found.key, interval=None)
+
+
 class TestShown:
     def test_the_table_has_a_row_a_baseline_below_the_pairs(self):
         found = with_baselines()

@@ -156,8 +156,9 @@ class BaselineScores:
     def from_json(cls, plain: Mapping[str, Any]) -> BaselineScores:
         """Return the scores that :meth:`as_json` described."""
         values = {name: tuple(map(_number, of_seeds)) for name, of_seeds in plain["values"].items()}
-        interval = plain["interval"] and tuple(plain["interval"])
-        return cls(plain["name"], plain["key"], tuple(plain["seeds"]), values, interval)
+        interval = plain.get("interval")  # records of earlier releases have none, nor a key
+        key = plain.get("key", plain["name"].replace(" ", "_"))
+        return cls(plain["name"], key, tuple(plain["seeds"]), values, interval and tuple(interval))
 
 
 @dataclass(frozen=True)
