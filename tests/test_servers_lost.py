@@ -22,7 +22,6 @@ from lossearch.cli import invoke
 from lossearch.records import Store
 from lossearch.records.mlflow import writer
 from lossearch.records.mlflow.experiment import children
-from lossearch.records.mlflow.server import start
 from lossearch.study.recorder import StudyRecorder
 
 WAIT = 3.0
@@ -33,13 +32,6 @@ RUN = [
     *("run", "--data", "circles", "--losses", "bce,mse", "--activations", "sigmoid", "--trials", "10", "--seeds", "1"),
     *("--epochs", "1", "--confirm-seeds", "2", "--workers", "1", "--name", "study"),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = start(Store.open(tmp_path_factory.mktemp("server")), say=lambda _: None)
-    yield server.url
-    server.stop()
 
 
 @pytest.fixture

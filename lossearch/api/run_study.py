@@ -25,6 +25,7 @@ from lossearch.records.claim import claim, opening
 from lossearch.records.curve_files import compact, last_trial
 from lossearch.records.curves import recorded_curves
 from lossearch.records.mlflow.client import reach
+from lossearch.records.mlflow.lost_curves import lost_curves
 from lossearch.records.mlflow.view import MlflowView, Status, warn
 from lossearch.records.mlflow.writer import ViewWriter
 from lossearch.records.optuna import quiet_optuna, reach_storage
@@ -234,8 +235,11 @@ def _open_recorder(store: Store, prepared: Prepared, patience: Patience, listene
         curves = recorded_curves(recorder.directory, Stage.SEARCH)
         with tracked(kept.tracking_uri):
             view = open_view(store, declared, kept.tracking_uri)
+        records = recorder.records()
+        if (lost := lost_curves(view, recorder.directory, records, curves)) is not None:
+            listener.note(lost)
         recorder.view = ViewWriter(view, listener.note)
-        recorder.view.sync(recorder.records(), curves)
+        recorder.view.sync(records, curves)
     return recorder
 
 

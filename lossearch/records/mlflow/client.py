@@ -25,6 +25,7 @@ from lossearch.errors import InputError, StoreError
 from lossearch.records.database import reach_database, unrecorded
 from lossearch.records.links import refuse_links
 from lossearch.records.mlflow.database import ensure_database, is_there, naming_damage
+from lossearch.records.places import absolute
 from lossearch.records.store import Store
 
 if TYPE_CHECKING:
@@ -75,10 +76,7 @@ def checked_uri(text: str) -> Url:
         )
     if scheme.partition("+")[0] in _SERVER_PORTS:
         _require_host(uri)
-    path = uri.removeprefix("sqlite:///")
-    if scheme == "sqlite" and not path.startswith("/"):
-        return Url(f"sqlite:///{Path(path).resolve().as_posix()}")
-    return uri
+    return Url(absolute(uri.whole))
 
 
 def _require_host(uri: str) -> None:
