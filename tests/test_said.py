@@ -31,6 +31,7 @@ from lossearch.report.figures.plane import Plane
 from lossearch.report.figures.said import (
     TARGET,
     Box,
+    Dot,
     said_elements,
     said_of,
     say,
@@ -240,6 +241,19 @@ class TestEveryFigure:
                     assert wanted, (picture.name, place.text)
                     lacking = [w for w in wanted if not says(place.text, w)]
                     assert lacking == [], (picture.name, place.text)
+
+    @pytest.mark.parametrize("kind", REPORTS)
+    def test_what_an_axis_is_called_has_the_number_of_that_axis(self, kind):
+        for picture, _, figure in drawn(kind):
+            for ax in figure.axes:
+                for place in (p for p in said_of(ax) if isinstance(p, Dot)):
+                    for i, axis in enumerate((ax.xaxis, ax.yaxis)):
+                        called = axis.get_label_text().partition(" (")[0] or "-"
+                        said = re.search(rf"\b{re.escape(called)} ([-\d.e+]+)", place.text)
+                        assert said is None or says(said[1], written(place.points[0, i])), (
+                            picture.name,
+                            place.text,
+                        )
 
     def test_the_reports_draw_figures_of_every_sort(self):
         """What no kind of task draws here is not looked at above."""

@@ -15,13 +15,12 @@ from scipy.stats import rankdata
 from lossearch._colours import BLUE
 from lossearch.errors import InputError
 from lossearch.metrics.metric import SIGN
-from lossearch.report.figures.canvas import INK, Panel, Picture, save, whole_figure
+from lossearch.report.figures.canvas import INK, Panel, Picture, legible, save, whole_figure
 from lossearch.report.figures.said import say_along, say_within
 from lossearch.report.formatting import number
 from lossearch.verdict.across_tasks.comparison import EXTRA, TaskComparison
 from lossearch.verdict.scale import Scale
 
-_LIGHT, _DARK = "#ffffff", "#000000"
 _GAP = "\N{NO-BREAK SPACE}"
 _LEFT, _RIGHT = f"{{label}}{_GAP * 2}{{rank:.2f}}{_GAP}", f"{_GAP}{{rank:.2f}}{_GAP * 2}{{label}}"
 """What stands at either end of the diagram."""
@@ -101,8 +100,9 @@ def _draw_scores(ax: Axes, *, comparison: TaskComparison) -> None:
     table = comparison.scores
     values = table.to_numpy(np.float64)
     ranks = rankdata(-SIGN[comparison.direction] * values, axis=1)
-    shade = 1 - (ranks - 1) / max(ranks.shape[1] - 1, 1)
-    ax.imshow(shade, cmap=mpl.colormaps["Blues"], vmin=-0.1, vmax=1.25, aspect="auto")
+    # from pale to dark, not from white to black
+    shade = 0.85 - 0.75 * (ranks - 1) / max(ranks.shape[1] - 1, 1)
+    ax.imshow(shade, cmap=mpl.colormaps["Blues"], vmin=0, vmax=1, aspect="auto")
     ax.grid(visible=False)
     ax.set_xticks(range(table.shape[1]), [str(p).replace("/", "/\n") for p in table.columns], fontsize=8)
     judged = [f"{s.name} ({s.metric})" for s in comparison.studies]
@@ -113,8 +113,7 @@ def _draw_scores(ax: Axes, *, comparison: TaskComparison) -> None:
         spine.set_visible(False)
     for i, row in enumerate(values):
         for j, value in enumerate(row):
-            # the cells have their colours in dark pages too
-            colour = _LIGHT if shade[i, j] > 0.7 else _DARK
+            colour = legible(shade[i, j])
             ax.text(
                 j, i, _cell(value, comparison.scale), ha="center", va="center", color=colour, fontsize=8.5
             )

@@ -24,6 +24,8 @@ from lossearch._text import printable
 from lossearch.report.figures.said import said_elements
 
 INK, FAINT, GRID, PAPER = "#1b1b1b", "#757575", "#e4e4e4", "#fefefe"
+_LIGHT, _DARK, _DARK_FROM = "#ffffff", "#000000", 0.7
+"""Colours of text on matplotlib's "Blues", and the share of that scale from which the light one is more legible."""
 COLUMNS = 4
 PANEL = (3.1, 2.3)
 """Width and height of one axes, in inches."""
@@ -134,6 +136,11 @@ def legend_figure(figures: Sequence[Figure]) -> Figure | None:
             columnspacing=1.2,
         )
     return figure
+
+
+def legible(share: float) -> str:
+    """Return the colour of text on a cell of this share of the scale "Blues", the same in light and dark pages."""
+    return _LIGHT if share > _DARK_FROM else _DARK
 
 
 class Shown(Figure):

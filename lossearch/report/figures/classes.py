@@ -14,7 +14,7 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, precision_
 
 from lossearch.kinds import KINDS, TargetForm
 from lossearch.records.evidence import Evidence
-from lossearch.report.figures.canvas import FAINT, Panel, Picture
+from lossearch.report.figures.canvas import FAINT, Panel, Picture, legible
 from lossearch.report.figures.predictions import STYLES, Predicted, predicted
 from lossearch.report.figures.said import say_across, say_rows, say_within, spread_over
 from lossearch.report.formatting import class_names, number
@@ -144,7 +144,7 @@ def _draw_confusion(
     ax: Axes, *, matrix: NDArray[np.float64], names: Sequence[str], words: Sequence[Sequence[str]]
 ) -> None:
     few = len(names) <= 12
-    ConfusionMatrixDisplay(matrix, display_labels=names).plot(
+    display = ConfusionMatrixDisplay(matrix, display_labels=names).plot(
         ax=ax,
         cmap="Blues",
         colorbar=False,
@@ -154,6 +154,9 @@ def _draw_confusion(
         im_kw={"vmin": 0, "vmax": 1, "interpolation": "none"},
         text_kw={"fontsize": 9 if len(names) <= 5 else 7} if few else None,
     )
+    for text, share in zip(display.text_.flat, matrix.flat, strict=True) if few else ():
+        # scikit-learn's turn where the shares of this matrix have their middle
+        text.set_color(legible(share))
     ax.grid(visible=False)
     ax.set_xlabel("predicted")
     ax.set_ylabel("true")

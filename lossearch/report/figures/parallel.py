@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
 
+from lossearch._colours import BLUE
 from lossearch.metrics.metric import SIGN
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import TrialRecord
@@ -113,8 +114,8 @@ def _scores(study: StudyRecord, values: NDArray[np.float64]) -> _Axis:
 
 def _draw(ax: Axes, *, columns: Sequence[_Axis], ranks: NDArray[np.float64], words: Sequence[str]) -> None:
     lines = np.stack([[(i, y) for y in c.places] for i, c in enumerate(columns)], axis=1)
-    colours = mpl.colormaps["viridis"](1 - 0.9 * ranks)
-    colours[:, 3] = 0.25 + 0.65 * ranks**2
+    strengths = (0.15 + 0.75 * ranks**2).tolist()
+    colours = [to_rgba(BLUE, strength) for strength in strengths]
     ax.add_collection(LineCollection(list(lines), colors=colours, linewidths=0.8 + ranks**3))
     for i, column in enumerate(columns):
         ax.plot([i, i], [0, 1], color=INK, lw=0.8)
