@@ -33,7 +33,7 @@ WRONG = {
 }
 
 
-def _callback(uri: str, folder: Path) -> None:  # noqa: ARG001 - as the others
+def _callback(uri: str, folder: Path) -> None:
     open_run(uri, "trials", "0", TrialSnapshot("val_f1", []))
 
 

@@ -42,7 +42,7 @@ def require_storage(url: Url) -> None:
     Raises:
         InputError: the message says what to give instead.
     """
-    scheme, mark, rest = url.partition("://")
+    scheme, mark, _ = url.partition("://")
     kind = scheme.partition("+")[0].lower()
     if mark and kind in _DATABASES and not in_memory(url):
         return
