@@ -39,6 +39,7 @@ from lossearch.study.loop import Search
 from lossearch.study.named_code import named_code
 from lossearch.study.optuna_study import open_study, read_whole
 from lossearch.study.own_sampler import OwnSampler
+from lossearch.study.pace import OVERHEAD, OVERHEAD_ELSEWHERE
 from lossearch.study.plan import require_same
 from lossearch.study.prepare import ModuleObjects, prepare
 from lossearch.study.prepared import Prepared
@@ -47,7 +48,7 @@ from lossearch.study.quick_look import OVERHEAD as QUICK_OVERHEAD
 from lossearch.study.recall import recalling
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.samplers import refuse_missing
-from lossearch.study.time_left import OVERHEAD, OVERHEAD_ELSEWHERE, TimeLeft
+from lossearch.study.time_left import TimeLeft
 from lossearch.study.undisturbed import undisturbed
 from lossearch.tasks.judges import Judging
 from lossearch.training.contract import TrainingMethod

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import rankdata
 
 from lossearch._colours import BLUE
 from lossearch.errors import InputError
 from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.canvas import INK, Panel, Picture, save, whole_figure
 from lossearch.report.formatting import number
-from lossearch.verdict.across_tasks.comparison import EXTRA, TaskComparison
+from lossearch.verdict.across_tasks.comparison import EXTRA, TaskComparison, can_draw_ranks
+from lossearch.verdict.across_tasks.rank_tests import ranks
 from lossearch.verdict.scale import Scale
 
 _LIGHT, _DARK = "#ffffff", "#000000"
-
-
-def can_draw_ranks() -> bool:
-    """Return whether scikit-posthocs is installed."""
-    return find_spec("scikit_posthocs") is not None
 
 
 def critical_picture(comparison: TaskComparison) -> Picture:
@@ -91,8 +85,8 @@ def scores_picture(comparison: TaskComparison) -> Picture:
 def _draw_scores(ax: Axes, *, comparison: TaskComparison) -> None:
     table = comparison.scores
     values = table.to_numpy(np.float64)
-    ranks = rankdata(-SIGN[comparison.direction] * values, axis=1)
-    shade = 1 - (ranks - 1) / max(ranks.shape[1] - 1, 1)
+    places = ranks(-SIGN[comparison.direction] * values)
+    shade = 1 - (places - 1) / max(places.shape[1] - 1, 1)
     ax.imshow(shade, cmap=mpl.colormaps["Blues"], vmin=-0.1, vmax=1.25, aspect="auto")
     ax.grid(visible=False)
     ax.set_xticks(range(table.shape[1]), [str(p).replace("/", "/\n") for p in table.columns], fontsize=7)
