@@ -16,9 +16,10 @@ from lossearch.config import make_config
 from lossearch.errors import RunFailedError
 from lossearch.report.leaderboard import make_leaderboard
 from lossearch.report.sentences import quick_sentence
+from lossearch.study.pace import Pace, Training
 from lossearch.study.prepare import prepare
 from lossearch.study.quick_look import GivesUp, next_look, points_to_look_at
-from lossearch.study.time_left import Pace, TimeLeft, Training
+from lossearch.study.time_left import TimeLeft
 
 STUDY = {
     "data": "circles",

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lossearch
+from lossearch.study.pace import OVERHEAD, OVERHEAD_ELSEWHERE, Pace, Training
 from lossearch.study.progress import Listener
-from lossearch.study.time_left import OVERHEAD, OVERHEAD_ELSEWHERE, Pace, TimeLeft, Training
+from lossearch.study.time_left import TimeLeft
 
 CONFIRMATION = Training(120, 150)
 

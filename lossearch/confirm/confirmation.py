@@ -35,10 +35,11 @@ from lossearch.records.predictions import write_predictions
 from lossearch.records.store import recording
 from lossearch.records.trial import Stage, TrialRecord
 from lossearch.study.fitting import save_pair_model
+from lossearch.study.pace import Training
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.seeds import confirm_seeds
-from lossearch.study.time_left import TimeLeft, Training
+from lossearch.study.time_left import TimeLeft
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
 
 if TYPE_CHECKING:

@@ -12,13 +12,14 @@ from lossearch._text import duration
 from lossearch.errors import RunFailedError
 from lossearch.records.trial import TrialRecord
 from lossearch.study.history import Progress, by_pair
+from lossearch.study.pace import Training
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.pruning import Pruning
 from lossearch.study.quick_look import GivesUp, next_look, points_to_look_at
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.schedule import Proposal
-from lossearch.study.time_left import TimeLeft, Training
+from lossearch.study.time_left import TimeLeft
 from lossearch.study.trial_value import ConstantScores, Objective, summarise
 from lossearch.training.contract import (
     Observer,

@@ -1,8 +1,4 @@
-"""How long the rest of a study will take, from what its training has taken so far.
-
-A step of many replicates takes ``a + b * replicates`` seconds: ``a`` for the calls, which a GPU hides the
-arithmetic behind, ``b`` for the arithmetic. Both are learned from what was trained, whoever trained it.
-"""
+"""How long the rest of a study will take, from what its training has taken so far."""
 
 from __future__ import annotations
 
@@ -13,117 +9,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import NamedTuple
 
+from lossearch.study.pace import NOTHING, OVERHEAD, Crowd, Pace, Training
 from lossearch.study.progress import Listener
 from lossearch.training.contract import Observer
 
-OVERHEAD, OVERHEAD_ELSEWHERE = 150.0, 1500.0
-"""Replicates whose arithmetic takes as long as the calls of a step, while only one number was trained: on a processor, on others."""
-TRUST = 0.02
-"""How much that counts beside what was measured: a part of one measured number of replicates."""
-HALF_LIFE = 60.0
-"""Seconds after which what was measured counts half: others may use the machine too, and workers join."""
 RECORDED_SECONDS, RECORDED_TRIALS = 0.01, 10
 """What writing a trial down takes, and how many measured ones that counts as."""
 TOLD_SECONDS = 0.25
 """How often a listener is told, at most."""
-MOST_CROWDED = 3.0
-"""How much longer the end may take at most for others that use the machine: a process may wait for other things than them."""
 PIECES = 100
 """Jobs that are laid out over processes one by one; more are taken for so many larger ones."""
-
-
-class Training(NamedTuple):
-    """Replicates that are to be trained as one call, each for so many epochs."""
-
-    replicates: float
-    epochs: float
-
-
-NOTHING = Training(0.0, 0.0)
-
-
-@dataclass
-class Pace:
-    """What an epoch of replicates trained together takes.
-
-    Args:
-        overhead: replicates whose arithmetic takes as long as the calls of a step, as far as that is known before.
-    """
-
-    overhead: float
-    most: int = 1
-    """The most replicates that were trained together."""
-    _measured: dict[int, tuple[float, float]] = field(default_factory=dict)
-    """By the number trained together: epochs and seconds."""
-
-    def add(self, together: int, epochs: float, seconds: float) -> None:
-        """Note that so many replicates were trained for some epochs, which took some seconds."""
-        self.most = max(self.most, together)
-        fade = 0.5 ** (seconds / HALF_LIFE)
-        self._measured = {n: (e * fade, s * fade) for n, (e, s) in self._measured.items()}
-        before = self._measured.get(together, (0.0, 0.0))
-        self._measured[together] = before[0] + epochs, before[1] + seconds
-
-    @property
-    def known(self) -> bool:
-        """Whether anything was measured."""
-        return any(seconds > 0 for _, seconds in self._measured.values())
-
-    def seconds(self, work: Training, together: int = 0) -> float:
-        """Return what training takes, what is left of chunks of ``together`` or in new ones no larger than those seen.
-
-        0 while nothing was measured.
-        """
-        if not self.known or work.replicates <= 0:
-            return 0.0
-        a, b = self._line()
-        chunks = work.replicates / together if together else math.ceil(work.replicates / self.most)
-        return work.epochs * (a * chunks + b * work.replicates)
-
-    def _line(self) -> tuple[float, float]:
-        """Return seconds of an epoch for the calls, and for each replicate beside."""
-        import numpy as np
-        from scipy.optimize import nnls
-
-        sizes = {n: s / e for n, (e, s) in self._measured.items() if s > 0 and e > 0}
-        total = sum(s for _, s in self._measured.values())
-        weights = {n: math.sqrt(self._measured[n][1] / total) for n in sizes}
-        rows = [[w / sizes[n], w * n / sizes[n]] for n, w in weights.items()]
-        seconds = sum(weights[n] ** 2 * of for n, of in sizes.items())
-        typical = sum(weights[n] ** 2 * n for n in sizes)
-        prior = math.sqrt(TRUST) / seconds * typical / (self.overhead + typical)
-        rows.append([prior, -prior * self.overhead])
-        (a, b), _ = nnls(np.array(rows), np.array([*weights.values(), 0.0]))
-        return float(a), float(b)
-
-
-@dataclass
-class Crowd:
-    """How much longer a process takes because others use its processors, by what it gets of them while it trains."""
-
-    clock: Callable[[], float]
-    _since: float | None = None
-    _seconds: float = 0.0
-    _used: float = 0.0
-
-    def add(self, seconds: float) -> None:
-        """Note that the process trained for so many seconds, since it did last, or was idle."""
-        now = self.clock()
-        if self._since is not None:
-            fade = 0.5 ** (seconds / HALF_LIFE)
-            self._seconds, self._used = self._seconds * fade + seconds, self._used * fade + now - self._since
-        self._since = now
-
-    def idle(self) -> None:
-        """Note that the process did something else than train."""
-        self._since = None
-
-    @property
-    def factor(self) -> float:
-        """By what its seconds are longer than those of the processor."""
-        return min(MOST_CROWDED, max(1.0, self._seconds / self._used)) if self._used > 0 else 1.0
 
 
 @dataclass
@@ -179,7 +75,6 @@ class TimeLeft(Observer):
     """How many replicates are trained together now, 0 before that has begun."""
     _jobs: dict[int | None, Job] = field(default_factory=dict)
     """What is under way."""
-    _processes: int = 1
     _started: float = -math.inf
     """When all of them have started."""
     _pieces: Callable[[int], int] | None = None
@@ -211,9 +106,9 @@ class TimeLeft(Observer):
 
     def shared_by(self, processes: int, start_up: float) -> None:
         """Note how many processes train, or will once they have started, which takes so many seconds."""
-        if processes > self._processes:
+        if processes > self.pace.processes:
             self._started = self.clock() + start_up
-        self._processes = max(1, processes)
+        self.pace.processes = max(1, processes)
 
     def cut_by(self, pieces: Callable[[int], int]) -> None:
         """Note what tells in how many jobs so many replicates are trained."""
@@ -250,7 +145,7 @@ class TimeLeft(Observer):
         elif job is not None and seconds > 0:
             self.pace.add(found.together, found.epochs * found.whole / found.together, seconds)
             self._delays.append(max(0.0, self.clock() - found.begun - seconds))
-            while len(self._delays) > self._processes:
+            while len(self._delays) > self.pace.processes:
                 self._delays.popleft()
         if None not in self._jobs and self._last is not None:
             # this process waited for it
@@ -281,7 +176,7 @@ class TimeLeft(Observer):
         """What is left of what is trained now; 0 while nothing was measured."""
         now = self.clock()
         free = [self._job_seconds(job, own, now) for job, own in self._jobs.items()]
-        waiting = self._processes - len(free)
+        waiting = self.pace.processes - len(free)
         free += [max(0.0, self._started - now)] * waiting
         return self._shared(self._now, free or [0.0], self._together)
 
@@ -318,7 +213,7 @@ class TimeLeft(Observer):
         )
 
     def _later(self, work: Training) -> float:
-        return self._shared(work, [0.0] * self._processes)
+        return self._shared(work, [0.0] * self.pace.processes)
 
     @property
     def seconds(self) -> float | None:

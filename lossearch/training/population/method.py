@@ -320,22 +320,25 @@ class _Round:
     def _take(self, end: JobEnd) -> None:
         """Take what a worker has sent, or note that its chunk is lost."""
         response, (part, why) = end.response, self.sent.pop(end.job)
-        given = response is not None and not response.error
-        self.call.observer.ended(end.job, response.seconds if response is not None and given else None)
+        seconds: float | None = None
         if response is None:
-            self._lose(part, why, end.death)
+            seconds = None if self._lose(part, why, end.death) else 0.0
         elif response.error:
             self._divide(part, response.error, memory=response.out_of_memory)
         else:
-            results = response.restored(part.replicates)
+            results, seconds = response.restored(part.replicates), response.seconds
             self.throughput.left -= len(results)
             self._arrive({r.replicate: r for r in results}, why)
+        self.call.observer.ended(end.job, seconds)
 
-    def _lose(self, part: Chunk, why: str, death: str) -> None:
-        """Have a chunk trained that was lost with its process: here, or again, then in halves, elsewhere."""
+    def _lose(self, part: Chunk, why: str, death: str) -> bool:
+        """Have a chunk trained that was lost with its process: here, or again, then in halves, elsewhere.
+
+        Return whether it is, and not given up.
+        """
         if self.here:
             self.local.append(part)
-            return
+            return True
         self.lost[tuple(part.replicates)] += 1
         if self.lost[tuple(part.replicates)] < ATTEMPTS:
             if why:
@@ -347,3 +350,5 @@ class _Round:
         else:
             reason = f"its process {death}, {ATTEMPTS} times"
             self.arrived.append({r: failed(r, reason) for r in part.replicates})
+            return False
+        return True
