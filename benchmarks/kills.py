@@ -209,7 +209,9 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--victim", action="append", choices=VICTIMS, help="repeatable; all by default")
     parser.add_argument("--storage", action="append", choices=STORAGES, help="repeatable; all by default")
     parser.add_argument("--on", action="append", choices=tuple(HOW), help="repeatable; all by default")
-    parser.add_argument("--away", type=float, default=AWAY, metavar="SECONDS", help="that servers stay down at most")
+    parser.add_argument(
+        "--away", type=float, default=AWAY, metavar="SECONDS", help="that servers stay down at most"
+    )
     parser.add_argument("--only", type=int, metavar="N", help="this kill alone")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="where stores and what was said stay")
     options = parser.parse_args()

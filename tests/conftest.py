@@ -117,3 +117,11 @@ def random_states() -> Callable[[], tuple[Any, ...]]:
 def store(tmp_path: Path) -> Path:
     """A place for records that does not exist yet."""
     return tmp_path / "mlruns"
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have no figures: for what does not ask what they show."""
+    from undrawn import draw_nothing
+
+    draw_nothing(monkeypatch.setattr)

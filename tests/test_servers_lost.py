@@ -25,6 +25,7 @@ from lossearch.records.mlflow.experiment import children
 from lossearch.records.mlflow.server import start
 from lossearch.study.recorder import StudyRecorder
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 WAIT = 3.0
 """Seconds that a run waits for its view here."""
 ALONE = 60.0
