@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from scipy.stats import rankdata
 
 from lossearch._colours import BLUE
 from lossearch.errors import InputError
@@ -16,13 +18,17 @@ from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.canvas import INK, Panel, Picture, legible, save, whole_figure
 from lossearch.report.figures.said import say_along, say_within
 from lossearch.report.formatting import number
-from lossearch.verdict.across_tasks.comparison import EXTRA, TaskComparison, can_draw_ranks
-from lossearch.verdict.across_tasks.rank_tests import ranks
+from lossearch.verdict.across_tasks.comparison import EXTRA, TaskComparison
 from lossearch.verdict.scale import Scale
 
 _GAP = "\N{NO-BREAK SPACE}"
 _LEFT, _RIGHT = f"{{label}}{_GAP * 2}{{rank:.2f}}{_GAP}", f"{_GAP}{{rank:.2f}}{_GAP * 2}{{label}}"
 """What stands at either end of the diagram."""
+
+
+def can_draw_ranks() -> bool:
+    """Return whether scikit-posthocs is installed."""
+    return find_spec("scikit_posthocs") is not None
 
 
 def critical_picture(comparison: TaskComparison) -> Picture:
@@ -93,9 +99,9 @@ def scores_picture(comparison: TaskComparison) -> Picture:
 def _draw_scores(ax: Axes, *, comparison: TaskComparison) -> None:
     table = comparison.scores
     values = table.to_numpy(np.float64)
-    places = ranks(-SIGN[comparison.direction] * values)
+    ranks = rankdata(-SIGN[comparison.direction] * values, axis=1)
     # from pale to dark, not from white to black
-    shade = 0.85 - 0.75 * (places - 1) / max(places.shape[1] - 1, 1)
+    shade = 0.85 - 0.75 * (ranks - 1) / max(ranks.shape[1] - 1, 1)
     ax.imshow(shade, cmap=mpl.colormaps["Blues"], vmin=0, vmax=1, aspect="auto")
     ax.grid(visible=False)
     ax.set_xticks(range(table.shape[1]), [str(p).replace("/", "/\n") for p in table.columns], fontsize=8)
@@ -111,7 +117,7 @@ def _draw_scores(ax: Axes, *, comparison: TaskComparison) -> None:
             ax.text(
                 j, i, _cell(value, comparison.scale), ha="center", va="center", color=colour, fontsize=8.5
             )
-            text = f"{table.columns[j]}, {judged[i]}: {number(value)}, rank {places[i, j]:g} of {len(row)}"
+            text = f"{table.columns[j]}, {judged[i]}: {number(value)}, rank {ranks[i, j]:g} of {len(row)}"
             say_within(ax, (j - 0.5, j + 0.5), (i - 0.5, i + 0.5), text)
 
 
