@@ -91,13 +91,13 @@ def records_of(kind):
     level = verdict.ranking[0].score
     baseline = BaselineScores("class shares", "prior", (1, 2), {f"test_{task.metric.name}": (level, level)}, (level - 1, level + 1))  # fmt: skip
     confirmations = [
-        replace(c, point=made.records[5 * i].point, judged=f"test_{task.metric.name}",
+        replace(c, point=made.trials[5 * i].point, judged=f"test_{task.metric.name}",
                 values={f"test_{task.metric.name}": (0.5, 0.6), f"val_{task.metric.name}": (0.5, 0.6)})
         for i, c in enumerate(like.confirmed.confirmations)
     ]  # fmt: skip
     confirmed = replace(like.confirmed, metric=task.metric.name, confirmations=tuple(confirmations), baselines=(baseline,))  # fmt: skip
     two = Objectives((task.metric.name, "other"), (direction, "minimize"))
-    trials = [(r.point.pair, r.number, r.point.lr, r.value, 0.1 * r.number) for r in made.records]
+    trials = [(r.point.pair, r.number, r.point.lr, r.value, 0.1 * r.number) for r in made.trials]
     pareto = Pareto(two, points("search", trials, two), points("confirm", trials[::5], two))
     return replace(made, verdict=verdict, evidence=found, confirmed=confirmed, pareto=pareto, planes=planes_of(kind, names))  # fmt: skip
 
@@ -233,7 +233,7 @@ class TestEveryFigure:
 
     @pytest.mark.parametrize("kind", REPORTS)
     def test_each_text_has_the_numbers_that_are_drawn_there(self, kind):
-        records = {} if kind == COMPARED else {r.number: r for r in records_of(kind).records}
+        records = {} if kind == COMPARED else {r.number: r for r in records_of(kind).trials}
         for picture, _, figure in drawn(kind):
             for ax in figure.axes:
                 for place in said_of(ax):
