@@ -196,6 +196,13 @@ class TestConfirmation:
             assert baseline.interval == pytest.approx((wanted.low, wanted.high))
             assert wanted.low < baseline.scores[f"{PREFIX[found.part]}accuracy"] < wanted.high
 
+    def test_an_interval_of_very_many_numbers_is_not_known(self, tmp_path, monkeypatch):
+        rows = 3 * prepared().plan.task.sizes["test"]
+        monkeypatch.setattr(module, "MOST_JUDGED", rows)
+        assert None not in [b.interval for b in confirm(prepared(), tmp_path / "some").baselines]
+        monkeypatch.setattr(module, "MOST_JUDGED", rows - 1)
+        assert [b.interval for b in confirm(prepared(), tmp_path / "many").baselines] == [None, None]
+
     def test_one_seed_has_no_interval(self, tmp_path):
         assert [b.interval for b in confirm(prepared(), tmp_path, 1).baselines] == [None, None]
 

@@ -58,6 +58,9 @@ def test_a_module_is_searched_as_it_is(search):
     evidence = result.evidence()
     assert evidence.pairs == ("bce/sigmoid", "hinge/identity")
     assert len(evidence.target) == 80
+    (constant,) = result.baselines.to_dict("records")
+    assert constant["baseline"] == "majority class"
+    assert constant["ci_low"] < constant["score"] == evidence.constants[0] < constant["ci_high"]
 
 
 def test_scores_are_what_the_winner_gives_of_the_test_rows(search):

@@ -24,6 +24,9 @@ from lossearch.tasks.task import Fold, Part, Task
 MOST_NUMBERS = 20_000_000
 """Numbers of inputs, times outputs, that the fits of one baseline see in all: about a few seconds on one core."""
 
+MOST_JUDGED = 1_000_000
+"""Numbers judged, over all seeds, up to which a baseline has an interval: of more it takes minutes, and is narrow."""
+
 _CONSTANTS = {
     "prior": "class shares",
     "majority": "majority class",
@@ -87,7 +90,7 @@ def _interval(
         said: seed -> the rows that count, and what is predicted of them.
     """
     parts = {seed: rows for seed, (rows, _) in said.items()}
-    if not 0 < sum(rows.y.numel() for rows in parts.values()) <= MOST_NUMBERS:
+    if not 0 < sum(rows.y.numel() for rows in parts.values()) <= MOST_JUDGED:
         return None
     numbers = [row_numbers(rows, seed, part) for seed, rows in parts.items()]
     ids, first = np.unique(np.concatenate(numbers), return_index=True)
