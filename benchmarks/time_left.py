@@ -1,9 +1,11 @@
 """Is the time that a study says is left right? What was said at each tenth of it, by what it then took.
 
     python benchmarks/time_left.py studies/tutorial_circles.toml studies/diabetes.toml
+    python benchmarks/time_left.py studies/diabetes.toml --set workers=2 --set seeds=20 --set trials=80
 
 Prints, for every study, said / taken at each tenth of the time from its first trial to its answer, for what a
-listener is told, and beside it for trials alone: seconds so far, by trials done, times those that are not.
+listener is told, and beside it for trials alone: seconds so far, by trials done, times those that are not. The last
+number is the worst factor by which any of what was said missed, from the first tenth to the last.
 """
 
 from __future__ import annotations
@@ -62,6 +64,12 @@ def ratios(said: Said, whole: float) -> str:
     return " ".join(cells)
 
 
+def worst(said: Said, whole: float) -> float:
+    """Return the largest factor by which what was said missed, from a tenth to nine tenths of the time."""
+    found = [seconds / (whole - at) for at, seconds in said if whole / 10 <= at <= 0.9 * whole]
+    return max(max(ratio, 1 / max(ratio, 1e-9)) for ratio in found)
+
+
 def main() -> None:
     """Run the studies and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -69,14 +77,16 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     given = parser.parse_args()
     settings = dict(text.split("=", 1) for text in given.set)
-    print(f"{'said / taken at tenth':34}" + " ".join(f"{i / 10:5}" for i in range(1, 10)))
+    print(f"{'said / taken at tenth':34}" + " ".join(f"{i / 10:5}" for i in range(1, 10)) + " worst")
     for path in given.studies:
         with TemporaryDirectory() as store:
             heard = Notebook()
             api.run(with_overrides(load_config(path), {**settings, "records.store": store}), listener=heard)
             whole = time.monotonic() - heard.begun
         name = path.rpartition("/")[2].removesuffix(".toml")
-        print(f"{f'{name}, {whole:.0f} s: told':34}{ratios(heard.told, whole)}")
+        print(
+            f"{f'{name}, {whole:.0f} s: told':34}{ratios(heard.told, whole)} {worst(heard.told, whole):5.2f}"
+        )
         print(f"{'  by trials alone':34}{ratios(heard.by_trials, whole)}", flush=True)
 
 

@@ -130,3 +130,11 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = start(Store.open(tmp_path_factory.mktemp("server")), port=free_port(), say=lambda _: None)
     yield server.url
     server.stop()
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have no figures: for what does not ask what they show."""
+    from undrawn import draw_nothing
+
+    draw_nothing(monkeypatch.setattr)

@@ -196,6 +196,19 @@ def test_the_description_begins_with_the_answer_and_leads_to_the_report(whole: R
     assert mlflow.get_experiment(str(whole.experiment_id)).tags["mlflow.note.content"] == note
 
 
+def test_the_study_s_run_has_the_baselines_as_metrics_and_the_answer_has_their_intervals(
+    whole: Result,
+) -> None:
+    metrics = client(whole).get_run(str(whole.run_id)).data.metrics
+    told = whole.as_json()["baselines"]
+    keys = [b.key for b in whole.confirmed.baselines]  # type: ignore[union-attr]
+    assert keys == ["majority", "linear"]
+    assert {k: v for k, v in metrics.items() if k.startswith("baseline_")} == {
+        f"baseline_{key}": row["score"] for key, row in zip(keys, told, strict=True)
+    }
+    assert all(row["ci_low"] < row["score"] < row["ci_high"] for row in told)
+
+
 def test_the_table_of_all_studies_has_a_run_for_this_one(whole: Result) -> None:
     mlflow = client(whole)
     table = find_overview(mlflow)

@@ -13,11 +13,13 @@ from report_sources import Study, sources
 import lossearch
 from lossearch.cli import invoke
 from lossearch.config import make_config
+from lossearch.errors import RunFailedError
 from lossearch.report.leaderboard import make_leaderboard
 from lossearch.report.sentences import quick_sentence
+from lossearch.study.pace import Pace, Training
 from lossearch.study.prepare import prepare
 from lossearch.study.quick_look import GivesUp, next_look, points_to_look_at
-from lossearch.study.time_left import Pace, TimeLeft, Training
+from lossearch.study.time_left import TimeLeft
 
 STUDY = {
     "data": "circles",
@@ -174,6 +176,11 @@ def test_a_whole_run_goes_on_from_a_quick_look(store):
     assert n == 3 * len(quick.declared.space.pairs)
     assert quick.verdict is None
     assert quick.confirmed is None
+    assert lossearch.api.studies(store)[0]["verdict"] == "none: a quick look"
+    with pytest.raises(
+        RunFailedError, match=r"only looked at quickly.*without quick=True: it goes on from here"
+    ):
+        quick.model  # noqa: B018 - a property that refuses
     again = lossearch.search(**STUDY, quick=True, name="study", store=store)
     assert len(again.trials) == n
     whole = lossearch.search(**STUDY, name="study", store=store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lossearch
+from lossearch.study.pace import OVERHEAD, OVERHEAD_ELSEWHERE, Pace, Training
 from lossearch.study.progress import Listener
-from lossearch.study.time_left import OVERHEAD, OVERHEAD_ELSEWHERE, Pace, TimeLeft, Training
+from lossearch.study.time_left import TimeLeft
 
 CONFIRMATION = Training(120, 150)
 
@@ -50,6 +52,7 @@ class Study:
             5,
             self.closing,
             clock=lambda: told.now,
+            processor=lambda: told.now,
             confirmation=lambda: self.confirmation,
         )
         told.now += self.once
@@ -81,6 +84,125 @@ def worst(told: Told, begun: float) -> float:
     assert later
     factors = [said / (told.now - at) for at, said in later]
     return max(*factors, 1 / min(factors))
+
+
+@dataclass
+class SharedStudy(Study):
+    """The same, trained by several processes: this one with others that have to start, or others alone.
+
+    A job of another process takes ``delay`` beside its training.
+    """
+
+    processes: int = 2
+    here: bool = True
+    start_up: float = 6.0
+    delay: float = 0.0
+    others_are_slower_by: float = 1.0
+
+    def run(self) -> Told:
+        self.ready = math.inf
+        return super().run()
+
+    def train(self, left: TimeLeft, told: Told, work: Training) -> None:
+        left.cut_by(lambda n: -(-n // self.most))
+        pieces = -(-int(work.replicates) // self.most)
+        todo = [int(work.replicates) // pieces + (i < int(work.replicates) % pieces) for i in range(pieces)]
+        others, own, steps, jobs = {}, 0, 0, 0
+        while todo or others or steps:
+            left.shared_by(self.processes, self.start_up if self.here else 0.0)
+            self.ready = min(self.ready, told.now + self.start_up if self.here else told.now)
+            while todo and told.now >= self.ready and len(others) < self.processes - self.here:
+                jobs, together = jobs + 1, todo.pop()
+                seconds = work.epochs * (self.call + self.arithmetic * together) * self.others_are_slower_by
+                others[jobs] = told.now + seconds + self.delay, seconds
+                left.begun(jobs, together, together, work.epochs)
+            if todo and self.here and not steps:
+                own, steps = todo.pop(), int(work.epochs) * self.steps
+                left.begun(None, own, own, work.epochs)
+            job = min(others, key=lambda j: others[j][0], default=None)
+            step = (self.call + self.arithmetic * own) / self.steps if steps else math.inf
+            if job is not None and others[job][0] <= told.now + step:
+                end, seconds = others.pop(job)
+                told.now = max(told.now, end)
+                left.ended(job, seconds)
+                continue
+            told.now += step
+            steps -= 1
+            left.trained(own, 1 / self.steps)
+            if not steps:
+                left.ended(None, 1.0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("processes", [2, 3, 8])
+@pytest.mark.parametrize("most", [32, 64])
+@pytest.mark.parametrize("here", [True, False])
+def test_it_is_right_however_many_processes_share_a_study(share, processes, most, here):
+    seconds = 0.1
+    study = SharedStudy(
+        seconds * share, seconds * (1 - share) / 200, most=most, processes=processes, here=here
+    )
+    assert worst(study.run(), study.once) < 1.5
+
+
+@pytest.mark.parametrize("slower", [0.8, 1.25])
+def test_it_is_right_where_other_processes_are_not_as_fast(slower):
+    study = SharedStudy(0.02, 0.0004, most=64, others_are_slower_by=slower)
+    assert worst(study.run(), study.once) < 1.5
+
+
+@pytest.mark.parametrize("delay", [1.0, 10.0])
+def test_it_is_right_where_a_job_waits_for_its_turn(delay):
+    study = SharedStudy(0.02, 0.0004, most=32, processes=2, here=False, delay=delay)
+    assert worst(study.run(), study.once) < 1.5
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_it_is_right_where_replicates_are_trained_one_by_one_by_several(here):
+    study = SharedStudy(0.01, 0.01, (42, 12, 30), Training(40, 150), most=1, processes=3, here=here)
+    assert worst(study.run(), study.once) < 1.5
+
+
+def test_a_job_that_is_lost_is_trained_again():
+    told = Told()
+    left = TimeLeft(told, OVERHEAD, 100, clock=lambda: told.now)
+    left.search([Training(100, 10)])
+    left.shared_by(2, 0.0)
+    for job in (1, 2):
+        left.begun(job, 50, 50, 10)
+    told.now = 10.0
+    left.ended(1, 10.0)
+    assert left.seconds == pytest.approx(0, abs=0.2)
+    left.ended(2, None)
+    assert left.seconds == pytest.approx(10, rel=0.05)
+
+
+def test_waiting_for_others_is_no_training():
+    told = Told()
+    left = TimeLeft(told, OVERHEAD, 1, clock=lambda: told.now)
+    left.shared_by(2, 0.0)
+    for _ in range(3):
+        left.search([Training(20, 10)])
+        left.begun(None, 10, 10, 10)
+        left.begun(1, 10, 10, 10)
+        for _ in range(10):
+            told.now += 1.0
+            left.trained(10, 1)
+        left.ended(None, 10.0)
+        told.now += 90.0
+        left.ended(1, 10.0)
+    assert left.pace.seconds(Training(10, 10), 10) == pytest.approx(10, rel=0.05)
+
+
+def test_the_end_takes_longer_where_others_use_the_processor():
+    told, used = Told(), 0.0
+    left = TimeLeft(told, OVERHEAD, 1, 4.0, clock=lambda: told.now, processor=lambda: used)
+    left.search([Training(10, 100)])
+    for _ in range(100):
+        told.now, used = told.now + 1.0, used + 0.5
+        left.trained(10, 1)
+    left.close()
+    assert left.seconds == pytest.approx(8, rel=0.01)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 1.0])

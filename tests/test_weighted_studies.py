@@ -82,9 +82,9 @@ def test_weights_of_rows_come_in_any_form(weights):
 @pytest.mark.parametrize(
     ("y", "given", "words"),
     [
-        (SCORE, {"class_weight": "balanced"}, "class_weight has no meaning for a regression task"),
-        (SCORE, {"class_weight": ["none", "balanced"]}, "class_weight has no meaning for a regression task"),
-        (SCORE, {"pos_weight": 2}, "pos_weight has no meaning for a regression task"),
+        (SCORE, {"class_weight": "balanced"}, "class_weight has no meaning for regression tasks"),
+        (SCORE, {"class_weight": ["none", "balanced"]}, "class_weight has no meaning for regression tasks"),
+        (SCORE, {"pos_weight": 2}, "pos_weight has no meaning for regression tasks"),
         (Y, {"class_weight": {2: 1.0}}, "names '2', and y holds 0 and 1"),
         (Y, {"class_weight": ["balanced", {"yes": 1.0}]}, "names 'yes'"),
         (Y, {"class_weight": {0: -1, 1: 1}}, "above 0"),

@@ -14,6 +14,7 @@ import pandas as pd
 from lossearch._options import either
 from lossearch.api.answer import printed
 from lossearch.records import optuna_dashboard
+from lossearch.records.confirmations import PREFIX
 from lossearch.records.curves import recorded_curves
 from lossearch.records.mlflow.best import PairModel
 from lossearch.records.mlflow.view import MlflowView, Status, warn
@@ -147,6 +148,9 @@ def _final_metrics(result: Result) -> dict[str, float | None]:
     if result.leader is not None:
         best = board[board["pair"] == result.best.pair].iloc[0]
         found |= {"best_score": float(best["score"]), "gain_over_conventional": float(best["gain"])}
+    if result.confirmed is not None:
+        judged = f"{PREFIX[result.confirmed.part]}{result.confirmed.metric}"
+        found |= {f"baseline_{b.key}": b.scores.get(judged) for b in result.confirmed.baselines}
     if result.verdict is not None:
         found |= {"tied_pairs": len(result.tied), "optimism": result.verdict.optimism}
     return found

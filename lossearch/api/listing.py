@@ -67,7 +67,9 @@ def _score(result: Result, pair: str) -> float:
 
 def _in_words(result: Result) -> str:
     if result.verdict is None:
-        return "none: not confirmed" if result.confirmed is None else "none: pairs not compared"
+        if result.confirmed is not None:
+            return "none: pairs not compared"
+        return "none: a quick look" if result.declared.quick else "none: not confirmed"
     if result.verdict.nothing_learned:
         return "no pair is measurably better than a constant predictor"
     if len(result.tied) == 1:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lossearch._options import option
 from lossearch._process import left_as_it_was
 from lossearch._trust import NONE, Trust
 from lossearch._urls import Url
@@ -214,6 +215,11 @@ class Result:
         if self.recommended is not None:
             return self.recommended
         if self.leader is None:
+            if self.declared.quick:
+                raise RunFailedError(
+                    f"Study {self.name!r} was only looked at quickly, which ranks no pair. Run it again without "
+                    f"{option('quick', True)}: it goes on from here."
+                )
             done = sum(r.value is not None for r in self.trials)
             raise RunFailedError(
                 f"Study {self.name!r} has no ranked pair: {done} of {len(self.trials)} trials finished with a "

@@ -17,6 +17,7 @@ from lossearch.api.loading import load_result
 from lossearch.api.result import Result
 from lossearch.api.unchanged import unchanged
 from lossearch.config import StudyConfig
+from lossearch.confirm.evaluation import judged_parts
 from lossearch.confirm.run import confirm_and_judge, confirmation_ahead
 from lossearch.data.sources import Dataset
 from lossearch.errors import DamagedError, InputError, StoreError, refuse
@@ -40,6 +41,7 @@ from lossearch.study.loop import Search
 from lossearch.study.named_code import named_code
 from lossearch.study.optuna_study import open_study, read_whole
 from lossearch.study.own_sampler import OwnSampler
+from lossearch.study.pace import OVERHEAD, OVERHEAD_ELSEWHERE
 from lossearch.study.plan import require_same
 from lossearch.study.prepare import ModuleObjects, prepare
 from lossearch.study.prepared import Prepared
@@ -48,7 +50,7 @@ from lossearch.study.quick_look import OVERHEAD as QUICK_OVERHEAD
 from lossearch.study.recall import recalling
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.samplers import refuse_missing
-from lossearch.study.time_left import OVERHEAD, OVERHEAD_ELSEWHERE, TimeLeft
+from lossearch.study.time_left import TimeLeft
 from lossearch.study.undisturbed import undisturbed
 from lossearch.tasks.judges import Judging
 from lossearch.training.contract import TrainingMethod
@@ -62,6 +64,8 @@ CLOSING_SECONDS = 0.6
 """What judging, and tidying the records, takes."""
 FIGURE_SECONDS = 0.28
 """What a figure of the report takes; there are some, and one for each pair."""
+PREDICTION_SECONDS, OUTPUT_SECONDS = 4e-5, 1.1e-5
+"""What the report's judging by every other metric takes, for each prediction of a row and for each output of it."""
 
 
 def _declare(store: Store, prepared: Prepared) -> StudyRecord:
@@ -210,14 +214,18 @@ def _search(
 
 def _time_left(prepared: Prepared, listener: Listener) -> TimeLeft:
     plan = prepared.plan
-    figures = (
-        FIGURE_SECONDS * (6 + len(plan.space.pairs))
-        if prepared.config.records.mlflow and not plan.budget.quick
-        else 0.0
-    )
+    reported = prepared.config.records.mlflow and not plan.budget.quick
+    closing = CLOSING_SECONDS + (_report_seconds(prepared) if reported else 0.0)
     on_cpu = QUICK_OVERHEAD if plan.budget.quick else OVERHEAD
     overhead = on_cpu if device_of(plan.settings).type == "cpu" else OVERHEAD_ELSEWHERE
-    return TimeLeft(listener, overhead, len(plan.budget.seeds), CLOSING_SECONDS + figures)
+    return TimeLeft(listener, overhead, len(plan.budget.seeds), closing)
+
+
+def _report_seconds(prepared: Prepared) -> float:
+    task, pairs = prepared.plan.task, prepared.plan.space.pairs
+    predictions = prepared.confirmed * task.sizes.get(judged_parts(task)[0], 0)
+    judging = predictions * (PREDICTION_SECONDS + task.n_out * OUTPUT_SECONDS)
+    return FIGURE_SECONDS * (6 + len(pairs)) + judging
 
 
 def _open_recorder(store: Store, prepared: Prepared, patience: Patience, listener: Listener) -> StudyRecorder:

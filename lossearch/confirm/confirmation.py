@@ -35,10 +35,11 @@ from lossearch.records.predictions import write_predictions
 from lossearch.records.store import recording
 from lossearch.records.trial import Stage, TrialRecord
 from lossearch.study.fitting import save_pair_model
+from lossearch.study.pace import Training
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.seeds import confirm_seeds
-from lossearch.study.time_left import TimeLeft, Training
+from lossearch.study.time_left import TimeLeft
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Confirmer:
             left_out,
             selection.of,
             stopping,
-            self.scorer.baselines(seeds, constants, before.baselines if before else ()),
+            self.scorer.baselines(seeds, constants),
         )
         with recording(self.folder):
             self._write(confirmed, before, [e for p, e in new.items() if p not in failed])
@@ -182,7 +183,7 @@ class Confirmer:
             replicates,
             plan.settings,
             keep_weights=True,
-            advanced=self.time_left.trained,
+            observer=self.time_left,
         )
 
     def _epochs(self, replicate: Replicate) -> int:

@@ -15,11 +15,12 @@ from lossearch.records.confirmations import Confirmed
 from lossearch.records.curves import recorded_curves
 from lossearch.records.mlflow.view import CurvesOf
 from lossearch.records.trial import Stage, TrialRecord
+from lossearch.study.pace import Training
 from lossearch.study.prepared import Prepared
 from lossearch.study.progress import Listener
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.seeds import confirm_seeds
-from lossearch.study.time_left import TimeLeft, Training
+from lossearch.study.time_left import TimeLeft
 from lossearch.training.workers.executor import Executor
 
 EPOCH_OF_BEST = 0.8

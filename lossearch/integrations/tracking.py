@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
@@ -25,8 +24,8 @@ from lossearch.errors import StoreError
 from lossearch.integrations.active_run import began_within
 from lossearch.integrations.rules import OF_ONE_TRIAL, STUDY, TRIAL
 from lossearch.records.database import reach_database, unrecorded
-from lossearch.records.mlflow.client import DATABASES
-from lossearch.records.places import given_url
+from lossearch.records.mlflow.client import answers, is_database, quiet
+from lossearch.records.places import given_url, sqlite_path
 
 FLUSH_SECONDS = 10.0
 MOST = 1000
@@ -127,8 +126,9 @@ def open_run(uri: str, experiment: str, run_name: str, snapshot: TrialSnapshot) 
             "`mlflow migrate-filestore` moves an old directory into a database."
         )
     try:
-        client, experiment_id = _opened(url, experiment)
-        run = client.create_run(experiment_id, run_name=run_name, tags=dict(snapshot.tags))
+        with quiet():
+            client, experiment_id = _opened(url, experiment)
+            run = client.create_run(experiment_id, run_name=run_name, tags=dict(snapshot.tags))
     except (MlflowException, SQLAlchemyError, ImportError) as error:
         raise StoreError(
             f"Cannot write to MLflow at {url}: {url.said(error)}{unrecorded(url, 'tracking_uri')}"
@@ -178,21 +178,29 @@ def _warned() -> Iterator[None]:
 
 
 def _opened(uri: Url, experiment: str) -> tuple[MlflowClient, str]:
-    if not uri.startswith("sqlite:///"):
-        if uri.partition(":")[0].partition("+")[0] in DATABASES:
-            reach_database(uri)
-        client = MlflowClient(uri.whole)
-        return client, _found_or_created(client, experiment, None)
-    path = Path(uri.removeprefix("sqlite:///"))
+    if not answers(uri):
+        raise StoreError(f"Cannot write to MLflow at {uri}: no server answers there.")
+    path = sqlite_path(uri)
+    if path is None:
+        return _found(uri, experiment, None)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # a lock is waited for, where none can be made too
+        reach_database(uri)
+        # MLflow creates its tables without a lock, in the client's constructor: two processes that start
+        # together would break it.
+        with FileLock(f"{path}.lock"):
+            return _found(uri, experiment, (path.resolve().parent / "artifacts").as_uri())
     except OSError as error:
         raise StoreError(f"Cannot write to {path.parent}: {error.strerror}.") from error
-    # MLflow creates its tables without a lock, in the client's constructor: two processes that start
-    # together would break it.
-    with FileLock(f"{path}.lock"):
-        client = MlflowClient(uri.whole)
-        return client, _found_or_created(client, experiment, (path.resolve().parent / "artifacts").as_uri())
+
+
+def _found(uri: Url, experiment: str, artifacts: str | None) -> tuple[MlflowClient, str]:
+    if is_database(uri):
+        # MLflow would try for minutes to open what cannot be opened
+        reach_database(uri)
+    client = MlflowClient(uri.whole)
+    return client, _found_or_created(client, experiment, artifacts)
 
 
 def _found_or_created(client: MlflowClient, name: str, artifacts: str | None) -> str:

@@ -42,11 +42,11 @@ def require_storage(url: Url) -> None:
     Raises:
         InputError: the message says what to give instead.
     """
-    scheme, mark, rest = url.partition("://")
+    scheme, mark, _ = url.partition("://")
     kind = scheme.partition("+")[0].lower()
-    if mark and kind in _DATABASES and not (kind == "sqlite" and _in_memory(rest)):
+    if mark and kind in _DATABASES and not in_memory(url):
         return
-    if kind == "sqlite" and mark:
+    if in_memory(url):
         why = "is in memory, and ends with this process"
     else:
         why = _INSTEAD.get(kind if mark else "file", "is no database that is known").format(
@@ -58,9 +58,12 @@ def require_storage(url: Url) -> None:
     )
 
 
-def _in_memory(rest: str) -> bool:
+def in_memory(url: str) -> bool:
+    """Return whether a URL is of an sqlite database that is no file."""
+    scheme, mark, rest = url.partition("://")
     path, _, query = rest.removeprefix("/").partition("?")
-    return path in {"", ":memory:", "file::memory:"} or "mode=memory" in query
+    memory = path in {"", ":memory:", "file::memory:"} or "mode=memory" in query
+    return bool(mark) and scheme.partition("+")[0].lower() == "sqlite" and memory
 
 
 def connect_args(url: Url) -> dict[str, Any]:

@@ -12,16 +12,17 @@ from lossearch._text import duration
 from lossearch.errors import RunFailedError
 from lossearch.records.trial import TrialRecord
 from lossearch.study.history import Progress, by_pair
+from lossearch.study.pace import Training
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.pruning import Pruning
 from lossearch.study.quick_look import GivesUp, next_look, points_to_look_at
 from lossearch.study.recorder import StudyRecorder
 from lossearch.study.schedule import Proposal
-from lossearch.study.time_left import TimeLeft, Training
+from lossearch.study.time_left import TimeLeft
 from lossearch.study.trial_value import ConstantScores, Objective, summarise
 from lossearch.training.contract import (
-    Advanced,
+    Observer,
     Outcome,
     Prune,
     Replicate,
@@ -39,13 +40,13 @@ def _trials(
     batch: Sequence[Proposal],
     stop: Callable[[], bool],
     prune: Prune | None,
-    advanced: Advanced,
+    observer: Observer,
 ) -> Iterator[tuple[Proposal, list[ReplicateResult], float]]:
     """Train a batch and give each trial's results with its start, as each is done."""
     seeds = plan.budget.seeds
     replicates = [Replicate(item.point, seed) for item in batch for seed in seeds]
     results = train(
-        plan.task, plan.space, replicates, plan.settings, stop=stop, prune=prune, advanced=advanced
+        plan.task, plan.space, replicates, plan.settings, stop=stop, prune=prune, observer=observer
     )
     for item in batch:
         group = list(islice(results, len(seeds)))
@@ -102,7 +103,7 @@ class Search:
                 earlier = self.plan.schedule.whole_rounds(by_pair(self.records))
                 prune = Pruning(earlier, self.plan.task.metric.direction, self.plan.settings)
             self.time_left.search(self._ahead(batch))
-            trials = _trials(self.plan, self.train, batch, late, prune, self.time_left.trained)
+            trials = _trials(self.plan, self.train, batch, late, prune, self.time_left)
             for item, results, started in trials:
                 self._settle(item, results, started, late, prune)
         return f"time is up ({duration(seconds or 0.0)})"
@@ -117,7 +118,7 @@ class Search:
                 break
             self.time_left.search([Training(len(batch) * seeds, epochs)])
             stop = GivesUp(self.time_left, deadline)
-            trials = _trials(self.plan, self.train, batch, stop, None, self.time_left.trained)
+            trials = _trials(self.plan, self.train, batch, stop, None, self.time_left)
             before = self.progress.done
             for item, results, started in trials:
                 self._settle(item, results, started, stop, None)
@@ -141,7 +142,7 @@ class Search:
     ) -> None:
         record = self._record(item, results, started)
         if record.outcome is Outcome.FAILED:
-            again = next(_trials(self.plan, self.train, [item], late, prune, self.time_left.trained), None)
+            again = next(_trials(self.plan, self.train, [item], late, prune, self.time_left), None)
             if again is not None:
                 record = self._record(*again)
         self._count_failures(record)

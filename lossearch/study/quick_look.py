@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from lossearch.space import Point, Space
 from lossearch.study.initial_design import to_unit
+from lossearch.study.pace import Pace, Training
 from lossearch.study.schedule import Proposal, Schedule
-from lossearch.study.time_left import Pace, TimeLeft, Training
+from lossearch.study.time_left import TimeLeft
 
 SECONDS = 16.0
 """Of training, where no time is given: with all that surrounds it a command takes about half a minute."""
@@ -20,7 +21,7 @@ PLACES = 3
 CAREFUL = 1.2
 """By how much training is taken to last longer than is foreseen."""
 OVERHEAD = 5.0
-"""See ``time_left.OVERHEAD``: where too few replicates are taken to be cheap, what is begun is soon given up for fewer."""
+"""See ``pace.OVERHEAD``: where too few replicates are taken to be cheap, what is begun is soon given up for fewer."""
 TRIED_SECONDS = 1.5
 """Of training, after which it is known whether what was begun will be done in time."""
 LATE = 1.5

@@ -1,98 +1,50 @@
-"""How long the rest of a study will take, from what its training has taken so far.
-
-A step of many replicates takes ``a + b * replicates`` seconds: ``a`` for the calls, which a GPU hides the
-arithmetic behind, ``b`` for the arithmetic. Both are learned from what was trained, whoever trained it.
-"""
+"""How long the rest of a study will take, from what its training has taken so far."""
 
 from __future__ import annotations
 
+import heapq
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from statistics import fmean
 
+from lossearch.study.pace import NOTHING, OVERHEAD, Crowd, Pace, Training
 from lossearch.study.progress import Listener
+from lossearch.training.contract import Observer
 
-OVERHEAD, OVERHEAD_ELSEWHERE = 150.0, 1500.0
-"""Replicates whose arithmetic takes as long as the calls of a step, while only one number was trained: on a processor, on others."""
-TRUST = 0.02
-"""How much that counts beside what was measured: a part of one measured number of replicates."""
-HALF_LIFE = 60.0
-"""Seconds after which what was measured counts half: others may use the machine too, and workers join."""
 RECORDED_SECONDS, RECORDED_TRIALS = 0.01, 10
 """What writing a trial down takes, and how many measured ones that counts as."""
 TOLD_SECONDS = 0.25
 """How often a listener is told, at most."""
+PIECES = 100
+"""Jobs that are laid out over processes one by one; more are taken for so many larger ones."""
 
 
-class Training(NamedTuple):
-    """Replicates that are to be trained as one call, each for so many epochs."""
+@dataclass
+class Job:
+    """Replicates that one process trains, so many of them together; ``left`` are those not trained yet."""
 
-    replicates: float
+    whole: float
+    together: int
     epochs: float
+    begun: float
+    left: float
 
 
-NOTHING = Training(0.0, 0.0)
-
-
-@dataclass
-class Pace:
-    """What an epoch of replicates trained together takes.
-
-    Args:
-        overhead: replicates whose arithmetic takes as long as the calls of a step, as far as that is known before.
-    """
-
-    overhead: float
-    most: int = 1
-    """The most replicates that were trained together."""
-    _measured: dict[int, tuple[float, float]] = field(default_factory=dict)
-    """By the number trained together: epochs and seconds."""
-
-    def add(self, together: int, epochs: float, seconds: float) -> None:
-        """Note that so many replicates were trained for some epochs, which took some seconds."""
-        self.most = max(self.most, together)
-        fade = 0.5 ** (seconds / HALF_LIFE)
-        self._measured = {n: (e * fade, s * fade) for n, (e, s) in self._measured.items()}
-        before = self._measured.get(together, (0.0, 0.0))
-        self._measured[together] = before[0] + epochs, before[1] + seconds
-
-    @property
-    def known(self) -> bool:
-        """Whether anything was measured."""
-        return any(seconds > 0 for _, seconds in self._measured.values())
-
-    def seconds(self, work: Training, together: int = 0) -> float:
-        """Return what training takes, what is left of chunks of ``together`` or in new ones no larger than those seen.
-
-        0 while nothing was measured.
-        """
-        if not self.known or work.replicates <= 0:
-            return 0.0
-        a, b = self._line()
-        chunks = work.replicates / together if together else math.ceil(work.replicates / self.most)
-        return work.epochs * (a * chunks + b * work.replicates)
-
-    def _line(self) -> tuple[float, float]:
-        """Return seconds of an epoch for the calls, and for each replicate beside."""
-        import numpy as np
-        from scipy.optimize import nnls
-
-        sizes = {n: s / e for n, (e, s) in self._measured.items() if s > 0 and e > 0}
-        total = sum(s for _, s in self._measured.values())
-        weights = {n: math.sqrt(self._measured[n][1] / total) for n in sizes}
-        rows = [[w / sizes[n], w * n / sizes[n]] for n, w in weights.items()]
-        seconds = sum(weights[n] ** 2 * of for n, of in sizes.items())
-        typical = sum(weights[n] ** 2 * n for n in sizes)
-        prior = math.sqrt(TRUST) / seconds * typical / (self.overhead + typical)
-        rows.append([prior, -prior * self.overhead])
-        (a, b), _ = nnls(np.array(rows), np.array([*weights.values(), 0.0]))
-        return float(a), float(b)
+def laid_out(free: Iterable[float], each: float, jobs: int) -> float:
+    """Return when the last of some processes ends, which are free at these times and share jobs of ``each`` seconds."""
+    ends = list(free)
+    heapq.heapify(ends)
+    fewer = min(jobs, PIECES)
+    for _ in range(fewer):
+        heapq.heapreplace(ends, ends[0] + each * jobs / fewer)
+    return max(ends)
 
 
 @dataclass
-class TimeLeft:
+class TimeLeft(Observer):
     """Tells a listener how long the rest of a study will take, as it is trained, confirmed and closed.
 
     The first thing trained is not measured: what is done once (imports, compiling, a device that wakes up) is in it.
@@ -101,7 +53,7 @@ class TimeLeft:
         listener: is told.
         overhead: see :class:`Pace`.
         seeds: replicates of a trial.
-        closing: seconds that follow the confirmation.
+        closing: seconds that follow the confirmation, where the process has a processor of its own.
         deadline: when the search ends, by ``clock``, whatever is left of it.
     """
 
@@ -111,12 +63,23 @@ class TimeLeft:
     closing: float = 0.0
     deadline: float | None = None
     clock: Callable[[], float] = time.monotonic
+    processor: Callable[[], float] = time.thread_time
+    """The clock of what this thread, which trains, uses of the processors."""
     confirmation: Callable[[], Training] = lambda: NOTHING
     """What is to be confirmed, as far as that is known."""
     pace: Pace = field(init=False)
+    crowd: Crowd = field(init=False)
     _now: Training = NOTHING
+    """What is trained now, but for what is under way."""
     _together: int = 0
     """How many replicates are trained together now, 0 before that has begun."""
+    _jobs: dict[int | None, Job] = field(default_factory=dict)
+    """What is under way."""
+    _started: float = -math.inf
+    """When all of them have started."""
+    _pieces: Callable[[int], int] | None = None
+    _delays: deque[float] = field(default_factory=deque)
+    """Seconds that jobs of other processes took beside training: those of the last, as many as there are processes."""
     _ahead: Sequence[Training] = ()
     _trials: int = 0
     _recorded: tuple[int, float] = (0, 0.0)
@@ -125,29 +88,74 @@ class TimeLeft:
     _told: float = -math.inf
 
     def __post_init__(self) -> None:
-        self.pace = Pace(self.overhead)
+        self.pace, self.crowd = Pace(self.overhead), Crowd(self.processor)
 
     def search(self, ahead: Sequence[Training]) -> None:
         """Take what the search has still to train: its next round, and those that follow."""
         now, *rest = ahead or [NOTHING]
         self._now, self._ahead, self._together = now, rest, 0
+        self._jobs.clear()
         self._trials = round(sum(part.replicates for part in ahead)) // self.seeds
 
     def confirm(self, work: Training) -> None:
         """Take what the confirmation has to train; the search is over."""
         self._confirming, self._now, self._ahead, self._trials = True, work, (), 0
         self._together = 0
+        self._jobs.clear()
+        self._tell()
+
+    def shared_by(self, processes: int, start_up: float) -> None:
+        """Note how many processes train, or will once they have started, which takes so many seconds."""
+        if processes > self.pace.processes:
+            self._started = self.clock() + start_up
+        self.pace.processes = max(1, processes)
+
+    def cut_by(self, pieces: Callable[[int], int]) -> None:
+        """Note what tells in how many jobs so many replicates are trained."""
+        self._pieces = pieces
+
+    def begun(self, job: int | None, replicates: int, together: int, epochs: float) -> None:
+        """Note that a job has begun."""
+        self._jobs[job] = Job(replicates, together, epochs, self.clock(), replicates)
+        self._together = together
+        self._add(-replicates)
         self._tell()
 
     def trained(self, together: int, epochs: float) -> None:
-        """Note that replicates were trained together for some epochs, or a part of one, since the last time."""
+        """Note that this process trained replicates together for some epochs, or a part of one, since the last time."""
         now = self.clock()
         if self._last is not None:
             self.pace.add(together, epochs, now - self._last)
+            self.crowd.add(now - self._last)
         self._last, self._together = now, together
-        left = self._now.replicates - together * epochs / max(self._now.epochs, epochs)
-        self._now = self._now._replace(replicates=max(0.0, left))
+        own = self._jobs.get(None)
+        if own is None:
+            self._add(-together * epochs / max(self._now.epochs, epochs))
+        else:
+            own.left = max(0.0, own.left - together * epochs / own.epochs)
         self._tell()
+
+    def ended(self, job: int | None, seconds: float | None) -> None:
+        """Note that a job has ended, after so many seconds of training; None where it is to be trained again."""
+        found = self._jobs.pop(job, None)
+        if found is None:
+            return
+        if seconds is None:
+            self._add(found.whole)
+        elif job is not None and seconds > 0:
+            self.pace.add(found.together, found.epochs * found.whole / found.together, seconds)
+            self._delays.append(max(0.0, self.clock() - found.begun - seconds))
+            while len(self._delays) > self.pace.processes:
+                self._delays.popleft()
+        if None not in self._jobs and self._last is not None:
+            # this process waited for it
+            self._last = self.clock()
+            self.crowd.idle()
+        self._tell()
+
+    def _add(self, replicates: float) -> None:
+        """Count so many more replicates as not yet begun."""
+        self._now = self._now._replace(replicates=max(0.0, self._now.replicates + replicates))
 
     def recorded(self, seconds: float) -> None:
         """Note that a trial was written down, which took so long."""
@@ -156,6 +164,7 @@ class TimeLeft:
         self._trials = max(0, self._trials - 1)
         if self._last is not None:
             self._last += seconds
+            self.crowd.idle()
 
     def close(self) -> None:
         """Note that all is trained."""
@@ -165,7 +174,46 @@ class TimeLeft:
     @property
     def training_seconds(self) -> float:
         """What is left of what is trained now; 0 while nothing was measured."""
-        return self.pace.seconds(self._now, self._together)
+        now = self.clock()
+        free = [self._job_seconds(job, own, now) for job, own in self._jobs.items()]
+        waiting = self.pace.processes - len(free)
+        free += [max(0.0, self._started - now)] * waiting
+        return self._shared(self._now, free or [0.0], self._together)
+
+    def _job_seconds(self, job: int | None, own: Job, now: float) -> float:
+        """Return what is left of a job under way."""
+        training = self.pace.seconds(Training(own.left, own.epochs), own.together)
+        if job is None:
+            return training
+        return max(0.0, training + self._delay - (now - own.begun))
+
+    @property
+    def _delay(self) -> float:
+        return fmean(self._delays) if self._delays else 0.0
+
+    def _shared(self, work: Training, free: Sequence[float], together: int = 0) -> float:
+        """Return when processes have trained what they share, which are free at these times."""
+        jobs = self._cut(work, together)
+        if not jobs:
+            return max(free)
+        a_job = work.replicates / jobs
+        each = self.pace.seconds(Training(a_job, work.epochs), together or math.ceil(a_job))
+        return laid_out(free, each + self._delay, jobs)
+
+    def _cut(self, work: Training, together: int) -> int:
+        """Return how many jobs some work is."""
+        if work.replicates < 0.5:
+            return 0
+        if together:
+            return max(1, round(work.replicates / together))
+        return (
+            self._pieces(round(work.replicates))
+            if self._pieces
+            else math.ceil(work.replicates / self.pace.most)
+        )
+
+    def _later(self, work: Training) -> float:
+        return self._shared(work, [0.0] * self.pace.processes)
 
     @property
     def seconds(self) -> float | None:
@@ -174,12 +222,12 @@ class TimeLeft:
             return None
         trials, spent = self._recorded
         a_trial = (spent + RECORDED_TRIALS * RECORDED_SECONDS) / (trials + RECORDED_TRIALS)
-        training = self.training_seconds + sum(map(self.pace.seconds, self._ahead))
+        training = self.training_seconds + sum(map(self._later, self._ahead))
         search = training + self._trials * a_trial
         if self.deadline is not None and not self._confirming:
             search = min(search, max(0.0, self.deadline - self.clock()))
-        after = 0.0 if self._confirming else self.pace.seconds(self.confirmation())
-        return search + after + self.closing
+        after = 0.0 if self._confirming else self._later(self.confirmation())
+        return search + after + self.closing * self.crowd.factor
 
     def _tell(self) -> None:
         now = self.clock()

@@ -74,8 +74,27 @@ class Replicate:
 Prune = Callable[[Point, int, float], bool]
 """Whether a point is given up, by an epoch's number from 1 and what it scores there."""
 
-Advanced = Callable[[int, float], None]
-"""Hears how many replicates were trained together, and for how many epochs, or what part of one, since it last did."""
+
+class Observer:
+    """Hears how the training of a call comes on; this one does nothing with it.
+
+    What is trained together is a job of a number; this process's own job is None.
+    """
+
+    def shared_by(self, processes: int, start_up: float) -> None:
+        """Hear how many processes train, or will once they have started, which takes so many seconds."""
+
+    def cut_by(self, pieces: Callable[[int], int]) -> None:
+        """Hear what tells in how many jobs so many replicates are trained."""
+
+    def begun(self, job: int | None, replicates: int, together: int, epochs: float) -> None:
+        """Hear that a job of replicates has begun, so many of them together, each for about so many epochs."""
+
+    def trained(self, together: int, epochs: float) -> None:
+        """Hear how many replicates this process trained together, and for how many epochs, or what part of one, since it last did."""
+
+    def ended(self, job: int | None, seconds: float | None) -> None:
+        """Hear that a job has ended, after so many seconds of training; None where it is to be trained again."""
 
 
 @dataclass(frozen=True)
@@ -167,14 +186,13 @@ class CallOptions(TypedDict, total=False):
     with the point, the epoch and the judge's mean over the point's replicates there (one that has diverged counts
     as a constant predictor); where true, all of them that are still alive end as PRUNED, with the curves so far
     and no weights. A method that trains replicates one after another has no such mean, and does not ask.
-    ``advanced`` is told how many replicates were trained together, and for how many epochs, or what part of one,
-    since it was told last.
+    ``observer`` hears how far training is. A method without jobs tells what was trained alone.
     """
 
     stop: Callable[[], bool]
     keep_weights: bool
     prune: Prune | None
-    advanced: Advanced
+    observer: Observer
 
 
 @dataclass(frozen=True)
@@ -191,7 +209,7 @@ class TrainingCall:
     stop: Callable[[], bool] = lambda: False
     keep_weights: bool = False
     prune: Prune | None = None
-    advanced: Advanced = lambda *_: None
+    observer: Observer = field(default_factory=Observer)
     threads: int | None = 1
 
     def pair(self, point: Point) -> Pair:

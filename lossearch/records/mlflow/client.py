@@ -22,10 +22,10 @@ from lossearch._options import option
 from lossearch._process import left_as_it_was, unless_set
 from lossearch._urls import Url
 from lossearch.errors import InputError, StoreError
-from lossearch.records.database import reach_database, unrecorded
+from lossearch.records.database import in_memory, reach_database, unrecorded
 from lossearch.records.links import refuse_links
 from lossearch.records.mlflow.database import ensure_database, is_there, naming_damage
-from lossearch.records.places import absolute
+from lossearch.records.places import absolute, sqlite_path
 from lossearch.records.store import Store
 
 if TYPE_CHECKING:
@@ -76,6 +76,10 @@ def checked_uri(text: str) -> Url:
         )
     if scheme.partition("+")[0] in _SERVER_PORTS:
         _require_host(uri)
+    if in_memory(uri):
+        raise InputError(
+            f"MLflow tracking URI {uri!r} is in memory, and ends with this process. Use sqlite:////absolute/path/mlflow.db."
+        )
     return Url(absolute(uri.whole))
 
 
@@ -93,6 +97,11 @@ def _require_host(uri: str) -> None:
             f"MLflow tracking URI {uri!r} has no host, or a port that is not between 1 and 65535. "
             "Expected an address such as http://host:5000."
         )
+
+
+def is_database(uri: str) -> bool:
+    """Whether a tracking URI names a database, of a server or in a file."""
+    return uri.partition(":")[0].partition("+")[0] in {"sqlite", *DATABASES}
 
 
 def is_http(uri: str) -> bool:
@@ -168,11 +177,10 @@ def client_of(uri: Url) -> MlflowClient:
         )
     client_class = _client_class()
     with quiet(), unpooled(uri), telling(uri):
-        if path := _file_of(uri):
-            # MLflow would try for minutes to open what cannot be opened
-            ensure_database(Path(path), Path(path).parent / "artifacts")
-        elif uri.partition(":")[0].partition("+")[0] in DATABASES:
-            # and to be let in by a server that does not know the password
+        if path := sqlite_path(uri):
+            ensure_database(path, path.parent / "artifacts")
+        if is_database(uri):
+            # MLflow would try for minutes to open what cannot be opened, or to be let in by a wrong password
             reach_database(uri)
         client = client_class(tracking_uri=uri.whole)
         client.search_experiments(max_results=1)
@@ -255,7 +263,7 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def unpooled(uri: str) -> Iterator[None]:
     """Keep no connection to a database file, if that is one; what MLflow opens it with stays as it is opened first."""
-    with unless_set({"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"} if _file_of(uri) else {}):
+    with unless_set({"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"} if sqlite_path(uri) else {}):
         yield
 
 
@@ -312,22 +320,18 @@ def _cannot_open(uri: Url, error: BaseException) -> StoreError:
     if "out-of-date database schema" in text or "Can't locate revision" in text:
         found = re.search(r"found version (\w+), but expected (\w+)", text)
         versions = f" (schema {found[1]}, this one has {found[2]})" if found else ""
-        backup = f"cp {path} {path}.bak && " if (path := _file_of(uri)) else "a backup of it first, then "
+        backup = f"cp {path} {path}.bak && " if (path := sqlite_path(uri)) else "a backup of it first, then "
         return StoreError(
             f"The MLflow database {uri} was written by another MLflow version{versions}. "
             f"Take a backup and upgrade it: {backup}mlflow db upgrade {uri}"
         )
-    if _file_of(uri) and (isinstance(error, OSError) or "disk is full" in text):
+    if sqlite_path(uri) and (isinstance(error, OSError) or "disk is full" in text):
         why = getattr(error, "strerror", None) or uri.said(error)
         return StoreError(
             f"The MLflow database {uri} cannot be written: {why}. Make room there, let it be written, "
             f"or run without it ({option('mlflow', False)})."
         )
     return StoreError(
-        f"The MLflow tracking store {uri} cannot be opened: {uri.said(error)} "
+        f"The MLflow tracking store {uri} cannot be opened: {uri.said(error).rstrip('.')}. "
         f"Correct {option('tracking_uri')}, or run without it ({option('mlflow', False)}).{unrecorded(uri, 'tracking_uri')}"
     )
-
-
-def _file_of(uri: str) -> str:
-    return uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else ""

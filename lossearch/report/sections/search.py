@@ -73,7 +73,7 @@ def trials(sources: Sources) -> Section:
     picture = parallel_picture(sources.trials, sources.study, searched, sources.order)
     if picture is None:
         return Section("trials", "All trials", ("Fewer than two trials have a score.",))
-    text = ("One line a trial of the search; the darker, the better.",)
+    text = ("One line a trial of the search; the stronger, the better.",)
     return Section("trials", "All trials", text, (picture,))
 
 

@@ -54,7 +54,7 @@ def train_plain(
         result = train_one(call, replicate, settings.of(replicate.point))
         if result is None:
             return
-        call.advanced(1, replicate.until or int(settings.of(replicate.point).epochs))
+        call.observer.trained(1, replicate.until or int(settings.of(replicate.point).epochs))
         yield result
 
 

@@ -62,13 +62,18 @@ class Chunk:
 
     def cut(self, most: int) -> Iterator[Chunk]:
         """Give parts of at most so many replicates, one configuration at least, that are as equal as can be."""
-        pieces = -(-len(self.configurations) // max(1, most // len(self.seeds)))
-        size, longer = divmod(len(self.configurations), pieces)
+        number = pieces(len(self.configurations), len(self.seeds), most)
+        size, longer = divmod(len(self.configurations), number)
         start = 0
-        for i in range(pieces):
+        for i in range(number):
             end = start + size + (i < longer)
             yield replace(self, configurations=self.configurations[start:end])
             start = end
+
+
+def pieces(configurations: float, seeds: int, most: int) -> int:
+    """Return in how many chunks of at most so many replicates configurations are trained under all seeds."""
+    return math.ceil(configurations / max(1, most // seeds))
 
 
 def chunks(
@@ -148,9 +153,10 @@ class ChunkSizer:
                 self.known[key] = None
         return self.known[key]
 
-    def most(self, call: TrainingCall, whole: Chunk) -> int:
-        """Return how many of these replicates to train together at most."""
+    def most(self, call: TrainingCall, whole: Chunk, replicates: int | None = None) -> int:
+        """Return how many of these replicates, or of so many like them, to train together at most."""
         found, device = self.footprint(call, whole), device_of(whole.settings)
+        many = len(whole) if replicates is None else replicates
         best = MOST if device.type == "cpu" else MOST_GPU
         if self.cap is not None:
             best = min(best, self.cap)
@@ -158,17 +164,17 @@ class ChunkSizer:
             return best
         if device.type == "cpu":
             best = min(best, max(FEWEST, CACHE_BYTES // max(1, found.step)))
-            if self._long(call, whole, found):
+            if self._long(call, whole, found, many):
                 least = max(FEWEST, min(PIECE, PIECE_BYTES // max(1, found.step)))
-                best = min(best, max(least, -(-len(whole) // PIECES)))
+                best = min(best, max(least, -(-many // PIECES)))
         return min(best, self._fitting(found, whole, device))
 
-    def _long(self, call: TrainingCall, whole: Chunk, found: Footprint) -> bool:
+    def _long(self, call: TrainingCall, whole: Chunk, found: Footprint, replicates: int) -> bool:
         """Return whether the study is long enough for several processes, by no clock: sizes decide last bits."""
         settings = whole.settings
         rows = call.task.fold(whole.seeds[0]).train_rows
         steps = int(settings.epochs) * len(batch_sizes(rows, int(settings.batch_size)))
-        return max(self.work, len(whole)) * steps * found.step > LONG_SECONDS * BYTES_A_SECOND
+        return max(self.work, replicates) * steps * found.step > LONG_SECONDS * BYTES_A_SECOND
 
     def _fitting(self, found: Footprint, whole: Chunk, device: torch.device) -> int:
         seeds = len(whole.seeds)

@@ -20,7 +20,7 @@ from lossearch.training.contract import (
     TrainSettings,
 )
 from lossearch.training.population.batched_optimizers import supported
-from lossearch.training.population.chunks import MOST, Chunk, ChunkSizer, chunks, divided
+from lossearch.training.population.chunks import MOST, Chunk, ChunkSizer, chunks, divided, pieces
 from lossearch.training.population.throughput import Throughput, mean_epochs
 from lossearch.training.population.train_chunk import Results, train_one_by_one, train_together
 from lossearch.training.preflight.preflight import Preflight, known_or_checked
@@ -103,6 +103,7 @@ class Populations:
         if group is not None and group.busy:
             # a trial that is tried again while the round that it failed in is under way
             group = None
+        call.observer.cut_by(lambda n: self._pieces(call, parts[0], n))
         waiting, left = deque(replicates), Counter(replicates)
         found: dict[Replicate, ReplicateResult] = {}
         for results in _Round(self, call, parts, group):
@@ -119,8 +120,12 @@ class Populations:
         found = known_or_checked(self.preflight, task, space, replicates, settings)
         return TrainingCall(task, space, found.random, threads=self.threads)
 
-    def _most(self, call: TrainingCall, whole: Chunk) -> int:
-        return self.sizer.most(call, whole) if self.chunk is None else self.chunk
+    def _most(self, call: TrainingCall, whole: Chunk, replicates: int | None = None) -> int:
+        return self.sizer.most(call, whole, replicates) if self.chunk is None else self.chunk
+
+    def _pieces(self, call: TrainingCall, like: Chunk, replicates: int) -> int:
+        """Return in how many chunks so many replicates are trained, which are like those of one."""
+        return pieces(replicates / len(like.seeds), len(like.seeds), self._most(call, like, replicates))
 
     def parts(
         self, task: Task, space: Space, replicates: Sequence[Replicate], settings: TrainSettings
@@ -184,6 +189,7 @@ class _Round:
         self.throughput.begin(self.call.task, part)
         singly = bool(why) or self._one_by_one(part)
         self.together = 1 if singly else len(part)
+        self.call.observer.begun(None, len(part), self.together, mean_epochs(part))
         try:
             if singly:
                 found = train_one_by_one(self.call, part)
@@ -192,11 +198,13 @@ class _Round:
         except Exception as error:  # noqa: BLE001 - whatever a chunk raises, its parts are tried
             free_memory(error)
             reason = f"{type(error).__name__}: {first_sentence(error)}"
+            self.call.observer.ended(None, None)
             self._divide(part, reason, memory=out_of_memory(error))
             return True
         if found is None:
             return False
         self.throughput.done(len(found))
+        self.call.observer.ended(None, sum(r.seconds for r in found.values()))
         self._arrive(found, why)
         return True
 
@@ -233,7 +241,7 @@ class _Round:
     def _after_batch(self) -> bool:
         """Look after the workers now and then; return whether to stop."""
         self.throughput.step()
-        self.call.advanced(self.together, self.throughput.epochs_a_step)
+        self.call.observer.trained(self.together, self.throughput.epochs_a_step)
         if self.group is not None and time.perf_counter() > self.next_poll:
             self._poll(0.0)
             self.next_poll = time.perf_counter() + POLL_SECONDS
@@ -245,13 +253,17 @@ class _Round:
             return
         try:
             self._start_workers(self.group)
+            self.call.observer.shared_by(self.group.started + self.here, self.group.start_up)
             for end in self.group.receive(self.call.task, seconds):
                 self._take(end)
             self.group.assign(self._next_jobs())
         except WorkersUnavailableError as reason:
             self.group.disable(str(reason))
             self.local.extend(part for part, _ in self.sent.values())
+            for job in self.sent:
+                self.call.observer.ended(job, None)
             self.sent.clear()
+            self.call.observer.shared_by(1, 0.0)
 
     def _start_workers(self, group: Executor) -> None:
         """Have as many workers as there is work for, if they pay."""
@@ -298,6 +310,7 @@ class _Round:
             values = [(c.point.as_json(), c.until) for c in part.configurations]
             own = replace(how, settings=part.settings)
             singly = bool(why) or self._one_by_one(part)
+            self.call.observer.begun(self.jobs, len(part), 1 if singly else len(part), mean_epochs(part))
             yield self.jobs, ChunkJob(values, part.seeds, own, self.call.prune, self._block(part), singly)
 
     def _alone_elsewhere(self) -> bool:
@@ -307,21 +320,25 @@ class _Round:
     def _take(self, end: JobEnd) -> None:
         """Take what a worker has sent, or note that its chunk is lost."""
         response, (part, why) = end.response, self.sent.pop(end.job)
+        seconds: float | None = None
         if response is None:
-            self._lose(part, why, end.death)
+            seconds = None if self._lose(part, why, end.death) else 0.0
         elif response.error:
             self._divide(part, response.error, memory=response.out_of_memory)
         else:
-            results = response.restored(part.replicates)
+            results, seconds = response.restored(part.replicates), response.seconds
             self.throughput.left -= len(results)
-            self.call.advanced(len(part), mean_epochs(part))
             self._arrive({r.replicate: r for r in results}, why)
+        self.call.observer.ended(end.job, seconds)
 
-    def _lose(self, part: Chunk, why: str, death: str) -> None:
-        """Have a chunk trained that was lost with its process: here, or again, then in halves, elsewhere."""
+    def _lose(self, part: Chunk, why: str, death: str) -> bool:
+        """Have a chunk trained that was lost with its process: here, or again, then in halves, elsewhere.
+
+        Return whether it is, and not given up.
+        """
         if self.here:
             self.local.append(part)
-            return
+            return True
         self.lost[tuple(part.replicates)] += 1
         if self.lost[tuple(part.replicates)] < ATTEMPTS:
             if why:
@@ -333,3 +350,5 @@ class _Round:
         else:
             reason = f"its process {death}, {ATTEMPTS} times"
             self.arrived.append({r: failed(r, reason) for r in part.replicates})
+            return False
+        return True

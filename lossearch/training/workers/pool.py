@@ -12,8 +12,8 @@ from typing import Unpack
 from lossearch.space import Space
 from lossearch.tasks.task import Task
 from lossearch.training.contract import (
-    Advanced,
     CallOptions,
+    Observer,
     Replicate,
     ReplicateResult,
     TrainSettings,
@@ -57,10 +57,10 @@ class PlainPool:
             return
         found = known_or_checked(self.preflight, task, space, replicates, settings)
         stop, keep_weights = options.get("stop", lambda: False), options.get("keep_weights", False)
-        advanced: Advanced = options.get("advanced", lambda *_: None)
+        observer = options.get("observer") or Observer()
 
         def alone(some: Sequence[Replicate], stop: Callable[[], bool] = stop) -> Iterator[ReplicateResult]:
-            told: CallOptions = {"stop": stop, "keep_weights": keep_weights, "advanced": advanced}
+            told: CallOptions = {"stop": stop, "keep_weights": keep_weights, "observer": observer}
             return train_plain(task, space, some, settings, threads=self.threads, preflight=found, **told)
 
         if self.group.busy:
@@ -78,10 +78,8 @@ class PlainPool:
             rest = replicates[done:]
             if rest and not stop():
                 how = JobSettings(settings, losses, found.random, keep_weights, self.threads)
-                for result in self._in_parallel(task, rest, how, stop):
+                for result in self._in_parallel(task, rest, how, stop, observer):
                     done += 1
-                    replicate = result.replicate
-                    advanced(1, replicate.until or int(settings.of(replicate.point).epochs))
                     yield result
         except WorkersUnavailableError as reason:
             self.group.disable(str(reason))
@@ -111,8 +109,23 @@ class PlainPool:
             yield result
 
     def _in_parallel(
-        self, task: Task, replicates: Sequence[Replicate], how: JobSettings, stop: Callable[[], bool]
+        self,
+        task: Task,
+        replicates: Sequence[Replicate],
+        how: JobSettings,
+        stop: Callable[[], bool],
+        observer: Observer,
     ) -> Iterator[ReplicateResult]:
+        def jobs() -> Iterator[tuple[int, ReplicateJob]]:
+            while todo:
+                index = todo.popleft()
+                under_way.add(index)
+                replicate = replicates[index]
+                epochs = replicate.until or int(how.settings.of(replicate.point).epochs)
+                observer.begun(index, 1, 1, epochs)
+                yield index, _job(replicate, how)
+
+        under_way: set[int] = set()
         todo = deque(range(len(replicates)))
         done: dict[int, ReplicateResult] = {}
         deaths: Counter[int] = Counter()
@@ -120,13 +133,16 @@ class PlainPool:
         try:
             while given < len(replicates):
                 self.group.start(len(replicates) - given - len(done))
-                self.group.assign((todo.popleft(), _job(replicates[i], how)) for i in list(todo))
+                observer.shared_by(self.group.started, self.group.start_up)
+                self.group.assign(jobs())
                 for index, response, death in self.group.receive(task):
+                    under_way.discard(index)
+                    deaths[index] += response is None
+                    again = response is None and deaths[index] < _ATTEMPTS
+                    observer.ended(index, None if again else response.seconds if response else 0.0)
                     if response is not None:
                         (done[index],) = response.restored([replicates[index]])
-                        continue
-                    deaths[index] += 1
-                    if deaths[index] < _ATTEMPTS:
+                    elif again:
                         todo.appendleft(index)
                     else:
                         done[index] = failed(replicates[index], f"its process {death}, {_ATTEMPTS} times")
@@ -136,6 +152,8 @@ class PlainPool:
                     yield done.pop(given)
                     given += 1
         finally:
+            for index in under_way:
+                observer.ended(index, None)
             self.group.abandon()
 
 

@@ -42,6 +42,11 @@ class Response:
     digest: str = ""
     unable: str = ""
 
+    @property
+    def seconds(self) -> float:
+        """What training took."""
+        return sum(result.seconds for result in self.results)
+
     @classmethod
     def of(cls, results: Iterable[ReplicateResult]) -> Response:
         """Return results as they travel: without what the other side has already."""
