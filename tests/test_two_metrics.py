@@ -175,9 +175,9 @@ def output(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_the_answer_names_the_front(two: Result, capfd: pytest.CaptureFixture[str]) -> None:
     listed = ", ".join(two.pareto["pair"][two.pareto["stage"] == "confirm"])
-    assert two.front == f"On the front of accuracy and log_loss: {listed}."
+    assert two.pareto_sentence == f"On the front of accuracy and log_loss: {listed}."
     line = ["report", "two", "--store", str(two.store.root)]
-    assert " ".join(two.front.split()) in " ".join(output(capfd, *line).split())
+    assert " ".join(two.pareto_sentence.split()) in " ".join(output(capfd, *line).split())
     told = json.loads(output(capfd, *line, "--format", "json"))
     assert [(r["stage"], r["trial"]) for r in told["pareto"]] == list(
         zip(two.pareto["stage"], two.pareto["trial"], strict=True)
@@ -195,7 +195,7 @@ def test_the_records_alone_give_the_same_result(two: Result) -> None:
 def test_mlflow_has_both_scores_of_every_trial_and_the_front(two: Result) -> None:
     client = MlflowClient(two.store.tracking_uri)
     parent = client.get_run(str(two.run_id)).data.tags
-    assert parent["lossearch.front"] == two.front
+    assert parent["lossearch.front"] == two.pareto_sentence
     assert "maximize `accuracy` on validation rows, recorded as `score`" in parent["mlflow.note.content"]
     assert "minimize `log_loss` beside it, recorded as `val_log_loss`" in parent["mlflow.note.content"]
     runs = client.search_runs([str(two.experiment_id)], "tags.`lossearch.role` = 'trial'")
@@ -207,11 +207,13 @@ def test_mlflow_has_both_scores_of_every_trial_and_the_front(two: Result) -> Non
 def test_without_a_confirmation_the_front_is_of_trials(tmp_path: Path) -> None:
     result = quick(tmp_path, trials=10, metric="accuracy, log_loss")
     assert set(result.pareto["stage"]) == {"search"}
-    assert result.front is not None
-    assert result.front.startswith("On the front of accuracy and log_loss, by the search's own scores: ")
+    assert result.pareto_sentence is not None
+    assert result.pareto_sentence.startswith(
+        "On the front of accuracy and log_loss, by the search's own scores: "
+    )
     for pair, own in result.pareto.groupby("pair"):
         many = "s" if len(own) > 1 else ""
-        assert f"{pair} (trial{many} {', '.join(map(str, own['trial']))})" in result.front
+        assert f"{pair} (trial{many} {', '.join(map(str, own['trial']))})" in result.pareto_sentence
 
 
 def test_the_report_draws_the_front(two: Result) -> None:
@@ -225,7 +227,7 @@ def test_the_report_draws_the_front(two: Result) -> None:
         "accuracy alone chose epochs and decided which pair is best; the search looked for good points by accuracy "
         "and log_loss."
     )
-    assert two.front in section.text
+    assert two.pareto_sentence in section.text
     page = to_html(report)
     assert "On the front, which no other trial equals" in page
     assert "accuracy (maximize), log_loss (minimize)" in page
@@ -233,7 +235,7 @@ def test_the_report_draws_the_front(two: Result) -> None:
 
 def test_a_study_of_one_metric_shows_the_front_and_does_not_speak_of_it(tmp_path: Path) -> None:
     result = quick(tmp_path, metric="accuracy", trials=15, losses=["bce", "hinge"], activations=None)
-    assert result.front is None
+    assert result.pareto_sentence is None
     assert result.as_json()["pareto"] is None
     assert result.objectives == Objectives(("accuracy", "log_loss"), ("maximize", "minimize"), sought=False)
     section = next(s for s in result.report().sections if s.name == "metrics")

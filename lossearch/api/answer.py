@@ -65,7 +65,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "verdict": None if result.verdict is None else result.verdict.as_json(),
         "leaderboard": _rows(result.leaderboard),
         "baselines": _rows(result.baselines),
-        "pareto": None if result.front is None else _rows(result.pareto),
+        "pareto": None if result.pareto_sentence is None else _rows(result.pareto),
         "ladder": _rows(result.ladder),
         "published": None if published is None else _rows(published),
         "rejections": to_jsonable(study.rejections),
@@ -118,7 +118,7 @@ def since(result: Result) -> list[str]:
     return said
 
 
-def front(result: Result) -> str | None:
+def pareto_sentence(result: Result) -> str | None:
     """Return who is on the front of a study of two metrics, in a sentence; None where it has one."""
     two = result.objectives
     if two is None or not two.sought:
@@ -140,7 +140,7 @@ def whole(result: Result, verdict: Verdict) -> Verdict:
 
 def beside(result: Result, taken: Sequence[Point]) -> tuple[str, ...]:
     """Return what is said of a study with a verdict or without: of its second metric, and of weights of classes."""
-    front = () if result.front is None else (result.front,)
+    front = () if result.pareto_sentence is None else (result.pareto_sentence,)
     return (*front, *_weighting(result, taken))
 
 

@@ -158,8 +158,8 @@ def _final_metrics(result: Result) -> dict[str, float | None]:
 
 def _final_tags(result: Result) -> dict[str, str]:
     tags = {} if result.leader is None else {"lossearch.best": result.best.pair}
-    if result.front is not None:
-        tags["lossearch.front"] = result.front
+    if result.pareto_sentence is not None:
+        tags["lossearch.front"] = result.pareto_sentence
     if result.verdict is not None:
         said = " ".join(s for s in result.verdict.sentences if s)
         tags |= {"lossearch.verdict": said, "lossearch.tied": ", ".join(result.tied)}

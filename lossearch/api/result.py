@@ -338,9 +338,9 @@ class Result:
         return frames.ladder(rungs(special_cases(self.declared.task.kind, space), self.verdict))
 
     @property
-    def front(self) -> str | None:
-        """Who is on the front of a study of two metrics, in a sentence; None where it has one."""
-        return answer.front(self)
+    def pareto_sentence(self) -> str | None:
+        """Who is in :attr:`pareto`, in a sentence; None where the study has one metric."""
+        return answer.pareto_sentence(self)
 
     @cached_property
     def study(self) -> optuna.Study:
