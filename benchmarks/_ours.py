@@ -74,7 +74,7 @@ def ours_search(name: str, changes: Mapping[str, int]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         result = api.run(_config(of, f"{folder}/mlruns"), listener=Clock())
         done = time.time()
-    if len(result.records) != of.trials or any(r.outcome.value == "failed" for r in result.records):
+    if len(result.trials) != of.trials or any(r.outcome.value == "failed" for r in result.trials):
         raise RuntimeError("the study has not the trials it was asked for, or some failed")
     if any("one by one" in text for text in Clock.notes):
         raise RuntimeError(f"the study was not trained as populations: {Clock.notes}")

@@ -31,7 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 from _kill_records import differences, first_difference
-from _kill_runs import Run, import_first, left
+from _kill_runs import Run, draw_nothing, import_first, left
 from _kill_servers import Postgres, Server, kill_tree
 from _kill_studies import HOW, Bench, Kind, Study, Undisturbed
 from rich.console import Console
@@ -40,7 +40,7 @@ from rich.table import Table
 VICTIMS = ("coordinator", "power", "postgresql", "mlflow", "worker", "node")
 STORAGES = ("journal", "sqlite", "postgresql")
 AWAY = 8.0
-"""Seconds that a killed server stays down at most."""
+"""Seconds that a killed server stays down at most where nothing is said; a study waits four times as long."""
 ATTEMPTS = 3
 """Calls after which a study must have ended well."""
 
@@ -71,7 +71,7 @@ class Outcome:
 def drawn(number: int, options: argparse.Namespace) -> Kill:
     """Draw a kill; it depends on nothing but its number, the seed, and what may be drawn."""
     rng = random.Random(f"{options.seed} {number}")  # noqa: S311 - to be drawn again
-    share, away = rng.random(), rng.uniform(0.0, AWAY)
+    share, away = rng.random(), rng.uniform(0.0, options.away)
     victim = options.victim[number % len(options.victim)]
     kinds = [k for k in every_kind(victim) if k.storage in options.storage and k.on in options.on]
     if not kinds:
@@ -177,6 +177,7 @@ def command(kill: Kill, options: argparse.Namespace) -> str:
     named = {"victim": options.victim, "storage": options.storage, "on": options.on}
     every = {"victim": VICTIMS, "storage": STORAGES, "on": tuple(HOW)}
     words = [f"--{n} {v}" for n, values in named.items() if tuple(values) != every[n] for v in values]
+    words += [f"--away {options.away}"] if options.away != AWAY else []
     return " ".join(
         ["python benchmarks/kills.py --seed", str(options.seed), *words, "--only", str(kill.number)]
     )
@@ -208,6 +209,9 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--victim", action="append", choices=VICTIMS, help="repeatable; all by default")
     parser.add_argument("--storage", action="append", choices=STORAGES, help="repeatable; all by default")
     parser.add_argument("--on", action="append", choices=tuple(HOW), help="repeatable; all by default")
+    parser.add_argument(
+        "--away", type=float, default=AWAY, metavar="SECONDS", help="that servers stay down at most"
+    )
     parser.add_argument("--only", type=int, metavar="N", help="this kill alone")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="where stores and what was said stay")
     options = parser.parse_args()
@@ -225,6 +229,7 @@ def main() -> int:
     """Kill, resume, compare, and print the table."""
     options, console, outcomes = asked(), Console(width=140, highlight=False), []
     import_first()
+    draw_nothing()
     with ExitStack() as stack:
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kills-")))
         folder.mkdir(exist_ok=True)

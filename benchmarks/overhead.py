@@ -149,7 +149,7 @@ def our_search(
             "records": {"store": str(where / "mlruns"), "name": name, "mlflow": view},
         }
     )
-    if len(api.run(config).records) != replicates:
+    if len(api.run(config).trials) != replicates:
         raise RuntimeError("the study has not the trials it was asked for")
 
 

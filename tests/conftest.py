@@ -117,3 +117,24 @@ def random_states() -> Callable[[], tuple[Any, ...]]:
 def store(tmp_path: Path) -> Path:
     """A place for records that does not exist yet."""
     return tmp_path / "mlruns"
+
+
+@pytest.fixture(scope="module")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an MLflow server that is up for the tests of a module."""
+    from postgres import free_port
+
+    from lossearch.records import Store
+    from lossearch.records.mlflow.server import start
+
+    server = start(Store.open(tmp_path_factory.mktemp("server")), port=free_port(), say=lambda _: None)
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have no figures: for what does not ask what they show."""
+    from undrawn import draw_nothing
+
+    draw_nothing(monkeypatch.setattr)

@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from undrawn import draw_nothing
 
 import lossearch
 from lossearch.cli import invoke
@@ -28,7 +29,14 @@ _IMPORTED = (
     "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.tracking",
     "lossearch.api.run_study",
+    "lossearch.api.report_sources",
+    "lossearch.report.html",
+    "lossearch.report.markdown",
+    "lossearch.training.plain.train",
+    "optuna_dashboard._app",
+    "optuna.importance",
     "pyarrow.dataset",
+    "pytorch_lightning.trainer",
 )
 """What processes that write need: imported once, not by each that is forked."""
 SEARCH = ["--losses", "bce,hinge", "--activations", "sigmoid,identity", "--trials", "10", "--seeds", "2"]
@@ -71,6 +79,7 @@ class Recorded:
         return found
 
     def _record(self, mlflow: bool) -> None:
+        draw_nothing()
         for name in ("one", "two"):
             assert invoke([*self.run(name), *([] if mlflow else ["--no-mlflow"])]) == 0
         folder = self.root / "studies" / "one"
@@ -106,9 +115,17 @@ class Recorded:
         return Outcome(code, answer.getvalue(), said.getvalue())
 
     def forked(self, *arguments: str) -> Outcome:
-        """Run a command in a process of its own, which has nothing open yet."""
+        """Run a command in a process of its own, which has nothing open yet.
+
+        Figures that it attaches are empty: whether what is damaged can be drawn is asked by commands that read.
+        """
         receiver, sender = FORK.Pipe(duplex=False)
-        child = FORK.Process(target=lambda: sender.send(self.command(*arguments)))
+
+        def sent() -> None:
+            draw_nothing()
+            sender.send(self.command(*arguments))
+
+        child = FORK.Process(target=sent)
         child.start()
         sender.close()
         try:

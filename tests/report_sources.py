@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from contracts.records import example_study_record
 
-from lossearch.kinds import Predictions
+from lossearch.kinds import KINDS, Predictions
 from lossearch.metrics.registry import METRICS
 from lossearch.pairs import Rejection
 from lossearch.records.confirmations import Confirmation, Confirmed
@@ -24,7 +24,7 @@ from lossearch.verdict.decision import judge
 
 RATES = (0.001, 0.01, 0.1, 0.3, 1.0)
 SEEDS, FRESH, ROWS, EPOCHS = 3, 5, 60, 6
-CONVENTIONAL = {"binary": "bce/sigmoid", "multiclass": "cross_entropy/softmax", "regression": "mse/identity"}
+
 PAIRS = {
     "binary": ("bce/sigmoid", "focal/sigmoid", "hinge/identity"),
     "multiclass": ("cross_entropy/softmax", "focal_ce/softmax", "hinge/identity"),
@@ -135,7 +135,7 @@ def _recorded(study: Study) -> StudyRecord:
         space=SpaceRecord(kind=study.kind, lr=(0.001, 1.0), pairs=pairs),
         search=replace(base.search, seeds=SEEDS),
         train=replace(base.train, epochs=EPOCHS),
-        conventional=CONVENTIONAL[study.kind],
+        conventional=KINDS[study.kind].conventional,
         min_trials=2,
         classes=study.classes,
         versions={"python": "3.11.7", "torch": "2.11"},

@@ -199,7 +199,7 @@ def test_a_model_predicts_from_the_form_it_was_given(form, store):
     odd, plain = SAME_X[form]
     found = lossearch.search(odd, Y, losses="bce", store=store, **QUICK)
     expected = lossearch.search(plain, Y, losses="bce", store=store.with_name("plain"), **QUICK)
-    assert [r.value for r in found.records] == [r.value for r in expected.records]
+    assert [r.value for r in found.trials] == [r.value for r in expected.trials]
     assert found.model.predict(odd).tolist() == expected.model.predict(plain).tolist()
 
 

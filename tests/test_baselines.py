@@ -21,14 +21,17 @@ from lossearch._json import dumps
 from lossearch.confirm import baselines as module
 from lossearch.confirm.confirmation import Confirmer
 from lossearch.confirm.selection import select_points
-from lossearch.kinds import KINDS
+from lossearch.diagnostics.pareto import Interval, intervals
+from lossearch.kinds import KINDS, Predictions
 from lossearch.metrics.joined import each_field
 from lossearch.metrics.metric import LOGGED
 from lossearch.metrics.registry import constant_score, is_given, metrics_for, scores
-from lossearch.records.confirmations import FILE, BaselineScores, read_confirmed
+from lossearch.records.confirmations import FILE, PREFIX, BaselineScores, read_confirmed
+from lossearch.records.evidence import read_evidence
 from lossearch.report import frames
 from lossearch.report.figures.intervals import scores_picture
 from lossearch.report.html import to_html
+from lossearch.report.layout import Fitted
 from lossearch.report.leaderboard import make_leaderboard
 from lossearch.report.notebook import as_html
 from lossearch.report.sections import make_report
@@ -59,6 +62,13 @@ class TestKinds:
     @pytest.mark.parametrize("kind", KINDS)
     def test_each_kind_says_in_its_own_file_what_it_is_held_against(self, kind):
         assert "baselines" in vars(type(KINDS[kind]))
+
+    @pytest.mark.parametrize("kind", LINEAR)
+    def test_each_has_a_name_in_mlflow_that_no_constant_predictor_has(self, kind):
+        keys = [b.key for b in KINDS[kind].baselines]
+        assert len({*keys, *(m.constant for m in metrics_for(kind))}) == len(keys) + len(
+            {m.constant for m in metrics_for(kind)}
+        )
 
     def test_every_kind_that_has_any_is_tested_here(self):
         assert set(LINEAR) == set(TARGETS)
@@ -148,28 +158,53 @@ class TestConfirmation:
     def test_by_a_metric_that_only_a_module_knows_there_is_no_constant(self):
         task = prepared().plan.task
         scored = {"test": {"accuracy": (0.5, 0.6)}}
-        (known,) = module.constant_baseline(task, "test", (1, 2), scored)
+        (known,) = module.constant_baseline(task, "test", (1, 2), scored, lambda _: None)
         assert known.seeds == (1, 2)
         logged = replace(task, metric=replace(task.metric, needs=LOGGED))
-        assert module.constant_baseline(logged, "test", (1, 2), scored) == ()
+        assert module.constant_baseline(logged, "test", (1, 2), scored, lambda _: None) == ()
         unknown = {"test": {"accuracy": (0.5, math.nan)}}
-        assert module.constant_baseline(task, "test", (1, 2), unknown) == ()
+        assert module.constant_baseline(task, "test", (1, 2), unknown, lambda _: None) == ()
 
-    def test_more_seeds_keep_what_is_known(self, tmp_path, monkeypatch):
+    def test_more_seeds_leave_the_scores_of_the_first(self, tmp_path):
         study = prepared()
-        few = confirm(study, tmp_path, 2)
-        fitted = []
-        whole = module.LinearBaselines._scored
-        monkeypatch.setattr(
-            module.LinearBaselines,
-            "_scored",
-            lambda self, b, seed: fitted.append(seed) or whole(self, b, seed),
-        )
-        more = confirm(study, tmp_path, 4)
-        assert fitted == list(more.seeds[2:])
+        few, more = (confirm(study, tmp_path, n) for n in (2, 4))
         for before, after in zip(few.baselines, more.baselines, strict=True):
             assert after.seeds == more.seeds
             assert all(after.values[name][:2] == values for name, values in before.values.items())  # noqa: PD011
+
+    @pytest.mark.parametrize("test", [0.2, False])
+    @pytest.mark.parametrize("groups", [None, np.arange(150) // 2])
+    def test_intervals_are_those_that_the_same_predictions_would_have_of_a_pair(self, tmp_path, groups, test):
+        study = prepared(groups=groups, task={"hidden": [4], "test": test})
+        found = confirm(study, tmp_path)
+        like = read_evidence(tmp_path, "binary", "accuracy")
+        task, (constant, linear) = study.plan.task, found.baselines
+        said = {"majority": [], "linear": []}
+        for seed, rows in zip(found.seeds, like.rows, strict=True):
+            fold = task.fold(seed)
+            train, judged = fold.train, fold.validation if test is False else task.test(seed)
+            oracle = LogisticRegression().fit(train.x.double().numpy(), train.y.ravel().numpy())
+            labels = torch.from_numpy(oracle.predict(judged.x.double().numpy()))
+            most = torch.full((len(judged),), float(train.y.mean() > 0.5), dtype=torch.float64)
+            assert torch.equal(judged.y, like.target[torch.from_numpy(rows)])
+            said["linear"].append(Predictions(label=labels.to(torch.uint8)))
+            said["majority"].append(Predictions(label=most.to(torch.uint8)))
+        ended = {name: np.zeros(len(found.seeds), bool) for name in said}
+        expected = intervals(replace(like, predictions=said, diverged=ended))
+        for baseline in (constant, linear):
+            wanted = expected[baseline.key]
+            assert baseline.interval == pytest.approx((wanted.low, wanted.high))
+            assert wanted.low < baseline.scores[f"{PREFIX[found.part]}accuracy"] < wanted.high
+
+    def test_an_interval_of_very_many_numbers_is_not_known(self, tmp_path, monkeypatch):
+        rows = 3 * prepared().plan.task.sizes["test"]
+        monkeypatch.setattr(module, "MOST_JUDGED", rows)
+        assert None not in [b.interval for b in confirm(prepared(), tmp_path / "some").baselines]
+        monkeypatch.setattr(module, "MOST_JUDGED", rows - 1)
+        assert [b.interval for b in confirm(prepared(), tmp_path / "many").baselines] == [None, None]
+
+    def test_one_seed_has_no_interval(self, tmp_path):
+        assert [b.interval for b in confirm(prepared(), tmp_path, 1).baselines] == [None, None]
 
     def test_they_cost_little(self, tmp_path, monkeypatch):
         study = prepared()
@@ -215,9 +250,11 @@ class TestConfirmation:
 
 
 SIMPLE = (
-    BaselineScores("majority class", (1, 2), {"test_accuracy": (0.5, 0.5)}),
-    BaselineScores("logistic regression", (1, 2), {"test_accuracy": (0.8, 0.82), "test_mcc": (0.6, 0.62)}),
-)
+    BaselineScores("majority class", "majority", (1, 2), {"test_accuracy": (0.5, 0.5)}),
+    BaselineScores(
+        "logistic regression", "linear", (1, 2), {"test_accuracy": (0.8, 0.82), "test_mcc": (0.6, 0.62)}, (0.7, 0.88),
+    ),
+)  # fmt: skip
 
 
 def with_baselines(kind="binary"):
@@ -229,6 +266,15 @@ def board_of(found):
     return frames.confirmed_leaderboard(found.board, found.verdict, found.confirmed, found.study.space.pairs)
 
 
+@pytest.mark.parametrize("scores", SIMPLE, ids=lambda s: s.key)
+def test_scores_are_read_as_written_and_of_an_earlier_release_without_interval(scores):
+    written = scores.as_json()
+    assert BaselineScores.from_json(written) == scores
+    earlier = {name: value for name, value in written.items() if name not in ("key", "interval")}
+    found = BaselineScores.from_json(earlier)
+    assert found == replace(scores, key=found.key, interval=None)
+
+
 class TestShown:
     def test_the_table_has_a_row_a_baseline_below_the_pairs(self):
         found = with_baselines()
@@ -237,14 +283,25 @@ class TestShown:
         cells = {c.heading: c.cells[-2:] for c in table.columns}
         assert cells["pair"] == ("majority class", "logistic regression")
         assert [float(v) for v in cells["test accuracy"]] == [0.5, 0.81]
+        assert cells["95 % interval"] == ("unknown", "0.70 to 0.88")
         assert set(cells["tied"]) == {"-"}
         said = [n for n in table.notes if n.startswith("Baselines (majority class, logistic regression)")]
         assert len(said) == 1
         assert "the verdict leaves them out" in said[0]
-        for width in (60, 80, 200):
-            console = Console(width=width, record=True, file=io.StringIO())
-            console.print(table)
-            assert "logistic" in console.export_text()
+
+    @pytest.mark.parametrize("width", [50, 80, 120, 200])
+    def test_a_line_and_no_blank_row_is_above_them(self, width):
+        found = with_baselines()
+        table = make_leaderboard(board_of(found), found.study, found.verdict, found.confirmed)
+        console = Console(width=width, record=True, file=io.StringIO())
+        console.print(Fitted(table.columns, below=table.below))
+        lines = console.export_text().splitlines()
+        last = next(i for i, line in enumerate(lines) if "majority class" in line)
+        assert set(lines[last - 1]) == {"─"}
+        assert lines[last - 1] == lines[1]
+        assert any("gamma" in line for line in lines)
+        assert all(re.search(r"\w|─", line) for line in lines)
+        assert any("logistic" in line for line in lines[last:])
 
     def test_markdown_has_them_too(self):
         found = with_baselines()
@@ -263,7 +320,8 @@ class TestShown:
         section = next(s for s in report.sections if s.name == "leaderboard")
         assert section.tables[0].below == 2
         assert "Baselines: " in section.pictures[0].panels[0].alt
-        assert "logistic regression, the same rows" in dict(report.facts)
+        assert dict(report.facts)["logistic regression, the same rows"] == "0.810 (0.700 to 0.880)"
+        assert dict(report.facts)["majority class, the same rows"] == "0.500 (unknown)"
         assert to_html(replace(report, sections=(section,))).count("<tr class=below>") == 2
 
     def test_where_no_pairs_are_compared_a_sentence_has_them(self):
@@ -283,7 +341,8 @@ class TestShown:
 
     def test_a_level_far_off_is_not_drawn(self):
         verdict = sources(Study()).verdict
-        near = scores_picture(verdict, {"near": verdict.ranking[0].score, "far": -50.0})
+        levels = {"near": Interval(verdict.ranking[0].score, 0.0, 1.0), "far": Interval(-50.0, -51.0, -49.0)}
+        near = scores_picture(verdict, levels)
         assert "near" in near.panels[0].alt
         assert "far" not in near.panels[0].alt
 
@@ -294,6 +353,8 @@ class TestShown:
             {
                 "baseline": ["majority class", "logistic regression"],
                 "score": [0.5, 0.81],
+                "ci_low": [math.nan, 0.7],
+                "ci_high": [math.nan, 0.88],
                 "sd": [0.0, math.sqrt(2) / 100],
                 "seeds": [2, 2],
             }

@@ -37,16 +37,16 @@ def test_curves_have_them_at_the_ends_and_at_the_trials_epoch(study):
     result, folder = study
     curves = read_curves(folder, "search")
     assert {*BEHAVIOUR} <= {*curves.columns}
-    for record in result.records:
+    for record in result.trials:
         rows = curves[(curves["trial"] == record.number) & curves["epoch"].isin([1, record.epoch, 30])]
         assert np.isfinite(rows.loc[rows["outcome"] == "completed", list(BEHAVIOUR)].to_numpy()).all()
     seen = curves.groupby("epoch")["val_saturation"].count()
-    assert (seen > 0).sum() <= 5 + len(result.records)
+    assert (seen > 0).sum() <= 5 + len(result.trials)
 
 
 def test_they_are_no_scores(study):
     result, _ = study
-    assert not {*BEHAVIOUR} & {name for r in result.records for name in (*r.scores, *r.spread)}
+    assert not {*BEHAVIOUR} & {name for r in result.trials for name in (*r.scores, *r.spread)}
     assert not {*BEHAVIOUR} & {*result.leaderboard.columns}
 
 
@@ -56,14 +56,14 @@ def test_the_report_says_why(study):
     (section,) = [s for s in report.sections if s.name == "behaviour"]
     (table,) = section.tables
     cells = {row[0]: dict(zip((c.heading for c in table.columns), row, strict=True)) for row in table.rows}
-    assert {*cells} == {r.point.pair for r in result.records}
+    assert {*cells} == {r.point.pair for r in result.trials}
     assert cells["hinge/identity"]["saturated outputs"] == "0 % → 0 %"
     flat = {
         p: float(row["rows without a gradient"].split(" → ")[1].removesuffix(" %"))
         for p, row in cells.items()
     }
     assert flat["hinge/identity"] > 10 + flat["bce/sigmoid"]
-    best = max((r for r in result.records if r.point.pair == "bce/sigmoid"), key=lambda r: r.value)
+    best = max((r for r in result.trials if r.point.pair == "bce/sigmoid"), key=lambda r: r.value)
     curves = read_curves(folder, "search")
     at = curves[(curves["trial"] == best.number) & (curves["epoch"] == best.epoch)]
     said = float(cells["bce/sigmoid"]["mean size of raw outputs"].split(" → ")[1])

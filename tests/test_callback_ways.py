@@ -196,7 +196,7 @@ def test_an_empty_study_of_another_direction_is_not_adopted(directions, store, t
     result = lossearch.search(
         INPUTS, TARGETS, metric="accuracy", storage=url, name="mine", store=store, **QUICK
     )
-    assert result.study.best_value == max(r.value for r in result.records)
+    assert result.study.best_value == max(r.value for r in result.trials)
 
 
 def test_the_default_direction_is_not_taken_for_a_metric_that_is_maximised():

@@ -115,7 +115,9 @@ def test_what_a_killed_process_left_half_written_goes_and_nothing_else(store: Pa
     half = [
         ".study.json.0a1b2c3d.tmp",
         ".confirm.parquet.0a1b2c3d.tmp",
+        ".search.parquet.0a1b2c3d.tmp",
         "search/.part-000001.parquet.0a1b2c3d.tmp",
+        "weights/.trial-000004.safetensors.0a1b2c3d.tmp",
     ]
     others = [".diary.tmp", "search/notes.tmp", "search/part-000001.parquet", ".search.lock"]
     for name in (*half, *others):

@@ -194,7 +194,7 @@ def search(x, y, store, **options):
 
 
 def of_pair(result, pair):
-    return next(r for r in result.records if r.point.pair == pair)
+    return next(r for r in result.trials if r.point.pair == pair)
 
 
 @pytest.mark.slow

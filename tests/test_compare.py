@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import optuna
@@ -31,6 +33,11 @@ from lossearch.verdict.across_tasks.compare import compare_studies
 from lossearch.verdict.across_tasks.comparison import StudyScores, sentence
 from lossearch.verdict.scale import Scale
 from lossearch.verdict.verdict import Relation
+
+
+def without_baycomp():
+    """Leave out what takes time and is not looked at."""
+    return patch.dict(sys.modules, {"baycomp": None})
 
 
 def study(name, scores, **changes):
@@ -80,6 +87,7 @@ def test_a_pair_that_wins_everywhere_beats_the_other():
 
 
 def test_pairs_within_the_region_are_equal_in_practice():
+    pytest.importorskip("baycomp")
     c = only(compare_studies(studies(drawn(12, a=0.0, b=0.0)), rope=0.02))
     assert c.pairwise[0].relation is Relation.EQUAL
     assert c.pairwise[0].equal > 0.95
@@ -148,8 +156,9 @@ TABLE = st.lists(st.tuples(*[st.integers(0, 20).map(lambda i: i / 20)] * 3), min
 def test_the_order_of_pairs_and_tasks_changes_nothing(rows, order):
     names = ["a/x", "b/x", "c/x"]
     table = {n: [row[i] for row in rows] for i, n in enumerate(names)}
-    first = only(compare_studies(studies(table)))
-    turned = only(compare_studies(studies({names[i]: table[names[i]] for i in order})[::-1]))
+    with without_baycomp():
+        first = only(compare_studies(studies(table)))
+        turned = only(compare_studies(studies({names[i]: table[names[i]] for i in order})[::-1]))
     assert dict(first.ranks) == pytest.approx(dict(turned.ranks))
     assert first.friedman == pytest.approx(turned.friedman)
     for d in first.pairwise:
@@ -185,8 +194,9 @@ def test_silly_pairs_turn_average_ranks_round_and_not_the_answer():
 def test_silly_pairs_never_turn_who_beats_whom(rows, n):
     table = {n: [row[i] for row in rows] for i, n in enumerate(("a/x", "b/x", "c/x"))}
     silly = {f"silly{i}/x": np.random.default_rng(i).random(len(rows)) for i in range(n)}
-    before = only(compare_studies(studies(table)))
-    after = only(compare_studies(studies({**table, **silly})))
+    with without_baycomp():
+        before = only(compare_studies(studies(table)))
+        after = only(compare_studies(studies({**table, **silly})))
     for d in before.pairwise:
         other = compared(after, d.a, d.b)
         assert other.p == pytest.approx(d.p)
@@ -370,14 +380,19 @@ def test_the_heat_map_shows_every_score(comparison):
 
 
 def test_without_the_extra_there_is_no_diagram_and_it_is_said(comparison, tmp_path, monkeypatch):
-    assert "The critical-difference diagram needs: pip install 'lossearch[stats]'" not in remarks(comparison)
-    monkeypatch.setattr("lossearch.verdict.across_tasks.comparison.find_spec", lambda _: None)
+    for name in ("baycomp", "scikit_posthocs"):
+        monkeypatch.setitem(sys.modules, name, None)
     c = only(compare_studies(comparison.studies))
-    assert "The critical-difference diagram needs: pip install 'lossearch[stats]'" in remarks(c)
+    assert all(d.equal is None for d in c.pairwise)
+    assert {d.relation for d in c.pairwise} <= {Relation.BETTER, Relation.UNDECIDED}
+    assert (
+        "Probabilities of practical difference and the critical-difference diagram need: pip install 'lossearch[stats]'"
+        in remarks(c)
+    )
     assert [f.name for f in write_pictures(c, tmp_path)] == ["scores_binary.png"]
     with pytest.raises(InputError, match="drawn by scikit-posthocs: pip install 'lossearch\\[stats\\]'"):
         critical_picture(c)
-    assert len(rank_columns(c)) == 6
+    assert len(rank_columns(c)) == 5
 
 
 # --- studies of a store ----------------------------------------------------------------------------------
@@ -567,7 +582,7 @@ def test_the_command_gives_json_alone(written, store, tmp_path, capfd):
     )
     assert code == 0
     plain = json.loads(out)
-    assert [c["kind"] for c in plain["comparisons"]] == ["binary"]
+    assert [c["kind"] for c in plain["groups"]] == ["binary"]
     assert plain["left_out"] == []
 
 

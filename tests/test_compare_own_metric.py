@@ -93,7 +93,7 @@ def test_the_command_takes_it_with_its_direction(store, capfd):
     assert cli.invoke(asked) == 2
     assert "Is more of metric 'cost' better, or less?" in capfd.readouterr().err
     assert cli.invoke([*asked, "--direction", "minimize"]) == 0
-    (group,) = json.loads(capfd.readouterr().out)["comparisons"]
+    (group,) = json.loads(capfd.readouterr().out)["groups"]
     assert {s["metric"] for s in group["studies"]} == {"cost"}
     assert {s["direction"] for s in group["studies"]} == {"minimize"}
 

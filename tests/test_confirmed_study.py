@@ -65,13 +65,13 @@ def test_the_verdict_is_of_fresh_seeds_on_test_rows(whole: Result) -> None:
     assert verdict is not None
     assert whole.confirmed is not None
     assert (verdict.part, verdict.seeds, verdict.rows) == ("test", 4, 30)
-    searched = {seed for record in whole.records for seed in record.seeds}
+    searched = {seed for record in whole.trials for seed in record.seeds}
     assert not searched & set(whole.confirmed.seeds)
     for ranked in verdict.ranking:
         c = whole.confirmed[ranked.pair]
         assert ranked.score == pytest.approx(np.mean(c.values["test_accuracy"]))  # noqa: PD011 - no DataFrame
         assert ranked.validation == pytest.approx(c.scores["val_accuracy"])
-        assert ranked.search == c.search == {r.number: r.value for r in whole.records}[c.trial]
+        assert ranked.search == c.search == {r.number: r.value for r in whole.trials}[c.trial]
 
 
 def test_the_leaderboard_holds_the_judged_scores_and_what_they_were_chosen_by(whole: Result) -> None:
@@ -93,7 +93,7 @@ def test_the_leaderboard_holds_the_judged_scores_and_what_they_were_chosen_by(wh
     assert board.loc[board["pair"] == "bce/sigmoid", "gain"].item() == 0
     assert "test_f1_macro" in board
     assert list(board["search_score"]) == list(
-        whole.search_board.set_index("pair").loc[board["pair"], "score"]
+        whole.search_leaderboard.set_index("pair").loc[board["pair"], "score"]
     )
 
 
@@ -196,6 +196,19 @@ def test_the_description_begins_with_the_answer_and_leads_to_the_report(whole: R
     assert mlflow.get_experiment(str(whole.experiment_id)).tags["mlflow.note.content"] == note
 
 
+def test_the_study_s_run_has_the_baselines_as_metrics_and_the_answer_has_their_intervals(
+    whole: Result,
+) -> None:
+    metrics = client(whole).get_run(str(whole.run_id)).data.metrics
+    told = whole.as_json()["baselines"]
+    keys = [b.key for b in whole.confirmed.baselines]  # type: ignore[union-attr]
+    assert keys == ["majority", "linear"]
+    assert {k: v for k, v in metrics.items() if k.startswith("baseline_")} == {
+        f"baseline_{key}": row["score"] for key, row in zip(keys, told, strict=True)
+    }
+    assert all(row["ci_low"] < row["score"] < row["ci_high"] for row in told)
+
+
 def test_the_table_of_all_studies_has_a_run_for_this_one(whole: Result) -> None:
     mlflow = client(whole)
     table = find_overview(mlflow)
@@ -252,13 +265,13 @@ def test_interrupted_in_its_confirmation_a_study_goes_on(
             quick(tmp_path)
     stopped = lossearch.load("quick", tmp_path)
     assert stopped.verdict is None
-    assert len(stopped.records) == 10
+    assert len(stopped.trials) == 10
     assert stopped.best == stopped.leader
     heard = Notes()
     result = quick(tmp_path, heard)
     assert "Confirming 2 pairs on 4 fresh seeds: 8 replicates." in heard.said
     assert result.verdict is not None
-    assert result.records == stopped.records
+    assert result.trials == stopped.trials
 
 
 class Stops(Notes):
@@ -322,7 +335,7 @@ def test_time_being_up_does_not_stop_the_confirmation(tmp_path: Path) -> None:
     quick(tmp_path)
     result = quick(tmp_path, trials=40, timeout="1s", confirm_seeds=2)
     assert result.verdict is not None
-    assert len(result.records) >= 10
+    assert len(result.trials) >= 10
 
 
 def test_a_region_of_practical_equivalence_may_be_given(tmp_path: Path) -> None:

@@ -222,13 +222,13 @@ def test_a_journal_with_a_broken_line_keeps_the_others_without_copies(recorded: 
     found = api.repair("one", recorded.root)
     assert not found[0].whole
     assert "It is made again of 5 trials. 5 more are lost" in found[0].done
-    assert len(lossearch.load("one", recorded.root).records) == 5
+    assert len(lossearch.load("one", recorded.root).trials) == 5
     assert any(
         "of 10 trials, of which the records hold 5" in s for s in lossearch.load("one", recorded.root).since
     )
     assert api.repair("one", recorded.root)[-1].path == journal
     recorded.forked(*recorded.run("one"), "--no-mlflow")
-    assert len(lossearch.load("one", recorded.root).records) == 10
+    assert len(lossearch.load("one", recorded.root).trials) == 10
 
 
 def test_a_study_that_is_running_is_not_repaired(recorded: Recorded) -> None:
@@ -271,6 +271,6 @@ def test_trials_that_diverged_before_they_had_curves_lack_none(tmp_path: Path) -
         x, x.sum(1), pairs=["mse/identity", "mae/identity"], lr=(1e30, 1e35), optimizer="sgd", epochs=1, trials=10,
         seeds=1, confirm_seeds=0, mlflow=False, store=tmp_path, name="burst",
     )  # fmt: skip
-    assert any(r.n_diverged == len(r.seeds) for r in result.records)
+    assert any(r.n_diverged == len(r.seeds) for r in result.trials)
     assert api.repair("burst", tmp_path) == ()
     assert "lacks trials" not in to_html(result.report())

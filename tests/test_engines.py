@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -32,6 +34,7 @@ from lossearch.records.curves import read_curves
 from lossearch.training.contract import Outcome
 from lossearch.training.plain.train import train_plain
 from lossearch.training.population.method import Populations, train_population
+from lossearch.training.workers import slurm
 from lossearch.training.workers.engines import Asked, executor
 from lossearch.training.workers.pool import PlainPool
 
@@ -114,6 +117,61 @@ def test_what_ends_its_processes_fails_alone(name, engine):
         results, train_population(TASK, SPACE, OURS[:4], LONG, chunk=2, threads=1), strict=False
     ):
         same(mine, theirs)
+
+
+@dataclass
+class Ended:
+    """A job of submitit's that has ended, perhaps before what it gives can be seen."""
+
+    job_id: str
+    paths: SimpleNamespace
+    gives: object = None
+
+    @classmethod
+    def at(cls, folder, name):
+        files = ("submitted_pickle", "result_pickle", "stdout", "stderr")
+        return cls(name, SimpleNamespace(**{f: folder / f"{name}.{f}" for f in files}))
+
+    def give(self, result):
+        self.gives = result
+        self.paths.result_pickle.touch()
+
+    def done(self):
+        return True
+
+    def cancel(self):
+        return None
+
+    def result(self):
+        assert self.paths.result_pickle.exists(), "submitit waits for it"
+        return self.gives
+
+
+def test_a_job_without_a_result_is_waited_for_beside_the_others(engine, tmp_path, monkeypatch):
+    """What machines share is seen late on a cluster; on this machine at once."""
+    clock = [100.0]
+    passing = SimpleNamespace(
+        monotonic=lambda: clock[0], sleep=lambda seconds: clock.__setitem__(0, clock[0] + seconds)
+    )
+    monkeypatch.setattr(slurm, "time", passing)
+    with engine("slurm") as group:
+        lost, late, given = (Ended.at(tmp_path, name) for name in ("lost", "late", "given"))
+        given.give("given")
+        group.late_seconds = 15.0
+        group.jobs = {0: lost, 1: late, 2: given}
+        assert [(end.job, end.response) for end in group.ended(5.0)] == [(2, "given")]
+        assert list(group.ended(5.0)) == []
+        late.give("late")
+        assert [(end.job, end.response) for end in group.ended(5.0)] == [(1, "late")]
+        (end,) = group.ended(30.0)
+        assert (end.job, end.response) == (0, None)
+        assert "(job lost) ended without a result" in end.death
+        assert 115.0 <= clock[0] < 116.0
+    with engine("slurm") as group:
+        group.jobs = {0: Ended.at(tmp_path, "here")}
+        before = clock[0]
+        assert [end.response for end in group.ended(5.0)] == [None]
+        assert clock[0] == before
 
 
 @pytest.mark.usefixtures("marker")
@@ -236,10 +294,10 @@ def test_a_study_is_the_same_wherever_it_is_trained(cluster, tmp_path, monkeypat
         for way, how in WAYS.items()
     }
     here = found.pop("this process")
-    assert len(here.records) == 24
+    assert len(here.trials) == 24
     for there in found.values():
-        assert [(r.point, r.value, r.scores, r.spread) for r in there.records] == [
-            (r.point, r.value, r.scores, r.spread) for r in here.records
+        assert [(r.point, r.value, r.scores, r.spread) for r in there.trials] == [
+            (r.point, r.value, r.scores, r.spread) for r in here.trials
         ]
         assert there.verdict == here.verdict
         assert_frame_equal(there.leaderboard, here.leaderboard, check_exact=True)

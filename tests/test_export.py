@@ -242,7 +242,7 @@ def test_a_pair_without_probabilities_says_so(hinge: Result) -> None:
 
 
 def point(result: Result, pair: str) -> Any:
-    return next(r.point for r in result.records if r.point.pair == pair)
+    return next(r.point for r in result.trials if r.point.pair == pair)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_what_there_is_by_name_is_told_the_name(folder, given, said):
 
 def test_what_is_told_to_write_works(folder):
     result = lossearch.search(X, Y, losses=["focal"], params={"focal.gamma": 3}, **QUICK)
-    assert {r.point.params["gamma"] for r in result.records if r.point.loss == "focal"} == {3}
+    assert {r.point.params["gamma"] for r in result.trials if r.point.loss == "focal"} == {3}
     for loss in {x for table in CATALOGUE.values() for x in table.values()}:
         made = getattr(lossearch.losses, loss.class_name)(task=loss.kinds[0])
         with pytest.raises(InputError, match=rf"losses=\['{loss.name}'\]; pairs="):

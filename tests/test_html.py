@@ -10,14 +10,20 @@ import warnings
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+import torch
+from evidence import evidence
+from matplotlib.colors import to_rgb
 from report_sources import FRESH, Study, sources
 
 import lossearch
 from lossearch import cli
+from lossearch.kinds import Predictions
+from lossearch.metrics.registry import METRICS
 from lossearch.report.figures import plane
 from lossearch.report.figures.canvas import (
     Panel,
@@ -28,6 +34,7 @@ from lossearch.report.figures.canvas import (
     svg,
     whole_figure,
 )
+from lossearch.report.figures.classes import confusion_picture
 from lossearch.report.html import SHOWN, to_html
 from lossearch.report.markdown import save_pictures, to_markdown
 from lossearch.report.sections import make_report
@@ -146,6 +153,15 @@ class TestPage:
         }
         assert wanted <= set(page.ids)
 
+    def test_text_has_a_line_of_its_own_above_several_figures_and_stands_beside_one(self, made):
+        sections = {
+            m[1]: m[0] for m in re.finditer(r'<section id="(\w+)".*?</section>', made[1], flags=re.DOTALL)
+        }
+        figures = {name: text.count("<figure>") for name, text in sections.items()}
+        above = {name for name, text in sections.items() if 'class="text above"' in text}
+        assert above == ({"predictions"} if figures["predictions"] > 1 else set())
+        assert figures["leaderboard"] == 1
+
     def test_every_figure_says_in_words_what_it_shows(self, made):
         drawn = Page(made[1]).all("svg")
         assert len(drawn) > 15
@@ -211,6 +227,14 @@ class TestPage:
 HOSTILE = '<script>alert("x")</script>&amp;\' id="a" url(#b) $x_1$ {{ 7 * 7 }} #0072b2'
 
 
+def contrast(one, other):
+    """The ratio of two colours that WCAG 2 asks to be at least 4.5."""
+    channels = np.array([one, other])
+    linear = np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    dark, light = np.sort(linear @ (0.2126, 0.7152, 0.0722)) + 0.05
+    return light / dark
+
+
 class TestNames:
     def test_no_name_is_read_as_markup(self):
         study = Study("multiclass", HOSTILE, classes=(HOSTILE, "b", "c"), notes=(HOSTILE,))
@@ -246,6 +270,36 @@ class TestNames:
         names = tuple(f"Donaudampfschifffahrtsgesellschaft {i}" for i in range(14))
         text = part_of(Study("multiclass", classes=names), "predictions")
         assert "Donaudampfsch…" in text
+
+    @pytest.mark.parametrize(
+        ("names", "rotation"), [(("stayed", "left"), 0), (("a rather long", "name of each", "of three"), 90)]
+    )
+    def test_names_of_columns_stand_upright_where_they_fit(self, names, rotation):
+        rows = len(names)
+        target = torch.arange(rows).repeat(10)
+        said = {"a/x": [Predictions(label=target)]}
+        kind = "binary" if rows == 2 else "multiclass"
+        shape = target.double().unsqueeze(1) if rows == 2 else target
+        picture = confusion_picture(evidence(METRICS["accuracy"], said, shape, kind=kind), ["a/x"], names)
+        figure = panel_figure(picture, picture.panels[0])
+        figure.canvas.draw()
+        labels = figure.axes[0].get_xticklabels()
+        assert [label.get_text() for label in labels] == list(names)
+        assert {label.get_rotation() for label in labels} == {rotation}
+        ends = [label.get_window_extent() for label in labels]
+        assert all(left.x1 < right.x0 for left, right in pairwise(ends))
+
+    @pytest.mark.parametrize("right", range(0, 101, 10))
+    def test_numbers_in_cells_are_legible_however_alike_the_cells_are(self, right):
+        target = torch.arange(2).repeat(50)
+        label = torch.where(torch.arange(100) < right, target, 1 - target)
+        said = {"a/x": [Predictions(label=label)]}
+        found = evidence(METRICS["accuracy"], said, target.double().unsqueeze(1), kind="binary")
+        picture = confusion_picture(found, ["a/x"], ())
+        (ax,) = panel_figure(picture, picture.panels[0]).axes
+        for text in ax.texts:
+            paint = to_rgb(ax.images[0].cmap(float(text.get_text())))
+            assert contrast(to_rgb(text.get_color()), paint) > 4.5, text.get_text()
 
     def test_twenty_pairs_are_folded(self):
         pairs = ("bce/sigmoid", *(f"one_vs_rest_squared_hinge_{i}/identity" for i in range(19)))
@@ -288,7 +342,7 @@ class TestMissing:
 
     def test_without_a_single_score(self):
         full = sources(Study(), confirmed=False, curves=False)
-        empty = replace(full, records=[], board=full.board.iloc[:0])
+        empty = replace(full, trials=[], board=full.board.iloc[:0])
         assert make_report(empty).lead[0] == "No pair has enough finished trials for a rank."
         text = said(empty)
         assert "No trial has a score yet." in text

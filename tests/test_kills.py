@@ -169,7 +169,7 @@ def test_a_record_of_another_time_and_place_is_the_same(records) -> None:
 @pytest.mark.parametrize(
     ("kills", "options"),
     [
-        (19, "--victim coordinator --victim power --victim postgresql --victim mlflow --on local"),
+        (19, "--victim coordinator --victim power --victim postgresql --victim mlflow --on local --away 2"),
         (1, "--victim worker --storage journal"),
     ],
 )

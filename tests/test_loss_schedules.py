@@ -262,10 +262,10 @@ def test_a_study_searches_it_and_opens_again(tmp_path):
         "confirm_seeds": 2, "store": tmp_path, "mlflow": False, "name": "changing", "workers": 1,
     }  # fmt: skip
     result = lossearch.search(x, y, **given)
-    assert {r.point.pair for r in result.records} >= {
+    assert {r.point.pair for r in result.trials} >= {
         "bce/sigmoid",
         "bce+anneal(0,[0.1,10],0.5)*dice/sigmoid",
     }
     again = lossearch.search(x, y, **given)
-    assert [r.value for r in again.records] == [r.value for r in result.records]
+    assert [r.value for r in again.trials] == [r.value for r in result.trials]
     assert lossearch.load("changing", store=tmp_path).verdict == result.verdict

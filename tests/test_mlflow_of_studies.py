@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from mlflow.tracking import MlflowClient
 from test_records import postgres
@@ -144,6 +146,43 @@ def test_sync_is_refused_while_the_study_runs_and_changes_nothing(store: Path) -
         api.sync("quick", store)
 
 
+def test_sync_tells_which_runs_have_no_curves_and_how_they_get_them(store: Path) -> None:
+    search(store, mlflow=False)
+    folder = Store.open(store).study_dir("quick")
+    whole = {name: (folder / name).read_bytes() for name in ("search.parquet", "confirm.parquet")}
+    table = pq.read_table(folder / "search.parquet")
+    pq.write_table(table.filter(pc.field("trial") != 4), folder / "search.parquet")
+    (folder / "confirm.parquet").unlink()
+    notes: list[str] = []
+    assert api.sync("quick", store, note=notes.append) == 12
+    searched, confirmed = notes
+    assert searched.startswith(
+        f"MLflow gets trial 4 without curves: {folder / 'search.parquet'} has them no more. "
+    )
+    assert confirmed.startswith("MLflow gets the confirmations of ")
+    assert "lossearch.search with the same arguments trains these pairs anew" in confirmed
+    assert all(
+        n.endswith("delete these runs in MLflow, and lossearch.api.sync('quick') writes them whole.")
+        for n in notes
+    )
+    # what MLflow has is not told of again; and what is done as it says is whole
+    assert api.sync("quick", store, note=pytest.fail) == 0
+    for name, held in whole.items():
+        (folder / name).write_bytes(held)
+    client = MlflowClient(Store.open(store).tracking_uri)
+    experiment = client.get_experiment_by_name("quick")
+    assert experiment is not None
+    bare = [
+        run.info.run_id
+        for run in client.search_runs([experiment.experiment_id])
+        if run.data.tags["lossearch.role"] != "study"
+        and not any(k.startswith("curve/") for k in run.data.metrics)
+    ]
+    for run_id in bare:
+        client.delete_run(run_id)
+    assert api.sync("quick", store, note=pytest.fail) == len(bare) == 3
+
+
 def test_sync_brings_a_study_to_mlflow_that_never_was_there(store: Path) -> None:
     search(store, mlflow=False)
     assert api.sync("quick", store) == 12
@@ -162,7 +201,7 @@ def test_a_database_that_is_lost_midway_ends_no_study(store: Path, moment: int) 
 
     heard = Heard(moment, lose)
     result = search(store, heard)
-    assert len(result.records) == 10
+    assert len(result.trials) == 10
     assert result.verdict is not None
     assert "lossearch sync quick" in heard.notes[-1]
     database.rmdir()
@@ -184,7 +223,7 @@ def test_a_killed_postgresql_ends_no_study_and_leaves_nothing_running(store: Pat
         connect(Store.open(store), server.url())
         heard = Heard(4, kill)
         began = time.monotonic()
-        assert len(search(store, heard, tracking_uri=server.url()).records) == 10
+        assert len(search(store, heard, tracking_uri=server.url()).trials) == 10
         assert time.monotonic() - began < 60
         assert "lossearch sync quick" in heard.notes[-1]
 

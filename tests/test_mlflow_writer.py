@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -21,7 +19,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from lossearch.records import Store
 from lossearch.records.mlflow.client import connect
 from lossearch.records.mlflow.experiment import children
-from lossearch.records.mlflow.server import start
 from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.mlflow.writer import ViewWriter
 from lossearch.records.trial import TrialRecord
@@ -40,16 +37,6 @@ def made_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store.open(tmp_path_factory.mktemp("made"))
     connect(store)
     return store
-
-
-@pytest.fixture(scope="module")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    server = start(Store.open(tmp_path_factory.mktemp("server")), port=port, say=lambda _: None)
-    yield server.url
-    server.stop()
 
 
 @pytest.fixture

@@ -103,10 +103,10 @@ def test_three_graphs_show_leaderboard_rates_and_curves(result: Result, shown: d
     low = [x - d for x, d in zip(board["x"], board["error_x"]["arrayminus"], strict=True)]
     assert low[::-1] == pytest.approx([*result.leaderboard["ci_low"]], rel=1e-3, abs=1e-4)
     rates = {(x, y) for t in graphs["learning-rates"]["data"] for x, y in zip(t["x"], t["y"], strict=True)}
-    assert {x for x, _ in rates} == {float(f"{r.point.lr:.5g}") for r in result.records}
-    best = {r.number: r for r in result.records}
+    assert {x for x, _ in rates} == {float(f"{r.point.lr:.5g}") for r in result.trials}
+    best = {r.number: r for r in result.trials}
     for trace in graphs["learning-curves"]["data"]:
-        number = result.search_board.set_index("pair").loc[trace["name"], "trial"]
+        number = result.search_leaderboard.set_index("pair").loc[trace["name"], "trial"]
         record = best[number]
         assert trace["y"][record.epoch - 1] == pytest.approx(record.value, rel=1e-4)
 
@@ -116,7 +116,7 @@ def test_the_answer_is_written_once(result: Result) -> None:
         study_name="quick", storage=open_storage(result.store, "quick", result.declared.storage)
     )
     note, before = dashboard.get_note(study), system_attrs(study)
-    graphs = [learning_rate_graph(result.records, ("bce/sigmoid",), "accuracy")]
+    graphs = [learning_rate_graph(result.trials, ("bce/sigmoid",), "accuracy")]
     assert not optuna_dashboard.write_answer(study, note, graphs)
     assert system_attrs(study) == before
 

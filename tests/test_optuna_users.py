@@ -182,7 +182,7 @@ def test_a_recorded_study_is_the_start_of_a_users_own(store):
     own.optimize(lambda trial: suggest(trial, pairs=pairs, lr=(1e-3, 1e-1)).lr, n_trials=3)
     assert [t.state for t in own.trials] == [TrialState.COMPLETE] * (before + 3)
     assert own.trials[before].params == result.study.best_params
-    assert before == len(result.records)
+    assert before == len(result.trials)
     # with a narrower range: its values lie elsewhere, and the pairs are still the same choice
     own.optimize(lambda trial: suggest(trial, pairs=pairs, lr=(1e-2, 1.0)).lr, n_trials=2)
     assert len(result.study.trials) == before

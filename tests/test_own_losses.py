@@ -112,7 +112,7 @@ result = lossearch.load("rows", "s", trust="my_losses:asymmetric")
 for confirmation in result.confirmed.confirmations:
     assert result._with_pair(confirmation.point).criterion().pair.name == confirmation.point.pair
 assert set(result.leaderboard["pair"]) == {{"bce/sigmoid", "asymmetric/identity"}}
-assert len(result.records) == 12
+assert len(result.trials) == 12
 print(lossearch.load_model("out", trust="my_losses:asymmetric").point.pair)
 """
 
@@ -139,7 +139,7 @@ def test_an_object_of_a_module_is_recorded_by_where_it_is(folder, monkeypatch):
         X, Y, losses=[my_losses.asymmetric], activations=["identity", "sigmoid"], store="s", name="o", **QUICK
     )
     assert "my_losses:asymmetric" in result.declared.config
-    assert {r.point.pair for r in result.records} == {"asymmetric/identity", "bce/sigmoid"}
+    assert {r.point.pair for r in result.trials} == {"asymmetric/identity", "bce/sigmoid"}
 
 
 def test_code_beside_the_study_file_is_found_from_elsewhere(folder, monkeypatch):
@@ -258,7 +258,7 @@ def test_functions_and_modules_that_are_not_declared(tmp_path, y, losses, pairs,
     assert set(result.leaderboard["pair"]) == pairs
     (note,) = [n for n in result.declared.notes if "is not declared" in n]
     assert f"raw output and targets as {targets}" in note
-    assert all(np.isfinite(r.value) for r in result.records)
+    assert all(np.isfinite(r.value) for r in result.trials)
 
 
 def test_an_undeclared_loss_trains_as_its_declared_twin(tmp_path):
@@ -269,7 +269,7 @@ def test_an_undeclared_loss_trains_as_its_declared_twin(tmp_path):
         lossearch.search(X, Y, losses=[loss, "bce"], store=tmp_path, name=name, **QUICK)
         for loss, name in ((per_row, "plain"), (declared, "twin"))
     ]
-    assert [r.value for r in both[0].records] == [r.value for r in both[1].records]
+    assert [r.value for r in both[0].trials] == [r.value for r in both[1].trials]
 
 
 def test_an_undeclared_loss_is_found_by_name_too(folder):
@@ -334,7 +334,7 @@ def test_models_and_data_are_named_with_dots_too(folder):
             data=f"my_parts{mark}rows", model=f"my_parts{mark}net", losses=["bce", "mse"], activations=["sigmoid"],
             store="s", name=f"n{ord(mark)}", **QUICK,
         )  # fmt: skip
-        assert len(result.records) == 10
+        assert len(result.trials) == 10
     sys.modules.pop("my_parts")
 
 

@@ -207,7 +207,7 @@ def test_a_search_takes_a_sum_of_objects(folder, monkeypatch):
         X, Y, losses=["bce", "sums_mine:quarter + 0.5*dice"], activations=["sigmoid"], lr=0.05, store="s",
         name="o", **QUICK,
     )  # fmt: skip
-    assert len(again.records) == len(result.records)
+    assert len(again.trials) == len(result.trials)
 
 
 # --- what cannot be -----------------------------------------------------------------------------------
@@ -317,7 +317,7 @@ for arguments in (
 result = lossearch.load("rows", "s", trust=place)
 for confirmation in result.confirmed.confirmations:
     assert result._with_pair(confirmation.point).criterion().pair.name == confirmation.point.pair
-assert len(result.records) == 12, len(result.records)
+assert len(result.trials) == 12, len(result.trials)
 try:
     lossearch.load_model("model")
 except InputError as error:
@@ -338,7 +338,7 @@ def test_another_process_resumes_reports_and_reruns_where_it_is_trusted(folder):
            "--epochs", "2", "--store", "s", "--no-mlflow", "-q", "--workers", "2"]  # fmt: skip
     assert invoke([*run, "--trials", "10"]) == 0
     result = lossearch.load("rows", "s", trust="sums_mine:quarter")
-    assert {r.point.pair for r in result.records} == {"bce/sigmoid", "0.5*dice+quarter/sigmoid"}
+    assert {r.point.pair for r in result.trials} == {"bce/sigmoid", "0.5*dice+quarter/sigmoid"}
     confirmed = result.confirmed["0.5*dice+quarter/sigmoid"]
     result._again.model(result._with_pair(confirmed.point), confirmed.epoch).save(folder / "model")
     done = subprocess.run(

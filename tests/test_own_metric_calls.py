@@ -193,7 +193,7 @@ def hits(y_true, y_pred):
 def test_one_number_a_row_is_its_mean(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     one, many = (searched((f, "minimize"), f.__name__) for f in (cost, cost_of_rows))
-    assert [r.value for r in one.records] == pytest.approx([r.value for r in many.records])
+    assert [r.value for r in one.trials] == pytest.approx([r.value for r in many.trials])
     assert one.leaderboard["ci_low"].tolist() == pytest.approx(many.leaderboard["ci_low"].tolist())
 
 

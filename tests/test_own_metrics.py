@@ -145,7 +145,7 @@ def test_hits_are_accuracy(folder):
         )
         for m, name in (((hits, "maximize"), "own"), ("accuracy", "ours"))
     ]
-    assert [r.value for r in both[0].records] == [r.value for r in both[1].records]
+    assert [r.value for r in both[0].trials] == [r.value for r in both[1].trials]
     assert both[0].leaderboard["score"].tolist() == both[1].leaderboard["score"].tolist()
 
 

@@ -58,6 +58,9 @@ def test_a_module_is_searched_as_it_is(search):
     evidence = result.evidence()
     assert evidence.pairs == ("bce/sigmoid", "hinge/identity")
     assert len(evidence.target) == 80
+    (constant,) = result.baselines.to_dict("records")
+    assert constant["baseline"] == "majority class"
+    assert constant["ci_low"] < constant["score"] == evidence.constants[0] < constant["ci_high"]
 
 
 def test_scores_are_what_the_winner_gives_of_the_test_rows(search):
@@ -345,6 +348,42 @@ def test_tensorboard_has_every_replicate_and_nothing_that_was_only_tried_out(sea
     recorded = [c["val_accuracy"].tolist() for _, c in result.curves.groupby("trial")]
     assert all(any(seen == pytest.approx(curve) for seen in shown) for curve in recorded)
     assert all(scalars(file, "own") and not scalars(file, "tested") for file in files)
+
+
+@pytest.mark.skipif(find_spec("aim") is None, reason="no aim here")
+def test_aim_has_every_replicate_and_nothing_that_was_only_tried_out(tmp_path):
+    """In a process of its own: Aim keeps threads until a process ends."""
+    code = f"""
+import json, lossearch, own_modules as own
+from aim import Repo, Run
+from aim.pytorch_lightning import AimLogger
+from test_own_module import BINARY, ONE_POINT
+folder, made = {str(tmp_path)!r}, []
+class Writes(own.Classifier):
+    def on_fit_start(self):
+        self.logger.log_hyperparams({{"pair": self.criterion.pair.name}})
+def logger():
+    made.append(AimLogger(repo=folder, system_tracking_interval=None, capture_terminal_logs=False))
+    return made[-1]
+result = lossearch.search(module=Writes, trainer_kwargs={{"logger": logger}}, store=folder + "/runs", mlflow=False,
+                          **ONE_POINT, **BINARY)
+def shown(key):
+    run = Run(key, repo=folder, force_resume=True, system_tracking_interval=None, capture_terminal_logs=False)
+    (accuracy,) = (m for m in run.metrics() if m.name == "accuracy")
+    return run["hparams"]["pair"], sorted(accuracy.values.sparse_list()[1])
+curves = [c["val_accuracy"].tolist() for _, c in result.curves.groupby("trial")]
+fresh = [len(c.seeds) for c in result.confirmed.confirmations]
+print(json.dumps([len(made), sum(fresh), [*map(shown, Repo(folder).list_all_runs())], curves]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    made, fresh, shown, curves = json.loads(done.stdout.splitlines()[-1])
+    assert made == len(shown) == fresh + len(curves)
+    assert {pair for pair, _ in shown} == {"bce/sigmoid", "hinge/identity"}
+    for curve in curves:
+        assert any(seen == pytest.approx(sorted(curve)) for _, seen in shown)
 
 
 @pytest.mark.parametrize("given", [False, None, []])

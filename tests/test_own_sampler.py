@@ -50,7 +50,7 @@ OWN = {
 
 
 def points(result):
-    return [(r.point.pair, r.point.lr, r.stage) for r in result.records]
+    return [(r.point.pair, r.point.lr, r.stage) for r in result.trials]
 
 
 @pytest.mark.parametrize("name", ["an object", "a class", "a function"])
@@ -104,12 +104,12 @@ def test_two_objectives_and_adaptive_mode(store):
         X, Y, store=store / "two", trials=20, metric=["accuracy", "log_loss"], sampler=seeded,
         **{**QUICK, "pairs": ["bce/sigmoid", "focal/sigmoid"]},
     )  # fmt: skip
-    assert len(both.records) == 20
+    assert len(both.trials) == 20
     free = lossearch.search(
         X, Y, store=store / "free", trials=20, mode="adaptive", sampler=TPESampler(seed=0), **QUICK
     )
-    assert len(free.records) == 20
-    assert np.isfinite([r.value for r in free.records if r.value is not None]).all()
+    assert len(free.trials) == 20
+    assert np.isfinite([r.value for r in free.trials if r.value is not None]).all()
 
 
 class Broken(RandomSampler):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from contracts.records import example_record, example_results, example_study_rec
 from mlflow.entities import LoggedModel
 from mlflow.exceptions import MlflowException, get_error_code
 from mlflow.tracking import MlflowClient
-from postgres import free_port
 from test_mlflow_of_studies import search
 
 from lossearch import api
@@ -23,7 +22,6 @@ from lossearch.records import Store
 from lossearch.records.mlflow import best
 from lossearch.records.mlflow.best import PairModel
 from lossearch.records.mlflow.client import connect
-from lossearch.records.mlflow.server import start
 from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.removal import remove_experiment
 from lossearch.study.progress import Listener
@@ -182,13 +180,6 @@ def made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 class TestSqlite(Models):
     pass
-
-
-@pytest.fixture(scope="module")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = start(Store.open(tmp_path_factory.mktemp("server")), port=free_port(), say=lambda _: None)
-    yield server.url
-    server.stop()
 
 
 @pytest.mark.slow

@@ -84,7 +84,7 @@ def test_a_study_is_read_again_with_its_password_alone(
     assert invoke([*report, server.url()]) == 0
     assert invoke(words(store, server, None)) == 0
     monkeypatch.delenv("PGPASSWORD")
-    assert len(lossearch.load("a", store, storage=server.url(ENCODED)).records) == 5
+    assert len(lossearch.load("a", store, storage=server.url(ENCODED)).trials) == 5
     assert invoke(["rm", "a", "--yes", "--store", str(store), "--storage", server.url(ENCODED)]) == 0
     shown = capfd.readouterr()
     kept = "".join(p.read_bytes().decode("latin1") for p in store.rglob("*") if p.is_file())

@@ -165,7 +165,7 @@ def test_a_study_goes_on_once_its_storage_answers_again(server: Postgres, tmp_pa
         assert any("does not answer" in note for note in listener.notes) is (where == "a")
     storage = open_storage(Store.open(tmp_path), "a", server.url())
     assert [t.number for t in optuna.load_study(study_name="a", storage=storage).trials] == [0, 1, 2, 3, 4]
-    assert [r.value for r in found[0].records] == [r.value for r in found[1].records]
+    assert [r.value for r in found[0].trials] == [r.value for r in found[1].trials]
 
 
 @pytest.mark.slow

@@ -84,7 +84,7 @@ def test_what_a_study_gives_is_taken_back(tmp_path):
         store=tmp_path, name="text",
     )  # fmt: skip
     again = lossearch.load("text", store=tmp_path)
-    for point in (result.best, result.leader, again.best, *(r.point for r in again.records)):
+    for point in (result.best, result.leader, again.best, *(r.point for r in again.trials)):
         found = lossearch.criterion(point.text)
         assert (found.pair.kind, found.pair.name) == ("binary", point.pair)
         assert found.params == point.criterion().params

@@ -366,7 +366,7 @@ def test_all_records_say_which_trials_were_pruned(whole: Any) -> None:
     assert set(runs) == {t.number for t in trials}
     curves = read_curves(store / "studies" / "lean", "search")
     lengths = curves.groupby("trial")["epoch"].max()
-    for trial, record in zip(trials, result.records, strict=True):
+    for trial, record in zip(trials, result.trials, strict=True):
         run = runs[trial.number]
         lost = trial.state is TrialState.PRUNED
         assert run.info.status == "FINISHED"
@@ -389,10 +389,10 @@ def test_an_interrupted_study_goes_on_with_the_same_decisions(whole: Any, tmp_pa
         with pytest.raises(KeyboardInterrupt):
             study(tmp_path, Heard(after))
     again = study(tmp_path)
-    assert [(r.point, r.outcome, r.epoch, r.value) for r in again.records] == [
-        (r.point, r.outcome, r.epoch, r.value) for r in whole.records
+    assert [(r.point, r.outcome, r.epoch, r.value) for r in again.trials] == [
+        (r.point, r.outcome, r.epoch, r.value) for r in whole.trials
     ]
-    assert Outcome.PRUNED in {r.outcome for r in again.records}
+    assert Outcome.PRUNED in {r.outcome for r in again.trials}
 
 
 def test_an_adaptive_study_without_pruning_is_another_study() -> None:
@@ -418,6 +418,6 @@ class Remembering(nn.Module):
 def test_where_trials_are_not_trained_together_none_is_pruned_and_it_is_said(tmp_path: Path) -> None:
     heard = Heard()
     result = study(tmp_path, heard, model=Remembering, trials=18, seeds=1, epochs=2, workers=1)
-    assert {r.outcome for r in result.records} == {Outcome.COMPLETED}
+    assert {r.outcome for r in result.trials} == {Outcome.COMPLETED}
     line = "No trial is pruned: where seeds are trained one by one, there is no mean to judge a trial by."
     assert heard.notes.count(line) == 1

@@ -13,6 +13,7 @@ from report_sources import Study, sources
 import lossearch
 from lossearch.cli import invoke
 from lossearch.config import make_config
+from lossearch.errors import RunFailedError
 from lossearch.report.leaderboard import make_leaderboard
 from lossearch.report.sentences import quick_sentence
 from lossearch.study.pace import Pace, Training
@@ -171,23 +172,28 @@ def test_where_too_little_was_seen_that_is_said_and_what_is_missing(scores):
 
 def test_a_whole_run_goes_on_from_a_quick_look(store):
     quick = lossearch.search(**STUDY, quick=True, name="study", store=store)
-    n = len(quick.records)
+    n = len(quick.trials)
     assert n == 3 * len(quick.declared.space.pairs)
     assert quick.verdict is None
     assert quick.confirmed is None
+    assert lossearch.api.studies(store)[0]["verdict"] == "none: a quick look"
+    with pytest.raises(
+        RunFailedError, match=r"only looked at quickly.*without quick=True: it goes on from here"
+    ):
+        quick.model  # noqa: B018 - a property that refuses
     again = lossearch.search(**STUDY, quick=True, name="study", store=store)
-    assert len(again.records) == n
+    assert len(again.trials) == n
     whole = lossearch.search(**STUDY, name="study", store=store)
     fresh = lossearch.search(**STUDY, name="fresh", store=store)
     assert whole.verdict is not None
-    assert [r.started for r in whole.records[:n]] == [r.started for r in quick.records]
-    first = {(r.point.pair, r.index): r for r in whole.records if r.stage == "initial_design"}
-    alone = {(r.point.pair, r.index): r for r in fresh.records if r.stage == "initial_design"}
+    assert [r.started for r in whole.trials[:n]] == [r.started for r in quick.trials]
+    first = {(r.point.pair, r.index): r for r in whole.trials if r.stage == "initial_design"}
+    alone = {(r.point.pair, r.index): r for r in fresh.trials if r.stage == "initial_design"}
     assert first.keys() == alone.keys()
     for place, record in first.items():
         assert record.point == alone[place].point
         assert record.value == pytest.approx(alone[place].value, abs=1e-3)
-    assert len(whole.records) == len(fresh.records)
+    assert len(whole.trials) == len(fresh.trials)
     assert not whole.declared.quick
 
 

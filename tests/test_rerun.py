@@ -18,7 +18,7 @@ from lossearch.cli import invoke
 from lossearch.errors import InputError, StudyMismatchError, UnknownNameError
 from lossearch.records.weights import path_of
 from lossearch.study.progress import Listener
-from lossearch.study.rerun import Rerun, rerun
+from lossearch.study.rerun import Rerun, rerun, round_of
 from lossearch.training.contract import Outcome
 
 NETS = """
@@ -67,8 +67,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 def test_every_recorded_value_comes_again_to_the_last_bit(study: Result) -> None:
     loaded = lossearch.load("again", study.store.root)
-    assert any(r.n_diverged for r in study.records)
-    chosen = [study.records[0], max(study.records, key=lambda r: r.n_diverged), study.records[-1]]
+    assert any(r.n_diverged for r in study.trials)
+    chosen = [study.trials[0], max(study.trials, key=lambda r: r.n_diverged), study.trials[-1]]
     for record in chosen:
         found = loaded.rerun(record.number)
         assert (found.value, found.epoch, found.outcome) == (record.value, record.epoch, record.outcome)
@@ -105,7 +105,7 @@ def test_what_there_is_no_trial_of_is_told(study: Result) -> None:
 
 
 def test_a_trial_without_a_value_cannot_come_again(study: Result) -> None:
-    failed = replace(study.records[0], value=None, scores={}, outcome=Outcome.FAILED, reason="It broke.")
+    failed = replace(study.trials[0], value=None, scores={}, outcome=Outcome.FAILED, reason="It broke.")
     with pytest.raises(
         InputError, match=r"^Trial 0 has no value to reproduce: it ended as failed\. It broke\.$"
     ):
@@ -113,7 +113,7 @@ def test_a_trial_without_a_value_cannot_come_again(study: Result) -> None:
 
 
 def test_another_value_is_not_reproduced(study: Result) -> None:
-    record = study.records[0]
+    record = study.trials[0]
     assert record.value is not None
     off = replace(record, scores={**record.scores, "val_accuracy": record.value + 0.01})
     found = study._again.rerun(off, keep_weights=True)
@@ -147,7 +147,7 @@ def test_the_same_value_by_another_way_is_told_of() -> None:
 
 def test_weights_come_again_with_the_value(study: Result) -> None:
     number = next(
-        r.number for r in study.records if r.n_diverged < 2 and not path_of(study.folder, r.number).exists()
+        r.number for r in study.trials if r.n_diverged < 2 and not path_of(study.folder, r.number).exists()
     )
     study.rerun(number)
     assert not path_of(study.folder, number).exists()
@@ -220,7 +220,7 @@ def test_a_trial_is_the_same_beside_its_round(study: Result) -> None:
     again = study._again
     one = study.trials[3]
     with again.trained() as (prepared, way):
-        beside = again._round(prepared, one)
+        beside = round_of(prepared.plan, study.attempts, one)
         assert len(beside) > 1
         found, results = rerun(prepared.plan, way, one, beside=beside)
     assert found.exactly

@@ -20,11 +20,11 @@ import lossearch
 from lossearch.api import run_study
 from lossearch.cli import invoke
 from lossearch.records import Store
-from lossearch.records.mlflow import writer
+from lossearch.records.mlflow import client, writer
 from lossearch.records.mlflow.experiment import children
-from lossearch.records.mlflow.server import start
 from lossearch.study.recorder import StudyRecorder
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 WAIT = 3.0
 """Seconds that a run waits for its view here."""
 ALONE = 60.0
@@ -33,13 +33,6 @@ RUN = [
     *("run", "--data", "circles", "--losses", "bce,mse", "--activations", "sigmoid", "--trials", "10", "--seeds", "1"),
     *("--epochs", "1", "--confirm-seeds", "2", "--workers", "1", "--name", "study"),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = start(Store.open(tmp_path_factory.mktemp("server")), say=lambda _: None)
-    yield server.url
-    server.stop()
 
 
 @pytest.fixture
@@ -69,8 +62,9 @@ def run(
     return ran
 
 
-def slow(proxy: Proxy) -> None:
-    proxy.delay = 0.15
+def slow(proxy: Proxy, seconds: float = 0.15) -> None:
+    """Delay each answer: by so much, a study's run takes longer than is waited for."""
+    proxy.delay = seconds
 
 
 def wrong(proxy: Proxy) -> None:
@@ -134,9 +128,9 @@ def runs(uri: str, store: Path) -> tuple[str, list[str]]:
     (name,) = Store.open(store).studies()
     study = Store.open(store).read_study(name)
     assert study.mlflow is not None
-    client = MlflowClient(uri)
-    found = children(client, study.mlflow.experiment_id)
-    return client.get_run(study.mlflow.run_id).info.status, sorted(r.info.status for r in found)
+    mlflow = MlflowClient(uri)
+    found = children(mlflow, study.mlflow.experiment_id)
+    return mlflow.get_run(study.mlflow.run_id).info.status, sorted(r.info.status for r in found)
 
 
 WHOLE = ("FINISHED", ["FINISHED"] * 12)
@@ -149,13 +143,18 @@ def test_a_server_lost_before_the_start_is_told_at_once(
     proxy: Proxy,
     run: Callable[..., tuple[int, str, str, float]],
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fault(proxy)
+    calls = 1 + int(client._FOR_CALLS["MLFLOW_HTTP_REQUEST_MAX_RETRIES"])
+    assert calls * float(client._FOR_CALLS["MLFLOW_HTTP_REQUEST_TIMEOUT"]) <= 30
+    # MLflow's own would be minutes
+    monkeypatch.setitem(client._FOR_CALLS, "MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
     code, output, said, seconds = run(*RUN, "--tracking-uri", proxy.url)
     assert (code, output) == (2, "")
     assert re.search(rf"^Error: .*{re.escape(proxy.url)}.*--no-mlflow", said, re.MULTILINE)
     assert "Traceback" not in said
-    assert seconds < 30 + ALONE
+    assert seconds < calls * 2 + ALONE
     assert not (tmp_path / "store").exists()
 
 
@@ -179,14 +178,14 @@ def test_a_run_never_waits_longer_than_it_says_and_sync_writes_the_rest(
         assert sum(waited) < WAIT + 2.0
         assert seconds < WAIT + ALONE
         assert (
-            len(lossearch.load(Store.open(tmp_path / "store").studies()[0], tmp_path / "store").records) == 10
+            len(lossearch.load(Store.open(tmp_path / "store").studies()[0], tmp_path / "store").trials) == 10
         )
         # a call under way when it gave up may still be obeyed: what is said to be missing may be there
         assert "lossearch sync" in said or runs(server_url, tmp_path / "store") == WHOLE, said
         mend(proxy)
     with serving(server_url, int(proxy.url.rpartition(":")[2])) as again:
         if fault is slow:
-            slow(again)
+            slow(again, 0.05)
         code, output, said, _ = run("sync", "study", "--tracking-uri", again.url)
         assert code == 0, said
     assert runs(server_url, tmp_path / "store") == WHOLE, output

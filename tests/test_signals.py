@@ -114,9 +114,9 @@ def test_sigterm_in_training_is_an_error_that_names_it_and_the_study_goes_on(con
     trips(10**9, lambda: None)
     heard = At(-1, lambda: None)
     result = lossearch.search(X, Y, **call, listener=heard)
-    assert len(result.records) == 5
+    assert len(result.trials) == 5
     fresh = lossearch.search(X, Y, **{**call, "store": store.with_name("fresh")})
-    assert [r.value for r in result.records] == [r.value for r in fresh.records]
+    assert [r.value for r in result.trials] == [r.value for r in fresh.trials]
 
 
 def test_a_run_that_sigterm_ends_is_closed_as_killed(trips, store):
@@ -137,8 +137,8 @@ def test_a_network_that_ends_the_process_is_told(code, trips, store):
     result = lossearch.search(
         X, Y, **QUICK, confirm_seeds=0, mlflow=False, store=store, model=Trips
     )  # tried again, where it does not
-    assert len(result.records) == 5
-    failed = [t for t in result.trials if "SystemExit" in t.reason]
+    assert len(result.trials) == 5
+    failed = [t for t in result.attempts if "SystemExit" in t.reason]
     assert len(failed) == 1
     assert f"SystemExit({code!r}): code that the study runs" in failed[0].reason
 
@@ -218,7 +218,7 @@ def test_a_command_ends_with_the_signals_code_wherever_it_comes(place, number, t
     assert "Interrupted" in capsys.readouterr().err
     assert signal.getsignal(number) is signal.SIG_DFL
     assert invoke(ARGUMENTS) == 0
-    assert len(lossearch.load("study", "mlruns").records) == 5
+    assert len(lossearch.load("study", "mlruns").trials) == 5
 
 
 def test_what_others_handle_or_ignore_is_left_to_them():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import sqlite3
 import sys
@@ -21,8 +22,16 @@ from lossearch.errors import InputError, StoreError
 from lossearch.records import Store
 from lossearch.records.claim import claim, opening
 from lossearch.records.curve_files import compact
+from lossearch.records.mlflow.artifacts import places
 from lossearch.records.mlflow.client import connect, reach
-from lossearch.records.mlflow.database import empty_database, ensure_database
+from lossearch.records.mlflow.database import (
+    copy_database,
+    empty_database,
+    ended_runs,
+    ensure_database,
+    is_there,
+)
+from lossearch.records.mlflow.overview import recorded_overview
 from lossearch.records.mlflow.view import MlflowView
 from lossearch.records.weights import WeightRetention
 
@@ -212,7 +221,7 @@ def test_of_two_that_start_at_once_one_wins_and_the_store_is_whole(tmp_path: Pat
     assert codes in ([0, 0], [0, 2]), said
     if codes == [0, 2]:
         assert any("is being run by process" in text for text in said)
-    assert len(lossearch.load("tutorial_circles", root).records) == 5
+    assert len(lossearch.load("tutorial_circles", root).trials) == 5
     assert connected(Store.open(root)) != ["Default"]
 
 
@@ -247,3 +256,57 @@ def test_a_storage_that_does_not_answer_is_told_before_anything_is_made(tmp_path
         )
     assert "secret" not in str(told.value)
     assert not (tmp_path / "store").exists()
+
+
+def die_while_writing(database: Path) -> None:
+    """Kill this process in the middle of a transaction, when part of it is in the file."""
+    db = sqlite3.connect(database, isolation_level=None)
+    db.execute("PRAGMA cache_size = 1")
+    db.execute("BEGIN")
+    for table in ("experiments", "runs", "tags", "metrics"):
+        db.execute(f"DELETE FROM {table}")  # noqa: S608
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+READERS: dict[str, Callable[[Store], object]] = {
+    "is_there": lambda store: is_there(store.database),
+    "copy_database": lambda store: copy_database(store.database, store.root / "copy.db"),
+    "ended_runs": lambda store: ended_runs(store.database, (store.root / "parent").read_text()),
+    "places": lambda store: sorted(places(store.database)),
+    "recorded_overview": lambda store: recorded_overview(store.database),
+}
+"""Whatever reads the database without MLflow."""
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one study, which nothing here has open."""
+    store = Store.open(tmp_path_factory.mktemp("kept") / "mlruns")
+    writer = FORK.Process(target=write_a_study, args=(store,))
+    writer.start()
+    writer.join()
+    assert writer.exitcode == 0
+    inside = "SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId'"
+    with closing(sqlite3.connect(store.database)) as db:
+        (parent,) = db.execute(f"SELECT run_uuid FROM runs WHERE run_uuid NOT IN ({inside})").fetchone()  # noqa: S608
+    (store.root / "parent").write_text(parent)
+    return store.root
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_a_database_whose_writer_was_killed_is_read_as_it_was_before(
+    read: Callable[[Store], object], kept: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(kept, tmp_path / "mlruns")
+    store = Store.open(tmp_path / "mlruns")
+    before = read(store)
+    writer = FORK.Process(target=die_while_writing, args=(store.database,))
+    writer.start()
+    writer.join()
+    assert store.database.with_name("mlflow.db-journal").stat().st_size > 0
+    with (
+        closing(sqlite3.connect(f"{store.database.as_uri()}?mode=ro", uri=True)) as db,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        db.execute("SELECT 1 FROM runs")
+    assert read(store) == before

@@ -53,11 +53,11 @@ def test_what_a_table_says_of_itself_is_not_heeded(around: Around, table: str, a
         extension = {b"ARROW:extension:name": of_type[about], b"ARROW:extension:metadata": pickled}
         read = pa.table(read.columns, schema=pa.schema([f.with_metadata(extension) for f in read.schema]))
     expected = lossearch.load(NAME, around.store)
-    expected.curves, expected.judged  # noqa: B018 - before the file is another
+    expected.curves, expected.evidence()  # before the file is another
     pq.write_table(read, path)
     found = lossearch.load(NAME, around.store)
     assert found.curves.equals(expected.curves)
-    assert found.judged.seeds == expected.judged.seeds
+    assert found.evidence().seeds == expected.evidence().seeds
     assert len(read_curves(found.folder, "confirm")) == read_rows(found.folder / "confirm.parquet")
     found.report()
     assert not (around.outside / "unpickled").exists()

@@ -56,7 +56,7 @@ def everything(result: lossearch.Result) -> None:
             getattr(result, what)
     with suppress(LossearchError):
         result.best.criterion()
-    for trial in result.records[-1:]:
+    for trial in result.trials[-1:]:
         with suppress(LossearchError):
             result.rerun(trial.number)
     with suppress(LossearchError):
@@ -293,14 +293,14 @@ def test_storage_that_is_named_is_read_and_not_written(around: Around) -> None:
     (row,) = api.studies(around.store)
     assert row["problem"] == str(error.value)
     found = lossearch.load(NAME, around.store, storage=url)
-    assert len(found.records) == 10
+    assert len(found.trials) == 10
     (row,) = api.studies(around.store, storage=[url])
     assert row["problem"] == ""
     assert snapshot(around.outside) == before
     # and one in the store needs no naming
     place.rename(around.store / "trials.db")
     around.edit("study.json", lambda s: s.update(storage=f"sqlite:///{around.store}/trials.db"))
-    assert len(lossearch.load(NAME, around.store).records) == 10
+    assert len(lossearch.load(NAME, around.store).trials) == 10
 
 
 def test_code_that_is_named_is_run(around: Around) -> None:
@@ -318,7 +318,7 @@ def test_a_journal_with_a_torn_line_is_read_as_it_is(around: Around) -> None:
     with journal.open("ab") as file:
         file.write(b'{"torn')
     before = snapshot(around.store)
-    assert len(lossearch.load(NAME, around.store).records) == 10
+    assert len(lossearch.load(NAME, around.store).trials) == 10
     assert snapshot(around.store) == before
 
 

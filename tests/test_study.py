@@ -73,7 +73,7 @@ def quick(store: Path, heard: Heard | None = None, x: Any = X, y: Any = Y, **cha
 
 
 def points(result: Result) -> list[tuple[str, float, float | None]]:
-    return [(r.point.pair, r.point.lr, r.value) for r in result.records]
+    return [(r.point.pair, r.point.lr, r.value) for r in result.trials]
 
 
 def test_optuna_mlflow_and_parquet_hold_the_same_trials(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_optuna_mlflow_and_parquet_hold_the_same_trials(tmp_path: Path) -> None:
 def test_a_trial_is_worth_the_mean_at_one_common_epoch(tmp_path: Path) -> None:
     result = quick(tmp_path)
     curves = result.curves
-    for record in result.records:
+    for record in result.trials:
         table = curves[curves["trial"] == record.number].pivot(
             index="seed", columns="epoch", values="val_accuracy"
         )
@@ -138,7 +138,7 @@ def test_more_trials_go_on_and_agree_with_one_long_run(tmp_path: Path) -> None:
     quick(tmp_path / "b", trials=20, timeout=None)
     short = quick(tmp_path / "c", trials=14)
     longer = quick(tmp_path / "c", trials=20)
-    assert len(short.records) == 14
+    assert len(short.trials) == 14
     whole = lossearch.load("quick", tmp_path / "a")
     assert points(whole) == points(lossearch.load("quick", tmp_path / "b"))
     assert sorted(points(longer)) == sorted(points(whole))
@@ -154,7 +154,7 @@ def test_an_interrupted_study_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -
     stopped = lossearch.load("quick", tmp_path / "a")
     client = MlflowClient(f"sqlite:///{tmp_path}/a/mlflow.db")
     assert client.get_run(str(stopped.run_id)).info.status == "KILLED"
-    assert len(stopped.records) == 4
+    assert len(stopped.trials) == 4
     resumed = quick(tmp_path / "a", mlflow=True)
     assert client.get_run(str(resumed.run_id)).info.status == "FINISHED"
     assert stopped.run_id == resumed.run_id
@@ -188,12 +188,12 @@ def test_a_killed_process_loses_the_running_trial_only(tmp_path: Path) -> None:
     )
     assert killed.returncode == -signal.SIGKILL
     before = lossearch.load("k", tmp_path)
-    assert len(before.records) == 3
+    assert len(before.trials) == 3
     assert all(t.state.is_finished() for t in before.study.get_trials())
     done = subprocess.run([*command, "0"], capture_output=True, text=True, check=True)
     after = lossearch.load("k", tmp_path)
-    assert len(after.records) == 7
-    assert [r.value for r in after.records[: len(before.records)]] == [r.value for r in before.records]
+    assert len(after.trials) == 7
+    assert [r.value for r in after.trials[: len(before.trials)]] == [r.value for r in before.trials]
     assert done.stdout.split() == ["3"]
 
 
@@ -217,7 +217,7 @@ def test_a_changed_declaration_is_refused_with_the_difference(
         quick(tmp_path, **changed)
     assert line in str(error.value)
     assert "Use another name (name=), or remove it (lossearch rm" in str(error.value)
-    assert len(lossearch.load("quick", tmp_path).records) == 10
+    assert len(lossearch.load("quick", tmp_path).trials) == 10
 
 
 def test_changed_data_are_another_study(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_diverged_trials_have_a_constant_predictors_score(tmp_path: Path) -> Non
     result = quick(
         tmp_path, x=x, y=y, losses=["mse"], activations=["identity"], lr=(1e-2, 1e8), trials=7, epochs=40
     )
-    diverged = [r for r in result.records if r.outcome is Outcome.DIVERGED]
+    diverged = [r for r in result.trials if r.outcome is Outcome.DIVERGED]
     assert diverged
     spread = float(np.std(y))
     assert all(r.value == pytest.approx(spread, rel=0.3) for r in diverged)
@@ -246,7 +246,7 @@ def test_time_ends_a_study_between_trials_and_it_goes_on(tmp_path: Path) -> None
     heard = Heard()
     quick(tmp_path, heard, timeout="1s", trials=400)
     assert heard.reason == "time is up (1 s)"
-    assert 0 < len(lossearch.load("quick", tmp_path).records) < 400
+    assert 0 < len(lossearch.load("quick", tmp_path).trials) < 400
 
 
 class _Fails(nn.Module):
@@ -266,9 +266,9 @@ def test_trials_that_all_fail_stop_the_study_and_are_recorded(tmp_path: Path) ->
     with pytest.raises(RunFailedError, match="3 trials in a row failed in the same way"):
         quick(tmp_path, model=_Fails, mlflow=True)
     result = lossearch.load("quick", tmp_path)
-    assert [r.outcome for r in result.trials] == [Outcome.FAILED] * 6
-    assert len(result.records) == 3
-    assert all("the network is broken" in r.reason for r in result.trials)
+    assert [r.outcome for r in result.attempts] == [Outcome.FAILED] * 6
+    assert len(result.trials) == 3
+    assert all("the network is broken" in r.reason for r in result.attempts)
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     assert client.get_run(str(result.run_id)).info.status == "FAILED"
     assert {t.state for t in result.study.get_trials()} == {optuna.trial.TrialState.FAIL}
@@ -337,14 +337,14 @@ def test_an_own_loss_is_searched_beside_the_named_ones(tmp_path: Path) -> None:
         tmp_path, losses=["bce", squared_margin], activations=["identity", "sigmoid"], lr=(1e-3, 0.1)
     )
     assert set(result.leaderboard["pair"]) == {"bce/sigmoid", "squared_margin/identity"}
-    assert [r.reason for r in result.records] == [""] * 10
+    assert [r.reason for r in result.trials] == [""] * 10
 
 
 def test_a_published_form_has_one_trial_a_pair(tmp_path: Path) -> None:
     result = quick(
         tmp_path, lr=0.01, trials=None, losses=None, activations=None, pairs=["bce/sigmoid", "hinge/tanh"]
     )
-    assert [(r.point.pair, r.point.lr) for r in result.records] == [
+    assert [(r.point.pair, r.point.lr) for r in result.trials] == [
         ("bce/sigmoid", 0.01),
         ("hinge/tanh", 0.01),
     ]

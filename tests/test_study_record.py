@@ -45,7 +45,7 @@ def test_an_earlier_store_is_read_and_reported(store: Path) -> None:
     assert result.declared.identity() == OLD["identity"]
     assert result.declared.digest == OLD["digest"]
     assert [r["name"] for r in result.as_json()["rejections"]] == ["bce/tanh", "focal/tanh"]
-    assert (len(result.records), result.best.pair) == (10, "bce/sigmoid")
+    assert (len(result.trials), result.best.pair) == (10, "bce/sigmoid")
     facts = dict(zip(*(c.cells for c in result.report().sections[-1].tables[0].columns), strict=True))
     assert (facts["digest"], facts["torch"]) == (OLD["digest"], OLD["header"]["versions"]["torch"])
     (row,) = api.studies(store)
@@ -74,8 +74,8 @@ def test_an_earlier_study_goes_on(store: Path) -> None:
     before = api.load("small", store)
     text = OLD["config"].replace("trials = 10", "trials = 12").replace('"mlruns"', json.dumps(str(store)))
     after = api.run(make_config(parse_toml(text, "study.toml"), "study.toml"))
-    assert len(after.records) == 12
-    assert after.records[:10] == before.records
+    assert len(after.trials) == 12
+    assert after.trials[:10] == before.trials
     written = json.loads((store / "studies" / "small" / "study.json").read_text())
     assert (written["version"], written["digest"]) == (VERSION, OLD["digest"])
     assert (written["created"], written["mlflow"]) == (OLD["created"], None)

@@ -319,7 +319,7 @@ def test_a_study_says_what_it_does_and_how_long_the_rest_takes(mlflow, store):
     best = {record.point.pair: record for hook, record in heard.heard if hook == "improved"}
     assert set(best) == set(result.leaderboard["pair"])
     for pair, record in best.items():
-        assert record.value == max(r.value for r in result.records if r.point.pair == pair)
+        assert record.value == max(r.value for r in result.trials if r.point.pair == pair)
 
 
 def test_what_one_process_trains_is_told_whole(store, monkeypatch):
@@ -327,7 +327,7 @@ def test_what_one_process_trains_is_told_whole(store, monkeypatch):
     monkeypatch.setattr(TimeLeft, "trained", lambda self, together, epochs: told.append((together, epochs)))
     call = {**CALL, "confirm_seeds": 0, "mlflow": False, "workers": 1, "store": store}
     result = lossearch.search(**call, listener=Heard())
-    assert sum(together * epochs for together, epochs in told) == pytest.approx(len(result.records) * 2 * 8)
+    assert sum(together * epochs for together, epochs in told) == pytest.approx(len(result.trials) * 2 * 8)
 
 
 def test_an_object_with_the_first_methods_of_a_listener_still_hears(store):
@@ -349,4 +349,4 @@ def test_an_object_with_the_first_methods_of_a_listener_still_hears(store):
 
     old = Old()
     result = lossearch.search(**CALL, mlflow=False, store=store, listener=old)
-    assert old.done == len(result.records)
+    assert old.done == len(result.trials)

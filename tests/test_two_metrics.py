@@ -359,7 +359,7 @@ def test_a_diverged_trial_scores_what_a_constant_predictor_does(tmp_path: Path) 
     result = quick(
         tmp_path, losses=None, activations=None, pairs=["mse/identity"], lr=(10.0, 1e4), trials=10, epochs=8
     )
-    gone = [r for r in result.records if r.outcome is Outcome.DIVERGED]
+    gone = [r for r in result.trials if r.outcome is Outcome.DIVERGED]
     assert gone
     assert result.prepared is not None
     task = result.prepared.plan.task

@@ -31,7 +31,7 @@ PAIRS = {"pairs": ["bce/sigmoid", "mse/sigmoid"]}
 
 
 def values(result):
-    return [record.value for record in result.records]
+    return [record.value for record in result.trials]
 
 
 @pytest.fixture(scope="module")

@@ -418,7 +418,7 @@ def test_no_file_of_a_study_has_the_password_of_its_storage(
     assert invoke([*words, "--trials", "5", "--storage", storage(" %'/+ü")]) == 0
     # a changed password makes no other study
     assert invoke([*words, "--trials", "6", "--storage", storage("changed")]) == 0
-    assert len(lossearch.load("a", store, storage=storage("again")).records) == 6
+    assert len(lossearch.load("a", store, storage=storage("again")).trials) == 6
     report = ["report", "a", "--store", str(store), "--storage", storage("again")]
     assert invoke(report) == 0
     page = tmp_path / "page.html"

@@ -116,6 +116,8 @@ def test_who_wins_where(board):
 def test_one_metric_or_one_winner_is_said_so():
     one = leaderboards(confirmed_scores(confirmed_of({"a/x": {"accuracy": (0.9, 0.9)}}), "maximize"))
     assert agreement_sentence(one, "accuracy") == "a/x is best by accuracy, the only metric."
+    both = pd.concat([one, one.assign(pair="b/x")])
+    assert agreement_sentence(both, "accuracy") == "a/x and b/x are best by accuracy, the only metric."
     both = {p: {"accuracy": v, "auroc": v} for p, v in (("a/x", (0.9, 0.9)), ("b/x", (0.8, 0.8)))}
     board = leaderboards(confirmed_scores(confirmed_of(both), "maximize"))
     assert (

@@ -82,9 +82,9 @@ def test_weights_of_rows_come_in_any_form(weights):
 @pytest.mark.parametrize(
     ("y", "given", "words"),
     [
-        (SCORE, {"class_weight": "balanced"}, "class_weight has no meaning for a regression task"),
-        (SCORE, {"class_weight": ["none", "balanced"]}, "class_weight has no meaning for a regression task"),
-        (SCORE, {"pos_weight": 2}, "pos_weight has no meaning for a regression task"),
+        (SCORE, {"class_weight": "balanced"}, "class_weight has no meaning for regression tasks"),
+        (SCORE, {"class_weight": ["none", "balanced"]}, "class_weight has no meaning for regression tasks"),
+        (SCORE, {"pos_weight": 2}, "pos_weight has no meaning for regression tasks"),
         (Y, {"class_weight": {2: 1.0}}, "names '2', and y holds 0 and 1"),
         (Y, {"class_weight": ["balanced", {"yes": 1.0}]}, "names 'yes'"),
         (Y, {"class_weight": {0: -1, 1: 1}}, "above 0"),
@@ -193,7 +193,7 @@ def test_streamed_rows_weigh_what_they_weigh_in_memory(tmp_path):
             pairs=["bce/sigmoid"], lr=0.01, batch_size=1000, store=tmp_path, name=f"s{stream}",
             rows={"train": "0:140", "validation": "140:190", "test": "190:240"}, precision="64-true", **QUICK,
         )  # fmt: skip
-        scores[stream] = result.records[0].scores["train_loss"]
+        scores[stream] = result.trials[0].scores["train_loss"]
     assert scores[True] == pytest.approx(scores[False], rel=1e-9)
 
 
@@ -253,7 +253,7 @@ def test_weights_or_none_are_searched_with_the_same_budget_for_every_pair(tmp_pa
     result = lossearch.search(
         X, Y, losses=["bce", "hinge"], trials=21, class_weight=["none", "balanced"], store=tmp_path, **QUICK
     )
-    own = {r.point.settings["class_weight"] for r in result.records}
+    own = {r.point.settings["class_weight"] for r in result.trials}
     assert own == {"none", "balanced"}
     assert set(result.leaderboard["trials"]) == {7}
     assert result.leaderboard["params"].str.contains("class_weight=").all()
@@ -279,7 +279,7 @@ def test_a_searched_range_of_pos_weight(tmp_path):
         X, Y, pairs=["bce/sigmoid"], trials=6, settings={"pos_weight": {"low": 1.0, "high": 20.0, "log": True}},
         store=tmp_path, **QUICK,
     )  # fmt: skip
-    values = [r.point.settings["pos_weight"] for r in result.records]
+    values = [r.point.settings["pos_weight"] for r in result.trials]
     assert len(set(values)) > 2
     assert result.model.corrects_probabilities
 

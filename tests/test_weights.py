@@ -105,6 +105,27 @@ def test_best_keeps_one_trial_a_pair_by_the_metrics_direction(tmp_path: Path) ->
         assert numbers(folder) == left
 
 
+@pytest.mark.parametrize("policy", ["best", "all"])
+def test_a_best_trial_without_weights_is_lacked_until_they_are_kept(tmp_path: Path, policy: str) -> None:
+    kept = keeper(tmp_path, policy)
+    best, equal, worse = record(0, 0.9), record(1, 0.9), record(2, 0.8)
+    kept.add(best, [replace(r, weights=None) for r in results(best)])
+    assert kept.lacks(best)
+    for other in (equal, worse):
+        kept.add(other, results(other))
+    assert kept.lacks(best)
+    assert not kept.lacks(equal)
+    assert not kept.lacks(worse)
+    assert not kept.lacks(record(3, None))
+    diverged = record(4, 0.95)
+    assert not kept.lacks(replace(diverged, n_diverged=len(diverged.seeds)))
+    kept.add(best, results(best))
+    assert not kept.lacks(best)
+    assert numbers(tmp_path) == ([0] if policy == "best" else [0, 1, 2])
+    path_of(tmp_path, 0).write_bytes(b"damaged, which is for whoever asks for its repair")
+    assert not keeper(tmp_path, policy, records=[best]).lacks(best)
+
+
 def test_all_keeps_what_fits_and_the_best_of_each_pair_even_where_it_does_not(tmp_path: Path) -> None:
     a = record(0, 0.9)
     size = write_weights(tmp_path / "probe", a, results(a, size=10_000)).stat().st_size  # type: ignore[union-attr]
@@ -145,7 +166,6 @@ def test_files_of_no_trial_go_when_a_study_is_opened(tmp_path: Path) -> None:
     for r in (mine, replace(other, point=Point("mse/tanh", 1.0)), lost):
         write_weights(tmp_path, r, results(r))
     path_of(tmp_path, 3).write_bytes(b"half a file")
-    (tmp_path / "weights" / ".trial-000004.safetensors.aa.tmp").write_bytes(b"")
     keeper(tmp_path, records=[mine, other, record(3, 0.5)])
     # what is damaged is for whoever asks for its repair
     left = {p.name for p in (tmp_path / "weights").iterdir()}
@@ -200,10 +220,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 def test_a_studys_weights_score_what_its_curves_say(study: Result) -> None:
     result, folder = study, study.folder
-    best = {p: max(r.value for r in result.records if r.point.pair == p) for p in result.declared.space.pairs}
+    best = {p: max(r.value for r in result.trials if r.point.pair == p) for p in result.declared.space.pairs}
     assert len(numbers(folder)) == 2
     for number in numbers(folder):
-        trial = next(r for r in result.records if r.number == number)
+        trial = next(r for r in result.trials if r.number == number)
         assert trial.value == best[trial.point.pair]
         kept = read_weights(folder, trial)
         assert kept is not None
@@ -223,7 +243,7 @@ def test_a_studys_weights_score_what_its_curves_say(study: Result) -> None:
 
 def test_weights_that_are_not_kept_are_made_again(study: Result) -> None:
     result = study
-    number = next(r.number for r in result.records if not path_of(study.folder, r.number).exists())
+    number = next(r.number for r in result.trials if not path_of(study.folder, r.number).exists())
     with pytest.raises(InputError) as told:
         result.weights(number)
     assert str(told.value) == (
@@ -231,7 +251,7 @@ def test_weights_that_are_not_kept_are_made_again(study: Result) -> None:
         f"{path_of(study.folder, number)}. Training it again gives them: lossearch.load('quick').rerun({number}, keep_weights=True)"
     )
     assert result.rerun(number, keep_weights=True).exactly
-    assert set(result.weights(number)) == set(result.records[0].seeds)
+    assert set(result.weights(number)) == set(result.trials[0].seeds)
     path_of(study.folder, number).unlink()
     with pytest.raises(UnknownNameError, match=r"^Study 'quick' has no trial '99'; it has trials 0 to 9\."):
         result.weights(99)

@@ -102,9 +102,14 @@ def test_a_gpu_that_nobody_named_is_told(asked, found, said, monkeypatch):
     assert notes == said
 
 
-@pytest.mark.parametrize("device", ["cuda:97", "cuda" if torch.backends.mps.is_available() else "mps"])
+@pytest.mark.parametrize(
+    "device", ["cuda:97", "gpu:97", "cuda" if torch.backends.mps.is_available() else "mps"]
+)
 def test_a_device_that_is_not_there_is_told_before_anything_is_made(device, tmp_path, capfd):
     store = tmp_path / "store"
     assert invoke(["run", "--data", "circles", "--device", device, "--store", str(store)]) == 2
-    assert f"Error: device '{device}' cannot be used: " in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert f"Error: --device {device} cannot be used: this machine has no such device. " in said
+    assert "Give one of auto, cpu" in said
+    assert "accelerator" not in said.lower()
     assert not store.exists()

@@ -71,7 +71,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "rejections": to_jsonable(study.rejections),
         "weighting": weighting(result),
         "notes": [*study.notes, *result.since],
-        "trials": len(result.records),
+        "trials": len(result.trials),
         "mlflow": to_jsonable(study.mlflow),
     }
 
@@ -88,9 +88,9 @@ def pareto(result: Result) -> pd.DataFrame:
     two = result.objectives
     if two is None:
         return pd.DataFrame(columns=["stage", "pair", "trial", "lr", "params"])
-    both = [confirmed_pairs(result.confirmed, two), searched(result.records, two)]
+    both = [confirmed_pairs(result.confirmed, two), searched(result.trials, two)]
     found = pd.concat([t[t["front"]] for t in both], ignore_index=True).drop(columns="front")
-    points = {r.number: r.point for r in result.records}
+    points = {r.number: r.point for r in result.trials}
     own = [
         frames.params_text(frames.searched_values(points[n], result.declared.space.pairs[points[n].pair]))
         for n in found["trial"]
@@ -101,7 +101,7 @@ def pareto(result: Result) -> pd.DataFrame:
 
 def since(result: Result) -> list[str]:
     """Return what has happened since the verdict, and what of the records is not there any more; a sentence each."""
-    before, now = result.confirmed.trials if result.confirmed else 0, len(result.records)
+    before, now = result.confirmed.trials if result.confirmed else 0, len(result.trials)
     said = []
     if 0 < before < now:
         said.append(
@@ -123,7 +123,7 @@ def front(result: Result) -> str | None:
     two = result.objectives
     if two is None or not two.sought:
         return None
-    return front_sentence(searched(result.records, two), confirmed_pairs(result.confirmed, two), two)
+    return front_sentence(searched(result.trials, two), confirmed_pairs(result.confirmed, two), two)
 
 
 def whole(result: Result, verdict: Verdict) -> Verdict:
@@ -152,7 +152,7 @@ def weighting(result: Result) -> list[str]:
 def _weighting(result: Result, taken: Sequence[Point]) -> list[str]:
     study, pairs = result.declared, result.declared.space.pairs
     metric, direction = study.task.metric, study.task.direction
-    effects = weighting_effects(result.records, pairs, metric=metric, direction=direction)
+    effects = weighting_effects(result.trials, pairs, metric=metric, direction=direction)
     given = [p for p in taken if p.definition is None or p.definition.gives("probability")]
     return [*weighting_sentences(effects, study), *probability_sentences(given, study)]
 
@@ -163,5 +163,5 @@ def published(result: Result) -> pd.DataFrame | None:
         return None
     task = result.declared.task
     return published_numbers(
-        result.config.published, result.records, metric=task.metric, direction=task.direction
+        result.config.published, result.trials, metric=task.metric, direction=task.direction
     )

@@ -14,6 +14,7 @@ import pandas as pd
 from lossearch._options import either
 from lossearch.api.answer import printed
 from lossearch.records import optuna_dashboard
+from lossearch.records.confirmations import PREFIX
 from lossearch.records.curves import recorded_curves
 from lossearch.records.mlflow.best import PairModel
 from lossearch.records.mlflow.view import MlflowView, Status, warn
@@ -69,7 +70,7 @@ def attach(
 
 def _best(result: Result) -> dict[str, TrialRecord]:
     """Return the best trial of each pair, in the order of the leaderboard."""
-    found = best_records(result.records, direction=result.declared.task.direction)
+    found = best_records(result.trials, direction=result.declared.task.direction)
     return {pair: found[pair] for pair in result.leaderboard["pair"] if pair in found}
 
 
@@ -113,7 +114,7 @@ def tell_dashboard(result: Result, study: Study, note: Callable[[str], None] = w
             leaderboard_graph(
                 result.leaderboard, metric, "validation" if result.verdict is None else result.verdict.part
             ),
-            learning_rate_graph(result.records, pairs, metric),
+            learning_rate_graph(result.trials, pairs, metric),
             curve_graph({pair: curves(record) for pair, record in best.items()}, pairs, metric),
         ]
         optuna_dashboard.write_answer(study, printed(result).to_markdown(), graphs)
@@ -139,14 +140,17 @@ def dashboard_command(result: Result) -> str | None:
 def _final_metrics(result: Result) -> dict[str, float | None]:
     board = result.leaderboard
     found: dict[str, float | None] = {
-        "trials": len(result.records),
+        "trials": len(result.trials),
         "diverged_trials": int(board["diverged"].sum()),
         "failed_trials": int(board["failed"].sum()),
-        "training_seconds": sum(r.seconds for r in result.trials),
+        "training_seconds": sum(r.seconds for r in result.attempts),
     }
     if result.leader is not None:
         best = board[board["pair"] == result.best.pair].iloc[0]
         found |= {"best_score": float(best["score"]), "gain_over_conventional": float(best["gain"])}
+    if result.confirmed is not None:
+        judged = f"{PREFIX[result.confirmed.part]}{result.confirmed.metric}"
+        found |= {f"baseline_{b.key}": b.scores.get(judged) for b in result.confirmed.baselines}
     if result.verdict is not None:
         found |= {"tied_pairs": len(result.tied), "optimism": result.verdict.optimism}
     return found

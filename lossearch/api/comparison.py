@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Comparisons:
+class ComparedStudies:
     """Studies compared, one group a kind of task; ``left_out`` says which could not be, and why."""
 
     groups: tuple[TaskComparison, ...]
@@ -53,7 +53,7 @@ class Comparisons:
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as plain values."""
-        return {"comparisons": [group.as_json() for group in self.groups], "left_out": list(self.left_out)}
+        return {"groups": [group.as_json() for group in self.groups], "left_out": list(self.left_out)}
 
     def page(self) -> str:
         """Return the answer as one HTML page that needs nothing else: tables, the critical-difference diagram, every score.
@@ -95,7 +95,7 @@ def compare(
     rope: float = ROPE,
     direction: str | None = None,
     storage: str | Iterable[str] | None = None,
-) -> Comparisons:
+) -> ComparedStudies:
     """Compare the pairs of several studies over their tasks.
 
     Scores are those of the confirmation on fresh seeds; where a study has none, the search's own, and the
@@ -145,10 +145,10 @@ def compare(
     scores = {r.name: _scores(r, judges.get(r.declared.task.kind)) for r in results}
     refuse([p for r in results for p in _problems(r, scores[r.name], judges.get(r.declared.task.kind))])
     groups, alone = compare_studies([scores[n] for n in wanted if n in scores], level=level, rope=rope)
-    return Comparisons(groups, (*unread, *alone))
+    return ComparedStudies(groups, (*unread, *alone))
 
 
-def log_comparison(found: Comparisons, store: str | Path = "mlruns") -> str | None:
+def log_comparison(found: ComparedStudies, store: str | Path = "mlruns") -> str | None:
     """Write a comparison and its page into the store's MLflow, in the table of all studies, and return the run's id.
 
     What was there of the same studies is replaced. None where none of them is recorded in the store's own MLflow, or

@@ -48,7 +48,7 @@ def _row(store: Store, name: str, storages: Sequence[Url]) -> dict[str, Any]:
 def _answer(result: Result) -> dict[str, Any]:
     row: dict[str, Any] = {
         "task": f"{result.declared.task.name} ({result.declared.task.kind})",
-        "trials": len(result.records),
+        "trials": len(result.trials),
         "metric": result.declared.task.metric,
         "problem": " ".join(result.since),
     }
@@ -60,14 +60,16 @@ def _answer(result: Result) -> dict[str, Any]:
 
 def _score(result: Result, pair: str) -> float:
     if result.verdict is None:
-        board = result.search_board
+        board = result.search_leaderboard
         return float(board["score"][board["pair"] == pair].iloc[0])
     return next(found.score for found in result.verdict.ranking if found.pair == pair)
 
 
 def _in_words(result: Result) -> str:
     if result.verdict is None:
-        return "none: not confirmed" if result.confirmed is None else "none: pairs not compared"
+        if result.confirmed is not None:
+            return "none: pairs not compared"
+        return "none: a quick look" if result.declared.quick else "none: not confirmed"
     if result.verdict.nothing_learned:
         return "no pair is measurably better than a constant predictor"
     if len(result.tied) == 1:

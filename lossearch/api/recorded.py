@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lossearch._options import either, option
@@ -17,9 +17,10 @@ from lossearch.model import FittedModel, load_model
 from lossearch.model.own_module import FittedModule
 from lossearch.records.claim import claim
 from lossearch.records.curves import recorded_curves
+from lossearch.records.mlflow.lost_curves import lost_curves
 from lossearch.records.mlflow.model import Registered, Sample
 from lossearch.records.mlflow.model import register as register_model
-from lossearch.records.mlflow.view import Status
+from lossearch.records.mlflow.view import Status, warn
 from lossearch.records.places import storage_of, tracking_of
 from lossearch.records.removal import remove_study
 from lossearch.records.store import Store
@@ -142,6 +143,7 @@ def sync(
     storage: str | None = None,
     tracking_uri: str | None = None,
     trust: str | Iterable[str] = (),
+    note: Callable[[str], None] = warn,
 ) -> int:
     """Write the MLflow runs that a study lacks and how it ended, and return how many runs were written.
 
@@ -151,6 +153,7 @@ def sync(
         storage: as :func:`load` has it.
         tracking_uri: the MLflow server that the study is recorded in, where that is outside of the store.
         trust: as :func:`load` has it.
+        note: told which runs have no curves since these are lost, and of what there was no room for; warns by default.
 
     Raises:
         UnknownNameError: the store has no such study.
@@ -164,9 +167,13 @@ def sync(
     with claim(opened, name, url):
         result = load_result(opened, name, storage, as_trust(trust))
         view = open_view(opened, result.declared, uri, _refuse_to_go_on)
-        written = view.sync(result.trials, recorded_curves(result.folder, Stage.SEARCH))
-        written += view.sync_confirmation(*confirmation_rows(result.folder, result.confirmed))
-        attach(result, view, _how_it_ended(result))
+        searched = result.attempts, recorded_curves(result.folder, Stage.SEARCH)
+        confirmed = confirmation_rows(result.folder, result.confirmed)
+        for said in (lost_curves(view, result.folder, *rows) for rows in (searched, confirmed)):
+            if said is not None:
+                note(said)
+        written = view.sync(*searched) + view.sync_confirmation(*confirmed)
+        attach(result, view, _how_it_ended(result), note)
         if _how_it_ended(result) == "finished":
             tell_dashboard(result, reopen_study(opened, name, url), _refuse_to_go_on)
     return written

@@ -57,15 +57,15 @@ def report_of(result: Result) -> Report:
     preferred = lost.without(lambda: _preferences(result, evidence), None)
     sources = Sources(
         study,
-        result.records,
-        result.search_board,
+        result.trials,
+        result.search_leaderboard,
         lost.without(lambda: whole_curves(result), pd.DataFrame()),
         result.verdict,
         evidence,
         result.confirmed,
         tuple(_planes(result, evidence, lost)),
         _pareto(result, evidence),
-        within_pairs(result.records, study.space, direction=study.task.direction),
+        within_pairs(result.trials, study.space, direction=study.task.direction),
         tuned,
         tuple(lost),
         preferred,
@@ -92,7 +92,7 @@ def whole_curves(result: Result) -> pd.DataFrame:
         DamagedError: those of a trial that had some are not there, or as :func:`read_curves`.
     """
     curves = result.curves
-    without = {r.number for r in result.trials if ought_to_have_curves(r)} - {*curves["trial"]}
+    without = {r.number for r in result.attempts if ought_to_have_curves(r)} - {*curves["trial"]}
     if without:
         path = result.folder / f"{Stage.SEARCH}.parquet"
         raise (
@@ -130,7 +130,7 @@ def _evidence(result: Result, metric: str | None = None) -> Evidence | None:
     if result.confirmed is None or not result.confirmed.confirmations:
         return None
     try:
-        return result.judged if metric is None else result.evidence(metric=metric)
+        return result.evidence(metric=metric)
     except StoreError:
         raise
     except InputError:
@@ -162,7 +162,7 @@ def _pareto(result: Result, evidence: Evidence | None) -> Pareto | None:
     two, confirmed = result.objectives, result.confirmed
     if two is None:
         return None
-    trials, pairs = searched(result.records, two), confirmed_pairs(confirmed, two)
+    trials, pairs = searched(result.trials, two), confirmed_pairs(confirmed, two)
     both = len(pairs) > 0 and evidence is not None
     known = (evidence, _evidence(result, two.metrics[1])) if both else (None, None)
     first, second = ({} if found is None else intervals(found) for found in known)

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lossearch._options import option
 from lossearch._process import left_as_it_was
 from lossearch._trust import NONE, Trust
 from lossearch._urls import Url
@@ -54,30 +55,30 @@ class Result:
     """What a study found. The same whether it has just run or is loaded from the store.
 
     ``leader`` has the best mean score, ``recommended`` is what to take of the pairs tied with it, and ``best`` is the one
-    to use: the recommended one, without a verdict the leader. ``records`` are the trials that count, which all
-    tables and figures are of; ``trials`` holds the attempts before them too, of those that failed and were tried again.
-    ``declared`` is what the study is, as ``study.json`` in the store has it. ``storage`` is where Optuna keeps them, None for the journal in the store;
-    ``trust`` holds what of the code that the records name may be run.
+    to use: the recommended one, without a verdict the leader. ``trials`` are what all tables and figures are of;
+    ``attempts`` are everything that Optuna has recorded: each trial, and before it those attempts at it that failed.
+    ``declared`` is what the study is, as ``study.json`` in the store has it. ``storage`` is where Optuna keeps the attempts,
+    None for the journal in the store; ``trust`` holds what of the code that the records name may be run.
 
     Example:
         >>> import lossearch
         >>> result = lossearch.load("circles")
-        >>> result.best.pair in result.tied, len(result.records)
+        >>> result.best.pair in result.tied, len(result.trials)
         (True, 15)
     """
 
     name: str
     store: Store
     declared: StudyRecord
-    trials: tuple[TrialRecord, ...]
+    attempts: tuple[TrialRecord, ...]
     prepared: Prepared | None = field(default=None, compare=False, repr=False)
     storage: Url | None = field(default=None, compare=False, repr=False)
     trust: Trust = field(default=NONE, compare=False, repr=False)
 
     @cached_property
-    def records(self) -> tuple[TrialRecord, ...]:
-        """The trials that count: of one that failed and was tried again the last attempt. See ``trials`` for all."""
-        return tuple(last_attempts(self.trials))
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """The trials: of each the last attempt, where it failed and was tried again."""
+        return tuple(last_attempts(self.attempts))
 
     @cached_property
     def config(self) -> StudyConfig:
@@ -117,12 +118,13 @@ class Result:
             StoreError: nothing was confirmed.
             InputError: no such part or metric, or a metric of your own, which records hold by name alone.
         """
+        if part is None and metric is None:
+            return self._judged
         return read_evidence(self.folder, self.declared.task.kind, metric or self.declared.task.metric, part)
 
     @cached_property
-    def judged(self) -> Evidence:
-        """What the confirmed pairs predicted of the part that was judged, read once; see :meth:`evidence`."""
-        return self.evidence()
+    def _judged(self) -> Evidence:
+        return read_evidence(self.folder, self.declared.task.kind, self.declared.task.metric)
 
     @cached_property
     def tuned(self) -> pd.DataFrame:
@@ -140,9 +142,9 @@ class Result:
     def leaderboard(self) -> pd.DataFrame:
         """One row a pair, ranked: by the verdict where there is one, else by the search."""
         if self.verdict is None or self.confirmed is None:
-            return self.search_board
+            return self.search_leaderboard
         return frames.confirmed_leaderboard(
-            self.search_board, self.verdict, self.confirmed, self.declared.space.pairs
+            self.search_leaderboard, self.verdict, self.confirmed, self.declared.space.pairs
         )
 
     @cached_property
@@ -155,10 +157,10 @@ class Result:
         return frames.baselines(self.confirmed)
 
     @cached_property
-    def search_board(self) -> pd.DataFrame:
+    def search_leaderboard(self) -> pd.DataFrame:
         """One row a pair by the search's own, optimistic scores, as ``report.frames.search_leaderboard`` has it."""
         return frames.search_leaderboard(
-            self.records,
+            self.trials,
             direction=self.declared.task.direction,
             metric=self.declared.task.metric,
             pairs=tuple(self.declared.space.pairs),
@@ -180,10 +182,10 @@ class Result:
         """
         if self.verdict is not None:
             return self._confirmed_point(self.verdict.leader)
-        ranked = self.search_board[self.search_board["rank"].notna()]
+        ranked = self.search_leaderboard[self.search_leaderboard["rank"].notna()]
         if ranked.empty:
             return None
-        return self._with_pair({r.number: r for r in self.records}[int(ranked["trial"].iloc[0])].point)
+        return self._with_pair({r.number: r for r in self.trials}[int(ranked["trial"].iloc[0])].point)
 
     @cached_property
     def recommended(self) -> Point | None:
@@ -213,9 +215,14 @@ class Result:
         if self.recommended is not None:
             return self.recommended
         if self.leader is None:
-            done = sum(r.value is not None for r in self.records)
+            if self.declared.quick:
+                raise RunFailedError(
+                    f"Study {self.name!r} was only looked at quickly, which ranks no pair. Run it again without "
+                    f"{option('quick', True)}: it goes on from here."
+                )
+            done = sum(r.value is not None for r in self.trials)
             raise RunFailedError(
-                f"Study {self.name!r} has no ranked pair: {done} of {len(self.records)} trials finished with a "
+                f"Study {self.name!r} has no ranked pair: {done} of {len(self.trials)} trials finished with a "
                 f"value, and a pair needs {self.declared.min_trials}."
             )
         return self.leader
@@ -257,7 +264,7 @@ class Result:
         if self.confirmed is not None and point.pair in self.confirmed.pairs:
             return self.confirmed[point.pair].epoch
         sign = SIGN[self.declared.task.direction]
-        trial = best_of([r for r in self.records if r.point == point], sign)
+        trial = best_of([r for r in self.trials if r.point == point], sign)
         return int(trial.epoch if trial and trial.epoch else self.declared.train.epochs)
 
     @cached_property
@@ -288,14 +295,14 @@ class Result:
         with left_as_it_was():
             from lossearch.study.reopen import find_trial
 
-        return self._again.weights(find_trial(self.store, self.name, self.trials, trial))
+        return self._again.weights(find_trial(self.store, self.name, self.attempts, trial))
 
     def rerun(self, trial: str | int, *, keep_weights: bool = False) -> Rerun:
         """Train a recorded trial again and say whether its value is reproduced; see :func:`lossearch.api.rerun`."""
         with left_as_it_was():
             from lossearch.study.reopen import find_trial
 
-        record = find_trial(self.store, self.name, self.trials, trial)
+        record = find_trial(self.store, self.name, self.attempts, trial)
         return self._again.rerun(record, keep_weights=keep_weights)
 
     @property
@@ -303,7 +310,7 @@ class Result:
         with left_as_it_was():
             from lossearch.study.reopen import Reopened
 
-        return Reopened(self.store, self.declared, self.config, self.trials, self.prepared, self.trust)
+        return Reopened(self.store, self.declared, self.config, self.attempts, self.prepared, self.trust)
 
     @property
     def objectives(self) -> Objectives | None:
@@ -402,4 +409,4 @@ class Result:
 
     def __repr__(self) -> str:
         best = "none yet" if self.leader is None else f"{self.best.pair} at lr {self.best.lr:.3g}"
-        return f"Result({self.name!r}, {len(self.records)} trials, best {best})"
+        return f"Result({self.name!r}, {len(self.trials)} trials, best {best})"

@@ -26,6 +26,7 @@ from lossearch.records.claim import claim, opening
 from lossearch.records.curve_files import compact, last_trial
 from lossearch.records.curves import recorded_curves
 from lossearch.records.mlflow.client import reach
+from lossearch.records.mlflow.lost_curves import lost_curves
 from lossearch.records.mlflow.view import MlflowView, Status, warn
 from lossearch.records.mlflow.writer import ViewWriter
 from lossearch.records.optuna import quiet_optuna, reach_storage
@@ -35,6 +36,7 @@ from lossearch.records.store import Store, recording, writing
 from lossearch.records.study import MlflowRuns, StudyRecord
 from lossearch.records.trial import Stage
 from lossearch.records.weights import WeightRetention
+from lossearch.study.best_weights import keep_best_weights
 from lossearch.study.loop import Search
 from lossearch.study.named_code import named_code
 from lossearch.study.optuna_study import open_study, read_whole
@@ -186,10 +188,16 @@ def _search(
 ) -> Result:
     try:
         searched = method if recorder.weights is None else partial(method, keep_weights=True)
-        searched = recalling(searched, store, prepared.plan, prepared.config.records.storage, listener.note)
+        kept = prepared.config.records
+        searched = recalling(
+            searched, store, prepared.plan, kept.storage, listener.note, weights=kept.weights == "all"
+        )
         search = Search(prepared.plan, searched, recorder, listener, _time_left(prepared, listener))
         search.time_left.confirmation = lambda: confirmation_ahead(prepared, search.records)
         listener.finished(search())
+        if not prepared.plan.budget.quick:  # which has no time to train a trial twice
+            best = search.progress.best_of_pairs.values()
+            keep_best_weights(prepared.plan, method, recorder, best, listener)
         name = prepared.plan.name
         why = confirm_and_judge(prepared, group, store.study_dir(name), recorder, listener, search.time_left)
         with recording(store.study_dir(name)):
@@ -235,8 +243,11 @@ def _open_recorder(store: Store, prepared: Prepared, patience: Patience, listene
         curves = recorded_curves(recorder.directory, Stage.SEARCH)
         with tracked(kept.tracking_uri):
             view = open_view(store, declared, kept.tracking_uri)
+        records = recorder.records()
+        if (lost := lost_curves(view, recorder.directory, records, curves)) is not None:
+            listener.note(lost)
         recorder.view = ViewWriter(view, listener.note)
-        recorder.view.sync(recorder.records(), curves)
+        recorder.view.sync(records, curves)
     return recorder
 
 

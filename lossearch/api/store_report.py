@@ -75,7 +75,7 @@ def _row(result: Result, page: str) -> StudyRow:
 
     study = result.declared
     found = StudyRow(
-        study.name, study.task.kind, study.task.metric, study.created, len(result.records), page=page
+        study.name, study.task.kind, study.task.metric, study.created, len(result.trials), page=page
     )
     if result.leader is None:
         return found

@@ -42,4 +42,4 @@ def _evidence(result: Result, part: str) -> Evidence:
     task = result.declared.task
     if "steps" in KINDS[task.kind].kept:
         return read_evidence(result.folder, task.kind, task.metric, part, steps=True)
-    return result.judged if part == "test" else result.evidence(part)
+    return result.evidence(None if part == "test" else part)

@@ -47,7 +47,7 @@ def unchanged(prepared: Prepared, trust: Trust, listener: Listener) -> Result | 
             return None
     except LossearchError:
         return None  # the run itself says what is wrong
-    listener.started(prepared.plan.total, len(result.records))
+    listener.started(prepared.plan.total, len(result.trials))
     listener.finished("all trials done")
     return result
 
@@ -63,7 +63,7 @@ def _is_whole(result: Result, prepared: Prepared) -> bool:
     """Whether nothing is left to be searched, confirmed, judged or shown in MLflow, and no record is damaged."""
     confirmed = result.confirmed
     return (
-        not prepared.plan.schedule.next_round(by_pair(result.trials))
+        not prepared.plan.schedule.next_round(by_pair(result.attempts))
         and _is_confirmed(result, prepared, confirmed)
         and not run_faults(result.folder)
         and (not prepared.config.records.mlflow or _is_shown(result, confirmed))
@@ -76,7 +76,7 @@ def _is_confirmed(result: Result, prepared: Prepared, confirmed: Confirmed | Non
         return False
     if confirmed is None:
         return budget.confirm_seeds == 0
-    selection = select_points(plan, result.trials, prepared.min_trials)
+    selection = select_points(plan, result.attempts, prepared.min_trials)
     judged = plan.budget.mode == "adaptive" or (result.folder / VERDICT).exists()
     return is_whole(plan, result.folder, selection, budget.confirm_seeds) and (
         judged or result.declared.unjudged is not None
@@ -85,5 +85,5 @@ def _is_confirmed(result: Result, prepared: Prepared, confirmed: Confirmed | Non
 
 def _is_shown(result: Result, confirmed: Confirmed | None) -> bool:
     """Whether the store's own MLflow database has the study's run, ended, and one of each trial and confirmed pair."""
-    runs = len(result.trials) + (0 if confirmed is None else len(confirmed.confirmations))
+    runs = len(result.attempts) + (0 if confirmed is None else len(confirmed.confirmations))
     return result.run_id is not None and ended_runs(result.store.database, result.run_id) == runs

@@ -12,7 +12,7 @@ from lossearch.cli.options import debug_option, format_option, storages_option, 
 from lossearch.cli.output import only_json, show, write_json, writing
 
 if TYPE_CHECKING:
-    from lossearch.api.comparison import Comparisons
+    from lossearch.api.comparison import ComparedStudies
 
 
 @click.command()
@@ -85,7 +85,7 @@ def compare(
         show(f"\nWritten: {', '.join(str(path) for path in files)}")
 
 
-def _write_page(found: Comparisons, path: Path, store: str) -> None:
+def _write_page(found: ComparedStudies, path: Path, store: str) -> None:
     """Write a comparison as one page, and into the store's MLflow where that has the studies."""
     from lossearch._json import write_text
     from lossearch.api.comparison import log_comparison

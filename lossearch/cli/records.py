@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import partial
 
 import click
 
@@ -82,7 +83,8 @@ def sync(
     """Write what MLflow lacks of a study."""
     from lossearch import api
 
-    written = api.sync(name, store, storage=storage, tracking_uri=tracking_uri, trust=trust)
+    note = partial(echo, err=True)
+    written = api.sync(name, store, storage=storage, tracking_uri=tracking_uri, trust=trust, note=note)
     echo(f"{written} MLflow runs written." if written else "MLflow has every trial of this study.")
 
 

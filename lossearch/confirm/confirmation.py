@@ -139,7 +139,7 @@ class Confirmer:
             left_out,
             selection.of,
             stopping,
-            self.scorer.baselines(seeds, constants, before.baselines if before else ()),
+            self.scorer.baselines(seeds, constants),
         )
         with recording(self.folder):
             self._write(confirmed, before, [e for p, e in new.items() if p not in failed])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pyarrow as pa
+from torch import Tensor
 
 from lossearch.confirm.baselines import Constants, LinearBaselines, constant_baseline
 from lossearch.errors import InputError
@@ -74,13 +75,14 @@ class Scorer:
                     found[name][m.name].append(constant_score(m, task.kind, y, judged, task.n_out))
         return {p: {m: tuple(v) for m, v in of_part.items()} for p, of_part in found.items()}
 
-    def baselines(
-        self, seeds: tuple[int, ...], constants: Constants, before: Sequence[BaselineScores]
-    ) -> tuple[BaselineScores, ...]:
-        """Return what simple models score on the part that counts; what was known ``before`` is not fitted again."""
+    def baselines(self, seeds: tuple[int, ...], constants: Constants) -> tuple[BaselineScores, ...]:
+        """Return what simple models score on the part that counts."""
         part = self.parts[0]
-        linear = LinearBaselines(self.task, part, partial(self._part, part), before)
-        return (*constant_baseline(self.task, part, seeds, constants), *linear(seeds))
+        linear = LinearBaselines(self.task, part, partial(self._part, part))
+        return (*constant_baseline(self.task, part, seeds, constants, self._judged_rows), *linear(seeds))
+
+    def _judged_rows(self, seed: int) -> tuple[Tensor, Part]:
+        return self.task.fold(seed).train.y, self._part(self.parts[0], seed)
 
     def begin(self, trial: TrialRecord, seed: int) -> Evaluation:
         """Return the evaluation of a trial of which nothing is scored yet."""

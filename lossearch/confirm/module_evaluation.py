@@ -75,14 +75,13 @@ class ModuleScorer:
             )
         return tested.logged[name]
 
-    def baselines(
-        self,
-        seeds: tuple[int, ...],
-        constants: Constants,
-        before: Sequence[BaselineScores],  # noqa: ARG002 - see Scorer
-    ) -> tuple[BaselineScores, ...]:
+    def baselines(self, seeds: tuple[int, ...], constants: Constants) -> tuple[BaselineScores, ...]:
         """Return what a constant predictor scores on the part that counts: only the module knows its inputs."""
-        return constant_baseline(self.task, self.parts[0], seeds, constants)
+        return constant_baseline(self.task, self.parts[0], seeds, constants, self._judged_rows)
+
+    def _judged_rows(self, seed: int) -> tuple[torch.Tensor, Part] | None:  # noqa: ARG002 - the same under every seed
+        rows = self._untrained[self.parts[0]].rows
+        return None if rows is None else (self.task.fold(0).train.y, _judged(rows[1]))
 
     def begin(self, trial: TrialRecord, seed: int) -> Evaluation:  # noqa: ARG002 - see Scorer
         """Return the evaluation of a trial of which nothing is scored yet."""
@@ -150,5 +149,11 @@ class ModuleScorer:
             rows = torch.empty(0, self.plan.space[pair].width(self.task.n_out)), empty
         raw, target = rows
         said = self._blank(pair, len(target)) if tested is None else tested.criterion.predictions(raw)
-        part = Part(torch.empty(len(target), 0), target, np.arange(len(target)))
-        return prediction_table(pair, result.replicate.seed, name, part, said, result.outcome, found.fields)
+        return prediction_table(
+            pair, result.replicate.seed, name, _judged(target), said, result.outcome, found.fields
+        )
+
+
+def _judged(target: torch.Tensor) -> Part:
+    """Return rows of which the targets alone are known."""
+    return Part(torch.empty(len(target), 0), target, np.arange(len(target)))

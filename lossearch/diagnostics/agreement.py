@@ -140,14 +140,14 @@ def agreement_sentence(board: pd.DataFrame, judge: str, preferred: Sequence[Pref
     if judge not in best:
         return f"No pair has a score under {judge}."
     others = [m for m in best if m != judge]
-    name = listed(sorted(best[judge]))
+    are = f"{listed(sorted(best[judge]))} {'is' if len(best[judge]) == 1 else 'are'} best by {judge}"
     if not others:
-        return f"{name} is best by {judge}, the only metric."
+        return f"{are}, the only metric."
     apart = preferences(board, judge, lambda _: None) if preferred is None else preferred
     if not apart:
-        return f"{name} is best by {judge} and by every other metric ({', '.join(others)})."
+        return f"{are} and by every other metric ({', '.join(others)})."
     sure, unknown = ([p for p in apart if p.sure is which] for which in (True, None))
-    said = [f"{name} is best by {judge}."]
+    said = [f"{are}."]
     if sure:
         said.append(
             f"{_count(sure, others)} another by more than the uncertainty over seeds and rows ({_told(sure)})."

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from lossearch.records.evidence import Evidence
     from lossearch.report.sources import Report
 
-_HELD = ("config", "records", "confirmed", "verdict", "leaderboard", "search_board", "leader", "recommended")
+_HELD = (
+    "config",
+    "trials",
+    "confirmed",
+    "verdict",
+    "leaderboard",
+    "search_leaderboard",
+    "leader",
+    "recommended",
+)
 """Parts of a result that are read once and kept."""
 
 

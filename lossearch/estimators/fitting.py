@@ -115,7 +115,7 @@ def _searched(x: Any, y: Any, options: Mapping[str, Any], records: Records) -> R
 
 def _history(result: Result) -> list[dict[str, float]]:
     point, sign = result.best, SIGN[result.declared.task.direction]
-    trial = best_of([r for r in result.records if r.point == point], sign)
+    trial = best_of([r for r in result.trials if r.point == point], sign)
     if trial is None:
         return []
     curves = {

@@ -26,11 +26,12 @@ class Baseline:
 
     ``fit(inputs, targets, weights, n_out)`` takes inputs (N, D) as networks are given them, canonical targets, and what
     each row weighs, None where all weigh the same. It gives None where the rows cannot tell anything, as those of one
-    class.
+    class. ``key`` names it in MLflow, the same for studies of every kind.
     """
 
     name: str
     fit: Callable[[Floats, Tensor, Floats | None, int], Fitted | None]
+    key: str = "linear"
 
 
 def _two_classes(x: Floats, y: Tensor, weight: Floats | None, n_out: int) -> Fitted | None:  # noqa: ARG001

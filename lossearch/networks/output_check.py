@@ -91,7 +91,7 @@ def check_network(build: Network, x: Tensor, kind: str, n_out: int) -> tuple[nn.
     right = tuple(output.shape) == (rows, n_out) or (n_out == 1 and tuple(output.shape) == (rows,))
     if not right:
         raise InputError(
-            f"Model {build.name} gives {tuple(output.shape)} for {rows} rows; a {kind} task needs ({rows}, {n_out}): "
+            f"Model {build.name} gives {tuple(output.shape)} for {rows} rows; {kind} tasks need ({rows}, {n_out}): "
             f"{KINDS[kind].head}. Make the last layer nn.Linear(..., {n_out}), or take n_out as an argument."
         )
     if not output.is_floating_point():

@@ -129,11 +129,14 @@ class BaselineScores:
     """What a simple model, for which nothing was searched, scores on the rows that the pairs are judged on.
 
     ``values`` are as those of a :class:`Confirmation`, one entry a seed: the seed's training rows are what it is fitted on.
+    ``key`` names it in MLflow. ``interval`` is that of the mean judged score over seeds and rows, None where it is not known.
     """
 
     name: str
+    key: str
     seeds: tuple[int, ...]
     values: Mapping[str, tuple[float, ...]]
+    interval: tuple[float, float] | None = None
 
     @property
     def scores(self) -> dict[str, float]:
@@ -153,7 +156,9 @@ class BaselineScores:
     def from_json(cls, plain: Mapping[str, Any]) -> BaselineScores:
         """Return the scores that :meth:`as_json` described."""
         values = {name: tuple(map(_number, of_seeds)) for name, of_seeds in plain["values"].items()}
-        return cls(plain["name"], tuple(plain["seeds"]), values)
+        interval = plain.get("interval")  # records of earlier releases have none, nor a key
+        key = plain.get("key", plain["name"].replace(" ", "_"))
+        return cls(plain["name"], key, tuple(plain["seeds"]), values, interval and tuple(interval))
 
 
 @dataclass(frozen=True)

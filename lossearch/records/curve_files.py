@@ -90,14 +90,7 @@ def compact(folder: Path, stage: str) -> Path:
             write_file(target, with_copies(table, kept_copies(folder, stage)))
         for part in parts:
             part.unlink(missing_ok=True)
-        _sweep(folder, stage)
     return target
-
-
-def _sweep(folder: Path, stage: str) -> None:
-    """Remove what killed writers left half written."""
-    for left in (*folder.glob(f".{stage}.parquet.*.tmp"), *(folder / stage).glob(".part-*.tmp")):
-        left.unlink(missing_ok=True)
 
 
 def concatenated(tables: Sequence[pa.Table]) -> pa.Table:

@@ -45,6 +45,11 @@ class _Stored(NamedTuple):
     gain: float
     size: int
 
+    @property
+    def rank(self) -> tuple[float, int]:
+        """More for the better trial, the earlier of equals."""
+        return self.gain, -self.number
+
 
 def path_of(folder: Path, number: int) -> Path:
     """Return the file of a trial in a study's directory, whether it is there or not."""
@@ -103,28 +108,36 @@ class WeightRetention:
     ) -> None:
         self.folder, self.policy, self.limit, self.sign = folder, policy, limit, sign
         self._stored: list[_Stored] = []
-        self._sweep({r.number: r for r in records})
+        self._take_stock({r.number: r for r in records})
 
     def add(self, record: TrialRecord, results: Sequence[ReplicateResult]) -> None:
         """Keep a trial's weights, or not, and make room."""
-        if record.value is None:
-            return
-        gain = self.sign * record.value
-        best = max((f.gain for f in self._stored if f.pair == record.point.pair), default=None)
-        if self.policy == "best" and best is not None and gain <= best:
+        if record.value is None or (self.policy == "best" and not self._leads(record)):
             return
         path = write_weights(self.folder, record, results)
         if path is not None:
-            self._stored.append(_Stored(record.number, record.point.pair, gain, path.stat().st_size))
+            self._stored.append(self._of(record, record.value, path))
             for stored in files_to_remove(self._stored, self.policy, self.limit):
                 path_of(self.folder, stored.number).unlink(missing_ok=True)
                 self._stored.remove(stored)
 
-    def _sweep(self, records: Mapping[int, TrialRecord]) -> None:
-        """Take stock of the files there are; those of no trial, and halves of files, go. Others are not of trials."""
+    def lacks(self, record: TrialRecord) -> bool:
+        """Whether a trial is better than all of its pair whose weights are here, has some, and they are not here."""
+        trained = record.n_diverged < len(record.seeds)
+        return trained and self._leads(record) and not path_of(self.folder, record.number).exists()
+
+    def _leads(self, record: TrialRecord) -> bool:
+        if record.value is None:
+            return False
+        best = max((f.rank for f in self._stored if f.pair == record.point.pair), default=None)
+        return best is None or (self.sign * record.value, -record.number) > best
+
+    def _of(self, record: TrialRecord, value: float, path: Path) -> _Stored:
+        return _Stored(record.number, record.point.pair, self.sign * value, path.stat().st_size)
+
+    def _take_stock(self, records: Mapping[int, TrialRecord]) -> None:
+        """Take stock of the files there are; those of no trial go. Others are not of trials."""
         folder = self.folder / FOLDER
-        for left in folder.glob(".trial-*.tmp"):
-            left.unlink(missing_ok=True)
         for path in sorted(folder.glob("trial-*.safetensors")):
             number = path.stem.removeprefix("trial-")
             if not number.isdecimal() or path != path_of(self.folder, int(number)):
@@ -139,13 +152,12 @@ class WeightRetention:
             if record is None or record.value is None or about.get("point") != _text(record.point):
                 path.unlink(missing_ok=True)
                 continue
-            gain = self.sign * record.value
-            self._stored.append(_Stored(record.number, record.point.pair, gain, path.stat().st_size))
+            self._stored.append(self._of(record, record.value, path))
 
 
 def files_to_remove(stored: Sequence[_Stored], policy: str, limit: int) -> list[_Stored]:
     """Return the files to remove, in order, so that the rest fit; the best of each pair is never among them."""
-    ranked = sorted(stored, key=lambda f: (f.gain, -f.number))
+    ranked = sorted(stored, key=lambda f: f.rank)
     best = {f.pair: f for f in ranked}
     others = [f for f in ranked if best[f.pair] is not f]
     if policy == "best":

@@ -18,7 +18,6 @@ from lossearch.verdict.across_tasks.comparison import (
     SURE,
     PairwiseComparison,
     TaskComparison,
-    can_draw_ranks,
     sentence,
 )
 from lossearch.verdict.scale import Scale
@@ -49,17 +48,21 @@ def rank_columns(comparison: TaskComparison) -> tuple[Column, ...]:
         cells = tuple(MISSING if d is None else cell(d) for d in found)
         return Column(heading, cells, numeric=True, short=short)
 
-    return (
+    columns = (
         Column("pair", c.pairs, splits=True),
         Column("average rank", tuple(f"{r:.2f}" for r in c.ranks.values()), numeric=True, short="rank"),
         Column("best on", tuple(str(best[p]) for p in c.pairs), numeric=True),
         column("gain on first", lambda d: f"{0.0 - d.difference:+.4f}", "gain"),
         column("p (Holm)", lambda d: f"{d.adjusted:.3f}"),
-        column("P(first better, equal, worse)", _chances, "P(b, e, w)"),
     )
+    if all(d.equal is None for d in c.pairwise):
+        return columns
+    return (*columns, column("P(first better, equal, worse)", _chances, "P(b, e, w)"))
 
 
 def _chances(compared: PairwiseComparison) -> str:
+    if compared.better is None or compared.equal is None or compared.worse is None:
+        return MISSING
     return f"{compared.better:.2f} {compared.equal:.2f} {compared.worse:.2f}"
 
 
@@ -80,7 +83,7 @@ def findings(comparison: TaskComparison) -> list[str]:
 
 
 def _with_doubt(winner: str, compared: PairwiseComparison) -> str:
-    if compared.equal < SURE:
+    if compared.equal is None or compared.equal < SURE:
         return winner
     return f"{winner} (yet equal in practice, probability {compared.equal:.2f})"
 
@@ -98,8 +101,10 @@ def remarks(comparison: TaskComparison) -> list[str]:
     ]
     if c.scale is Scale.RATIO:
         lines.append("Gains are differences of logarithms: -0.05 is an error about 5 % larger.")
-    if not can_draw_ranks():
-        lines.append(f"The critical-difference diagram needs: {EXTRA}")
+    if all(d.equal is None for d in c.pairwise):
+        lines.append(
+            f"Probabilities of practical difference and the critical-difference diagram need: {EXTRA}"
+        )
     return [*lines, *(_left_out(pair, names, c.tasks) for pair, names in c.left_out.items()), *c.notes]
 
 
@@ -137,7 +142,7 @@ def comparison_report(comparisons: Sequence[TaskComparison], alone: Sequence[str
 
 
 def _section(comparison: TaskComparison) -> Section:
-    from lossearch.report.figures.across_tasks import critical_picture, scores_picture
+    from lossearch.report.figures.across_tasks import can_draw_ranks, critical_picture, scores_picture
 
     ranks = (critical_picture(comparison),) if can_draw_ranks() else ()
     return Section(
@@ -155,17 +160,18 @@ def _section(comparison: TaskComparison) -> Section:
 
 def _pairwise_table(comparison: TaskComparison) -> Table:
     found = comparison.pairwise
-    columns = (
+    columns = [
         Column("pair", tuple(d.a for d in found)),
         Column("against", tuple(d.b for d in found)),
         Column("wins, ties, losses", tuple(f"{d.wins}, {d.ties}, {d.losses}" for d in found), numeric=True),
         Column("median gain", tuple(number(d.difference, signed=True) for d in found), numeric=True),
         Column("p", tuple(number(d.p) for d in found), numeric=True),
         Column("p (Holm)", tuple(number(d.adjusted) for d in found), numeric=True),
-        Column("P(better, equal, worse)", tuple(map(_chances, found)), numeric=True),
-        Column("relation", tuple(str(d.relation) for d in found)),
-    )
-    return Table("Every two pairs against each other; a gain above 0 is better", columns)
+    ]
+    if any(d.equal is not None for d in found):
+        columns.append(Column("P(better, equal, worse)", tuple(map(_chances, found)), numeric=True))
+    columns.append(Column("relation", tuple(str(d.relation) for d in found)))
+    return Table("Every two pairs against each other; a gain above 0 is better", tuple(columns))
 
 
 def _score_columns(comparison: TaskComparison) -> tuple[Column, ...]:

@@ -160,15 +160,16 @@ def confirmed_leaderboard(
 def baselines(confirmed: Confirmed | None) -> pd.DataFrame:
     """Return one row a simple model that is scored on the rows of the confirmed pairs, the constant predictor first.
 
-    Columns: ``baseline``, ``score`` (by the metric that judges, the mean over ``seeds``) and its ``sd`` over them. No
-    rows where nothing was confirmed, or an earlier release recorded it.
+    Columns: ``baseline``, ``score`` (by the metric that judges, the mean over ``seeds``), ``ci_low`` and ``ci_high``
+    (over seeds and rows, as those of pairs; NaN where these are too few, or too many), ``sd`` (over seeds), and
+    ``seeds``. No rows where nothing was confirmed, or an earlier release recorded it.
     """
-    columns = ["baseline", "score", "sd", "seeds"]
+    columns = ["baseline", "score", "ci_low", "ci_high", "sd", "seeds"]
     if confirmed is None:
         return empty(columns)
     judged = f"{PREFIX[confirmed.part]}{confirmed.metric}"
     rows = [
-        {"baseline": b.name, "score": b.scores[judged], "sd": b.spread[judged], "seeds": len(b.seeds)}
+        (b.name, b.scores[judged], *(b.interval or (math.nan, math.nan)), b.spread[judged], len(b.seeds))
         for b in confirmed.baselines
         if judged in b.values
     ]

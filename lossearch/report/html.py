@@ -57,6 +57,11 @@ class _Cells:
     small_tables: tuple[Table, ...]
     large_tables: tuple[Table, ...]
 
+    @property
+    def text_above(self) -> bool:
+        """Whether the text has a line of its own: beside the first of several figures it would leave a gap."""
+        return len(self.small_figures) > 1 and not self.small_tables
+
 
 def _cells(section: Section) -> _Cells:
     drawings = [_drawn(picture) for picture in section.pictures]

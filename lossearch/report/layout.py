@@ -15,6 +15,8 @@ from lossearch._text import escaped
 
 _GAP = 2
 _WORDS = 24
+_LINES = box.Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
+"""A line under the headings, and one above the last rows: rich's boxes of one line have a blank row there."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Fitted:
             yield Text(f"In a wider terminal: {', '.join(gone)}.", style="dim")
 
     def _table(self, columns: Sequence[Column]) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+        table = Table(box=_LINES, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
         for column in columns:
             table.add_column(
                 Text(column.heading),

@@ -98,6 +98,12 @@ def columns(board: pd.DataFrame, study: StudyRecord, verdict: Verdict | None = N
     return found
 
 
+def baseline_interval(row: _Row, sd: float) -> str:
+    """Return the interval of a baseline's score."""
+    found = _interval(row, "ci_low", "ci_high", sd)
+    return "unknown" if found == MISSING else found
+
+
 def _gain(row: _Row, study: StudyRecord, sd: float, *, interval: bool = False) -> str:
     own = row["pair"] == study.conventional and not pd.isna(row["score"])
     gain = "ref." if own else number(row["gain"], sd, signed=True)
@@ -199,19 +205,22 @@ def report_columns(
 def _with_baselines(
     found: Mapping[str, Column], simple: pd.DataFrame | None, board: pd.DataFrame
 ) -> dict[str, Column]:
-    """Return columns with a row for each baseline below: its score and sd, to the digits of the pairs', and nothing else."""
+    """Return columns with a row for each baseline below: its score, interval and sd, to the digits of the pairs'."""
     spread = typical_spread(board["sd"])
     rows = [] if simple is None else simple.to_dict("records")
     own: dict[str, Callable[[_Row], str]] = {
         "pair": lambda r: str(r["baseline"]),
         "score": lambda r: number(r["score"], spread),
+        "interval": lambda r: baseline_interval(r, spread),
         "sd": lambda r: number(r["sd"], spread),
     }
+
+    def cells(name: str, column: Column) -> tuple[str, ...]:
+        nothing = "" if column.detail else MISSING
+        return tuple(own[name](row) if name in own else nothing for row in rows)
+
     return {
-        name: replace(
-            column, cells=(*column.cells, *(own[name](row) if name in own else MISSING for row in rows))
-        )
-        for name, column in found.items()
+        name: replace(column, cells=(*column.cells, *cells(name, column))) for name, column in found.items()
     }
 
 

@@ -22,7 +22,7 @@ from lossearch.verdict.verdict import Verdict
 class Sources:
     """The records of a study that a report is made from. What is None or empty is left out of it.
 
-    ``study`` is the study's own description, ``records`` the trials that count, ``board`` what
+    ``study`` is the study's own description, ``trials`` its trials, ``board`` what
     ``frames.search_leaderboard`` gives, ``curves`` every replicate's curves. ``planes`` are what pairs predict
     over the plane of two inputs. ``pareto`` shows trials and pairs under two metrics at once; ``importances``
     are, for each pair that searches more than a learning rate in trials enough, the shares of the score's
@@ -32,7 +32,7 @@ class Sources:
     """
 
     study: StudyRecord
-    records: Sequence[TrialRecord]
+    trials: Sequence[TrialRecord]
     board: pd.DataFrame
     curves: pd.DataFrame = field(default_factory=pd.DataFrame)
     verdict: Verdict | None = None

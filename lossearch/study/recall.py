@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Unpack
 
 import numpy as np
@@ -21,8 +22,8 @@ from lossearch.records.places import same_place
 from lossearch.records.store import Store
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import Stage, TrialRecord
-from lossearch.records.weights import TrialWeights, read_weights
-from lossearch.space import Space
+from lossearch.records.weights import TrialWeights, path_of, read_weights
+from lossearch.space import Point, Space
 from lossearch.study.optuna_study import read_trials
 from lossearch.study.plan import Plan, pairs_alike
 from lossearch.tasks.task import Task
@@ -37,15 +38,16 @@ from lossearch.training.contract import (
 
 _SAME = ("lossearch", "torch", "numpy")
 """Packages of which another version may train otherwise."""
-Results = Mapping[Replicate, ReplicateResult]
 
 
 @dataclass(frozen=True)
 class Recalled:
-    """What another study has trained of the points that this one may ask for."""
+    """What another study, in ``folder``, has trained of the points that this one may ask for; weights are read apart."""
 
     study: str
-    results: Results
+    folder: Path
+    trials: Mapping[Point, TrialRecord]
+    results: Mapping[Replicate, ReplicateResult]
 
     @property
     def note(self) -> str:
@@ -58,20 +60,25 @@ class Recalled:
         )
 
 
-def recalled(store: Store, plan: Plan, storage: str | None) -> Recalled | None:
+def recalled(store: Store, plan: Plan, storage: str | None, *, weights: bool = False) -> Recalled | None:
     """Return what the study most like a plan has trained, None where there is none.
-
-    Of studies kept outside of the store only those in ``storage`` are read: no other place was asked for.
 
     It is one of other pairs, but the same data, splits, settings, seeds and versions, and the points are of pairs of the
     same ranges. What did not train to its end, what could be pruned, and losses of the user's own are left out.
+
+    Args:
+        store: where the studies are.
+        plan: of the study that asks.
+        storage: where it is kept outside of the store; of studies that are, only those there are read: no other place was
+            asked for.
+        weights: whether trials without weights are left out.
     """
     if plan.budget.prune:
         return None
     usual = losses_for(plan.task.kind)
     own = {p.name for p in plan.space.pairs if usual.get(p.loss.name) is p.loss}
     asked = plan.identity()
-    found: list[Recalled] = []
+    alike: dict[str, list[TrialRecord]] = {}
     for name in store.studies():
         # what cannot be read is of no use here; whoever asks for that study is told
         with suppress(StoreError):
@@ -79,9 +86,15 @@ def recalled(store: Store, plan: Plan, storage: str | None) -> Recalled | None:
             pairs = own & pairs_alike(study.identity(), asked)
             others = {*study.space.pairs} != {*plan.space.names}
             if pairs and others and same_place(store, storage, study.storage) and _same_versions(study):
-                results = _trained(store, study.name, storage, pairs)
-                found += [Recalled(name, results)] if results else []
-    return max(found, key=lambda r: len(r.results), default=None)
+                found = _completed(store, name, storage, pairs)
+                folder = store.study_dir(name)
+                alike[name] = [t for t in found if not weights or path_of(folder, t.number).exists()]
+    for name in sorted(alike, key=lambda n: len(alike[n]), reverse=True):
+        with suppress(StoreError):
+            folder = store.study_dir(name)
+            if results := _results(folder, alike[name]):
+                return Recalled(name, folder, {t.point: t for t in alike[name]}, results)
+    return None
 
 
 def _same_versions(study: StudyRecord) -> bool:
@@ -89,51 +102,73 @@ def _same_versions(study: StudyRecord) -> bool:
     return all(study.versions.get(package) == now.get(package) for package in _SAME)
 
 
-def _trained(
-    store: Store, name: str, storage: str | None, pairs: set[str]
-) -> dict[Replicate, ReplicateResult]:
-    trials = {
-        t.number: t
+def _completed(store: Store, name: str, storage: str | None, pairs: set[str]) -> list[TrialRecord]:
+    return [
+        t
         for t in read_trials(store, name, storage)
         if t.point.pair in pairs and t.outcome is Outcome.COMPLETED and not t.n_diverged
-    }
-    folder = store.study_dir(name)
-    kept = {number: weights for number, t in trials.items() if (weights := read_weights(folder, t))}
+    ]
+
+
+def _results(folder: Path, trials: Sequence[TrialRecord]) -> dict[Replicate, ReplicateResult]:
+    if not trials:
+        return {}
+    by_number = {t.number: t for t in trials}
     frame = read_curves(folder, Stage.SEARCH)
     found = {}
-    for number, of_trial in frame[frame["trial"].isin(list(trials))].groupby("trial"):
+    for number, of_trial in frame[frame["trial"].isin([*by_number])].groupby("trial"):
         for seed, rows in of_trial.groupby("seed"):
-            result = _result(trials[int(str(number))], int(str(seed)), rows, kept.get(int(str(number))))
+            result = _result(by_number[int(str(number))], int(str(seed)), rows)
             found[result.replicate] = result
     return found
 
 
-def _result(trial: TrialRecord, seed: int, rows: pd.DataFrame, kept: TrialWeights | None) -> ReplicateResult:
+def _result(trial: TrialRecord, seed: int, rows: pd.DataFrame) -> ReplicateResult:
     names = [c for c in rows.columns if c not in KEYS.names]
     return ReplicateResult(
         Replicate(trial.point, seed),
         Outcome.COMPLETED,
         {name: rows[name].to_numpy(np.float64) for name in names if rows[name].notna().any()},
         trial.seconds / len(trial.seeds),
-        weights=None if kept is None else kept.states.get(seed),
-        kept_epoch=None if kept is None else kept.kept_epoch.get(seed),
     )
 
 
 def recalling(
-    train: TrainingMethod, store: Store, plan: Plan, storage: str | None, note: Callable[[str], None]
+    train: TrainingMethod,
+    store: Store,
+    plan: Plan,
+    storage: str | None,
+    note: Callable[[str], None],
+    *,
+    weights: bool = False,
 ) -> TrainingMethod:
     """Return a method that gives what is known from another study of the store, and trains the rest.
 
-    ``note`` is told where there is such a study, before the first replicates are trained.
+    ``note`` is told where there is such a study, before the first replicates are trained. ``weights`` says whether what
+    has none is trained too.
     """
 
     @cache
-    def known() -> Results:
-        found = recalled(store, plan, storage)
+    def other() -> Recalled | None:
+        found = recalled(store, plan, storage, weights=weights)
         if found is not None:
             note(found.note)
-        return {} if found is None else found.results
+        return found
+
+    # the replicates of a trial are asked for one after another
+    @lru_cache(maxsize=1)
+    def kept(point: Point) -> TrialWeights | None:
+        found = other()
+        # damaged ones are none here; whoever asks for them there is told
+        with suppress(StoreError):
+            return None if found is None else read_weights(found.folder, found.trials[point])
+        return None
+
+    def with_weights(result: ReplicateResult) -> ReplicateResult:
+        found, seed = kept(result.replicate.point), result.replicate.seed
+        if found is None:
+            return result
+        return replace(result, weights=found.states.get(seed), kept_epoch=found.kept_epoch.get(seed))
 
     def method(
         task: Task,
@@ -142,12 +177,14 @@ def recalling(
         settings: TrainSettings,
         **options: Unpack[CallOptions],
     ) -> Iterator[ReplicateResult]:
-        left = [r for r in replicates if r not in known()]
+        found = other()
+        known = {} if found is None else found.results
+        left = [r for r in replicates if r not in known]
         trained = iter(train(task, space, left, settings, **options) if left else ())
         for replicate in replicates:
-            result = known()[replicate] if replicate in known() else next(trained, None)
+            result = known.get(replicate) or next(trained, None)
             if result is None:
                 return
-            yield result
+            yield with_weights(result) if options.get("keep_weights") and replicate in known else result
 
     return method

@@ -25,12 +25,11 @@ from lossearch.records.trial import Stage, TrialRecord
 from lossearch.records.weights import State, path_of, read_weights, write_weights
 from lossearch.space import Point
 from lossearch.study.fitting import PARTS, Fitting, fitted_module, folder_of, load_pair_model, with_definition
-from lossearch.study.history import by_pair
 from lossearch.study.named_code import named_code
 from lossearch.study.plan import differences
 from lossearch.study.prepare import prepare
 from lossearch.study.prepared import Prepared
-from lossearch.study.rerun import Rerun, rerun
+from lossearch.study.rerun import Rerun, rerun, round_of
 from lossearch.study.undisturbed import undisturbed
 from lossearch.training.contract import Replicate, TrainingMethod
 from lossearch.training.own_module.tester import Tester
@@ -198,18 +197,11 @@ class Reopened:
             ran_under = self.declared.versions
             again = partial(rerun, prepared.plan, method, record, curves=curves, ran_under=ran_under)
             found, results = again()
-            if not found.reproduced and (beside := self._round(prepared, record)):
+            if not found.reproduced and (beside := round_of(prepared.plan, self.trials, record)):
                 found, results = again(beside=beside)
         if keep_weights and found.reproduced and record.stage != Stage.CONFIRM:
             write_weights(folder, record, results)
         return found
-
-    def _round(self, prepared: Prepared, record: TrialRecord) -> list[TrialRecord]:
-        """Return the trials of a search trial's round, itself among them; none of a confirmation."""
-        if record.stage == Stage.CONFIRM:
-            return []
-        found = prepared.plan.schedule.round_of(by_pair(self.trials), record)
-        return found if any(r.number == record.number for r in found) else []
 
     def _curves(self, record: TrialRecord, key: str) -> dict[int, list[float]]:
         stage = Stage.CONFIRM if record.stage == Stage.CONFIRM else Stage.SEARCH

@@ -12,6 +12,7 @@ from lossearch.errors import InputError, RunFailedError
 from lossearch.records.environment import versions
 from lossearch.records.trial import Stage, TrialRecord
 from lossearch.study.fitting import with_definition
+from lossearch.study.history import by_pair
 from lossearch.study.plan import Plan
 from lossearch.study.trial_value import ConstantScores, Objective, summarise
 from lossearch.training.contract import Outcome, Replicate, ReplicateResult, TrainingMethod
@@ -106,27 +107,60 @@ def rerun(
         InputError: the trial has no value to compare with.
         RunFailedError: training failed.
     """
-    key = f"val_{plan.task.metric.name}"
-    value = record.scores.get(key, record.value)
-    confirmed = record.stage == Stage.CONFIRM
-    name = f"{Stage.CONFIRM}:{record.point.pair}" if confirmed else str(record.number)
-    if value is None or record.epoch is None:
-        raise InputError(
-            f"Trial {name} has no value to reproduce: it ended as {record.outcome}. {record.reason}"
-        )
+    _recorded(plan, record)
     until = _until(record, curves)
-    results = _trained(plan, train, record, until, beside)
+    results = trained_again(plan, train, beside or (record,), {record.number: until})[record.number]
+    return compared(plan, record, results, until=until, curves=curves, ran_under=ran_under), results
+
+
+def trained_again(
+    plan: Plan,
+    train: TrainingMethod,
+    trials: Sequence[TrialRecord],
+    until: Mapping[int, int | None] | None = None,
+) -> dict[int, list[ReplicateResult]]:
+    """Train trials again together, and return the replicates of each, by its number, with their weights.
+
+    ``until``: number of a trial -> the epoch to which it is trained, None for the last.
+    """
+    asked = {
+        t.number: [
+            Replicate(with_definition(t.point, plan), seed, (until or {}).get(t.number)) for seed in t.seeds
+        ]
+        for t in trials
+    }
+    every = [replicate for own in asked.values() for replicate in own]
+    found = {r.replicate: r for r in train(plan.task, plan.space, every, plan.settings, keep_weights=True)}
+    return {number: [found[replicate] for replicate in own] for number, own in asked.items()}
+
+
+def compared(
+    plan: Plan,
+    record: TrialRecord,
+    results: Sequence[ReplicateResult],
+    *,
+    until: int | None = None,
+    curves: Mapping[int, Sequence[float]] | None = None,
+    ran_under: Mapping[str, str] | None = None,
+) -> Rerun:
+    """Return how a trial compares to what its replicates came to when they were trained again, as :func:`rerun` does.
+
+    Raises:
+        InputError: the trial has no value to compare with.
+        RunFailedError: training failed.
+    """
+    key = f"val_{plan.task.metric.name}"
+    value, epoch = _recorded(plan, record)
     found = _judged(plan, record, results, until)
     if found.outcome is Outcome.FAILED:
-        raise RunFailedError(f"Trial {name} could not be trained again: {found.reason}")
-    now = versions()
-    before = ran_under or {}
-    compared = Rerun(
-        trial=name,
+        raise RunFailedError(f"Trial {_name(record)} could not be trained again: {found.reason}")
+    now, before = versions(), ran_under or {}
+    return Rerun(
+        trial=_name(record),
         metric=plan.task.metric.name,
         recorded=value,
         value=found.scores.get(key, found.value),
-        recorded_epoch=record.epoch,
+        recorded_epoch=epoch,
         epoch=found.epoch,
         outcome=found.outcome,
         curves=_largest_difference(key, results, curves),
@@ -137,25 +171,28 @@ def rerun(
             if k in before and before[k] != now.get(k)
         ),
     )
-    return compared, results
 
 
-def _trained(
-    plan: Plan, train: TrainingMethod, record: TrialRecord, until: int | None, beside: Sequence[TrialRecord]
-) -> list[ReplicateResult]:
-    own = [Replicate(with_definition(record.point, plan), seed, until) for seed in record.seeds]
-    asked = [
-        replicate
-        for other in beside or (record,)
-        for replicate in (
-            own
-            if other.number == record.number
-            else [Replicate(with_definition(other.point, plan), seed) for seed in other.seeds]
+def round_of(plan: Plan, trials: Sequence[TrialRecord], record: TrialRecord) -> list[TrialRecord]:
+    """Return the trials of a search trial's round, itself among them; none of a confirmation."""
+    if record.stage == Stage.CONFIRM:
+        return []
+    found = plan.schedule.round_of(by_pair(trials), record)
+    return found if any(r.number == record.number for r in found) else []
+
+
+def _name(record: TrialRecord) -> str:
+    return f"{Stage.CONFIRM}:{record.point.pair}" if record.stage == Stage.CONFIRM else str(record.number)
+
+
+def _recorded(plan: Plan, record: TrialRecord) -> tuple[float, int]:
+    """Return the value of a trial that is to be reproduced, and its epoch."""
+    value = record.scores.get(f"val_{plan.task.metric.name}", record.value)
+    if value is None or record.epoch is None:
+        raise InputError(
+            f"Trial {_name(record)} has no value to reproduce: it ended as {record.outcome}. {record.reason}"
         )
-    ]
-    results = train(plan.task, plan.space, asked, plan.settings, keep_weights=True)
-    found = {r.replicate: r for r in results}
-    return [found[replicate] for replicate in own]
+    return value, record.epoch
 
 
 def _until(record: TrialRecord, curves: Mapping[int, Sequence[float]] | None) -> int | None:

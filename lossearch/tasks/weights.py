@@ -136,7 +136,7 @@ def weighting_problems(task: Task, class_weight: object, pos_weight: object) -> 
 def _no_meaning(kind: str, name: str) -> str:
     instead = KINDS[kind].weighted_by
     cure = f"{instead[0]} weights its classes" if instead else "sample_weight weights its rows one by one"
-    return f"{name} has no meaning for a {kind} task: {cure}."
+    return f"{name} has no meaning for {kind} tasks: {cure}."
 
 
 def _unknown_labels(task: Task, given: dict[str, float]) -> list[str]:

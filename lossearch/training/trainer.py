@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import torch
 
 from lossearch._lazy import pl
+from lossearch._options import option
 from lossearch._process import left_as_it_was
 from lossearch._random import isolated
 from lossearch.errors import InputError, RunFailedError, SignalledError
@@ -211,7 +212,12 @@ def _root_device(device: str) -> torch.device:
                 enable_checkpointing=False,
             ).strategy.root_device
     except (MisconfigurationException, ValueError) as error:
-        raise InputError(f"device {device!r} cannot be used: {error}") from error
+        gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        mps = ["mps"] if torch.backends.mps.is_available() else []
+        raise InputError(
+            f"{option('device', device)} cannot be used: this machine has no such device. Give one of "
+            f"{', '.join(['auto', 'cpu', *gpus, *mps])}."
+        ) from error
 
 
 def seconds_of(call: Callable[[], object], device: torch.device) -> float:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lossearch._options import on_the_command_line, option
 from lossearch.errors import StoreError
-from lossearch.records.mlflow.database import LOCATIONS, has_column
+from lossearch.records.mlflow.database import LOCATIONS, has_column, reading
 from lossearch.records.store import Store
 
 _SERVED = ("mlflow-artifacts", "models", "runs")
@@ -44,7 +42,7 @@ def require_inside(store: Store, places: Iterable[str | None], given: Collection
 
 def places(database: Path) -> Iterator[str]:
     """Yield every place of artifacts that a database names, of MLflow's own first experiment only those in use."""
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)) as db:
+    with reading(database) as db:
         for table, column in LOCATIONS:
             if has_column(db, table, column):
                 where = " WHERE experiment_id <> 0" if table == "experiments" else ""

@@ -72,7 +72,7 @@ def copy_database(database: Path, copy: Path) -> None:
         sqlite3.Error: it cannot be read.
     """
     with (
-        closing(_read_only(database)) as read,
+        reading(database) as read,
         closing(sqlite3.connect(copy)) as written,
     ):
         read.backup(written)
@@ -82,7 +82,7 @@ def ended_runs(database: Path, run_id: str) -> int | None:
     """Return how many runs that have ended are inside a study's, None where that itself is not there or not finished."""
     if not database.is_file():
         return None
-    with suppress(sqlite3.Error), closing(_read_only(database)) as db:
+    with suppress(sqlite3.Error), reading(database) as db:
         parent = (
             "SELECT 1 FROM runs WHERE run_uuid = ? AND status = 'FINISHED' AND lifecycle_stage = 'active'"
         )
@@ -96,8 +96,34 @@ def ended_runs(database: Path, run_id: str) -> int | None:
     return None
 
 
-def _read_only(database: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)
+@contextmanager
+def reading(database: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database to read it; all that may be written is to take back what a killed process left half done.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    if _is_half_done(database):
+        # sqlite takes it back when it next reads, which it may not where it is opened to read alone
+        with closing(_opened(database, "rw")) as db:
+            db.execute("PRAGMA schema_version")
+    with closing(_opened(database, "ro")) as db:
+        yield db
+
+
+def _is_half_done(database: Path) -> bool:
+    with closing(_opened(database, "ro")) as db:
+        try:
+            db.execute("PRAGMA schema_version")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            return True
+    return False
+
+
+def _opened(database: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{database.as_uri()}?mode={mode}", uri=True, timeout=20)
 
 
 def check_database(database: Path) -> None:
@@ -111,7 +137,7 @@ def check_database(database: Path) -> None:
             raise damaged(database, "it is a directory")
         return
     try:
-        with closing(_read_only(database)) as db:
+        with reading(database) as db:
             said = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             db.execute("SELECT 1 FROM experiments LIMIT 1")
     except sqlite3.OperationalError as error:
@@ -186,7 +212,7 @@ def _make(path: Path, artifacts: Path) -> None:
 
 def _left_half_made(path: Path) -> bool:
     """Whether a database is MLflow's, or empty, is not known to be whole, and holds nothing that anybody recorded."""
-    with closing(_read_only(path)) as db:
+    with reading(path) as db:
         if db.execute("PRAGMA application_id").fetchone()[0] != 0:  # whole, or of another program
             return False
         found = [

@@ -21,16 +21,15 @@ from matplotlib.figure import Figure
 
 from lossearch._colours import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from lossearch._text import printable
+from lossearch.report.figures.said import said_elements
 
 INK, FAINT, GRID, PAPER = "#1b1b1b", "#757575", "#e4e4e4", "#fefefe"
+_LIGHT, _DARK, _DARK_FROM = "#ffffff", "#000000", 0.7
+"""Colours of text on matplotlib's "Blues", and the share of that scale from which the light one is more legible."""
 COLUMNS = 4
 PANEL = (3.1, 2.3)
 """Width and height of one axes, in inches."""
 
-_SAID = "said:"
-"""How the name of what says something when it is pointed at begins, in a figure; what it says follows."""
-_TARGET = 9.0
-"""Width of what is pointed at, in points."""
 _KEY_LETTERS = 56
 """Letters that two columns of a legend have room for on a phone."""
 _LETTERS_PER_INCH, _HANDLE_LETTERS = 14, 6
@@ -139,16 +138,9 @@ def legend_figure(figures: Sequence[Figure]) -> Figure | None:
     return figure
 
 
-def say(ax: Axes, x: float, y: float, text: str) -> None:
-    """Let a place of a figure say something when it is pointed at in a page; nothing is drawn."""
-    (place,) = ax.plot([x], [y], "o", color=INK, ms=_TARGET, alpha=0, zorder=9, label="_")
-    place.set_gid(_SAID + printable(text))
-
-
-def say_across(ax: Axes, low: float, high: float, text: str) -> None:
-    """Let a strip over the whole height of a figure say something when it is pointed at in a page; nothing is drawn."""
-    strip = ax.axvspan(low, high, alpha=0, lw=0, zorder=8)
-    strip.set_gid(_SAID + printable(text))
+def legible(share: float) -> str:
+    """Return the colour of text on a cell of this share of the scale "Blues", the same in light and dark pages."""
+    return _LIGHT if share > _DARK_FROM else _DARK
 
 
 class Shown(Figure):
@@ -211,10 +203,9 @@ def svg(figure: Figure, name: str, alt: str, *, tight: bool = False) -> str:
     body = printable(text.getvalue())
     body = body[body.index("<svg") :]
     body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    # an attribute that holds one sort of quotes stands in the other
-    body = re.sub(rf"""<g id=(["']){_SAID}(.*?)\1>""", r'<g class="said"><title>\2</title>', body)
     body = re.sub(r"<[^>]*>", lambda tag: _for_page(tag[0], name), body)
     body = re.sub(r"\n\s*", "\n", body)
+    body = body.replace("</svg>", f"{said_elements(figure)}</svg>")
     opened, rest = body.split(">", 1)
     (box,) = re.findall(r'viewBox="([^"]*)"', opened)
     width, height = (float(v) for v in box.split()[2:])

@@ -14,14 +14,17 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, precision_
 
 from lossearch.kinds import KINDS, TargetForm
 from lossearch.records.evidence import Evidence
-from lossearch.report.figures.canvas import FAINT, Panel, Picture, say
+from lossearch.report.figures.canvas import FAINT, Panel, Picture, legible
 from lossearch.report.figures.predictions import STYLES, Predicted, predicted
+from lossearch.report.figures.said import say_across, say_rows, say_within, spread_over
 from lossearch.report.formatting import class_names, number
 
 _GRID = np.linspace(0, 1, 101)
 _NAME = 14
 _MOST_CLASSES = 30
 _BINS = 10
+_LETTER, _MARGIN = 0.075, 0.3
+"""Width of a letter, and of what stands beside a matrix and the names of its rows, in inches."""
 
 Curve = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
@@ -31,6 +34,7 @@ def confusion_picture(evidence: Evidence, pairs: Sequence[str], classes: Sequenc
     count = _count(evidence)
     if count > _MOST_CLASSES:
         return None
+    whole = class_names(classes, count)
     names = [shortened(n) for n in (classes if len(classes) == count else map(str, range(count)))]
     panels = []
     for pair in pairs:
@@ -42,10 +46,15 @@ def confusion_picture(evidence: Evidence, pairs: Sequence[str], classes: Sequenc
             matrix = np.mean(found, axis=0)
             right = "; ".join(f"{n} {v:.2f}" for n, v in zip(names, np.diag(matrix), strict=True))
             alt = f"Confusion matrix of {pair}. Share of each true class predicted right: {right}."
-            panels.append(Panel(pair, alt, partial(_draw_confusion, matrix=matrix, names=names)))
+            words = [
+                [_cell(pair, t, p, v) for p, v in zip(whole, row, strict=True)]
+                for t, row in zip(whole, matrix, strict=True)
+            ]
+            draw = partial(_draw_confusion, matrix=matrix, names=names, words=words)
+            panels.append(Panel(pair, alt, draw))
     if not panels:
         return None
-    side = min(0.32 * count + 1.2, 8.0) if count > 8 else 3.1 if max(map(len, names)) <= 3 else 3.8
+    side = _side(names)
     title = f"Confusion on {evidence.part} rows, share of each true class"
     return Picture("confusion", title, tuple(panels), size=(side, side), columns=3 if count <= 8 else 1)
 
@@ -114,21 +123,45 @@ def _count(evidence: Evidence) -> int:
     return max([int(evidence.target.max()), *labels]) + 1
 
 
-def _draw_confusion(ax: Axes, *, matrix: NDArray[np.float64], names: Sequence[str]) -> None:
+def _side(names: Sequence[str]) -> float:
+    """Return the width of a matrix and its labels in inches."""
+    if len(names) > 8:
+        return min(0.32 * len(names) + 1.2, 8.0)
+    return 3.1 if max(map(len, names)) <= 3 else 3.8
+
+
+def _fit_beside(names: Sequence[str]) -> bool:
+    """Return whether the names of columns have room beside each other."""
+    longest = max(map(len, names))
+    return (longest + 1) * len(names) * _LETTER <= _side(names) - _MARGIN - longest * _LETTER
+
+
+def _cell(pair: str, true: str, said: str, share: float) -> str:
+    return f"{pair}: of true {true}, {number(share)} predicted {said}"
+
+
+def _draw_confusion(
+    ax: Axes, *, matrix: NDArray[np.float64], names: Sequence[str], words: Sequence[Sequence[str]]
+) -> None:
     few = len(names) <= 12
-    ConfusionMatrixDisplay(matrix, display_labels=names).plot(
+    display = ConfusionMatrixDisplay(matrix, display_labels=names).plot(
         ax=ax,
         cmap="Blues",
         colorbar=False,
         include_values=few,
         values_format=".2f",
-        xticks_rotation="horizontal" if max(map(len, names)) <= 3 else "vertical",
+        xticks_rotation="horizontal" if _fit_beside(names) else "vertical",
         im_kw={"vmin": 0, "vmax": 1, "interpolation": "none"},
         text_kw={"fontsize": 9 if len(names) <= 5 else 7} if few else None,
     )
+    for text, share in zip(display.text_.flat, matrix.flat, strict=True) if few else ():
+        # scikit-learn's turn where the shares of this matrix have their middle
+        text.set_color(legible(share))
     ax.grid(visible=False)
     ax.set_xlabel("predicted")
     ax.set_ylabel("true")
+    for i, j in np.ndindex(matrix.shape):
+        say_within(ax, (j - 0.5, j + 0.5), (i - 0.5, i + 0.5), words[i][j])
 
 
 def _one_against_rest(replicate: Predicted) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
@@ -187,7 +220,19 @@ def _draw_bands(
         ax.fill_between(
             _GRID, np.clip(mean - sd, 0, 1), np.clip(mean + sd, 0, 1), color=colour, alpha=0.15, lw=0
         )
+    shown = spread_over(len(_GRID))
+    say_across(ax, _GRID[shown], (_at(x, i, y, curves) for i in shown))
     _unit_square(ax, x, y)
+
+
+def _at(
+    x: str, place: int, y: str, curves: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
+) -> str:
+    """Return what every pair's curve has at a place of the grid."""
+    values = "; ".join(
+        f"{pair} {number(mean[place])} ± {number(sd[place])}" for pair, (mean, sd) in curves.items()
+    )
+    return f"{x} {number(_GRID[place])}, {y}: {values}"
 
 
 def _draw_calibration(
@@ -200,8 +245,10 @@ def _draw_calibration(
     ax.plot([0, 1], [0, 1], color=FAINT, lw=0.8)
     for (pair, (true, stated)), (colour, dash) in zip(curves.items(), STYLES, strict=False):
         ax.plot(stated, true, f"o{dash}", color=colour, lw=1.3, ms=4, label=pair)
-        for p, share in zip(stated.tolist(), true.tolist(), strict=True):
-            say(ax, p, share, f"{pair}: predicted {number(p)}, came true {number(share)}")
+        texts = (
+            f"{pair}: predicted {number(p)}, came true {number(t)}" for p, t in zip(stated, true, strict=True)
+        )
+        say_rows(ax, stated, true, texts)
     _unit_square(ax, x, y)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
 from lossearch._colours import BLUE, GREEN, ORANGE, VERMILLION
-from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture, say
+from lossearch.diagnostics.pareto import Interval
+from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
+from lossearch.report.figures.said import say, say_along
 from lossearch.report.formatting import number
 from lossearch.verdict.verdict import Ranked, Relation, Verdict
 
@@ -39,7 +42,7 @@ class _Row:
     mark: str
 
 
-def scores_picture(verdict: Verdict, levels: Mapping[str, float] | None = None) -> Picture:
+def scores_picture(verdict: Verdict, levels: Mapping[str, Interval] | None = None) -> Picture:
     """Return each pair's mean score with its interval, best first, and lines at named ``levels`` that are near."""
     rows = [
         _Row(
@@ -54,11 +57,17 @@ def scores_picture(verdict: Verdict, levels: Mapping[str, float] | None = None) 
     )
     label = f"{verdict.metric}, {verdict.part} rows"
     alt = f"Mean {label} with {verdict.confidence} intervals: {words}."
-    beside = {name: v for name, v in (levels or {}).items() if _is_near(v, verdict)}
+    beside = {name: v for name, v in (levels or {}).items() if _is_near(v.mean, verdict)}
     if beside:
-        alt += f" Baselines: {'; '.join(f'{name} {number(v)}' for name, v in beside.items())}."
+        alt += f" Baselines: {'; '.join(f'{name} {_numbers(v)}' for name, v in beside.items())}."
     title = f"{label}: mean and {verdict.confidence} interval"
     return _rows_picture("scores", title, rows, label, alt, levels=beside)
+
+
+def _numbers(found: Interval) -> str:
+    if math.isnan(found.low):
+        return number(found.mean)
+    return f"{number(found.mean)} ({number(found.low)} to {number(found.high)})"
 
 
 def _is_near(value: float, verdict: Verdict) -> bool:
@@ -115,7 +124,7 @@ def _draw_stages(ax: Axes, *, verdict: Verdict) -> None:
         ax.plot([s[1] for s in stages], [y] * len(stages), color=FAINT, lw=1, zorder=1)
         for label, value, colour, mark in stages:
             ax.plot(value, y, mark, color=colour, ms=7, mec=PAPER, mew=0.8, label=label)
-            say(ax, value, y, f"{ranked.pair}, {label}: {number(value, ranked.sd)}")
+            say(ax, value, y, f"{ranked.pair}, {label}: {number(value)}")
     ax.set_xlabel(verdict.metric)
 
 
@@ -128,22 +137,23 @@ def _rows_picture(
     *,
     rope: float = 0.0,
     zero: bool = False,
-    levels: Mapping[str, float] | None = None,
+    levels: Mapping[str, Interval] | None = None,
 ) -> Picture:
     draw = partial(_draw_rows, rows=rows, label=label, rope=rope, zero=zero, levels=levels or {})
     return Picture(name, title, (Panel(title, alt, draw),), size=_size(len(rows)))
 
 
 def _draw_rows(
-    ax: Axes, *, rows: list[_Row], label: str, rope: float, zero: bool, levels: Mapping[str, float]
+    ax: Axes, *, rows: list[_Row], label: str, rope: float, zero: bool, levels: Mapping[str, Interval]
 ) -> None:
     _names(ax, [r.name for r in rows])
     if zero:
         ax.axvline(0, color=INK, lw=0.8)
         if rope > 0:
-            ax.axvspan(-rope, rope, color=FAINT, alpha=0.2, lw=0, label=f"practically equal (± {rope:.3g})")
+            ax.axvspan(-rope, rope, color=FAINT, alpha=0.2, lw=0, label=f"equal in practice (± {rope:.3g})")
     for (name, level), dash in zip(levels.items(), _DASHES, strict=False):
-        ax.axvline(level, color=FAINT, lw=1, ls=dash, zorder=0, label=name)
+        ax.axvline(level.mean, color=FAINT, lw=1, ls=dash, zorder=0, label=name)
+        say_along(ax, [level.mean] * 2, [0, 1], f"{name}: {_numbers(level)}", ax.get_xaxis_transform())
     for y, row in enumerate(rows):
         ax.errorbar(
             row.middle,
@@ -156,8 +166,8 @@ def _draw_rows(
             capsize=3,
             label=row.label,
         )
-        numbers = f"{number(row.middle)} ({number(row.low)} to {number(row.high)})"
-        say(ax, row.middle, y, f"{row.name}: {numbers}; {row.label}")
+        numbers = _numbers(Interval(row.middle, row.low, row.high))
+        say_along(ax, [row.low, row.high], [y, y], f"{row.name}: {numbers}; {row.label}")
     ax.set_xlabel(label)
 
 

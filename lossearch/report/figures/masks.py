@@ -13,6 +13,7 @@ from lossearch._colours import BLUE
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import Panel, Picture
 from lossearch.report.figures.predictions import predicted
+from lossearch.report.figures.said import say_rows
 from lossearch.report.formatting import number
 
 Floats = NDArray[np.float64]
@@ -26,7 +27,7 @@ def overlap_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | None:
         if replicate is None:
             continue
         marked, iou = _overlaps(replicate.target, replicate.said["label"])
-        panels.append(Panel(pair, _alt(pair, marked, iou), partial(_draw, marked=marked, iou=iou)))
+        panels.append(Panel(pair, _alt(pair, marked, iou), partial(_draw, pair=pair, marked=marked, iou=iou)))
     if not panels:
         return None
     return Picture("overlap", f"Masks of {evidence.part} rows, one fresh seed", tuple(panels))
@@ -48,8 +49,13 @@ def _alt(pair: str, marked: Floats, iou: Floats) -> str:
     )
 
 
-def _draw(ax: Axes, marked: Floats, iou: Floats) -> None:
+def _draw(ax: Axes, *, pair: str, marked: Floats, iou: Floats) -> None:
     ax.scatter(marked, iou, s=9, color=BLUE, alpha=0.6, linewidths=0)
+    texts = (
+        f"{pair}: IoU {number(share)} of a mask of {count:.0f} pixels"
+        for count, share in zip(marked, iou, strict=True)
+    )
+    say_rows(ax, marked, iou, texts)
     ax.set_ylim(-0.05, 1.05)
     ax.set_xlabel("pixels marked")
     ax.set_ylabel("IoU")

@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
 
+from lossearch._colours import BLUE
 from lossearch.metrics.metric import SIGN
 from lossearch.records.study import StudyRecord
 from lossearch.records.trial import TrialRecord
 from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
+from lossearch.report.figures.said import say_along
 from lossearch.report.formatting import number, rate
 
 _MOST = 8
@@ -58,10 +60,17 @@ def parallel_picture(
     )
     # from 0 (worst) to 1 (best)
     ranks = (sign * values).argsort().argsort() / max(len(values) - 1, 1)
-    draw = partial(_draw, columns=axes, ranks=ranks)
+    words = [_words(r, study.task.metric, names) for r in done]
+    draw = partial(_draw, columns=axes, ranks=ranks, words=words)
     title = f"{study.name}: all trials"
     size = (max(1.25 * len(axes) + 1.6, 5.6), max(3.0, 0.24 * len(pairs) + 0.6))
     return Picture("parallel", title, (Panel(title, alt, draw),), size=size, columns=1)
+
+
+def _words(record: TrialRecord, metric: str, names: Sequence[str]) -> str:
+    own = [f"{n} {rate(v)}" for n in names if math.isfinite(v := _value(record, n))]
+    values = ", ".join([f"lr {rate(record.point.lr)}", *own, f"{metric} {number(record.value)}"])
+    return f"{record.point.pair}, trial {record.number}: {values}"
 
 
 def _value(record: TrialRecord, name: str) -> float:
@@ -103,10 +112,10 @@ def _scores(study: StudyRecord, values: NDArray[np.float64]) -> _Axis:
     return replace(axis, ticks=ticks)
 
 
-def _draw(ax: Axes, *, columns: Sequence[_Axis], ranks: NDArray[np.float64]) -> None:
+def _draw(ax: Axes, *, columns: Sequence[_Axis], ranks: NDArray[np.float64], words: Sequence[str]) -> None:
     lines = np.stack([[(i, y) for y in c.places] for i, c in enumerate(columns)], axis=1)
-    colours = mpl.colormaps["viridis"](1 - 0.9 * ranks)
-    colours[:, 3] = 0.25 + 0.65 * ranks**2
+    strengths = (0.15 + 0.75 * ranks**2).tolist()
+    colours = [to_rgba(BLUE, strength) for strength in strengths]
     ax.add_collection(LineCollection(list(lines), colors=colours, linewidths=0.8 + ranks**3))
     for i, column in enumerate(columns):
         ax.plot([i, i], [0, 1], color=INK, lw=0.8)
@@ -121,6 +130,8 @@ def _draw(ax: Axes, *, columns: Sequence[_Axis], ranks: NDArray[np.float64]) -> 
         if (column.places == _ABSENT).any():
             below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7, "color": FAINT}
             ax.annotate("not searched", (i, _ABSENT), (0, -3), textcoords="offset points", **below)
+    for line, text in zip(lines, words, strict=True):
+        say_along(ax, line[:, 0], line[:, 1], text)
     ax.set_xlim(-0.1, len(columns) - 0.6)
     gaps = any((c.places == _ABSENT).any() for c in columns)
     ax.set_ylim(_ABSENT - 0.1 if gaps else -0.05, 1.05)

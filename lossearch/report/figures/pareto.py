@@ -16,8 +16,9 @@ from lossearch._colours import COLOURS
 from lossearch._lazy import pd
 from lossearch.diagnostics.pareto import Objectives, Pareto
 from lossearch.metrics.metric import SIGN
-from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture, say
+from lossearch.report.figures.canvas import FAINT, INK, PAPER, Panel, Picture
 from lossearch.report.figures.labels import beside
+from lossearch.report.figures.said import say
 from lossearch.report.formatting import number
 
 _MARKS = "os^Dv"

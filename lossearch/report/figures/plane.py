@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from lossearch._colours import BLUE, COLOURS, ORANGE
 from lossearch.report.figures.canvas import INK, Panel, Picture
-from lossearch.report.formatting import class_names
+from lossearch.report.figures.said import say_within
+from lossearch.report.formatting import class_names, number
 
 _COLOUR_NAMES = ("blue", "orange", "green", "red", "purple", "light blue")
 _TWO = LinearSegmentedColormap.from_list("classes", [BLUE, "#ffffff", ORANGE])
 _MARKS = "o^sDvP"
 _POINTS = 300
+_CELLS = 12
+"""Cells to a side that say what is predicted in their middle."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,29 @@ def _draw(ax: Axes, *, plane: Plane, classes: Sequence[str]) -> None:
         count = len(COLOURS)
         ax.imshow(plane.grid, cmap=ListedColormap(COLOURS), vmin=-0.5, vmax=count - 0.5, alpha=0.35, **drawn)
         _classes(ax, inputs, target, classes)
+    _say_cells(ax, plane, classes)
     ax.grid(visible=False)
     ax.set_xlabel(plane.names[0])
     ax.set_ylabel(plane.names[1])
+
+
+def _say_cells(ax: Axes, plane: Plane, classes: Sequence[str]) -> None:
+    height, width = plane.grid.shape
+    rows, columns = min(_CELLS, height), min(_CELLS, width)
+    x, y = (np.linspace(places[0], places[-1], n + 1) for places, n in ((plane.x, columns), (plane.y, rows)))
+    for i, j in np.ndindex(rows, columns):
+        at = int((i + 0.5) * height / rows), int((j + 0.5) * width / columns)
+        place = f"{number(plane.x[at[1]])}, {number(plane.y[at[0]])}"
+        said = _said(plane, float(plane.grid[at]), classes)
+        say_within(ax, (x[j], x[j + 1]), (y[i], y[i + 1]), f"{plane.pair} at ({place}): {said}")
+
+
+def _said(plane: Plane, value: float, classes: Sequence[str]) -> str:
+    """Return what stands for a number of the grid."""
+    if plane.shows == "value" or np.isnan(value):
+        return number(value)
+    names = class_names(classes, max(_classes_of(plane), 2))
+    return f"probability of {names[1]} {number(value)}" if plane.shows == "probability" else names[int(value)]
 
 
 def _classes(

@@ -16,6 +16,7 @@ from lossearch.distributions import DISTRIBUTIONS
 from lossearch.metrics.uncertainty import Intervals, intervals, probability_integral
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import FAINT, INK, Panel, Picture
+from lossearch.report.figures.said import say_across, say_along, spread_over
 from lossearch.report.formatting import number
 
 POINTS = 120
@@ -47,7 +48,7 @@ def intervals_picture(evidence: Evidence, pairs: Sequence[str]) -> Picture | Non
         outputs = _of_pair(evidence, pair)
         for i, shown in enumerate(outputs[:_OUTPUTS]):
             name = pair if len(outputs) == 1 else f"{pair}, output {i + 1}"
-            panels.append(Panel(name, _alt(name, shown), partial(_draw, shown=shown)))
+            panels.append(Panel(name, _alt(name, shown), partial(_draw, name=name, shown=shown)))
     if not panels:
         return None
     return Picture(
@@ -81,9 +82,9 @@ def _alt(name: str, shown: Shown) -> str:
     )
 
 
-def _draw(above: Axes, below: Axes, *, shown: Shown) -> None:
+def _draw(above: Axes, below: Axes, *, name: str, shown: Shown) -> None:
     order = np.argsort(shown.middle, kind="stable")
-    kept = order[np.unique(np.linspace(0, len(order) - 1, POINTS).round().astype(int))]
+    kept = order[spread_over(len(order), POINTS)]
     middle, true = shown.middle[kept], shown.true[kept]
     above.vlines(middle, shown.low[kept], shown.high[kept], color=BLUE, alpha=0.35, lw=1.6)
     held = shown.held[kept]
@@ -92,10 +93,20 @@ def _draw(above: Axes, below: Axes, *, shown: Shown) -> None:
         (~held, VERMILLION, "target outside"),
     ):
         above.scatter(middle[which], true[which], s=8, color=colour, linewidths=0, label=label, zorder=3)
+    for i in kept:
+        ends = [min(shown.low[i], shown.true[i]), max(shown.high[i], shown.true[i])]
+        text = (
+            f"{name}: target {number(shown.true[i])}, predicted median {number(shown.middle[i])} "
+            f"({number(shown.low[i])} to {number(shown.high[i])})"
+        )
+        say_along(above, [shown.middle[i]] * 2, ends, text)
     above.set_xlabel("predicted median")
     above.set_ylabel("target")
     under = (shown.shares[:, None] <= LEVELS).mean(axis=0)
     below.plot([0, 1], [0, 1], color=FAINT, lw=0.8, ls="--")
     below.plot(LEVELS, under, color=BLUE, lw=1.4)
+    places = spread_over(len(LEVELS))
+    texts = (f"{name}: level {number(LEVELS[i])}, share of targets below {number(under[i])}" for i in places)
+    say_across(below, LEVELS[places], texts)
     below.set_xlabel("level of the quantile")
     below.set_ylabel("share of targets below")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,14 +14,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 from lossearch._colours import BLUE, ORANGE, VERMILLION
 from lossearch._lazy import pd
 from lossearch.records.study import StudyRecord
-from lossearch.report.figures.canvas import FAINT, INK, Panel, Picture, say, say_across
+from lossearch.report.figures.canvas import FAINT, INK, Panel, Picture
+from lossearch.report.figures.said import say_across, say_rows, spread_over
 from lossearch.report.formatting import number, rate
 
 TRAIN, VALIDATION = ORANGE, BLUE
 BAND_FROM = 30
 """Trials of a pair from which on a band over learning rates shows their sd: fewer leave it to guesses in between."""
-_STRIPS = 25
-"""Places along a learning curve that say their values."""
 
 
 def curves_picture(curves: pd.DataFrame, study: StudyRecord) -> Picture:
@@ -121,23 +121,23 @@ def _draw_curves(
     upper.set_ylabel("loss (own unit)")
     lower.set_ylabel(metric)
     for ax, name in ((upper, "loss"), (lower, metric)):
-        _say_epochs(ax, curves[curves["curve"].isin([f"train_{name}", f"val_{name}"])], name)
+        _say_epochs(ax, curves, name)
 
 
 def _say_epochs(ax: Axes, curves: pd.DataFrame, name: str) -> None:
     """Let the axes say the values of both curves, epoch by epoch or, of many epochs, now and then."""
+    words = {f"train_{name}": "training", f"val_{name}": "validation"}
+    curves = curves[curves["curve"].isin([*words])]
     epochs = np.unique(curves["epoch"].to_numpy(dtype=float))
     if not len(epochs):
         return
-    shown = epochs[np.unique(np.linspace(0, len(epochs) - 1, min(_STRIPS, len(epochs))).round().astype(int))]
-    middles = (shown[1:] + shown[:-1]) / 2
-    half = float(np.diff(shown).min()) / 2 if len(shown) > 1 else 0.5
-    ends = [shown[0] - half, *middles, shown[-1] + half]
-    words = {f"train_{name}": "training", f"val_{name}": "validation"}
-    for epoch, low, high in zip(shown, ends, ends[1:], strict=False):
+    shown = epochs[spread_over(len(epochs))]
+    texts = []
+    for epoch in shown:
         rows = curves[curves["epoch"] == epoch].to_dict("records")
         values = ", ".join(f"{words[r['curve']]} {number(float(r['mean']))}" for r in rows)
-        say_across(ax, float(low), float(high), f"epoch {epoch:g}, {name}: {values}")
+        texts.append(f"{curves['pair'].iloc[0]}, epoch {epoch:g}, {name}: {values}")
+    say_across(ax, shown, texts)
 
 
 def _draw_curve(ax: Axes, curves: pd.DataFrame, name: str) -> None:
@@ -197,10 +197,12 @@ def _draw_trials(ax: Axes, trials: pd.DataFrame, limits: tuple[float, float]) ->
         marker = "^" if (beyond["value"] > high).all() else "v"
         ax.plot(beyond["lr"], edge, marker, color=VERMILLION, ms=5, clip_on=False, ls="", label="far outside")
     ax.plot(best["lr"], best["value"], "*", color=TRAIN, ms=12, mec=INK, mew=0.6, label="best", zorder=5)
-    for row in trials.to_dict("records"):
-        spread = f" ± {number(row['sd'])}" if math.isfinite(row["sd"]) else ""
-        text = f"trial {row['trial']}: lr {rate(row['lr'])}, {number(row['value'])}{spread}, {row['outcome']}"
-        say(ax, float(row["lr"]), float(np.clip(row["value"], low, high)), text)
+    say_rows(ax, trials["lr"], trials["value"].clip(low, high), map(_trial, trials.to_dict("records")))
+
+
+def _trial(row: Mapping[Hashable, Any]) -> str:
+    spread = f" ± {number(row['sd'])}" if math.isfinite(row["sd"]) else ""
+    return f"{row['pair']}, trial {row['trial']}: lr {rate(row['lr'])}, {number(row['value'])}{spread}, {row['outcome']}"
 
 
 def _limits(table: pd.DataFrame, study: StudyRecord, column: str = "value") -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -14,7 +15,8 @@ from lossearch._colours import BLUE
 from lossearch.diagnostics.tuning_curves import TuningCurve
 from lossearch.metrics.metric import SIGN
 from lossearch.records.study import StudyRecord
-from lossearch.report.figures.canvas import FAINT, Panel, Picture, say
+from lossearch.report.figures.canvas import FAINT, Panel, Picture
+from lossearch.report.figures.said import say_across, spread_over
 from lossearch.report.formatting import number
 
 
@@ -43,6 +45,12 @@ def is_whole(curve: TuningCurve) -> NDArray[np.bool_]:
     return np.asarray(np.isfinite(curve.low) & np.isfinite(curve.high))
 
 
+def _words(curve: TuningCurve, place: int) -> str:
+    n, typical = int(curve.budgets[place]), number(curve.typical[place])
+    ends = [number(end) if math.isfinite(end) else "open" for end in (curve.low[place], curve.high[place])]
+    return f"{curve.pair}, {n} {'trial' if n == 1 else 'trials'}: {typical} ({ends[0]} to {ends[1]})"
+
+
 def _alt(curve: TuningCurve, study: StudyRecord) -> str:
     return (
         f"Typical best validation {study.task.metric} of {curve.pair}: {number(curve.typical[0])} after 1 trial, "
@@ -63,9 +71,9 @@ def _draw(
         if np.isfinite(alone := np.where(whole, np.nan, end)).any():
             label = f"one end of the {100 * curve.level:g} % band, the other is open"
             ax.plot(budgets, alone, color=BLUE, lw=1, ls=":", label=label)
-    for n, typical in zip(budgets.tolist(), curve.typical.tolist(), strict=True):
-        say(ax, n, typical, f"{n} {'trial' if n == 1 else 'trials'}: {number(typical)}")
     ax.plot(budgets, curve.typical, color=BLUE, lw=1.5, marker="o", ms=2.5, label="median over searches")
+    shown = spread_over(len(budgets))
+    say_across(ax, budgets[shown], (_words(curve, i) for i in shown))
     ax.set_ylim(limits)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     ax.set_xlabel("trials")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.stats import probplot
 from sklearn.metrics import PredictionErrorDisplay
@@ -18,6 +19,7 @@ from lossearch._colours import BLUE
 from lossearch.records.evidence import Evidence
 from lossearch.report.figures.canvas import INK, Panel, Picture
 from lossearch.report.figures.predictions import predicted
+from lossearch.report.figures.said import say_rows
 from lossearch.report.formatting import number
 
 POINTS = 400
@@ -57,7 +59,7 @@ def errors_picture(
             name = pair if target.shape[1] == 1 else f"{pair}, output {column + 1}"
             prediction = value[:, column]
             true = beside(target[:, column], prediction)
-            draw = partial(_draw, true=true, prediction=prediction)
+            draw = partial(_draw, name=name, true=true, prediction=prediction)
             panels.append(Panel(name, _alt(name, true, prediction), draw))
     if not panels:
         return None
@@ -86,7 +88,7 @@ def _thinned(true: NDArray[np.float64], prediction: NDArray[np.float64]) -> tupl
     return true[kept], prediction[kept]
 
 
-def _draw(*axes: Axes, true: NDArray[np.float64], prediction: NDArray[np.float64]) -> None:
+def _draw(*axes: Axes, name: str, true: NDArray[np.float64], prediction: NDArray[np.float64]) -> None:
     x, y = _thinned(true, prediction)
     shown = PredictionErrorDisplay(y_true=x, y_pred=y)
     dots: dict[str, Any] = {"s": 9, "color": BLUE, "alpha": 0.6, "linewidths": 0}
@@ -94,6 +96,8 @@ def _draw(*axes: Axes, true: NDArray[np.float64], prediction: NDArray[np.float64
     for ax, kind in zip(axes[:2], ("actual_vs_predicted", "residual_vs_predicted"), strict=True):
         shown.plot(ax=ax, kind=kind, scatter_kwargs=dots, line_kwargs=line)
         ax.set_aspect("auto")
+    for axis in (axes[0].xaxis, axes[0].yaxis):
+        axis.set_major_locator(MaxNLocator(5))
     axes[0].set_ylabel("true")
     axes[0].set_xlabel("predicted")
     axes[1].set_ylabel("true minus predicted")
@@ -103,3 +107,14 @@ def _draw(*axes: Axes, true: NDArray[np.float64], prediction: NDArray[np.float64
     axes[2].scatter(normal, ordered, **dots)
     axes[2].set_xlabel("normal quantile")
     axes[2].set_ylabel("residual")
+    words = [
+        f"{name}: true {number(t)}, predicted {number(p)}, difference {number(t - p, signed=True)}"
+        for t, p in zip(x, y, strict=True)
+    ]
+    say_rows(axes[0], y, x, words)
+    say_rows(axes[1], y, x - y, words)
+    residuals = (
+        f"{name}: residual {number(r, signed=True)} at normal quantile {number(q)}"
+        for q, r in zip(normal, ordered, strict=True)
+    )
+    say_rows(axes[2], normal, ordered, residuals)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from lossearch.diagnostics.pareto import Interval
 from lossearch.metrics.metric import SIGN
 from lossearch.report.figures.intervals import forest_picture, optimism_picture, scores_picture
 from lossearch.report.formatting import MISSING, number, rate
 from lossearch.report.frames import baselines, confirmed_leaderboard
 from lossearch.report.layout import Column
-from lossearch.report.leaderboard import report_columns
+from lossearch.report.leaderboard import baseline_interval, report_columns
 from lossearch.report.sentences import (
     baselines_sentence,
     better,
@@ -69,7 +70,10 @@ def facts(sources: Sources) -> tuple[tuple[str, str], ...]:
         ("tied with the best", f"{len(verdict.tied)} of {len(verdict.ranking)} pairs"),
     ]
     found += [
-        (f"{row['baseline']}, the same rows", number(row["score"], taken.sd))
+        (
+            f"{row['baseline']}, the same rows",
+            f"{number(row['score'], taken.sd)} ({baseline_interval(row, taken.sd)})",
+        )
         for row in baselines(sources.confirmed).to_dict("records")
     ]
     if taken.gain is not None and taken.pair != verdict.conventional:
@@ -102,7 +106,10 @@ def leaderboard(sources: Sources) -> Section:
         *filter(None, [baselines_sentence(simple)]),
         *([] if verdict.part == "test" else [_NO_TEST_PART]),
     )
-    levels = dict(zip(simple["baseline"], simple["score"], strict=True))
+    levels = {
+        str(row["baseline"]): Interval(row["score"], row["ci_low"], row["ci_high"])
+        for row in simple.to_dict("records")
+    }
     return Section("leaderboard", "Leaderboard", words, (scores_picture(verdict, levels),), (table,))
 
 

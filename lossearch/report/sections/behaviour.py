@@ -26,7 +26,7 @@ def behaviour(sources: Sources) -> Section | None:
     curves = sources.curves
     if "trial" not in curves or not {*BEHAVIOUR} <= {*curves.columns}:
         return None
-    best = frames.best_records(sources.records, direction=sources.study.task.direction)
+    best = frames.best_records(sources.trials, direction=sources.study.task.direction)
     rows = {
         pair: (_at(curves, best[pair].number, 1), _at(curves, best[pair].number, best[pair].epoch))
         for pair in sources.order

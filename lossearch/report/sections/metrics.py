@@ -79,7 +79,7 @@ def _board(sources: Sources) -> pd.DataFrame:
     if sources.confirmed is not None and sources.confirmed.confirmations:
         return leaderboards(confirmed_scores(sources.confirmed, study.task.direction))
     directions = {study.task.metric: study.task.direction} | {m.name: m.direction for m in METRICS.values()}
-    best = {r.number: r for r in sources.records}
+    best = {r.number: r for r in sources.trials}
     rows = [
         {
             "metric": name,

@@ -22,7 +22,7 @@ def reproduce(sources: Sources) -> Section:
         **({"objectives": both} if both else {}),
         "training": ", ".join(f"{k} {v}" for k, v in identity["train"].items() if v not in (None, {}, [])),
         "search": ", ".join(f"{k} {v}" for k, v in identity["search"].items()),
-        "trials": len(sources.records),
+        "trials": len(sources.trials),
     }
     if sources.confirmed is not None:
         facts["confirmation seeds"] = len(sources.confirmed.seeds)

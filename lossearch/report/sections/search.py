@@ -32,7 +32,7 @@ _OPEN = "These are too few trials for bands: one end of each is open, and only t
 
 def learning_rates(sources: Sources) -> Section:
     """Return the score against the learning rate, pair by pair."""
-    tried = frames.lr_sensitivity(sources.records, metric=sources.study.task.metric)
+    tried = frames.lr_sensitivity(sources.trials, metric=sources.study.task.metric)
     usable = tried[tried["value"].notna()]
     if usable.empty:
         return Section("learning_rates", "Learning rates", ("No trial has a score yet.",))
@@ -52,7 +52,7 @@ def learning_rates(sources: Sources) -> Section:
 
 def learning_curves(sources: Sources) -> Section:
     """Return training and validation curves of each pair's best trial."""
-    best = frames.best_records(sources.records, direction=sources.study.task.direction)
+    best = frames.best_records(sources.trials, direction=sources.study.task.direction)
     shown = {p: best[p].number for p in sources.order if p in best}
     curves = sources.curves if "trial" in sources.curves else None
     found = None if curves is None else frames.curves(curves, shown)
@@ -70,17 +70,17 @@ def learning_curves(sources: Sources) -> Section:
 def trials(sources: Sources) -> Section:
     """Return every trial as a line over what was searched."""
     searched = {p: list(names) for p, names in sources.study.space.pairs.items()}
-    picture = parallel_picture(sources.records, sources.study, searched, sources.order)
+    picture = parallel_picture(sources.trials, sources.study, searched, sources.order)
     if picture is None:
         return Section("trials", "All trials", ("Fewer than two trials have a score.",))
-    text = ("One line a trial of the search; the darker, the better.",)
+    text = ("One line a trial of the search; the stronger, the better.",)
     return Section("trials", "All trials", text, (picture,))
 
 
 def budget(sources: Sources) -> Section:
     """Return what so many trials typically find."""
     study = sources.study
-    found = tuning_curves(sources.records, direction=study.task.direction)
+    found = tuning_curves(sources.trials, direction=study.task.direction)
     picture = tuning_picture(sorted(found, key=lambda c: sources.order.index(c.pair)), study)
     if picture is None:
         why = "This needs five independent trials of a pair (those of the initial design)."
@@ -100,7 +100,7 @@ def budget(sources: Sources) -> Section:
 def fairness(sources: Sources) -> Section:
     """Return what each pair was given, and what it made of it."""
     rows = search_summaries(
-        sources.records,
+        sources.trials,
         direction=sources.study.task.direction,
         lr=sources.study.space.lr,
         pairs=sources.order,
@@ -127,7 +127,7 @@ def _shortfalls(sources: Sources) -> list[str]:
     """Return which pairs did worse than a special case of their own, so that their search was too small."""
     study = sources.study
     cases = special_cases(sources.study.task.kind, sources.study.space.pairs)
-    best = frames.best_records(sources.records, direction=study.task.direction)
+    best = frames.best_records(sources.trials, direction=study.task.direction)
     found = list(searched_shortfalls(cases, best, direction=study.task.direction, metric=study.task.metric))
     if sources.verdict is not None:
         found += confirmed_shortfalls(cases, sources.verdict.comparisons)
@@ -181,7 +181,7 @@ def effects(sources: Sources) -> Section:
     if "trial" not in sources.curves:
         return Section("effects", "What matters", ("This needs the curves, which are not recorded.",))
     scores = replicate_scores(
-        sources.curves, sources.records, metric=study.task.metric, stage=Stage.INITIAL_DESIGN
+        sources.curves, sources.trials, metric=study.task.metric, stage=Stage.INITIAL_DESIGN
     )
     design = design_effects(scores, direction=study.task.direction)
     tuned = tuned_effects(_tuned(sources), direction=study.task.direction)
@@ -201,7 +201,7 @@ def effects(sources: Sources) -> Section:
 def _weighted(sources: Sources) -> tuple[WeightingEffect, ...]:
     task = sources.study.task
     searched = sources.study.space.pairs
-    return weighting_effects(sources.records, searched, metric=task.metric, direction=task.direction)
+    return weighting_effects(sources.trials, searched, metric=task.metric, direction=task.direction)
 
 
 def _effects_table(caption: str, found: Effects) -> Table:

@@ -23,7 +23,7 @@ from lossearch.training.own_module.obstacles import obstacle_to_batching_module
 from lossearch.training.precision import PRECISIONS
 from lossearch.training.preflight.batching import obstacle_to_batching, unequal_parts
 from lossearch.training.schedules import SCHEDULES
-from lossearch.training.trainer import make_trainer, quiet
+from lossearch.training.trainer import device_of
 
 
 @dataclass(frozen=True)
@@ -147,14 +147,10 @@ def check_settings(settings: TrainSettings) -> list[str]:
         make_optimizer(settings.optimizer, [nn.Parameter(torch.zeros(1))], 1e-3, settings.options)
     except InputError as error:
         problems.append(str(error))
-    if not problems:
-        from lightning_fabric.utilities.exceptions import MisconfigurationException
-
-        try:
-            with quiet():
-                make_trainer(settings)
-        except (MisconfigurationException, ValueError) as error:
-            problems.append(f"device {settings.device!r} cannot be used: {error}")
+    try:
+        device_of(settings)
+    except InputError as error:
+        problems.append(str(error))
     return problems
 
 

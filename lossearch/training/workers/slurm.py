@@ -19,7 +19,9 @@ from lossearch.training.workers.worker import Job, MakeTask
 MINUTES = 240
 """How long a job may take where nothing is said: the last of a study's chunks take minutes."""
 _WORKERS = 16
-_LOOK_SECONDS = 0.2
+_LOOK_SECONDS = 0.1
+_LATE_SECONDS = 15.0
+"""How long the result of a job that has ended may be on its way, through a directory that machines share."""
 
 
 class SlurmJobs(Elsewhere):
@@ -63,6 +65,10 @@ class SlurmJobs(Elsewhere):
         except (NameError, TypeError, ValueError) as error:
             raise InputError(f"submitit takes no such options ({', '.join(given)}): {error}") from error
         self.jobs: dict[int, Any] = {}
+        # processes of this machine have written what they write when they end
+        self.late_seconds = _LATE_SECONDS if self.executor.cluster == "slurm" else 0.0
+        self.ended_since: dict[int, float] = {}
+        """When a job was first seen to have ended that has no result yet."""
         self.task_file = folder.resolve() / "task.pickle"
         self.kept: Shipment | None = None
         """The task that is in the file."""
@@ -80,23 +86,36 @@ class SlurmJobs(Elsewhere):
         """Give the jobs that end within so many seconds."""
         deadline = time.monotonic() + seconds
         while self.jobs:
-            done = [number for number, job in self.jobs.items() if job.done()]
+            done = [number for number in self.jobs if self._is_over(number)]
             for number in done:
+                self.ended_since.pop(number, None)
                 yield self._end(number, self.jobs.pop(number))
             if done or time.monotonic() > deadline:
                 return
             time.sleep(min(_LOOK_SECONDS, seconds))
 
+    def _is_over(self, number: int) -> bool:
+        """Whether a job has a result, or has ended and gets none any more; others go on meanwhile."""
+        job = self.jobs[number]
+        if not job.done():
+            return False
+        since = self.ended_since.setdefault(number, time.monotonic())
+        return self._has_result(job) or time.monotonic() - since >= self.late_seconds
+
+    def _has_result(self, job: Any) -> bool:
+        """Whether a job that has ended gave something; one of the cluster "debug" ran in this process and writes nothing."""
+        return bool(self.executor.cluster == "debug" or job.paths.result_pickle.exists())
+
     def _end(self, number: int, job: Any) -> JobEnd:
-        errors = self.submitit.core.utils
+        # asked for a result that is not there, submitit waits for it once more
+        if not self._has_result(job):
+            return JobEnd(number, None, f"(job {job.job_id}) ended without a result, see {job.paths.stderr}")
         try:
             found = JobEnd(number, job.result())
-        except errors.FailedJobError as error:
+        except self.submitit.core.utils.FailedJobError as error:
             raise WorkersUnavailableError(
                 f"job {job.job_id} failed ({last_line(error)}), see {job.paths.stderr}"
             ) from error
-        except errors.UncompletedJobError:
-            return JobEnd(number, None, f"(job {job.job_id}) ended without a result, see {job.paths.stderr}")
         for path in (job.paths.submitted_pickle, job.paths.result_pickle, job.paths.stdout, job.paths.stderr):
             path.unlink(missing_ok=True)
         return found
@@ -106,6 +125,7 @@ class SlurmJobs(Elsewhere):
         for job in self.jobs.values():
             job.cancel()
         self.jobs.clear()
+        self.ended_since.clear()
 
     def close(self) -> None:
         """Cancel what is left, and remove the directory where nothing is left in it."""

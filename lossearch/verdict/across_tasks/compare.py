@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from lossearch._lazy import pd
+from lossearch._lazy import pd, stats
 from lossearch._options import option
 from lossearch._text import listed
 from lossearch.errors import InputError, refuse
@@ -32,7 +32,6 @@ from lossearch.verdict.across_tasks.rank_tests import (
     holm,
     practical,
     rank_sum,
-    ranks,
     wilcoxon_p,
 )
 from lossearch.verdict.scale import Scale, merit, scale_of
@@ -137,7 +136,7 @@ def _compare(
     )
     scale = scale_of(direction, table.to_numpy())
     worth = np.round(merit(table.to_numpy(), direction, scale), 12)
-    average = ranks(-worth).mean(axis=0)
+    average = stats.rankdata(-worth, axis=1).mean(axis=0)
     order = np.argsort(average, kind="stable")
     pairs, n, k = [common[i] for i in order], len(group), len(common)
     tests = k * (k - 1) // 2
@@ -180,11 +179,11 @@ def _compared(
     rope: float,
 ) -> PairwiseComparison:
     difference = float(np.median(first - second))
-    better, equal, worse = practical(first, second, rope)
+    probabilities = practical(first, second, rope)
     if adjusted <= level:
         ahead = rank_sum(first - second) > 0
         relation = Relation.BETTER if ahead else Relation.WORSE
-    elif equal >= SURE:
+    elif probabilities is not None and probabilities[1] >= SURE:
         relation = Relation.EQUAL
     else:
         relation = Relation.UNDECIDED
@@ -197,9 +196,9 @@ def _compared(
         difference=difference,
         p=p,
         adjusted=adjusted,
-        better=better,
-        equal=equal,
-        worse=worse,
+        better=None if probabilities is None else probabilities[0],
+        equal=None if probabilities is None else probabilities[1],
+        worse=None if probabilities is None else probabilities[2],
         relation=relation,
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 from lossearch._lazy import pd
@@ -15,14 +14,9 @@ from lossearch.verdict.verdict import Relation
 ROPE = 0.01
 """Scores that differ by less are equal in practice: a hundredth of a score, or one per cent of an error."""
 EXTRA = "pip install 'lossearch[stats]'"
-"""Installs the library of the critical-difference diagram."""
+"""Installs the libraries of some of the tests and of their diagram."""
 SURE = 0.95
 """Probability from which equality in practice is a finding."""
-
-
-def can_draw_ranks() -> bool:
-    """Return whether scikit-posthocs is installed, which draws the critical-difference diagram."""
-    return find_spec("scikit_posthocs") is not None
 
 
 @dataclass(frozen=True)
@@ -52,7 +46,7 @@ class PairwiseComparison:
     ``wins``, ``ties`` and ``losses`` count tasks, ties to the last digit. ``difference`` is the median by
     which ``a`` is better (of errors, the median relative gain as a difference of logarithms). ``p`` is
     Wilcoxon's, ``adjusted`` Holm's for the whole family. ``better``, ``equal`` and ``worse`` are
-    probabilities against the region of practical equivalence.
+    probabilities against the region of practical equivalence, None without baycomp.
     """
 
     a: str
@@ -63,9 +57,9 @@ class PairwiseComparison:
     difference: float
     p: float
     adjusted: float
-    better: float
-    equal: float
-    worse: float
+    better: float | None
+    equal: float | None
+    worse: float | None
     relation: Relation
 
 

@@ -1,7 +1,4 @@
-"""Tests on ranks: of many treatments over blocks, and of two; how far apart average ranks must be.
-
-SciPy and baycomp have them all, and are what they are tested against; their import alone takes half as long as torch's.
-"""
+"""Tests on ranks: of many treatments over blocks, and of two; how far apart average ranks must be."""
 
 from __future__ import annotations
 
@@ -11,20 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lossearch._lazy import pd, special
+from lossearch._lazy import stats
 
 _DIGITS = 12
 _DRAWS = 4_000
 _SEED = 0
-_ON_EQUALITY = 0.5
-"""What the prior of the Bayesian signed-rank test weighs, in tasks."""
-_HALVINGS = 60
-
-
-def ranks(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the ranks within each row, from 1; equals share theirs."""
-    found: NDArray[np.float64] = pd.DataFrame(blocks).rank(axis=1).to_numpy()
-    return found
 
 
 def friedman_p(blocks: NDArray[np.float64]) -> float:
@@ -34,39 +22,25 @@ def friedman_p(blocks: NDArray[np.float64]) -> float:
     With two treatments the sign of the difference is all there is: the exact sign test stands in.
     """
     n, k = blocks.shape
-    found = ranks(blocks)
-    if n < 2 or k < 2 or (found == found[:, :1]).all():
+    ranks = stats.rankdata(blocks, axis=1)
+    if n < 2 or k < 2 or (ranks == ranks[:, :1]).all():
         return 1.0
     if k == 2:
         ahead, behind = int((blocks[:, 0] > blocks[:, 1]).sum()), int((blocks[:, 0] < blocks[:, 1]).sum())
-        return min(1.0, 2 * float(special.bdtr(min(ahead, behind), ahead + behind, 0.5)))
-    centred = found - (k + 1) / 2
-    chi2 = (k - 1) * float((centred.sum(axis=0) ** 2).sum() / (centred**2).sum())
+        return float(stats.binomtest(ahead, ahead + behind).pvalue)
+    chi2 = float(stats.friedmanchisquare(*blocks.T).statistic)
     most = n * (k - 1)
     least = math.exp(-(n - 1) * math.lgamma(k + 1))
     if chi2 >= most * (1 - 1e-12):
         return least
     f = (n - 1) * chi2 / (most - chi2)
-    return max(float(special.fdtrc(k - 1, (k - 1) * (n - 1), f)), least)
+    return max(float(stats.f.sf(f, k - 1, (k - 1) * (n - 1))), least)
 
 
 def critical_difference(pairs: int, tasks: int, level: float) -> float:
     """Return the difference of average ranks that Nemenyi's test (1963) tells apart at this level."""
-    return range_quantile(1 - level, pairs) / math.sqrt(2) * math.sqrt(pairs * (pairs + 1) / (6 * tasks))
-
-
-def range_quantile(p: float, n: int) -> float:
-    """Return a quantile of the range of ``n`` standard normal values."""
-    # a sum over even steps is exact to rounding for what is smooth and vanishes at both ends
-    z, step = np.linspace(-9.0, 9.0, 1801, retstep=True)
-    weights = n * step * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    low, high = 0.0, 100.0
-    for _ in range(_HALVINGS):
-        q = (low + high) / 2
-        # by the largest of the values, all others at most q below it
-        within = float(weights @ (special.ndtr(z) - special.ndtr(z - q)) ** (n - 1))
-        low, high = (q, high) if within < p else (low, q)
-    return (low + high) / 2
+    q = float(stats.studentized_range.ppf(1 - level, pairs, np.inf)) / math.sqrt(2)
+    return q * math.sqrt(pairs * (pairs + 1) / (6 * tasks))
 
 
 def wilcoxon_p(difference: NDArray[np.float64]) -> float:
@@ -77,7 +51,7 @@ def wilcoxon_p(difference: NDArray[np.float64]) -> float:
     """
     # shares such as 0.3 - 0.1 and 0.4 - 0.2 are one difference, which rounding in binary hides
     rounded = np.round(difference, _DIGITS)
-    doubled = np.rint(2 * ranks(np.abs(rounded)[None])[0]).astype(int)
+    doubled = np.rint(2 * stats.rankdata(np.abs(rounded))).astype(int)
     ahead = int(doubled[rounded > 0].sum())
     chances = np.ones(1)
     for rank in doubled[rounded != 0]:
@@ -96,38 +70,24 @@ def holm(p: Sequence[float]) -> list[float]:
 
 def rank_sum(difference: NDArray[np.float64]) -> float:
     """Return the signed rank sum, positive where the first is ahead."""
-    return float((np.sign(difference) * ranks(np.abs(difference)[None])[0]).sum())
+    return float((np.sign(difference) * stats.rankdata(np.abs(difference))).sum())
 
 
 def practical(
     first: NDArray[np.float64], second: NDArray[np.float64], rope: float
-) -> tuple[float, float, float]:
+) -> tuple[float, float, float] | None:
     """Return the probabilities that the first is better, practically equal and worse.
 
     Of the median difference over tasks, by the Bayesian signed-rank test (Benavoli et al. 2014). That test puts
     its prior on equality, and knows nothing else of few tasks: of two that agree it is certain. So none is
-    surer than n tasks can be of a median, 1 - 1/2^n, as by the sign test.
+    surer than n tasks can be of a median, 1 - 1/2^n, as by the sign test. None without baycomp.
     """
-    found = signed_rank_draws(first, second, rope).argmax(axis=1)
+    try:
+        from baycomp import SignedRankTest
+    except ImportError:
+        return None
+    drawn = SignedRankTest.sample(first, second, rope, nsamples=_DRAWS, random_state=_SEED)
+    found = drawn.argmax(axis=1)
     unknown = 1.5 * 0.5 ** len(first)
     better, equal, worse = (1 - unknown) * np.bincount(found, minlength=3) / len(found) + unknown / 3
     return float(better), float(equal), float(worse)
-
-
-def signed_rank_draws(
-    first: NDArray[np.float64], second: NDArray[np.float64], rope: float
-) -> NDArray[np.float64]:
-    """Return draws of the probabilities that the first is better, practically equal and worse."""
-    differences = np.concatenate([[0.0], second - first])
-    prior = np.array([_ON_EQUALITY, *np.ones(len(first))])
-    drawn = np.random.RandomState(_SEED).dirichlet(prior, _DRAWS)
-    sums = np.add.outer(differences, differences)
-    ahead, behind = (_share_above(drawn, s, 2 * rope) for s in (-sums, sums))
-    # without a region the first is whatever the second is not
-    return np.stack([ahead, 1 - ahead - behind, behind] if rope > 0 else [1 - behind, 0 * behind, behind], 1)
-
-
-def _share_above(drawn: NDArray[np.float64], sums: NDArray[np.float64], least: float) -> NDArray[np.float64]:
-    above = np.heaviside(sums - least, 0.5)
-    found: NDArray[np.float64] = ((drawn @ above) * drawn).sum(axis=1)
-    return found
