@@ -29,6 +29,7 @@ from lossearch.records.claim import claim
 from lossearch.records.mlflow.client import connect
 from lossearch.study.progress import Listener
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 3))
 Y = (X[:, 0] > 0).astype(int)

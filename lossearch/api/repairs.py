@@ -17,7 +17,7 @@ from lossearch.confirm.judging import VERDICT
 from lossearch.errors import DamagedError, UnknownNameError
 from lossearch.records.claim import RUNNING, claim
 from lossearch.records.links import refuse_links
-from lossearch.records.mlflow.database import reading
+from lossearch.records.mlflow.database import read_only
 from lossearch.records.mlflow.view import Status
 from lossearch.records.places import storage_of
 from lossearch.records.store import LOCK, Store, checked_name
@@ -108,7 +108,7 @@ def _declared(store: Store, name: str) -> tuple[StudyRecord | None, DamagedError
 def _runs(store: Store, run_id: str) -> MlflowRuns | None:
     """Return where a study is in the store's own MLflow database, None where it is not."""
     try:
-        with reading(store.database) as db:
+        with read_only(store.database) as db:
             row = db.execute("SELECT experiment_id FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
     except sqlite3.Error:
         return None

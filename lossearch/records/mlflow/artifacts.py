@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from lossearch._options import on_the_command_line, option
 from lossearch.errors import StoreError
-from lossearch.records.mlflow.database import LOCATIONS, has_column, reading
+from lossearch.records.mlflow.database import LOCATIONS, has_column, read_only
 from lossearch.records.store import Store
 
 _SERVED = ("mlflow-artifacts", "models", "runs")
@@ -42,7 +42,7 @@ def require_inside(store: Store, places: Iterable[str | None], given: Collection
 
 def places(database: Path) -> Iterator[str]:
     """Yield every place of artifacts that a database names, of MLflow's own first experiment only those in use."""
-    with reading(database) as db:
+    with read_only(database) as db:
         for table, column in LOCATIONS:
             if has_column(db, table, column):
                 where = " WHERE experiment_id <> 0" if table == "experiments" else ""

@@ -72,7 +72,7 @@ def copy_database(database: Path, copy: Path) -> None:
         sqlite3.Error: it cannot be read.
     """
     with (
-        reading(database) as read,
+        read_only(database) as read,
         closing(sqlite3.connect(copy)) as written,
     ):
         read.backup(written)
@@ -82,7 +82,7 @@ def ended_runs(database: Path, run_id: str) -> int | None:
     """Return how many runs that have ended are inside a study's, None where that itself is not there or not finished."""
     if not database.is_file():
         return None
-    with suppress(sqlite3.Error), reading(database) as db:
+    with suppress(sqlite3.Error), read_only(database) as db:
         parent = (
             "SELECT 1 FROM runs WHERE run_uuid = ? AND status = 'FINISHED' AND lifecycle_stage = 'active'"
         )
@@ -97,7 +97,7 @@ def ended_runs(database: Path, run_id: str) -> int | None:
 
 
 @contextmanager
-def reading(database: Path) -> Iterator[sqlite3.Connection]:
+def read_only(database: Path) -> Iterator[sqlite3.Connection]:
     """Open a database to read it; all that may be written is to take back what a killed process left half done.
 
     Raises:
@@ -137,7 +137,7 @@ def check_database(database: Path) -> None:
             raise damaged(database, "it is a directory")
         return
     try:
-        with reading(database) as db:
+        with read_only(database) as db:
             said = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             db.execute("SELECT 1 FROM experiments LIMIT 1")
     except sqlite3.OperationalError as error:
@@ -212,7 +212,7 @@ def _make(path: Path, artifacts: Path) -> None:
 
 def _left_half_made(path: Path) -> bool:
     """Whether a database is MLflow's, or empty, is not known to be whole, and holds nothing that anybody recorded."""
-    with reading(path) as db:
+    with read_only(path) as db:
         if db.execute("PRAGMA application_id").fetchone()[0] != 0:  # whole, or of another program
             return False
         found = [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lossearch._urls import Url
 from lossearch.records.mlflow.dashboard import OVERVIEW, overview_view, saved
-from lossearch.records.mlflow.database import reading
+from lossearch.records.mlflow.database import read_only
 from lossearch.records.mlflow.experiment import artifact_location
 from lossearch.records.mlflow.rows import TAG_LENGTH, cut, safe_names
 from lossearch.records.mlflow.study_run import NOTE, ROLE, STUDY, who
@@ -86,7 +86,7 @@ def recorded_overview(database: Path) -> str | None:
         "SELECT experiment_id FROM experiments JOIN experiment_tags USING (experiment_id) "
         "WHERE name = ? AND lifecycle_stage = 'active' AND key = ? AND value = ?"
     )
-    with reading(database) as db:
+    with read_only(database) as db:
         found = db.execute(query, (NAME, ROLE, _ROLE)).fetchone()
     return None if found is None else str(found[0])
 

@@ -104,7 +104,7 @@ class SlurmJobs(Elsewhere):
 
     def _has_result(self, job: Any) -> bool:
         """Whether a job that has ended gave something; one of the cluster "debug" ran in this process and writes nothing."""
-        return bool(self.executor.cluster == "debug" or job.paths.result_pickle.exists())
+        return self.executor.cluster == "debug" or Path(job.paths.result_pickle).exists()
 
     def _end(self, number: int, job: Any) -> JobEnd:
         # asked for a result that is not there, submitit waits for it once more
