@@ -39,27 +39,8 @@ def import_first() -> None:
     empty_database()
 
 
-def draw_nothing() -> None:
-    """Leave the figures of reports empty for all that are forked off this process.
-
-    What they show is not compared, and drawing them takes longest of a small study: most kills would meet it.
-    """
-    from matplotlib.figure import Figure
-
-    from lossearch.report import html, markdown
-
-    html.svg = lambda *_, **__: "<svg></svg>"
-    html.panel_figure = markdown.whole_figure = lambda *_: Figure()
-    markdown.save = _empty_file
-
-
-def _empty_file(_: object, path: Path) -> Path:
-    path.touch()
-    return path
-
-
-def report_first(root: Path, name: str) -> None:
-    """Make the report of a study once, likewise; no connection is left open, and nothing is trained."""
+def draw_first(root: Path, name: str) -> None:
+    """Draw the report of a study once, likewise; no connection is left open, and nothing is trained."""
     import lossearch
 
     with tempfile.TemporaryDirectory() as folder:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from _kill_records import Records, count_trials, differences, first_difference, read_records, settled
-from _kill_runs import Run, forked, report_first
+from _kill_runs import Run, draw_first, forked
 from _kill_servers import Mlflow, Postgres, RayCluster
 
 STUDY = "run --data circles --losses bce,mse --activations sigmoid --trials 18 --seeds 2 --confirm-seeds 3 --format json --precision 64-true"
@@ -166,6 +166,6 @@ class Bench:
         assert run.wait() == 0, f"undisturbed, {kind} fails:\n{run.said()}"
         seconds = time.monotonic() - run.begun
         if not self.undisturbed:
-            report_first(study.folder / "store", study.name)
+            draw_first(study.folder / "store", study.name)
         workers = (seen[0], seen[-1]) if seen else (0.0, seconds)
         return Undisturbed(study.answer(), study.records(), seconds, workers)

@@ -31,7 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 from _kill_records import differences, first_difference
-from _kill_runs import Run, draw_nothing, import_first, left
+from _kill_runs import Run, import_first, left
 from _kill_servers import Postgres, Server, kill_tree
 from _kill_studies import HOW, Bench, Kind, Study, Undisturbed
 from rich.console import Console
@@ -229,7 +229,6 @@ def main() -> int:
     """Kill, resume, compare, and print the table."""
     options, console, outcomes = asked(), Console(width=140, highlight=False), []
     import_first()
-    draw_nothing()
     with ExitStack() as stack:
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kills-")))
         folder.mkdir(exist_ok=True)
