@@ -404,6 +404,16 @@ def test_plain_progress_is_a_few_lines_with_the_last_trial_among_them(total, mos
     assert lines[-1].startswith("All trials done after ")
 
 
+def test_of_trials_that_arrive_together_the_first_and_the_last_are_told():
+    out, now = StringIO(), [0.0]
+    shown = PlainDisplay(Console(file=out, width=160), clock=lambda: now[0])
+    shown.started(40, 0)
+    for n in range(40):
+        now[0] += 5.0 if n in (10, 20) else 0.01
+        shown.trial_done(record(n), n + 1, 40, None, 0)
+    assert out.getvalue().splitlines() == ["40 trials", "[2/40]", "[12/40]", "[22/40]", "[40/40]"]
+
+
 def test_verbose_progress_tells_of_every_trial():
     lines = plain_display(30, every=True)
     assert sum("trial " in line and "bce/sigmoid lr 0.01: 0.5 completed" in line for line in lines) == 30

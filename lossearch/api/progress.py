@@ -29,6 +29,9 @@ LINES = 20
 SILENT_SECONDS = 10.0
 """How long a plain display says nothing while something is trained."""
 
+BETWEEN_SECONDS = 1.0
+"""What lies between two plain progress lines at least: trials of one population arrive all at once."""
+
 REDRAWN_SECONDS = 0.25
 """How often a notebook's display changes, at most, but for a note."""
 
@@ -128,11 +131,15 @@ class _Display(Listener):
 
 
 class PlainDisplay(_Display):
-    """A line for everything that takes a while, and one for about every 5 % of the trials, every 10 s at least."""
+    """A line for everything that takes a while, and one for about every 5 % of the trials, every 10 s at least.
+
+    Of lines on trials that arrive within a second the first is written, and of the last trial in any case.
+    """
 
     _step = 1
     _doing = ""
     _wrote = 0.0
+    _counted = -math.inf
 
     def note(self, text: str) -> None:
         """Write one sentence."""
@@ -164,8 +171,10 @@ class PlainDisplay(_Display):
         if total != self._total and not self._every:  # the range was extended
             self._step = max(self._step, math.ceil(total / LINES))
         super().trial_done(record, done, total, best, failed)
-        if done % self._step and done < total:
+        now = self._clock()
+        if done < total and not self._every and (done % self._step or now - self._counted < BETWEEN_SECONDS):
             return
+        self._counted = now
         left = self._seconds_left() if done < total else None
         self.note(f"[{done}/{total}] {describe(best, failed, left)}".rstrip())
 
