@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 
+from lossearch._imports import leads_somewhere
 from lossearch._options import either
 from lossearch._text import listed
 from lossearch.errors import InputError
@@ -42,7 +43,11 @@ def require_trusted(code: Mapping[str, str], trust: Trust, where: str, otherwise
     missing = {name: what for name, what in code.items() if name not in trust}
     if missing:
         named = listed([f"{what} {name!r}" for name, what in missing.items()])
-        raise InputError(
-            f"{where} names code outside of the records, which is not run unasked: {named}. "
-            f"Where you know it, say so: {saying_so(missing)}. {otherwise}".rstrip()
-        )
+        asked = f"{where} names code outside of the records, which is not run unasked: {named}."
+        if not all(map(leads_somewhere, missing)):
+            raise InputError(
+                f"{asked} It was defined in the program that ran the study, and is found there alone: run that program "
+                f"again, which trains nothing anew{either(f', and say {saying_so(missing)} in it', '')}. Defined in a "
+                "module that is imported, it is found from everywhere."
+            )
+        raise InputError(f"{asked} Where you know it, say so: {saying_so(missing)}. {otherwise}".rstrip())

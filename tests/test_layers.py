@@ -62,7 +62,7 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "_registry": (),
     "_imports": ("_registry",),
     "_json": ("_text",),
-    "_trust": ("_options", "_text"),
+    "_trust": ("_imports", "_options", "_text"),
     "_notation": ("_numerals",),
     "config": ("kinds",),
     "networks": ("data",),

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -250,6 +251,8 @@ def test_rerun_reproduces_and_export_writes_what_loads(search, tmp_path, monkeyp
         torch.testing.assert_close(names["module"].state_dict()[name], weights)
     with pytest.raises(InputError, match=r"result\.module is it"):
         _ = loaded.model
+    of_the_program = replace(result.fit_module(), name="__main__:Net").save(tmp_path / "lost")
+    assert "from your_module import Net  # it was defined in" in (of_the_program / "README.md").read_text()
 
 
 def test_mlflow_has_a_run_a_trial(tmp_path):

@@ -43,6 +43,19 @@ def test_code_that_is_not_named_is_listed() -> None:
         require_trusted(code, as_trust("mine:loss"), "Study 'x'")
 
 
+def test_code_of_the_program_itself_is_not_asked_for_where_it_cannot_be_found() -> None:
+    code = {"__main__:Net": "module", "rows:load": "data"}
+    require_trusted(code, as_trust(code), "Study 'x'")
+    with pytest.raises(
+        InputError, match=r"run that program again, .*, and say trust=\['__main__:Net', 'rows:load'\] in it"
+    ):
+        require_trusted(code, frozenset(), "Study 'x'")
+    with on_the_command_line(), pytest.raises(InputError) as error:
+        require_trusted(code, frozenset(), "Study 'x'")
+    assert "run that program again, which trains nothing anew. Defined in a module" in str(error.value)
+    assert "--trust" not in str(error.value)
+
+
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=3, unique=True))
 def test_what_is_copied_to_a_shell_is_a_name_and_no_command(names: list[str]) -> None:
     with on_the_command_line():

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from lossearch._imports import leads_somewhere
 from lossearch._json import dumps, write_json, write_text
 from lossearch.kinds import Table, TargetStatistics
 from lossearch.model.directory import new_directory
@@ -97,7 +98,9 @@ class FittedModule:
         lines = [
             "import lossearch",
             *(["from lossearch.kinds import TargetStatistics"] if known else []),
-            f"from {module} import {of}",
+            f"from {module} import {of}"
+            if leads_somewhere(self.name)
+            else f"from your_module import {of}  # it was defined in the program that ran the study: move it to a module",
             "from safetensors.torch import load_file",
             "",
             *([f"statistics = {self.statistics!r}"] if known else []),
