@@ -494,6 +494,9 @@ def test_a_study_that_may_not_be_read_is_left_out_and_the_answer_says_why(writte
     assert (code, err) == (0, "")
     assert why in " ".join(out.split())
     found = compare(["one", "two", "searched"], store)
+    assert str(found).startswith("Over 2 binary tasks ")
+    assert str(found).endswith(found.left_out[-1])
+    assert repr(found) == "ComparedStudies(one, searched)"
     assert [s.name for s in only_group(found).studies] == ["one", "searched"]
     (said,) = found.as_json()["left_out"]
     assert said.startswith(why)

@@ -34,6 +34,16 @@ class ComparedStudies:
     groups: tuple[TaskComparison, ...]
     left_out: tuple[str, ...]
 
+    def __str__(self) -> str:
+        from lossearch.report.comparison import findings
+
+        of_groups = (line for group in self.groups for line in (sentence(group), *findings(group)))
+        return "\n".join([*of_groups, *self.left_out])
+
+    def __repr__(self) -> str:
+        names = [study.name for group in self.groups for study in group.studies]
+        return f"ComparedStudies({', '.join(names)})"
+
     def render(self) -> RenderableType:
         """Return the answer for a terminal."""
         from rich.console import Group
