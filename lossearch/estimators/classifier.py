@@ -105,7 +105,7 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         pos_weight: Any = None,
         model: str | Callable[..., nn.Module] | nn.Module | None = None,
         hidden: int | Sequence[int] | None = None,
-        init: str | None = None,
+        init: str = "torch",
         scale: bool = True,
         trials: int | None = None,
         seeds: int = 2,

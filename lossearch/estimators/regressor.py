@@ -80,7 +80,7 @@ class LossSearchRegressor(RegressorMixin, LossSearchEstimator):  # type: ignore[
         metric: str | Metric | None = None,
         model: str | Callable[..., nn.Module] | nn.Module | None = None,
         hidden: int | Sequence[int] | None = None,
-        init: str | None = None,
+        init: str = "torch",
         scale: bool = True,
         standardize_target: bool = True,
         trials: int | None = None,
