@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -424,17 +425,17 @@ class Result:
 
         return report_of(self)
 
-    def save(self, folder: Path, *, report: bool = True) -> list[Path]:
+    def save(self, folder: str | os.PathLike[str], *, report: bool = True) -> list[Path]:
         """Write leaderboard, figures, report and study file into a directory, and return the files.
 
         Args:
-            folder: where to.
+            folder: where to; made where it is not there.
             report: whether the HTML page is written too, which draws every figure.
         """
         with left_as_it_was():
             from lossearch.api.report_sources import save
 
-        return save(self, folder, page=report)
+        return save(self, Path(folder).expanduser(), page=report)
 
     def __repr__(self) -> str:
         best = "none yet" if self.leader is None else f"{self.best.pair} at lr {self.best.lr:.3g}"
