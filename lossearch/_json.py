@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import stat
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -105,14 +106,20 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on a clean exit it takes the place of ``path`` at once.
 
-    Whoever reads ``path`` sees the old file or the new, never a part; its directory is made if need be.
+    Whoever reads ``path`` sees the old file or the new, never a part; its directory is made if need be. It may be read by
+    those who may read any new file, whoever wrote the temporary one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
+        temporary.touch(exist_ok=False)
+        usual = stat.S_IMODE(temporary.stat().st_mode)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
+        # a library may have put a file of its own there, as readable to its owner alone
+        if stat.S_IMODE(temporary.stat().st_mode) != usual:
+            temporary.chmod(usual)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -148,6 +148,7 @@ class Space:
 
     ``lr`` is (low, high), equal where it is fixed. ``params[loss.parameter]`` replaces a declared
     range, or fixes the parameter where its ends are equal; ``settings`` are training settings searched beside the pair.
+    ``added`` is the pair that is searched for comparison though nobody asked for it, "" where there is none.
     """
 
     kind: str
@@ -156,6 +157,7 @@ class Space:
     params: Mapping[str, Dimension] = field(default_factory=dict)
     settings: tuple[Dimension, ...] = ()
     rejections: tuple[Rejection, ...] = ()
+    added: str = ""
 
     def __getitem__(self, name: str) -> Pair:
         return {p.name: p for p in self.pairs}[name]
@@ -168,6 +170,11 @@ class Space:
     def names(self) -> tuple[str, ...]:
         """The pairs' names, in order."""
         return tuple(p.name for p in self.pairs)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The names of the pairs that were asked for, in order."""
+        return tuple(name for name in self.names if name != self.added)
 
     def dimensions(self, pair: str, lr: tuple[float, float] | None = None) -> tuple[Dimension, ...]:
         """Return what is searched within a pair, learning rate first; own parameters as ``loss.name``."""

@@ -18,6 +18,7 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from lossearch import cli
+from lossearch.api import load
 from lossearch.api.comparison import compare
 from lossearch.errors import InputError, StoreError, UnknownNameError
 from lossearch.records.confirmations import Confirmation, Confirmed, write_confirmed
@@ -504,6 +505,43 @@ def test_a_study_that_may_not_be_read_is_left_out_and_the_answer_says_why(writte
         compare(["one", "two"], store)
     with pytest.raises(InputError, match="named twice"):
         compare(["one", "searched", "two", "one"], store)
+
+
+def test_results_may_be_compared_by_themselves(written, store, tmp_path):
+    names = ["one", "two", "searched"]
+    results = [load(name, store) for name in names]
+    by_name = compare(names, store)
+    nowhere = tmp_path / "no store"
+    assert compare(results, nowhere).as_json() == by_name.as_json()
+    assert compare([results[0], "two", results[2]], store).as_json() == by_name.as_json()
+    with pytest.raises(StoreError, match="No store at"):
+        compare([results[0], "two"], tmp_path / "no store")
+    with pytest.raises(InputError, match="named twice"):
+        compare([results[0], results[1], results[0]])
+
+
+def test_results_of_other_stores_are_compared_unless_they_share_a_name(written, store, tmp_path):
+    other = Store.open(tmp_path / "other")
+    write_study(other, "three")
+    write_study(other, "one")
+    found = compare([load("one", store), load("three", other.root)])
+    assert [s.name for s in only_group(found).studies] == ["one", "three"]
+    for pair in ([load("one", store), load("one", other.root)], [load("one", other.root), "one"]):
+        with pytest.raises(InputError, match=r"Two studies are named 'one', in .* and .*other") as caught:
+            compare(pair, store)
+        assert "another name (name=)" in str(caught.value)
+
+
+def test_what_is_no_list_of_studies_is_refused(written, store):
+    one = load("one", store)
+    for arguments in ((one, one), (one,), ("one", store), ("one", one), (None,), (["one"], one)):
+        with pytest.raises(
+            InputError, match=r"in one list, as names or results: lossearch\.compare\(\[a, b\]\)"
+        ):
+            compare(*arguments)
+    with pytest.raises(InputError, match=r"is a name or a result of .*; got a int\.") as caught:
+        compare([one, 3, {"a": 1}], store)
+    assert "got a dict." in str(caught.value)
 
 
 def only_group(found):

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 
 import lossearch
 from lossearch import InputError
+from lossearch.errors import StoreError
 
 TESTS = Path(__file__).parent
 ONE_POINT = {"lr": 0.05, "seeds": 1, "confirm_seeds": 2, "epochs": 2}
@@ -523,6 +524,10 @@ def test_the_lines_of_an_export_give_the_winner_again(search, tmp_path, monkeypa
     )
     result = search(module=module, name="kept", **options)
     result.fit_module().save(tmp_path / "out")
+    with pytest.raises(
+        StoreError, match=r"out holds an exported LightningModule of your own, .* are in .*out/README\.md\.$"
+    ):
+        lossearch.load_model(tmp_path / "out")
     (code,) = re.findall(
         r"```python\n(.*?)```", (tmp_path / "out" / "README.md").read_text(), flags=re.DOTALL
     )

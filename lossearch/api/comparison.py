@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossearch._options import option
+from lossearch._text import listed
 from lossearch.api.loading import load_among
 from lossearch.api.result import Result
-from lossearch.errors import StoreError, UnknownNameError, refuse
+from lossearch.errors import InputError, StoreError, UnknownNameError, refuse
 from lossearch.metrics.metric import Metric
 from lossearch.metrics.registry import METRICS
 from lossearch.records.confirmations import PREFIX
@@ -75,7 +77,7 @@ class ComparedStudies:
 
         return to_html(comparison_report(self.groups, self.left_out))
 
-    def save(self, folder: Path | str) -> list[Path]:
+    def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write pictures, scores and the answer in Markdown into a directory, made where needed; return the files.
 
         Without scikit-posthocs there is no critical-difference diagram.
@@ -84,7 +86,7 @@ class ComparedStudies:
         from lossearch.report.figures.across_tasks import write_pictures
         from lossearch.report.formatting import as_csv
 
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
         folder.mkdir(parents=True, exist_ok=True)
         pictures = [path for group in self.groups for path in write_pictures(group, folder)]
         text = folder / "comparison.md"
@@ -97,7 +99,7 @@ class ComparedStudies:
 
 
 def compare(
-    names: Sequence[str],
+    names: Sequence[str | Result],
     store: str | Path = "mlruns",
     *,
     metric: Judge | None = None,
@@ -113,8 +115,8 @@ def compare(
     their split, seed or network, count once.
 
     Args:
-        names: two or more studies of the store.
-        store: where their records are.
+        names: two or more studies of the store, in a list, or results, which may be of other stores.
+        store: where the records are of those that are named.
         metric: what to compare by, instead of what each study was judged by; one of your own, ``my_metrics:cost`` or the
             function itself, is computed of what the confirmed pairs predicted.
         level: chance of finding any two equal pairs significantly different.
@@ -125,7 +127,7 @@ def compare(
 
     Raises:
         UnknownNameError: the store has no such study, or there is no such metric.
-        InputError: the studies cannot be compared; the message lists why.
+        InputError: what is given is no list of names and results, or the studies cannot be compared; the message lists why.
         StoreError: fewer than two of them can be read.
 
     Example:
@@ -135,27 +137,87 @@ def compare(
         ... )
         >>> comparison = lossearch.compare(["circles", "moons"])
     """
+    given = _given(names, store)
+    wanted = [one if isinstance(one, str) else one.name for one in given]
+    results = {one.name: one for one in given if isinstance(one, Result)}
+    read, unread = _read([name for name in dict.fromkeys(wanted) if name not in results], store, storage)
+    results = {name: found for name in wanted if (found := (results | read).get(name)) is not None}
+    if len(results) < 2:
+        refuse(unread, StoreError)
+    judges = _judges(list(results.values()), metric, direction)
+    scores = {name: _scores(r, judges.get(r.declared.task.kind)) for name, r in results.items()}
+    refuse(
+        [p for r in results.values() for p in _problems(r, scores[r.name], judges.get(r.declared.task.kind))]
+    )
+    groups, alone = compare_studies([scores[n] for n in wanted if n in scores], level=level, rope=rope)
+    return ComparedStudies(groups, (*unread, *alone))
+
+
+def _given(names: Any, store: Any) -> list[str | Result]:
+    """Return the studies to compare as they were given, checked.
+
+    Raises:
+        InputError: they are not in a list, some are neither names nor results, or two are of one name.
+    """
+    if isinstance(store, Result) or isinstance(names, str | Result) or not isinstance(names, Iterable):
+        raise InputError(
+            f"The studies to compare come in one list, as names or results: lossearch.compare([a, b]); got "
+            f"{_words(names)}{f' and {_words(store)}' if isinstance(store, Result) else ''}."
+        )
+    given = list(names)
+    refuse(
+        [
+            f"A study to compare is a name or a result of lossearch.search or lossearch.load; got {_words(one)}."
+            for one in given
+            if not isinstance(one, str | Result)
+        ]
+    )
+    own = Path(store).expanduser().resolve()
+    places: dict[str, set[Path]] = {}
+    for one in given:
+        name, root = (one, own) if isinstance(one, str) else (one.name, one.store.root)
+        places.setdefault(name, set()).add(root)
+    refuse(
+        [
+            f"Two studies are named {name!r}, in {listed(sorted(map(str, roots)))}: a comparison knows studies by their "
+            f"names. Run one under another name ({option('name')})."
+            for name, roots in places.items()
+            if len(roots) > 1
+        ]
+    )
+    return given
+
+
+def _words(value: Any) -> str:
+    return repr(value) if isinstance(value, str | Result) else f"a {type(value).__name__}"
+
+
+def _read(
+    names: Sequence[str], store: str | Path, storage: str | Iterable[str] | None
+) -> tuple[dict[str, Result], list[str]]:
+    """Return the results of studies of a store by their names, and why some cannot be read.
+
+    Raises:
+        UnknownNameError: the store has no such study.
+        StoreError: there is no store.
+    """
+    if not names:
+        return {}, []
     opened, storages = Store.open(store, create=False), given_urls("storage", storage)
-    wanted, unknown = list(names), []
-    for name in dict.fromkeys(wanted):
+    unknown = []
+    for name in names:
         try:
             opened.require(name)
         except UnknownNameError as error:
             unknown.append(str(error))
     refuse(unknown, UnknownNameError)
-    results, unread = [], []
-    for name in dict.fromkeys(wanted):
+    results, unread = {}, []
+    for name in names:
         try:
-            results.append(load_among(opened, name, storages))
+            results[name] = load_among(opened, name, storages)
         except StoreError as error:
             unread.append(str(error))
-    if len(results) < 2:
-        refuse(unread, StoreError)
-    judges = _judges(results, metric, direction)
-    scores = {r.name: _scores(r, judges.get(r.declared.task.kind)) for r in results}
-    refuse([p for r in results for p in _problems(r, scores[r.name], judges.get(r.declared.task.kind))])
-    groups, alone = compare_studies([scores[n] for n in wanted if n in scores], level=level, rope=rope)
-    return ComparedStudies(groups, (*unread, *alone))
+    return results, unread
 
 
 def log_comparison(found: ComparedStudies, store: str | Path = "mlruns") -> str | None:

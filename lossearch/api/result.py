@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossearch._options import option
 from lossearch._process import left_as_it_was
+from lossearch._text import listed
 from lossearch._trust import NONE, Trust
 from lossearch._urls import Url
 from lossearch.api import answer
@@ -182,10 +185,7 @@ class Result:
         """
         if self.verdict is not None:
             return self._confirmed_point(self.verdict.leader)
-        ranked = self.search_leaderboard[self.search_leaderboard["rank"].notna()]
-        if ranked.empty:
-            return None
-        return self._with_pair({r.number: r for r in self.trials}[int(ranked["trial"].iloc[0])].point)
+        return self._best_in_search(self.declared.space.pairs)
 
     @cached_property
     def recommended(self) -> Point | None:
@@ -196,6 +196,14 @@ class Result:
     def tied(self) -> tuple[str, ...]:
         """The pairs that cannot be told from the leader's, it included; none where there is no verdict."""
         return () if self.verdict is None else self.verdict.tied
+
+    def _best_in_search(self, pairs: Collection[str]) -> Point | None:
+        """Return the point that the search ranks best of some pairs, None where it ranks none of them."""
+        board = self.search_leaderboard
+        ranked = board[board["rank"].notna() & board["pair"].isin(list(pairs))]
+        if ranked.empty:
+            return None
+        return self._with_pair({r.number: r for r in self.trials}[int(ranked["trial"].iloc[0])].point)
 
     def _confirmed_point(self, pair: str) -> Point | None:
         if self.confirmed is None or pair not in self.confirmed.pairs:
@@ -212,20 +220,40 @@ class Result:
         Raises:
             RunFailedError: no pair has enough finished trials.
         """
-        if self.recommended is not None:
-            return self.recommended
-        if self.leader is None:
-            if self.declared.quick:
-                raise RunFailedError(
-                    f"Study {self.name!r} was only looked at quickly, which ranks no pair. Run it again without "
-                    f"{option('quick', True)}: it goes on from here."
-                )
-            done = sum(r.value is not None for r in self.trials)
-            raise RunFailedError(
-                f"Study {self.name!r} has no ranked pair: {done} of {len(self.trials)} trials finished with a "
-                f"value, and a pair needs {self.declared.min_trials}."
+        return self.best_among(self.declared.space.pairs)
+
+    def best_among(self, pairs: Collection[str]) -> Point:
+        """Return the point to use of some of the pairs: the recommended one where it is among them, else the one ranked best.
+
+        The verdict ranks, and of pairs that were not confirmed the search.
+
+        Args:
+            pairs: names as in the leaderboard.
+
+        Raises:
+            RunFailedError: none of them has enough finished trials.
+        """
+        verdict = self.verdict
+        ranked = () if verdict is None else (verdict.recommended, *(r.pair for r in verdict.ranking))
+        confirmed = next((pair for pair in ranked if pair in pairs), None)
+        found = self._best_in_search(pairs) if confirmed is None else self._confirmed_point(confirmed)
+        if found is None:
+            raise self._unranked(pairs)
+        return found
+
+    def _unranked(self, pairs: Collection[str]) -> RunFailedError:
+        if self.declared.quick:
+            return RunFailedError(
+                f"Study {self.name!r} was only looked at quickly, which ranks no pair. Run it again without "
+                f"{option('quick', True)}: it goes on from here."
             )
-        return self.leader
+        trials = [r for r in self.trials if r.point.pair in pairs]
+        done = sum(r.value is not None for r in trials)
+        of = "" if set(pairs) >= set(self.declared.space.pairs) else f" among {listed(list(pairs), 6)}"
+        return RunFailedError(
+            f"Study {self.name!r} has no ranked pair{of}: {done} of {len(trials)} trials finished with a "
+            f"value, and a pair needs {self.declared.min_trials}."
+        )
 
     @cached_property
     def model(self) -> FittedModel:
@@ -237,18 +265,20 @@ class Result:
         """
         return self.fit()
 
-    def fit(self, parts: str = "train") -> FittedModel:
+    def fit(self, parts: str = "train", *, pairs: Collection[str] | None = None) -> FittedModel:
         """Return the point to use, fitted to the epoch that its trial chose, under a fresh seed.
 
         Args:
             parts: what it is fitted on: "train", or "train+validation" for all rows but the test part. Then
                 no rows are left that could say how good the model is.
+            pairs: of which it is taken, see :meth:`best_among`; all by default.
 
         Raises:
             RunFailedError: no pair has enough finished trials, or the winner diverged.
             InputError: the data are needed and are not here.
         """
-        return self._again.model(self.best, self._epoch_of(self.best), parts)
+        point = self.best if pairs is None else self.best_among(pairs)
+        return self._again.model(point, self._epoch_of(point), parts)
 
     def kept(self, point: Point, epoch: int) -> FittedModel | None:
         """Return the model that was kept of a point trained to an epoch, None where there is none.
@@ -395,17 +425,17 @@ class Result:
 
         return report_of(self)
 
-    def save(self, folder: Path, *, report: bool = True) -> list[Path]:
+    def save(self, folder: str | os.PathLike[str], *, report: bool = True) -> list[Path]:
         """Write leaderboard, figures, report and study file into a directory, and return the files.
 
         Args:
-            folder: where to.
+            folder: where to; made where it is not there.
             report: whether the HTML page is written too, which draws every figure.
         """
         with left_as_it_was():
             from lossearch.api.report_sources import save
 
-        return save(self, folder, page=report)
+        return save(self, Path(folder).expanduser(), page=report)
 
     def __repr__(self) -> str:
         best = "none yet" if self.leader is None else f"{self.best.pair} at lr {self.best.lr:.3g}"

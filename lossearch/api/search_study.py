@@ -54,7 +54,7 @@ def _with_options(function: F) -> F:
         for key in named
     ]
     function.__dict__["__signature__"] = signature.replace(parameters=[*own, *options])
-    lines = [f"{key.parameter}: {key.description}" for key in named]
+    lines = [f"{key.parameter}: {key.told(key.default)}" for key in named]
     told = textwrap.indent("\n".join(lines), " " * 8).lstrip()
     function.__doc__ = str(function.__doc__).replace("**others: these keys of a study file.", told)
     return function

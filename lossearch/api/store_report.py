@@ -43,7 +43,11 @@ def report_all(
     from lossearch.report.html import to_html
     from lossearch.report.index import index_report
 
-    opened, given, folder = Store.open(store, create=False), given_urls("storage", storage), Path(folder)
+    opened, given, folder = (
+        Store.open(store, create=False),
+        given_urls("storage", storage),
+        Path(folder).expanduser(),
+    )
     names = sorted((*opened.studies(), *opened.without_record()))
     if not names:
         raise InputError(f"No studies in {store}. Name another {option('store')}, or run one first.")

@@ -63,9 +63,14 @@ class Key:
     @property
     def description(self) -> str:
         """What it is, and its default where that is not left to the task."""
-        if self.default is None or self.default in ((), {}):
+        return self.told(
+            {True: "on", False: "off"}[self.default] if isinstance(self.default, bool) else self.default
+        )
+
+    def told(self, default: Any) -> str:
+        """Return what it is, and its default where that is not left to the task, for whoever has another than the file."""
+        if default is None or default in ((), {}):
             return self.option.help
-        default = {True: "on", False: "off"}[self.default] if isinstance(self.default, bool) else self.default
         return f"{self.option.help} [default: {default}]"
 
     @property

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lossearch._numerals import Notation
+from lossearch.data.column_names import called
 from lossearch.data.dates import DATE_PARTS
 from lossearch.data.inference import decimal_of, learn
 from lossearch.data.readings import Columns, Dates, Numbers, Reading, readings_of
@@ -139,6 +140,7 @@ def conform(
 ) -> pd.DataFrame:
     """Return the columns of a table that a model was trained on, as :func:`clean` would have left them.
 
+    Columns go by their names, and by what is left of them where blanks around them are trimmed if that leaves no doubt.
     What a column holds is not guessed from these rows, which may be few: ``numbers`` become float64,
     dates among them from the column they came from, and ``names`` text, as ``readings`` say.
 
@@ -147,8 +149,11 @@ def conform(
     """
     frame = frame.rename(columns=str).reset_index(drop=True)
     refuse_duplicates(frame.columns)
-    given = {str(name): column for name, column in frame.items()}
     known = {name: r for r in (*readings_of(numbers, names), *readings) for name in r.gives}
+    sources = {known[name].column for name in (*numbers, *names)}
+    dates = {date for name in (*numbers, *names) if (date := date_column(name))}
+    frame = called(frame, [*numbers, *names, *sources, *dates])
+    given = {str(name): column for name, column in frame.items()}
     wanted = {name: _reading(name, known[name], given) for name in (*numbers, *names)}
     columns: Columns = {}
     problems: list[str] = []

@@ -18,6 +18,7 @@ from lossearch._memory import free_memory
 from lossearch._notation import notation_of
 from lossearch._numerals import IDENTIFIER
 from lossearch._text import size
+from lossearch.data.column_names import meant
 from lossearch.data.columns import duplicates
 from lossearch.data.dataset import PEAK
 from lossearch.errors import InputError
@@ -249,7 +250,7 @@ def _check_header(path: Path, header: list[str], target: str | None) -> None:
         )
     wanted = [] if target is None else [target, *(p.strip() for p in target.split(","))]
     positions = header == [str(i) for i in range(len(header))]
-    if any(map(_is_number, header)) and not positions and not any(w in header for w in wanted):
+    if any(map(_is_number, header)) and not positions and not any(meant(w, header) for w in wanted):
         raise _no_header(path, header)
 
 

@@ -16,6 +16,7 @@ from lossearch.data.arrays import (
     table_or_numbers,
     targets,
 )
+from lossearch.data.column_names import called
 from lossearch.data.dataset import STREAM_BYTES, Dataset, digest
 from lossearch.data.levels import leveled
 from lossearch.data.part_names import on_part_names, parts_by_names
@@ -36,7 +37,8 @@ from lossearch.errors import InputError
 def _stack(parts: list[Any], what: str) -> Any:
     if all(isinstance(p, pd.DataFrame) for p in parts):
         first = list(parts[0].columns)
-        for p in parts[1:]:
+        parts = [called(p, first) for p in parts]
+        for p in parts:
             if list(p.columns) != first:
                 raise InputError(
                     f"The parts of {what} have different columns: {first} and {list(p.columns)}."

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lossearch._registry import did_you_mean
+from lossearch.data.column_names import meant
 from lossearch.data.columns import refuse_duplicates
 from lossearch.errors import InputError
 
@@ -53,6 +54,8 @@ def column_roles(
 ) -> Roles:
     """Return what each column of a table is for.
 
+    A name may have blanks around it that a column's has not, or the other way round, where that leaves no doubt.
+
     Args:
         names: its columns.
         table: what to call it.
@@ -70,12 +73,18 @@ def column_roles(
     shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
     if target is None:
         raise InputError(f"{table}: say which column is the target (target = '...'). Columns: {shown}.")
-    whole = target in names or "," not in target
-    targets = [target] if whole else [part.strip() for part in target.split(",")]
-    beside = [name for name in (groups, time, sample_weight, split) if name is not None]
-    for name in (*targets, *beside):
-        if name not in names:
+
+    def column(name: str) -> str:
+        if (found := meant(name, names)) is None:
             raise InputError(f"{table} has no column {name!r}.{did_you_mean(name, names)} Columns: {shown}.")
+        return found
+
+    whole = "," not in target or meant(target, names) is not None
+    targets = [column(name) for name in ([target] if whole else map(str.strip, target.split(",")))]
+    groups, time, sample_weight, split = (
+        None if name is None else column(name) for name in (groups, time, sample_weight, split)
+    )
+    beside = [name for name in (groups, time, sample_weight, split) if name is not None]
     features = [name for name in names if name not in {*targets, *beside}]
     if not features:
         raise InputError(

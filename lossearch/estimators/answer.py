@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -70,7 +71,7 @@ class Answer(Result):
         """The point to use, fitted: the estimator's ``model_``."""
         self._gone()
 
-    def fit(self, parts: str = "train") -> FittedModel:  # noqa: ARG002 - as every result has it
+    def fit(self, parts: str = "train", *, pairs: Collection[str] | None = None) -> FittedModel:  # noqa: ARG002
         """Refuse: the estimator's ``model_`` is fitted."""
         self._gone()
 

@@ -50,6 +50,9 @@ class LossSearchEstimator(BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:  # noqa: N803
         """Search for the pair and learning rate to use, and fit the network with them on all rows.
 
+        The pair is one of those that ``losses``, ``activations`` and ``pairs`` name; the conventional pair of the task,
+        which is searched with them for comparison, is fitted only where it is named too, or where nothing is.
+
         Args:
             X: (N, F) numbers, dense or sparse, (N, C, H, W) images, or a table with columns of numbers, text,
                 truth values or dates. Missing values are filled in.
@@ -111,13 +114,13 @@ class LossSearchEstimator(BaseEstimator):  # type: ignore[misc]
 
     @property
     def best_(self) -> Point:
-        """The point that was found: pair, learning rate, the loss's own parameters."""
-        point: Point = self._fitted("result_").best
+        """The point that was fitted, of the pairs asked for: pair, learning rate, the loss's own parameters."""
+        point: Point = self._fitted("model_").point
         return point
 
     @property
     def leaderboard_(self) -> pd.DataFrame:
-        """One row a pair, the best first."""
+        """One row a pair, the best first, the conventional pair always among them."""
         board: pd.DataFrame = self._fitted("result_").leaderboard
         return board
 

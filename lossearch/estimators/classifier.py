@@ -66,8 +66,8 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
     Attributes:
         classes_: The classes, in the order of the columns of ``predict_proba``.
         result_: The lossearch.Result. Without ``store`` it has the answer, and no longer curves and predictions.
-        best_: The point that was found: pair, learning rate, the loss's own parameters.
-        leaderboard_: One row a pair, the best first.
+        best_: The point that was fitted, of the pairs asked for: pair, learning rate, the loss's own parameters.
+        leaderboard_: One row a pair, the best first, the conventional pair always among them, which gains are over.
         model_: The lossearch.FittedModel, which ``save`` writes to a directory.
         module_: The fitted nn.Module, which gives raw output of prepared rows.
         criterion_: The pair made callable, an nn.Module.
@@ -105,7 +105,7 @@ class LossSearchClassifier(ClassifierMixin, LossSearchEstimator):  # type: ignor
         pos_weight: Any = None,
         model: str | Callable[..., nn.Module] | nn.Module | None = None,
         hidden: int | Sequence[int] | None = None,
-        init: str | None = None,
+        init: str = "torch",
         scale: bool = True,
         trials: int | None = None,
         seeds: int = 2,

@@ -15,7 +15,7 @@ from lossearch.api import search
 from lossearch.api.result import Result
 from lossearch.data.sources import from_arrays
 from lossearch.data.splits import VALIDATION_SHARE
-from lossearch.errors import StudyMismatchError, StudyRunningError
+from lossearch.errors import InputError, StudyMismatchError, StudyRunningError
 from lossearch.estimators.answer import Answer, answer_of
 from lossearch.estimators.checks import Targets
 from lossearch.kinds import KINDS
@@ -23,6 +23,7 @@ from lossearch.metrics.metric import SIGN
 from lossearch.model import FittedModel
 from lossearch.records.curves import mean_curves_of
 from lossearch.records.trial import best_of
+from lossearch.space import Point, Space
 from lossearch.study.progress import Listener
 
 MOST_EPOCHS = 30
@@ -70,7 +71,7 @@ def find(
     epochs: int | None,
     **sides: Any,
 ) -> Found:
-    """Search, and fit the point to use on all rows but those of a test part.
+    """Search, and fit the point to use, of the pairs asked for, on all rows but those of a test part.
 
     Args:
         x: checked rows.
@@ -97,9 +98,11 @@ def find(
     }
     with records.opened() as place:
         result = _searched(x, targets.given, {**known, **place}, records)
-        model = result.fit("train" if scarcity else "train+validation")
+        space = _space(result)
+        model = result.fit("train" if scarcity else "train+validation", pairs=space.asked)
         kept = answer_of(result) if records.store is not None else Answer.of(result)
-        return Found(kept, model, _history(result), _with_probabilities(result))
+        with_probabilities = tuple(pair.name for pair in space.pairs if pair.gives("probability"))
+        return Found(kept, model, _history(result, model.point), with_probabilities)
 
 
 def _searched(x: Any, y: Any, options: Mapping[str, Any], records: Records) -> Result:
@@ -113,8 +116,24 @@ def _searched(x: Any, y: Any, options: Mapping[str, Any], records: Records) -> R
         return search(x, y, name=f"{records.name}-{own}", **options)
 
 
-def _history(result: Result) -> list[dict[str, float]]:
-    point, sign = result.best, SIGN[result.declared.task.direction]
+def _space(result: Result) -> Space:
+    """Return what a study that was run here has searched.
+
+    Raises:
+        InputError: it searched no pair that was asked for, with the reasons.
+    """
+    assert result.prepared is not None  # noqa: S101 - it was run
+    space = result.prepared.plan.space
+    if not space.asked:
+        reasons = " ".join(map(str, space.rejections))
+        raise InputError(
+            f"No pair that was asked for can be trained on these data: name other losses. {reasons}"
+        )
+    return space
+
+
+def _history(result: Result, point: Point) -> list[dict[str, float]]:
+    sign = SIGN[result.declared.task.direction]
     trial = best_of([r for r in result.trials if r.point == point], sign)
     if trial is None:
         return []
@@ -126,12 +145,6 @@ def _history(result: Result) -> list[dict[str, float]]:
         {"epoch": e + 1, **{name: values[e] for name, values in curves.items() if e < len(values)}}
         for e in range(epochs)
     ]
-
-
-def _with_probabilities(result: Result) -> tuple[str, ...]:
-    if result.prepared is None:
-        return ()
-    return tuple(pair.name for pair in result.prepared.plan.space.pairs if pair.gives("probability"))
 
 
 def listener_of(verbose: int) -> Listener | None:

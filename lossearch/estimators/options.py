@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import textwrap
 from collections.abc import Mapping
 from numbers import Integral
@@ -51,9 +52,12 @@ _ELSEWHERE = {"name", "store", "mlflow", "random_state", "verbose", "n_jobs", "t
 
 
 def documented(cls: C) -> C:
-    """Write what each parameter is in place of the last line of a class's documentation."""
-    words = {IN_SEARCH.get(key.parameter, key.parameter): key.description for key in KEYS}
-    told = [f"{name}: {OWN_WORDS.get(name) or words[name]}" for name in cls._get_param_names()]  # type: ignore[attr-defined]
+    """Write what each parameter is, with the default that the class has, in place of the last line of a class's documentation."""
+    keys = {key.parameter: key for key in KEYS}
+    told = [
+        f"{name}: {OWN_WORDS.get(name) or keys[name].told(parameter.default)}"
+        for name, parameter in inspect.signature(cls).parameters.items()
+    ]
     lines = textwrap.indent("\n".join(told), " " * 8).lstrip()
     cls.__doc__ = str(cls.__doc__).replace("parameters: as they are listed by ``get_params``.", lines)
     return cls

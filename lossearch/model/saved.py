@@ -31,6 +31,7 @@ from lossearch.losses import (
 )
 from lossearch.model.directory import new_directory
 from lossearch.model.fitted import FittedModel, Origin
+from lossearch.model.own_module import CARD as MODULE_CARD
 from lossearch.model.readme import readme
 from lossearch.networks.architecture import Architecture
 from lossearch.pairs import Pair
@@ -131,6 +132,11 @@ def named_code(directory: str | Path) -> frozenset[str]:
 
 
 def _card(folder: Path) -> dict[str, Any]:
+    if not (folder / CARD).is_file() and (folder / MODULE_CARD).is_file():
+        raise StoreError(
+            f"{folder} holds an exported LightningModule of your own, not a model of lossearch's making: the lines that load "
+            f"it are in {folder / 'README.md'}."
+        )
     if not (folder / CARD).is_file():
         raise StoreError(f"{folder} holds no exported model: there is no {CARD} in it.")
     card: dict[str, Any] = read_record(folder / CARD, dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from lossearch.config import SpaceTable
@@ -28,11 +28,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Chosen:
-    """The pairs of a study, what was left out, and what is worth saying about it."""
+    """The pairs of a study, what was left out, and what is worth saying about it.
+
+    ``added`` is the conventional pair where it was not asked for, else ""; ``repeats`` has pairs that were left out, and
+    for each the one of the same gradient that stands for it.
+    """
 
     pairs: tuple[Pair, ...]
     rejections: tuple[Rejection, ...] = ()
     notes: tuple[str, ...] = ()
+    added: str = ""
+    repeats: Mapping[str, str] = field(default_factory=dict)
 
 
 def _known_losses(kind: str, own: Sequence[Loss]) -> dict[str, Loss]:
@@ -86,7 +92,7 @@ def _legal(
     kept, unjudged = _judgeable(pairs, task)
     kept, unread = _readable(kept, task)
     unjudged += unread
-    return Chosen(tuple(kept), (*rejections, *unjudged))
+    return Chosen(tuple(kept), (*rejections, *unjudged), repeats=again)
 
 
 def _asked_losses(
@@ -227,13 +233,15 @@ def choose_pairs(
         for p in chosen.values()
         if p.activation.name in p.loss.caution
     ]
-    conventional = KINDS[task.kind].conventional
+    conventional, added = KINDS[task.kind].conventional, ""
     if conventional not in chosen:
         notes.append(f"{conventional}, the conventional pair, is added: every gain is measured against it.")
         chosen = {conventional: _asked_pair(conventional, task, {}).pairs[0], **chosen}
+        if not any(conventional in c.repeats.values() for c in found):
+            added = conventional
     notes += _repeats(list(chosen.values()), moved)
     left_out = {r.name: r for c in found for r in c.rejections if r.name not in chosen}
-    return Chosen(tuple(chosen.values()), tuple(left_out.values()), (*notes, *cautions))
+    return Chosen(tuple(chosen.values()), tuple(left_out.values()), (*notes, *cautions), added)
 
 
 def _weightable(chosen: Chosen, table: SpaceTable, task: Task) -> Chosen:

@@ -78,7 +78,9 @@ def resolve_space(
     asked = {**table.settings, **weightings}
     allowed = _searchable(task, optimizer)
     settings = tuple(_setting(name, r, allowed) for name, r in asked.items())
-    space = Space(task.kind, chosen.pairs, (float(low), float(high)), params, settings, chosen.rejections)
+    space = Space(
+        task.kind, chosen.pairs, (float(low), float(high)), params, settings, chosen.rejections, chosen.added
+    )
     return space, (*chosen.notes, *dict.fromkeys(left))
 
 
