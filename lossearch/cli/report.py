@@ -37,11 +37,14 @@ if TYPE_CHECKING:
 def losses(task: str | None, family: str | None, has: str | None, form: str) -> None:
     """List the losses: formula, domain, encoding, activations, parameters, source."""
     from lossearch.pairs import catalogue
+    from lossearch.pairs.legality import no_such_family
 
     kinds = list(KINDS) if task is None else (task,)
     listed = {kind: list(catalogue.rows(kind, family, has)) for kind in kinds}
     by_kind = {kind: rows for kind, rows in listed.items() if rows}
     if not by_kind:
+        if task is not None and family is not None and has is None:
+            raise InputError(no_such_family(task, family))
         asked = {f"is of the family {family}": family, f"has the property {has}": has}
         raise InputError(f"No {task or 'such'} loss {' and '.join(s for s, name in asked.items() if name)}.")
     if form == "json":
