@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from lossearch.records.mlflow.overview import find_overview
 from lossearch.records.predictions import FILE as PREDICTIONS
 from lossearch.report.leaderboard import make_leaderboard
 from lossearch.report.markdown import to_markdown
-from lossearch.report.sentences import confirmed_sentences
+from lossearch.report.sentences import confirmed_sentences, optimism_sentence
 
 QUICK: dict[str, Any] = {
     "losses": ["bce", "hinge"],
@@ -135,6 +136,14 @@ def test_the_answer_is_in_json_and_on_the_terminal(whole: Result) -> None:
     assert "Optimism of the search:" in text
     assert "There is no verdict" not in text
     assert "fresh seeds on 30 test rows" in text
+
+
+@pytest.mark.parametrize("optimism", [-0.05, 0.0, 0.05])
+def test_optimism_below_0_is_explained(whole: Result, optimism: float) -> None:
+    verdict = replace(whole.verdict, optimism=optimism)  # type: ignore[type-var]
+    said = optimism_sentence(verdict, whole.declared)  # type: ignore[arg-type]
+    assert said.startswith("Optimism of the search: ")
+    assert ("below 0 by chance, as fresh seeds happened to score better" in said) is (optimism < 0)
 
 
 EDGE = "The best learning rate is the lowest or highest tried"

@@ -18,7 +18,7 @@ from lossearch.confirm.judging import VERDICT, read_verdict
 from lossearch.diagnostics.ladders import rungs
 from lossearch.diagnostics.pareto import Objectives, objectives
 from lossearch.diagnostics.special_cases import special_cases
-from lossearch.errors import RunFailedError
+from lossearch.errors import InputError, RunFailedError
 from lossearch.metrics.metric import SIGN, Metric
 from lossearch.records.confirmations import FILE as CONFIRMED
 from lossearch.records.confirmations import Confirmed, read_confirmed
@@ -210,13 +210,14 @@ class Result:
         """The point to use: :attr:`recommended`, or without a verdict :attr:`leader`.
 
         Raises:
+            InputError: the study was only looked at quickly, which ranks no pair.
             RunFailedError: no pair has enough finished trials.
         """
         if self.recommended is not None:
             return self.recommended
         if self.leader is None:
             if self.declared.quick:
-                raise RunFailedError(
+                raise InputError(
                     f"Study {self.name!r} was only looked at quickly, which ranks no pair. Run it again without "
                     f"{option('quick', True)}: it goes on from here."
                 )
@@ -233,7 +234,7 @@ class Result:
 
         Raises:
             RunFailedError: no pair has enough finished trials, or the winner diverged.
-            InputError: the data are needed and are not here.
+            InputError: the study was only looked at quickly, or the data are needed and are not here.
         """
         return self.fit()
 
@@ -246,7 +247,7 @@ class Result:
 
         Raises:
             RunFailedError: no pair has enough finished trials, or the winner diverged.
-            InputError: the data are needed and are not here.
+            InputError: the study was only looked at quickly, or the data are needed and are not here.
         """
         return self._again.model(self.best, self._epoch_of(self.best), parts)
 
@@ -272,7 +273,8 @@ class Result:
         """The LightningModule of your own that was searched, trained with the point to use, in evaluation mode.
 
         Raises:
-            InputError: the study trained networks; :attr:`model` is its winner. Or the module is needed and is not here.
+            InputError: the study trained networks; :attr:`model` is its winner. Or it was only looked at quickly, or the module
+                is needed and is not here.
             RunFailedError: no pair has enough finished trials, or the winner diverged.
         """
         return self._again.module(self.fit_module())
@@ -281,7 +283,7 @@ class Result:
         """Return the weights of :attr:`module`, which can be saved.
 
         Raises:
-            InputError: the study trained networks.
+            InputError: the study trained networks, or was only looked at quickly.
             RunFailedError: no pair has enough finished trials, or the winner diverged.
         """
         return self._again.fitted_module(self.best, self._epoch_of(self.best))

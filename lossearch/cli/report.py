@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -18,7 +19,7 @@ from lossearch.cli.options import (
     the_task,
     trust_option,
 )
-from lossearch.cli.output import only_json, show, table, write_json, writing
+from lossearch.cli.output import echo, only_json, show, table, write_json, writing
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
 
@@ -140,6 +141,8 @@ def report(
         )
     with only_json(form) as answer:
         result = api.load(name, store, storage=next(iter(storage), None), trust=trust)
+        if form in ("html", "markdown"):
+            echo(f"Drawing the report of {name} ...", err=True)
         if form == "html":
             show(f"Report: {_write_page(result, output or Path(f'{name}.html'))}")
         elif form == "markdown":
@@ -156,7 +159,7 @@ def _write_all(name: str | None, store: str, storage: tuple[str, ...], form: str
     if form not in ("table", "html"):
         raise InputError(f"--all writes HTML, not {form}. Leave --format out.")
     with writing(folder):
-        index, *pages = report_all(folder, store, storage=storage)
+        index, *pages = report_all(folder, store, storage=storage, note=partial(echo, err=True))
     show(f"Index: {index}, with {len(pages)} {'report' if len(pages) == 1 else 'reports'} beside it.")
 
 

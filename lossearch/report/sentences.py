@@ -65,9 +65,10 @@ def optimism_sentence(verdict: Verdict, study: StudyRecord) -> str:
     if not study.selected or verdict.optimism is None or leader.search is None or leader.validation is None:
         return ""
     shown = [number(v, leader.sd) for v in (leader.search, leader.validation)]
+    chance = ": below 0 by chance, as fresh seeds happened to score better" if verdict.optimism < 0 else ""
     return (
         f"Optimism of the search: {number(verdict.optimism, leader.sd, signed=True)} (in it {verdict.leader} had {shown[0]} on "
-        f"validation rows, under fresh seeds {shown[1]})."
+        f"validation rows, under fresh seeds {shown[1]}){chance}."
     )
 
 
