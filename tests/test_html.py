@@ -22,6 +22,7 @@ from report_sources import FRESH, Study, sources
 
 import lossearch
 from lossearch import cli
+from lossearch._options import on_the_command_line
 from lossearch.kinds import Predictions
 from lossearch.metrics.registry import METRICS
 from lossearch.report.figures import plane
@@ -559,7 +560,8 @@ class TestStudy:
         assert cli.invoke(asked) == 0
         shown, told = capfd.readouterr()
         assert told == "Drawing the report of small ...\n"
-        assert shown == to_markdown(lossearch.load("small", ran.store.root).report())
+        with on_the_command_line():
+            assert shown == to_markdown(lossearch.load("small", ran.store.root).report())
         file = tmp_path / "said.md"
         assert cli.invoke([*asked, "--output", str(file)]) == 0
         assert "](<said-figures/plane.png>)" in file.read_text(encoding="utf-8")

@@ -312,7 +312,7 @@ class TestTables:
             "\n"
             "No gain: focal/sigmoid leads the conventional bce/sigmoid by 0.020 accuracy,\n"
             "within the spread over seeds (sd 0.030).\n"
-            "* The best learning rate is the lowest or highest tried of focal/sigmoid, so\n"
+            "* The best learning rate of focal/sigmoid is the lowest or highest tried, so\n"
             "better ones may lie beyond, and losses may differ there: search wider, as a new\n"
             "study (lr=(0.0001, 1)).\n"
             "Not ranked, fewer than 2 finished trials: mse/sigmoid.\n"

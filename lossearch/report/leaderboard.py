@@ -194,7 +194,7 @@ def make_leaderboard(
 
 def _below(notes: Iterable[str]) -> tuple[str, ...]:
     """Return the notes under the table, with the mark of its cells before the one that explains it."""
-    return tuple(f"* {note}" if note.startswith(AT_EDGE) else note for note in notes if note)
+    return tuple(f"* {note}" if AT_EDGE in note else note for note in notes if note)
 
 
 def report_columns(

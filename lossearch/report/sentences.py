@@ -18,8 +18,8 @@ from lossearch.report.frames import baselines
 from lossearch.space import Point
 from lossearch.verdict.verdict import Verdict
 
-AT_EDGE = "The best learning rate is the lowest or highest tried"
-"""How :func:`edge_sentence` begins."""
+AT_EDGE = "is the lowest or highest tried"
+"""What :func:`edge_sentence` says of a learning rate."""
 NAMED = 4
 """So many pairs are listed by name."""
 WIDER = 10.0
@@ -215,9 +215,10 @@ def edge_sentence(board: pd.DataFrame, study: StudyRecord, widens_from: int | No
     edge = seen[seen["lr_at_edge"]]
     if edge.empty:
         return ""
-    of = "of every pair" if len(edge) == len(seen) > 1 else f"of {listed(list(edge['pair']), NAMED)}"
+    of = "every pair" if len(edge) == len(seen) > 1 else listed(list(edge["pair"]), NAMED)
+    found = f"The best learning rate of {of} {AT_EDGE}"
     if study.quick:
-        return f"{AT_EDGE} {of}."
+        return f"{found}."
     low, high = _wider(study.space.lr, edge["lr"])
     asked = either(f"lr=({low:.3g}, {high:.3g})", f"--lr {low:.3g}:{high:.3g}")
     more = ""
@@ -225,7 +226,7 @@ def edge_sentence(board: pd.DataFrame, study: StudyRecord, widens_from: int | No
         trials = option("trials", widens_from * len(study.space.pairs))
         more = f", or give {widens_from} trials a pair ({trials}): from there on the search widens the range by itself"
     return (
-        f"{AT_EDGE} {of}, so better ones may lie beyond, and losses may differ there: search wider, as a new study "
+        f"{found}, so better ones may lie beyond, and losses may differ there: search wider, as a new study "
         f"({asked}){more}."
     )
 
