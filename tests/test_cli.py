@@ -15,6 +15,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from contracts.records import example_study_record
 from processes import ended_by
 from rich.console import Console
 
@@ -27,6 +28,7 @@ from lossearch.cli.run import configure, fresh_name
 from lossearch.config import make_config
 from lossearch.errors import InputError, RunFailedError
 from lossearch.kinds import KINDS
+from lossearch.records.store import Store
 from lossearch.records.trial import TrialRecord
 from lossearch.space import Point
 from lossearch.training.contract import Outcome
@@ -149,7 +151,6 @@ def test_the_version_is_the_packages(lossearch):
             ["run", "--data", "circles", "--set", "epochz=3"],
             None,
         ),
-        (["rm", "x"], "Nobody to ask whether to remove 'x'; say --yes."),
     ],
 )
 def test_wrong_input_is_one_message_and_code_2(lossearch, arguments, message, tmp_path, monkeypatch):
@@ -171,6 +172,11 @@ def test_wrong_input_is_one_message_and_code_2(lossearch, arguments, message, tm
         (["run", "--lr", "1:2:3"], "'1:2:3' is neither a number nor LOW:HIGH, as in 1e-3:1."),
         (["run", "--set", "epochs"], "'epochs' is not of the form key=value, as in train.epochs=100."),
         (["run", "--trials", "many"], "'many' is not a valid integer."),
+        (["run", "--epoch", "3"], "'3' is not one of 'best', 'last'. Did you mean --epochs 3?"),
+        (["run", "--epoch", "x"], "'x' is not one of 'best', 'last'."),
+        (["run", "--mode", "3"], "'3' is not one of 'equal', 'adaptive'."),
+        (["losses", "x"], f"'x' is not one of {', '.join(map(repr, KINDS))}."),
+        (["metrics", "x"], f"'x' is not one of {', '.join(map(repr, KINDS))}."),
         (["losses", "--task", "x"], f"'x' is not one of {', '.join(map(repr, KINDS))}."),
     ],
 )
@@ -179,6 +185,46 @@ def test_a_wrong_option_says_so_and_how_to_get_help(lossearch, arguments, messag
     assert ended.code == 2
     assert ended.err.endswith(f"{message}\n")
     assert "--help' for help." in ended.err
+
+
+@pytest.mark.parametrize("command", ["losses", "metrics"])
+def test_a_kind_of_task_is_named_with_or_without_its_option(lossearch, command):
+    named = lossearch(command, "--task", "ordinal", "--format", "json")
+    assert named.code == 0
+    assert lossearch(command, "ordinal", "--format", "json") == named
+    assert lossearch(command, "ordinal", "--task", "ordinal", "--format", "json") == named
+    assert lossearch(command, "--format", "json") != named
+    two = lossearch(command, "ordinal", "--task", "binary")
+    assert (two.code, two.err) == (2, "Error: Two kinds of task: ordinal and binary. Name one.\n")
+
+
+@pytest.fixture
+def three(tmp_path, monkeypatch):
+    """A store with the studies a, b and c in the directory that a command is run in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", StringIO())
+    opened = Store.open("mlruns")
+    for name in "abc":
+        opened.write_study(example_study_record(name))
+    return opened
+
+
+@pytest.mark.parametrize("words", [["x"], ["x", "--yes"], ["a", "x"], ["a", "x", "--yes"]], ids=" ".join)
+def test_what_is_not_there_is_told_before_anything_is_asked_or_removed(lossearch, three, words):
+    ended = lossearch("rm", *words)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err.startswith("Error: No study named 'x'.")
+    assert set(three.studies()) == {"a", "b", "c"}
+
+
+def test_several_studies_are_removed_at_once_each_once(lossearch, three):
+    ended = lossearch("rm", "a", "c")
+    assert (ended.code, ended.err) == (2, "Error: Nobody to ask whether to remove 'a', 'c'; say --yes.\n")
+    assert set(three.studies()) == {"a", "b", "c"}
+    ended = lossearch("rm", "a", "c", "a", "--yes")
+    assert (ended.code, ended.out) == (0, "Removed a.\nRemoved c.\n")
+    assert set(three.studies()) == {"b"}
 
 
 def failing(monkeypatch, error: BaseException) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pandas as pd
 import pytest
 from confirming import BINARY, Notes, X
 from mlflow.tracking import MlflowClient
+from rich.console import Console
 
 import lossearch
 from lossearch import api
@@ -25,7 +29,8 @@ from lossearch.records.mlflow.dashboard import CONFIRMED, DIVERGED, LEARNING, PA
 from lossearch.records.mlflow.overview import find_overview
 from lossearch.records.predictions import FILE as PREDICTIONS
 from lossearch.report.leaderboard import make_leaderboard
-from lossearch.report.sentences import confirmed_sentences
+from lossearch.report.markdown import to_markdown
+from lossearch.report.sentences import confirmed_sentences, optimism_sentence
 
 QUICK: dict[str, Any] = {
     "losses": ["bce", "hinge"],
@@ -118,10 +123,6 @@ def test_loaded_it_is_the_same(whole: Result) -> None:
 
 
 def test_the_answer_is_in_json_and_on_the_terminal(whole: Result) -> None:
-    from io import StringIO
-
-    from rich.console import Console
-
     told = whole.as_json()
     assert told["optimistic"] is False
     assert told["verdict"] == whole.verdict.as_json()  # type: ignore[union-attr]
@@ -131,10 +132,65 @@ def test_the_answer_is_in_json_and_on_the_terminal(whole: Result) -> None:
     Console(file=out, width=200).print(whole.render())
     text = out.getvalue()
     for sentence in whole.verdict.sentences:  # type: ignore[union-attr]
-        assert sentence in text
+        assert "".join(sentence.split()) in "".join(text.split())
     assert "Optimism of the search:" in text
     assert "There is no verdict" not in text
     assert "fresh seeds on 30 test rows" in text
+
+
+@pytest.mark.parametrize("optimism", [-0.05, 0.0, 0.05])
+def test_optimism_below_0_is_explained(whole: Result, optimism: float) -> None:
+    verdict = replace(whole.verdict, optimism=optimism)  # type: ignore[type-var]
+    said = optimism_sentence(verdict, whole.declared)  # type: ignore[arg-type]
+    assert said.startswith("Optimism of the search: ")
+    assert ("below 0 by chance, as fresh seeds happened to score better" in said) is (optimism < 0)
+
+
+EDGE = "is the lowest or highest tried"
+
+
+def at_edge(result: Result, pairs: Collection[str]) -> Result:
+    """Return a study again, as if the best learning rates of these pairs were at an end of those tried."""
+    again = lossearch.load(result.name, result.store.root)
+    board = result.search_leaderboard
+    vars(again)["search_leaderboard"] = board.assign(lr_at_edge=board["pair"].isin(pairs))
+    return again
+
+
+def on_a_terminal(result: Result) -> str:
+    out = StringIO()
+    Console(file=out, width=200).print(result.render())
+    return " ".join(out.getvalue().split())
+
+
+def test_a_verdict_says_once_that_best_rates_lie_at_an_end_and_what_to_do(whole: Result) -> None:
+    result = at_edge(whole, list(whole.declared.space.pairs))
+    (said,) = (s for s in result.verdict.sentences if EDGE in s)  # type: ignore[union-attr]
+    assert said == result.verdict.sentences[2]  # type: ignore[union-attr]
+    assert said.startswith(f"The best learning rate of every pair {EDGE}, so")
+    low, high = (float(x) for x in re.findall(r"lr=\((.*?), (.*?)\)", said)[0])
+    assert low <= 1e-3
+    assert high >= 1.0
+    assert low < 1e-3 or high > 1.0
+    # two pairs, of which each had five trials: the search widens from eight on
+    assert "or give 8 trials a pair (trials=16)" in said
+    shown = on_a_terminal(result)
+    assert shown.count(EDGE) == 1
+    assert f"* {said}" in shown
+    assert "".join(to_markdown(result.report()).split()).count("".join(EDGE.split())) == 1
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_it_names_the_pairs_that_it_is_of(whole: Result, number: int) -> None:
+    pair, other = (list(whole.declared.space.pairs) * 2)[number : number + 2]
+    (said,) = (s for s in at_edge(whole, [pair]).verdict.sentences if EDGE in s)  # type: ignore[union-attr]
+    assert said.startswith(f"The best learning rate of {pair} {EDGE}, so")
+    assert other not in said
+
+
+def test_it_says_nothing_of_best_rates_within(whole: Result) -> None:
+    result = at_edge(whole, [])
+    assert EDGE not in f"{result.verdict} {on_a_terminal(result)} {to_markdown(result.report())}"
 
 
 def test_studies_are_listed_with_their_verdicts(whole: Result) -> None:
@@ -306,6 +362,19 @@ def test_without_fresh_seeds_there_is_no_verdict_and_the_answer_says_so(tmp_path
     with pytest.raises(StoreError, match="Nothing was confirmed"):
         result.evidence()
     assert api.studies(tmp_path)[0]["verdict"] == "none: not confirmed"
+
+
+def test_interrupted_in_its_search_a_study_says_how_far_it_is(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        quick(tmp_path, Stops(), trials=16)
+    (row,) = api.studies(tmp_path)
+    assert 0 < row["trials"] < 16
+    assert row["verdict"] == f"none: {row['trials']} of 16 trials"
+    shown = on_a_terminal(lossearch.load("quick", tmp_path))
+    assert (
+        f"There is no verdict: {row['trials']} of 16 trials are done. The same call goes on from there"
+        in shown
+    )
 
 
 def test_one_seed_cannot_confirm() -> None:

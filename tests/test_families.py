@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import loss_table
 import numpy as np
@@ -17,6 +18,7 @@ from lossearch.data.sources import from_arrays
 from lossearch.kinds import KINDS
 from lossearch.losses import ALL, BUILT_IN, FAMILIES, losses_for, members
 from lossearch.pairs import legal_pairs
+from lossearch.pairs.legality import no_such_family
 from lossearch.study.prepare import prepare
 
 Y = {
@@ -69,8 +71,25 @@ def test_a_family_beside_a_loss():
     assert "smooth_l1/identity" in {r.name for r in found.rejections}
 
 
+LACKING = [(k, f) for k in KINDS for f in FAMILIES if not members(f, losses_for(k))]
+
+
+@pytest.mark.parametrize(("kind", "family"), LACKING, ids=[f"{k} {f}" for k, f in LACKING])
+def test_of_a_family_that_a_kind_has_none_of_it_is_told_which_it_has_and_who_has_that(kind, family, capsys):
+    said = no_such_family(kind, family)
+    assert said.startswith(f"No {kind} loss is of the family {family}. Its ")
+    known = re.search(r"Its families: (.*?)\.", said)
+    assert set(known[1].split(", ") if known else []) == {f for f in FAMILIES if members(f, losses_for(kind))}
+    where = re.split(", | and ", said.partition("are for ")[2].removesuffix(" tasks."))
+    assert set(where) == {k for k in KINDS if members(family, losses_for(k))}
+    assert invoke(["losses", "--task", kind, "--family", family]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_a_family_that_a_kind_has_none_of_is_told():
-    with pytest.raises(InputError, match="No count loss is of the family sparse"):
+    with pytest.raises(
+        InputError, match=r"No count loss is of the family sparse\. Its families: robust, likelihood\."
+    ):
         space("count", losses=["sparse"])
 
 

@@ -22,6 +22,7 @@ from report_sources import FRESH, Study, sources
 
 import lossearch
 from lossearch import cli
+from lossearch._options import on_the_command_line
 from lossearch.kinds import Predictions
 from lossearch.metrics.registry import METRICS
 from lossearch.report.figures import plane
@@ -546,7 +547,9 @@ class TestStudy:
     def test_the_command_writes_one_page(self, ran, tmp_path, monkeypatch, capfd):
         monkeypatch.chdir(tmp_path)
         assert cli.invoke(["report", "small", "--store", str(ran.store.root), "--format", "html"]) == 0
-        assert capfd.readouterr().out == "Report: small.html\n"
+        told = capfd.readouterr()
+        assert told.out == "Report: small.html\n"
+        assert told.err == "Drawing the report of small ...\n"
         page = Page((tmp_path / "small.html").read_text(encoding="utf-8"))
         assert page.wrong == []
         assert "außen" in page.text
@@ -555,8 +558,10 @@ class TestStudy:
     def test_the_command_writes_markdown(self, ran, tmp_path, capfd):
         asked = ["report", "small", "--store", str(ran.store.root), "--format", "markdown"]
         assert cli.invoke(asked) == 0
-        shown = capfd.readouterr().out
-        assert shown == to_markdown(lossearch.load("small", ran.store.root).report())
+        shown, told = capfd.readouterr()
+        assert told == "Drawing the report of small ...\n"
+        with on_the_command_line():
+            assert shown == to_markdown(lossearch.load("small", ran.store.root).report())
         file = tmp_path / "said.md"
         assert cli.invoke([*asked, "--output", str(file)]) == 0
         assert "](<said-figures/plane.png>)" in file.read_text(encoding="utf-8")

@@ -259,7 +259,7 @@ def test_data_that_cannot_be_used(data, expected: str) -> None:
 
 def test_a_target_must_be_named() -> None:
     assert message(rows(), target=None) == (
-        "data: say which column is the target (target = '...'). Columns: age, town, label."
+        "data: say which column is the target (target='...'). Columns: age, town, label."
     )
 
 

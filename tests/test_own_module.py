@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 import lossearch
 from lossearch import InputError
 from lossearch.errors import StoreError
+from lossearch.training.own_module.slots import criterion_slot
 
 TESTS = Path(__file__).parent
 ONE_POINT = {"lr": 0.05, "seeds": 1, "confirm_seeds": 2, "epochs": 2}
@@ -152,7 +153,7 @@ def test_logged_tensors_are_batched_and_alike(search):
         ),
         (
             {"module": own.Classifier, "criterion": "objective"},
-            "Classifier has no argument or attribute 'objective'",
+            "Classifier has no argument or attribute 'objective'. Its loss is criterion",
         ),
         ({"module": own.Classifier, "lr_name": "rate"}, "Classifier takes no learning rate"),
         (
@@ -196,6 +197,41 @@ def test_what_cannot_be_is_refused_in_a_sentence(search, options, words):
         given = options
     with pytest.raises(InputError, match=words):
         search(**given)
+
+
+class Holding(nn.Module):
+    """Holds losses under the names given."""
+
+    def __init__(self, *names):
+        super().__init__()
+        for name in names:
+            setattr(self, name, nn.BCEWithLogitsLoss())
+
+
+@pytest.mark.parametrize(
+    ("module", "known", "asked", "words"),
+    [
+        (None, ["criterion", "lr"], "crit", "Its loss is criterion: write criterion='criterion', or leave"),
+        (Holding("criterion"), ["criterion"], "crit", "Its loss is criterion: write"),
+        (Holding("criterion"), ["loss_fn"], "crit", "Its loss is loss_fn: write criterion='loss_fn'"),
+        (Holding("loss_fn"), [], "lossfn", "Its loss is loss_fn: write criterion='loss_fn'"),
+        (Holding("objective"), [], "objectiv", "Its loss is objective: write criterion='objective'"),
+        (
+            Holding("first", "second"),
+            [],
+            "secnd",
+            "It holds several losses (first, second). Did you mean 'second'? Name one, as criterion='first'.",
+        ),
+        (Holding("first", "second"), [], None, "It holds several losses (first, second). Name one"),
+        (Holding(), ["lr"], "crit", "Three lines make its loss a component:"),
+    ],
+    ids=["argument", "kept", "kept otherwise", "attribute", "any name", "two", "two, none named", "none"],
+)
+def test_a_criterion_that_is_not_there_is_answered_with_those_that_are(module, known, asked, words):
+    with pytest.raises(InputError) as caught:
+        criterion_slot(module, known, asked, "Net")
+    assert words in str(caught.value)
+    assert str(caught.value).startswith("Net has no ")
 
 
 def test_searched_settings_reach_module_and_data(search, monkeypatch):

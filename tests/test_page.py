@@ -296,7 +296,12 @@ class TestStore:
     def test_all_reports_are_written_and_linked(self, store, tmp_path, capfd):
         folder = tmp_path / "reports"
         assert cli.invoke(["report", "--all", "--store", str(store), "--output", str(folder)]) == 0
-        assert "2 reports beside it" in capfd.readouterr().out
+        told = capfd.readouterr()
+        assert "2 reports beside it" in told.out
+        assert told.err.splitlines() == [
+            "Drawing the report of index (1 of 2) ...",
+            "Drawing the report of other (2 of 2) ...",
+        ]
         index = (folder / "index.html").read_text(encoding="utf-8")
         linked = re.findall(r'<a href="([^"#]*)">', index)
         assert sorted(linked) == ["_index.html", "other.html"]
@@ -335,7 +340,9 @@ class TestStore:
         asked = ["compare", "index", "other", "--store", str(store), "--output", str(file)]
         for _ in range(2):
             assert cli.invoke(asked) == 0
-        assert "In MLflow too: experiment 'lossearch overview'." in capfd.readouterr().out
+        told = capfd.readouterr()
+        assert "In MLflow too: experiment 'lossearch overview'." in told.out
+        assert told.err == "Drawing the comparison ...\n" * 2
         page = file.read_text(encoding="utf-8")
         for shown in ("Comparison over tasks", "Scores on each task", "Pairs by average rank", "<svg"):
             assert shown in page

@@ -13,7 +13,7 @@ from report_sources import Study, sources
 import lossearch
 from lossearch.cli import invoke
 from lossearch.config import make_config
-from lossearch.errors import RunFailedError
+from lossearch.errors import InputError
 from lossearch.report.leaderboard import make_leaderboard
 from lossearch.report.sentences import quick_sentence
 from lossearch.study.pace import Pace, Training
@@ -177,10 +177,9 @@ def test_a_whole_run_goes_on_from_a_quick_look(store):
     assert quick.verdict is None
     assert quick.confirmed is None
     assert lossearch.api.studies(store)[0]["verdict"] == "none: a quick look"
-    with pytest.raises(
-        RunFailedError, match=r"only looked at quickly.*without quick=True: it goes on from here"
-    ):
+    with pytest.raises(InputError, match=r"only looked at quickly.*without quick=True: it goes on from here"):
         quick.model  # noqa: B018 - a property that refuses
+    assert invoke(["export", "study", str(store / "model"), "--store", str(store)]) == 2
     again = lossearch.search(**STUDY, quick=True, name="study", store=store)
     assert len(again.trials) == n
     whole = lossearch.search(**STUDY, name="study", store=store)

@@ -312,15 +312,50 @@ class TestTables:
             "\n"
             "No gain: focal/sigmoid leads the conventional bce/sigmoid by 0.020 accuracy,\n"
             "within the spread over seeds (sd 0.030).\n"
-            "* best lr is the lowest or highest tried: focal/sigmoid.\n"
+            "* The best learning rate of focal/sigmoid is the lowest or highest tried, so\n"
+            "better ones may lie beyond, and losses may differ there: search wider, as a new\n"
+            "study (lr=(0.0001, 1)).\n"
             "Not ranked, fewer than 2 finished trials: mse/sigmoid.\n"
             "2 failed trials are not counted.\n"
             "accuracy: mean ± sd over 5 seeds, validation rows, best epoch; higher is better.\n"
             "Optimiser: sgd. Gain: over the conventional pair bce/sigmoid (ref.). These are\n"
             "the search's own scores and optimistic: each is the best of many trials, on the\n"
-            "rows it was chosen on. There is no verdict: run it with confirm_seeds above 0,\n"
-            "and to its end, for one."
+            "rows it was chosen on. There is no verdict: it was not run to its end. The same\n"
+            "call goes on from there, and ends with one."
         )
+
+    @pytest.mark.parametrize(
+        ("changed", "why"),
+        [
+            (
+                {"planned": 60},
+                "11 of 60 trials are done. The same call goes on from there, and ends with one.",
+            ),
+            (
+                {"planned": 11},
+                "its 11 trials are done, and the best of each pair not yet trained again on fresh seeds. The same call",
+            ),
+            (
+                {"planned": 60, "config": "[budget]\nconfirm_seeds = 0"},
+                "run it with confirm_seeds above 0 for one.",
+            ),
+            ({"planned": 11, "unjudged": "The test rows are one only."}, "The test rows are one only."),
+            (
+                {"planned": 11, "search": replace(STUDY.search, mode="adaptive")},
+                "in mode 'adaptive' pairs get different budgets",
+            ),
+        ],
+        ids=[
+            "interrupted",
+            "interrupted in its confirmation",
+            "none asked for",
+            "not to be compared",
+            "adaptive",
+        ],
+    )
+    def test_it_says_why_there_is_no_verdict(self, records, changed, why):
+        shown = make_leaderboard(board_of(records, PAIRS), replace(STUDY, **changed)).basis
+        assert shown.partition("There is no verdict: ")[2].startswith(why)
 
     @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
     def test_no_number_and_no_name_is_cut_at_any_width(self, records, width):

@@ -351,7 +351,7 @@ FILES = [
         "bougth",
         "t.csv has no column 'bougth'. Did you mean 'bought'? Columns: a, bought.",
     ),
-    (b"a,b\n1,2\n", None, "t.csv: say which column is the target (target = '...'). Columns: a, b."),
+    (b"a,b\n1,2\n", None, "t.csv: say which column is the target (target='...'). Columns: a, b."),
     (b"a\n1\n2\n", "a", "t.csv has no column beside the target 'a': there is nothing to learn from."),
 ]
 

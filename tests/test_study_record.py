@@ -18,8 +18,9 @@ from lossearch import api
 from lossearch._json import dumps
 from lossearch.api.comparison import compare
 from lossearch.config import make_config, parse_toml
-from lossearch.errors import DamagedError, StoreError
+from lossearch.errors import DamagedError, StoreError, StudyMismatchError
 from lossearch.records.study import VERSION, MlflowRuns, StudyRecord, from_version_1, read_study_record
+from lossearch.study.plan import require_same
 
 RECORDED = Path(__file__).parent / "data" / "store_82d44bc"
 """A store as version 0.1.0 wrote it at commit 82d44bc: two pairs, ten trials of two seeds, confirmed, without MLflow."""
@@ -214,3 +215,18 @@ def test_a_damaged_study_is_listed_with_its_problem(store: Path) -> None:
     (store / "studies" / "small" / "study.json").write_text("{}")
     (row,) = api.studies(store)
     assert row["problem"].startswith(str(store / "studies" / "small" / "study.json"))
+
+
+# what it was declared as
+
+
+@pytest.mark.parametrize("key", ["data", "metric", "kind"])
+def test_of_other_data_it_is_told_what_to_do_and_of_nothing_else(key: str) -> None:
+    stored = example_study_record().identity()
+    asked = {**stored, "task": {**stored["task"], key: "other"}}
+    with pytest.raises(StudyMismatchError) as caught:
+        require_same("net", stored, asked)
+    said = str(caught.value)
+    assert f"task.{key}: " in said
+    assert ("Where code draws or shuffles them at random, seed it." in said) is (key == "data")
+    assert "Use another name (name=)" in said

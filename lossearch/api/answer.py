@@ -14,8 +14,14 @@ from lossearch.records.damage import missing
 from lossearch.report import frames
 from lossearch.report.leaderboard import Leaderboard, make_leaderboard
 from lossearch.report.published import published_numbers, published_table
-from lossearch.report.sentences import optimism_sentence, probability_sentences, weighting_sentences
+from lossearch.report.sentences import (
+    edge_sentence,
+    optimism_sentence,
+    probability_sentences,
+    weighting_sentences,
+)
 from lossearch.space import Point
+from lossearch.study.lr_extension import widens_from
 from lossearch.study.named_losses import with_pair
 from lossearch.verdict.verdict import Verdict
 
@@ -134,7 +140,9 @@ def whole(result: Result, verdict: Verdict) -> Verdict:
     study, confirmed = result.declared, result.confirmed
     points = () if confirmed is None else (confirmed[verdict.recommended].point,)
     taken = [with_pair(p, result.config.space, study.task.kind, result.trust) for p in points]
-    said = (*verdict.sentences, optimism_sentence(verdict, study), *beside(result, taken))
+    edge = edge_sentence(result.search_leaderboard, study, widens_from(study.search))
+    answer, rest = verdict.sentences[:2], verdict.sentences[2:]
+    said = (*answer, edge, *rest, optimism_sentence(verdict, study), *beside(result, taken))
     return replace(verdict, sentences=tuple(filter(None, said)))
 
 

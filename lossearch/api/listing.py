@@ -69,7 +69,10 @@ def _in_words(result: Result) -> str:
     if result.verdict is None:
         if result.confirmed is not None:
             return "none: pairs not compared"
-        return "none: a quick look" if result.declared.quick else "none: not confirmed"
+        if result.declared.quick:
+            return "none: a quick look"
+        done, planned = len(result.trials), result.declared.planned or 0
+        return f"none: {done} of {planned} trials" if done < planned else "none: not confirmed"
     if result.verdict.nothing_learned:
         return "no pair is measurably better than a constant predictor"
     if len(result.tied) == 1:

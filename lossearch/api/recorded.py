@@ -80,7 +80,8 @@ def export(
 
     Raises:
         UnknownNameError: there is no such study.
-        InputError: the directory is not empty, the data are needed and are not here, or code is not trusted.
+        InputError: the study was only looked at quickly, the directory is not empty, the data are needed and are not
+            here, or code is not trusted.
         RunFailedError: no pair has enough finished trials, or the winner diverged.
     """
     result = load(name, store, storage=storage, trust=trust)

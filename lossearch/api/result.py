@@ -21,7 +21,7 @@ from lossearch.confirm.judging import VERDICT, read_verdict
 from lossearch.diagnostics.ladders import rungs
 from lossearch.diagnostics.pareto import Objectives, objectives
 from lossearch.diagnostics.special_cases import special_cases
-from lossearch.errors import RunFailedError
+from lossearch.errors import InputError, RunFailedError
 from lossearch.metrics.metric import SIGN, Metric
 from lossearch.records.confirmations import FILE as CONFIRMED
 from lossearch.records.confirmations import Confirmed, read_confirmed
@@ -218,6 +218,7 @@ class Result:
         """The point to use: :attr:`recommended`, or without a verdict :attr:`leader`.
 
         Raises:
+            InputError: the study was only looked at quickly, which ranks no pair.
             RunFailedError: no pair has enough finished trials.
         """
         return self.best_among(self.declared.space.pairs)
@@ -231,6 +232,7 @@ class Result:
             pairs: names as in the leaderboard.
 
         Raises:
+            InputError: the study was only looked at quickly, which ranks no pair.
             RunFailedError: none of them has enough finished trials.
         """
         verdict = self.verdict
@@ -241,9 +243,9 @@ class Result:
             raise self._unranked(pairs)
         return found
 
-    def _unranked(self, pairs: Collection[str]) -> RunFailedError:
+    def _unranked(self, pairs: Collection[str]) -> InputError | RunFailedError:
         if self.declared.quick:
-            return RunFailedError(
+            return InputError(
                 f"Study {self.name!r} was only looked at quickly, which ranks no pair. Run it again without "
                 f"{option('quick', True)}: it goes on from here."
             )
@@ -261,7 +263,7 @@ class Result:
 
         Raises:
             RunFailedError: no pair has enough finished trials, or the winner diverged.
-            InputError: the data are needed and are not here.
+            InputError: the study was only looked at quickly, or the data are needed and are not here.
         """
         return self.fit()
 
@@ -275,7 +277,7 @@ class Result:
 
         Raises:
             RunFailedError: no pair has enough finished trials, or the winner diverged.
-            InputError: the data are needed and are not here.
+            InputError: the study was only looked at quickly, or the data are needed and are not here.
         """
         point = self.best if pairs is None else self.best_among(pairs)
         return self._again.model(point, self._epoch_of(point), parts)
@@ -302,7 +304,8 @@ class Result:
         """The LightningModule of your own that was searched, trained with the point to use, in evaluation mode.
 
         Raises:
-            InputError: the study trained networks; :attr:`model` is its winner. Or the module is needed and is not here.
+            InputError: the study trained networks; :attr:`model` is its winner. Or it was only looked at quickly, or the module
+                is needed and is not here.
             RunFailedError: no pair has enough finished trials, or the winner diverged.
         """
         return self._again.module(self.fit_module())
@@ -311,7 +314,7 @@ class Result:
         """Return the weights of :attr:`module`, which can be saved.
 
         Raises:
-            InputError: the study trained networks.
+            InputError: the study trained networks, or was only looked at quickly.
             RunFailedError: no pair has enough finished trials, or the winner diverged.
         """
         return self._again.fitted_module(self.best, self._epoch_of(self.best))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ def report_all(
     store: str | Path = "mlruns",
     *,
     storage: str | Iterable[str] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Write the report of every study of a store into a directory, and an index of them, and return the files, index first.
 
@@ -36,6 +37,7 @@ def report_all(
         store: where the records are.
         storage: the Optuna storages, one or several, that some studies are recorded in outside of the store; no other is
             opened.
+        note: told what is being drawn, a report at a time.
 
     Raises:
         InputError: the store has no study.
@@ -53,7 +55,9 @@ def report_all(
         raise InputError(f"No studies in {store}. Name another {option('store')}, or run one first.")
     folder.mkdir(parents=True, exist_ok=True)
     rows, problems, pages = [], {}, []
-    for name in names:
+    for number, name in enumerate(names, 1):
+        if note is not None:
+            note(f"Drawing the report of {name} ({number} of {len(names)}) ...")
         page = folder / _page_of(name)
         try:
             result = load_among(opened, name, given)

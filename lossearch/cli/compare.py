@@ -9,7 +9,7 @@ import click
 
 from lossearch.cli.completion import study_names
 from lossearch.cli.options import debug_option, format_option, storages_option, store_option
-from lossearch.cli.output import only_json, show, write_json, writing
+from lossearch.cli.output import echo, only_json, show, write_json, writing
 
 if TYPE_CHECKING:
     from lossearch.api.comparison import ComparedStudies
@@ -77,6 +77,7 @@ def compare(
             show(found.render())
         if output is None:
             return
+        echo("Drawing the comparison ...", err=True)
         if output.suffix == ".html":
             _write_page(found, output, store)
             return

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from lossearch.cli.completion import study_names
+from lossearch.errors import InputError
+from lossearch.kinds import KINDS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -15,6 +17,42 @@ F = TypeVar("F", bound=Callable[..., Any])
 def study_argument(command: F) -> F:
     """Add NAME, of a study."""
     return click.argument("name", shell_complete=study_names)(command)
+
+
+def studies_argument(command: F) -> F:
+    """Add NAME..., of one study or several, each once."""
+    return click.argument(
+        "names",
+        nargs=-1,
+        required=True,
+        metavar="NAME...",
+        callback=lambda _, __, names: tuple(dict.fromkeys(names)),
+        shell_complete=study_names,
+    )(command)
+
+
+def task_option(what: str) -> Callable[[F], F]:
+    """Add [KIND] and --task KIND, which mean the same, as ``task``; ``what`` a kind of task has."""
+
+    def add(command: F) -> F:
+        kinds = click.Choice(list(KINDS))
+        named = click.option(
+            "--task", type=kinds, help=f"The same as KIND: only the {what} of this kind of task."
+        )
+        return click.argument("kind", required=False, type=kinds, metavar="[KIND]")(named(command))
+
+    return add
+
+
+def the_task(kind: str | None, task: str | None) -> str | None:
+    """Return the kind of task that was named by ``[KIND]`` or by ``--task``, None where none was.
+
+    Raises:
+        InputError: both name one, and not the same.
+    """
+    if None not in (kind, task) and kind != task:
+        raise InputError(f"Two kinds of task: {kind} and {task}. Name one.")
+    return kind or task
 
 
 def debug_option(command: F) -> F:

@@ -12,6 +12,7 @@ from lossearch.cli.options import (
     debug_option,
     storage_option,
     store_option,
+    studies_argument,
     study_argument,
     tracking_option,
     trust_option,
@@ -111,20 +112,30 @@ def repair(name: str, store: str, storage: str | None, *, dry_run: bool) -> None
 
 
 @click.command("rm")
-@study_argument
+@studies_argument
 @store_option
 @storage_option
 @tracking_option
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @debug_option
-def remove(name: str, store: str, storage: str | None, tracking_uri: str | None, *, yes: bool) -> None:
-    """Remove a study's records, its MLflow runs included."""
+def remove(
+    names: tuple[str, ...], store: str, storage: str | None, tracking_uri: str | None, *, yes: bool
+) -> None:
+    """Remove the records of studies, their MLflow runs included."""
+    from lossearch.records.store import Store
+
+    opened = Store.open(store, create=False)
+    for name in names:
+        opened.read_study(name)  # before anything is asked or removed: it is there
+    several = "study" if len(names) == 1 else "studies"
+    shown = ", ".join(map(repr, names))
     if not yes and not sys.stdin.isatty():
-        raise InputError(f"Nobody to ask whether to remove {name!r}; say --yes.")
-    if not yes and not click.confirm(f"Remove every record of study {name!r} in {store}?", err=True):
+        raise InputError(f"Nobody to ask whether to remove {shown}; say --yes.")
+    if not yes and not click.confirm(f"Remove every record of {several} {shown} in {store}?", err=True):
         echo("Nothing removed.", err=True)
         raise click.exceptions.Exit(1)
     from lossearch import api
 
-    api.remove(name, store, storage=storage, tracking_uri=tracking_uri)
-    echo(f"Removed {name}.")
+    for name in names:
+        api.remove(name, store, storage=storage, tracking_uri=tracking_uri)
+        echo(f"Removed {name}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -14,9 +15,11 @@ from lossearch.cli.options import (
     format_option,
     storages_option,
     store_option,
+    task_option,
+    the_task,
     trust_option,
 )
-from lossearch.cli.output import only_json, show, table, write_json, writing
+from lossearch.cli.output import echo, only_json, show, table, write_json, writing
 from lossearch.errors import InputError
 from lossearch.kinds import KINDS
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--task", type=click.Choice(list(KINDS)), help="Only the losses of this kind of task.")
+@task_option("losses")
 @click.option("--family", help="Only the losses of this family, as margin, robust or noisy_labels.")
 @click.option(
     "--property",
@@ -34,38 +37,43 @@ if TYPE_CHECKING:
 )
 @format_option
 @debug_option
-def losses(task: str | None, family: str | None, has: str | None, form: str) -> None:
+def losses(kind: str | None, task: str | None, family: str | None, has: str | None, form: str) -> None:
     """List the losses: formula, domain, encoding, activations, parameters, source."""
     from lossearch.pairs import catalogue
+    from lossearch.pairs.legality import no_such_family
 
+    task = the_task(kind, task)
     kinds = list(KINDS) if task is None else (task,)
-    listed = {kind: list(catalogue.rows(kind, family, has)) for kind in kinds}
-    by_kind = {kind: rows for kind, rows in listed.items() if rows}
+    listed = {k: list(catalogue.rows(k, family, has)) for k in kinds}
+    by_kind = {k: rows for k, rows in listed.items() if rows}
     if not by_kind:
+        if task is not None and family is not None and has is None:
+            raise InputError(no_such_family(task, family))
         asked = {f"is of the family {family}": family, f"has the property {has}": has}
         raise InputError(f"No {task or 'such'} loss {' and '.join(s for s, name in asked.items() if name)}.")
     if form == "json":
         write_json([row for rows in by_kind.values() for row in rows])
         return
-    for kind, rows in by_kind.items():
-        show(table([_loss_line(row) for row in rows], title=f"{kind} losses"), "")
+    for k, rows in by_kind.items():
+        show(table([_loss_line(row) for row in rows], title=f"{k} losses"), "")
     show("(in brackets: searched only when asked for.  All that is declared: --format json)")
 
 
 @click.command()
-@click.option("--task", type=click.Choice(list(KINDS)), help="Only the metrics of this kind of task.")
+@task_option("metrics")
 @format_option
 @debug_option
-def metrics(task: str | None, form: str) -> None:
+def metrics(kind: str | None, task: str | None, form: str) -> None:
     """List the metrics that can judge: what each counts, its range, its other names."""
     from lossearch.metrics.registry import metric_rows
 
-    by_kind = {kind: [*metric_rows(kind)] for kind in (KINDS if task is None else (task,))}
+    task = the_task(kind, task)
+    by_kind = {k: [*metric_rows(k)] for k in (KINDS if task is None else (task,))}
     if form == "json":
         write_json([row for rows in by_kind.values() for row in rows])
         return
-    for kind, rows in by_kind.items():
-        show(table([_metric_line(row) for row in rows], title=f"{kind} metrics"), "")
+    for k, rows in by_kind.items():
+        show(table([_metric_line(row) for row in rows], title=f"{k} metrics"), "")
     show(
         "(in brackets: computed only when asked for by --metric, which takes module:function of your own too)"
     )
@@ -133,6 +141,8 @@ def report(
         )
     with only_json(form) as answer:
         result = api.load(name, store, storage=next(iter(storage), None), trust=trust)
+        if form in ("html", "markdown"):
+            echo(f"Drawing the report of {name} ...", err=True)
         if form == "html":
             show(f"Report: {_write_page(result, output or Path(f'{name}.html'))}")
         elif form == "markdown":
@@ -149,7 +159,7 @@ def _write_all(name: str | None, store: str, storage: tuple[str, ...], form: str
     if form not in ("table", "html"):
         raise InputError(f"--all writes HTML, not {form}. Leave --format out.")
     with writing(folder):
-        index, *pages = report_all(folder, store, storage=storage)
+        index, *pages = report_all(folder, store, storage=storage, note=partial(echo, err=True))
     show(f"Index: {index}, with {len(pages)} {'report' if len(pages) == 1 else 'reports'} beside it.")
 
 

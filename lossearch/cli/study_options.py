@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +87,23 @@ class ParameterType(click.ParamType[Any]):
         return f"space.params.{name.strip()}", LearningRateType().convert(text, param, ctx)
 
 
+class WordType(click.Choice[str]):
+    """One of a key's words; ``numbers`` is the flag that takes a number and is called almost alike, if any."""
+
+    def __init__(self, words: Sequence[str], numbers: str | None) -> None:
+        super().__init__(words)
+        self._numbers = numbers
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the word; click's usage error where it is none."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            if self._numbers is not None and str(value).isdigit():
+                self.fail(f"{error.message} Did you mean {self._numbers} {value}?", param, ctx)
+            raise
+
+
 def _type_of(key: Key) -> click.ParamType[Any]:
     """Return how the command line reads a key's value; what it does not settle, the table does."""
     kinds = key.kinds
@@ -98,7 +115,12 @@ def _type_of(key: Key) -> click.ParamType[Any]:
         return LearningRateType()
     if str in kinds:
         return click.STRING
-    return TomlType() if any(isinstance(kind, type) for kind in kinds) else click.Choice(kinds)
+    if any(isinstance(kind, type) for kind in kinds):
+        return TomlType()
+    from lossearch.config import KEYS
+
+    numbers = next((k.flag for k in KEYS if k.flag == f"{key.flag}s" and int in k.kinds), None)
+    return WordType(kinds, numbers)
 
 
 def _option(key: Key) -> click.Option:

@@ -61,7 +61,14 @@ def describe(error: Mapping[str, Any], keys: Mapping[str, Sequence[str]]) -> str
     if kind == "value_error":
         return f"{where} {error['ctx']['error']}."
     got = "" if kind == "missing" else f"; got {shown(error['input'])}"
-    return f"{where} {predicate(error)}{got}."
+    return f"{where} {predicate(error)}{got}.{_number_elsewhere(error, keys)}"
+
+
+def _number_elsewhere(error: Mapping[str, Any], keys: Mapping[str, Sequence[str]]) -> str:
+    """Return which key a number was meant for, where one of words was given it and that of the plural is there."""
+    table, name = str(error["loc"][0]), f"{error['loc'][-1]}s"
+    number = isinstance(error["input"], int | float) and error["type"] == "literal_error"
+    return f" Did you mean {name}?" if number and name in keys.get(table, ()) else ""
 
 
 def predicate(error: Mapping[str, Any]) -> str:

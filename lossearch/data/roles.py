@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from lossearch._options import either
 from lossearch._registry import did_you_mean
 from lossearch.data.column_names import meant
 from lossearch.data.columns import refuse_duplicates
@@ -72,7 +73,8 @@ def column_roles(
     refuse_duplicates(names)
     shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
     if target is None:
-        raise InputError(f"{table}: say which column is the target (target = '...'). Columns: {shown}.")
+        how = either("target='...'", "--target COLUMN")
+        raise InputError(f"{table}: say which column is the target ({how}). Columns: {shown}.")
 
     def column(name: str) -> str:
         if (found := meant(name, names)) is None:

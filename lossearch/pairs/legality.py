@@ -23,6 +23,7 @@ from lossearch.losses import (
     is_searched,
     loss_of_sum,
     losses_for,
+    members,
     own_loss,
     own_places,
 )
@@ -223,12 +224,22 @@ def _halves(name: str, kind: str) -> tuple[str, str]:
 
 def _unknown_loss(name: str, kind: str, table: Mapping[str, Loss]) -> str:
     if name in FAMILIES:
-        return f"No {kind} loss is of the family {name}."
+        return no_such_family(kind, name)
     elsewhere = [k for k in KINDS if k != kind and name in losses_for(k)]
     where = f" There is one for {listed(elsewhere)} tasks." if elsewhere else ""
     aliases = [a for loss in table.values() for a in loss.aliases]
     usual_first = sorted(table, key=lambda known: not is_searched(table[known], kind))
     return unknown_name(f"{kind} loss", name, usual_first, [*aliases, *FAMILIES]) + where
+
+
+def no_such_family(kind: str, family: str) -> str:
+    """Return the sentences for a family that a kind of task has no loss of: which it has, and where that one is."""
+    having = [name for name in FAMILIES if members(name, losses_for(kind))]
+    known = f"Its families: {', '.join(having)}." if having else "Its losses are of no family."
+    elsewhere = [k for k in KINDS if members(family, losses_for(k))]
+    return (
+        f"No {kind} loss is of the family {family}. {known} Losses of it are for {listed(elsewhere)} tasks."
+    )
 
 
 def _furthest_read(expression: str) -> UnreadableError:

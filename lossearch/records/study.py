@@ -136,6 +136,8 @@ class StudyRecord(StudyDefinition):
     ended: Literal["running", "finished", "failed", "killed"] | None = None
     quick: bool = False
     """Whether the last run of it was a quick look."""
+    planned: int | None = None
+    """How many trials the last run of it was to come to, None where an earlier release recorded it."""
     unjudged: str | None = None
     """Why the pairs that were confirmed could not be compared."""
 

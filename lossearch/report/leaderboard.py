@@ -5,7 +5,7 @@ A terminal, Markdown and a report show some of the columns each; what stands in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,8 +20,10 @@ from lossearch.report.formatting import MISSING, number, plus_minus, rate, typic
 from lossearch.report.frames import baselines
 from lossearch.report.layout import Column, Fitted, markdown_table
 from lossearch.report.sentences import (
+    AT_EDGE,
     baselines_sentence,
     confirmed_sentences,
+    edge_sentence,
     gain_sentence,
     remarks,
     statement,
@@ -173,9 +175,9 @@ def make_leaderboard(
     if verdict is None:
         shown = _chosen(columns(board, study), SEARCH)
         said = [] if confirmed is None else confirmed_sentences(confirmed)
-        notes = (*said, gain_sentence(board, study), *remarks(board, study))
+        notes = (*said, gain_sentence(board, study), edge_sentence(board, study), *remarks(board, study))
         first = 0 if len(board) and pd.notna(board["rank"].iloc[0]) else None
-        return Leaderboard((), shown, first, notes, statement(study))
+        return Leaderboard((), shown, first, _below(notes), statement(study, board))
     shown = _chosen(_with_baselines(columns(board, study, verdict), simple, board), CONFIRMED)
     left_out = confirmed.left_out if confirmed else {}
     answer, rest = verdict.sentences[:2], verdict.sentences[2:]
@@ -184,10 +186,15 @@ def make_leaderboard(
         answer=tuple(filter(None, answer)),
         columns=shown,
         bold=None if verdict.nothing_learned else list(board["pair"]).index(verdict.recommended),
-        notes=tuple(filter(None, notes)),
+        notes=_below(notes),
         basis=verdict_statement(verdict, study),
         below=len(simple),
     )
+
+
+def _below(notes: Iterable[str]) -> tuple[str, ...]:
+    """Return the notes under the table, with the mark of its cells before the one that explains it."""
+    return tuple(f"* {note}" if AT_EDGE in note else note for note in notes if note)
 
 
 def report_columns(

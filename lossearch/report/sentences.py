@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from lossearch._lazy import pd
-from lossearch._options import option
+from lossearch._options import either, option
+from lossearch._text import listed
+from lossearch.config import make_config
+from lossearch.config.toml import parse_toml
 from lossearch.diagnostics.weighting import WeightingEffect, is_weighted
 from lossearch.kinds import KINDS
 from lossearch.records.confirmations import Confirmed
@@ -15,6 +18,12 @@ from lossearch.report.frames import baselines
 from lossearch.space import Point
 from lossearch.verdict.verdict import Verdict
 
+AT_EDGE = "is the lowest or highest tried"
+"""What :func:`edge_sentence` says of a learning rate."""
+NAMED = 4
+"""So many pairs are listed by name."""
+WIDER = 10.0
+"""Factor by which a range is worth widening at an end where the best lies."""
 CLEAR = 2.0
 """Standard errors, over seeds, by which a pair must be ahead to be worth a closer look."""
 
@@ -24,9 +33,10 @@ def seeds_text(study: StudyRecord) -> str:
     return "1 seed" if study.search.seeds == 1 else f"mean ± sd over {study.search.seeds} seeds"
 
 
-def statement(study: StudyRecord) -> str:
+def statement(study: StudyRecord, board: pd.DataFrame) -> str:
     """Return what the search's scores are, and that they are optimistic."""
-    caution = "" if study.quick else f" {_caution(study)}"
+    done = int(board["trials"].sum() + board["failed"].sum())
+    caution = "" if study.quick else f" {_caution(study, done)}"
     return (
         f"{study.task.metric}: {seeds_text(study)}, validation rows, {study.train.epoch} epoch; {better(study)} is better. "
         f"Optimiser: {study.train.optimizer}. Gain: over the conventional pair {study.conventional} (ref.).{caution}"
@@ -55,9 +65,10 @@ def optimism_sentence(verdict: Verdict, study: StudyRecord) -> str:
     if not study.selected or verdict.optimism is None or leader.search is None or leader.validation is None:
         return ""
     shown = [number(v, leader.sd) for v in (leader.search, leader.validation)]
+    chance = ": below 0 by chance, as fresh seeds happened to score better" if verdict.optimism < 0 else ""
     return (
         f"Optimism of the search: {number(verdict.optimism, leader.sd, signed=True)} (in it {verdict.leader} had {shown[0]} on "
-        f"validation rows, under fresh seeds {shown[1]})."
+        f"validation rows, under fresh seeds {shown[1]}){chance}."
     )
 
 
@@ -91,19 +102,31 @@ def better(study: StudyRecord) -> str:
     return "higher" if study.task.direction == "maximize" else "lower"
 
 
-def _caution(study: StudyRecord) -> str:
+def _caution(study: StudyRecord, done: int) -> str:
     if study.selected:
-        why = (
-            "run it with confirm_seeds above 0, and to its end, for one."
-            if study.search.mode == "equal"
-            else "in mode 'adaptive' pairs get different budgets, so they are not compared."
-        )
         return (
             "These are the search's own scores and optimistic: each is the best of many trials, on the rows it "
-            f"was chosen on. There is no verdict: {why}"
+            f"was chosen on. There is no verdict: {_why_no_verdict(study, done)}"
         )
     chosen = "nothing was chosen" if study.train.epoch == "last" else "nothing but the epoch was chosen"
     return f"Each pair has one trial, so {chosen} on these rows."
+
+
+def _why_no_verdict(study: StudyRecord, done: int) -> str:
+    if study.search.mode != "equal":
+        return "in mode 'adaptive' pairs get different budgets, so they are not compared."
+    if study.unjudged is not None:
+        return study.unjudged
+    if make_config(parse_toml(study.config, "study.json")).budget.confirm_seeds == 0:
+        return f"run it with {either('confirm_seeds', '--confirm-seeds')} above 0 for one."
+    again = f"The same {either('call', 'command')} goes on from there, and ends with one."
+    if study.planned is None:
+        return f"it was not run to its end. {again}"
+    if done < study.planned:
+        return f"{done} of {study.planned} trials are done. {again}"
+    return (
+        f"its {done} trials are done, and the best of each pair not yet trained again on fresh seeds. {again}"
+    )
 
 
 def gain_sentence(board: pd.DataFrame, study: StudyRecord) -> str:
@@ -170,9 +193,6 @@ def remarks(board: pd.DataFrame, study: StudyRecord, left_out: Mapping[str, str]
     Of a verdict, ``left_out`` says why pairs were not confirmed.
     """
     found = []
-    edge = board.loc[board["lr_at_edge"] & board["score"].notna(), "pair"]
-    if len(edge):
-        found.append(f"* best lr is the lowest or highest tried: {', '.join(edge)}.")
     few = () if study.quick else board.loc[board["rank"].isna() & board["score"].notna(), "pair"]
     if len(few):
         found.append(f"Not ranked, fewer than {study.min_trials} finished trials: {', '.join(few)}.")
@@ -181,6 +201,45 @@ def remarks(board: pd.DataFrame, study: StudyRecord, left_out: Mapping[str, str]
     if failed:
         found.append(f"{failed} failed {'trial is' if failed == 1 else 'trials are'} not counted.")
     return found
+
+
+def edge_sentence(board: pd.DataFrame, study: StudyRecord, widens_from: int | None = None) -> str:
+    """Return which pairs may do better at learning rates that were not tried, and what to do; nothing where none may.
+
+    Args:
+        board: as ``frames.search_leaderboard`` or ``frames.confirmed_leaderboard`` has it.
+        study: whose it is.
+        widens_from: from so many trials a pair on the search widens its range by itself, None where it never does.
+    """
+    seen = board[board["score"].notna()]
+    edge = seen[seen["lr_at_edge"]]
+    if edge.empty:
+        return ""
+    of = "every pair" if len(edge) == len(seen) > 1 else listed(list(edge["pair"]), NAMED)
+    found = f"The best learning rate of {of} {AT_EDGE}"
+    if study.quick:
+        return f"{found}."
+    low, high = _wider(study.space.lr, edge["lr"])
+    asked = either(f"lr=({low:.3g}, {high:.3g})", f"--lr {low:.3g}:{high:.3g}")
+    more = ""
+    if widens_from is not None and seen["trials"].max() < widens_from:
+        trials = option("trials", widens_from * len(study.space.pairs))
+        more = f", or give {widens_from} trials a pair ({trials}): from there on the search widens the range by itself"
+    return (
+        f"{found}, so better ones may lie beyond, and losses may differ there: search wider, as a new study "
+        f"({asked}){more}."
+    )
+
+
+def _wider(lr: tuple[float, float], best: Iterable[float]) -> tuple[float, float]:
+    """Return the range that reaches beyond the best learning rates, of which each is at one of its ends."""
+    low, high = lr
+    below = [rate for rate in best if rate * rate <= low * high]
+    above = [rate for rate in best if rate * rate > low * high]
+    return (
+        min(low, *below) / WIDER if below else low,
+        max(high, *above) * WIDER if above else high,
+    )
 
 
 def weighting_sentences(effects: Sequence[WeightingEffect], study: StudyRecord) -> list[str]:

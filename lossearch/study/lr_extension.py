@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from lossearch.records.study import SearchRecord
 from lossearch.records.trial import TrialRecord, best_of
 from lossearch.space import Dimension, Space
-from lossearch.study.budget import Budget
+from lossearch.study.budget import INITIAL_POINTS, Budget
 from lossearch.study.history import History
 from lossearch.study.initial_design import from_unit
+from lossearch.study.samplers import learns
 
 EXTENSION = 10.0
 """Factor by which the range grows, once, at an end where the best lies."""
@@ -28,6 +30,12 @@ def extended_lr(space: Space, budget: Budget, history: History, sign: int) -> tu
     if not sides & {-1, 1}:
         return None
     return (low / EXTENSION if -1 in sides else low, high * EXTENSION if 1 in sides else high)
+
+
+def widens_from(search: SearchRecord) -> int | None:
+    """Return from how many trials a pair on a study's learning rates may be widened, None where they never are."""
+    able = search.extend and search.mode == "equal" and learns(search.sampler)
+    return INITIAL_POINTS + 1 if able else None
 
 
 def rates_beyond(lr: tuple[float, float], extended: tuple[float, float], n: int) -> list[float]:

@@ -113,11 +113,16 @@ def _asked_losses(
         if any(p.loss is loss for p in pairs):
             continue
         found = [pair_up(loss, a, task.facts) for a in activations or ACTIVATIONS.values()]
-        repeated, _ = _judgeable([p for p in found if isinstance(p, Pair)], task)
+        repeated, unjudged = _judgeable([p for p in found if isinstance(p, Pair)], task)
         pairs += repeated
         if not repeated:
-            reasons = [str(r) for r in rejections if r.name.partition("/")[0] == loss.name]
-            problems.append("\n    ".join([f"{loss.name} cannot be trained on this task:", *reasons]))
+            reasons = unjudged or [r for r in rejections if r.name.partition("/")[0] == loss.name]
+            what = (
+                "can be trained on this task, but not judged by what was asked for:"
+                if unjudged
+                else "cannot be trained on this task:"
+            )
+            problems.append("\n    ".join([f"{loss.name} {what}", *map(str, reasons)]))
     refuse(problems, IllegalPairError)
     names = {p.name for p in pairs}
     return Chosen(tuple(pairs), tuple(r for r in rejections if r.name not in names))

@@ -160,8 +160,14 @@ def require_same(name: str, stored: Mapping[str, Any], asked: Mapping[str, Any])
             if pairs_alike(stored, asked)
             else ""
         )
+        drawn = (
+            "Rows, values or target of the data are others than the study had. Where code draws or shuffles them at random, "
+            "seed it.\n"
+            if stored["task"]["data"] != asked["task"]["data"]
+            else ""
+        )
         raise StudyMismatchError(
-            f"Study {name!r} exists and was declared differently (stored -> asked):\n{listed}\n"
+            f"Study {name!r} exists and was declared differently (stored -> asked):\n{listed}\n{drawn}"
             f"Use another name ({option('name')}), {either('', 'start a new study beside it (--fresh), ')}"
             f"or remove it (lossearch rm {name}).{kept}"
         )

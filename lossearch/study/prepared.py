@@ -146,6 +146,7 @@ class Prepared:
             describe=task.describe,
             conventional=plan.conventional,
             min_trials=self.min_trials,
+            planned=plan.total,
             selected=plan.total > len(plan.space.pairs),
             rejections=plan.space.rejections,
             notes=(*task.notes, *plan.notes),

@@ -95,7 +95,12 @@ class SpaceTable(Table):
     lr: Annotated[
         LearningRate, Option("Learning rates to search, or one to fix; by default by optimiser.", "LOW:HIGH")
     ] = None
-    extend: Annotated[Switch, Option("Widen the learning rates once where the best lies at an end.")] = True
+    extend: Annotated[
+        Switch,
+        Option(
+            "Widen the learning rates once where the best of a pair's first 7 trials lies at an end; needs 8 a pair."
+        ),
+    ] = True
     params: Annotated[Ranges, Option("Ranges or values of the losses' own parameters, as focal.gamma.")] = (
         Field(default_factory=dict)
     )

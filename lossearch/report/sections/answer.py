@@ -16,6 +16,7 @@ from lossearch.report.sentences import (
     baselines_sentence,
     better,
     confirmed_sentences,
+    edge_sentence,
     gain_sentence,
     optimism_sentence,
     remarks,
@@ -87,7 +88,8 @@ def leaderboard(sources: Sources) -> Section:
     if verdict is None or confirmed is None:
         caption = f"Pairs by their best trial in the search ({study.task.metric}, validation rows)"
         table = Table(caption, report_columns(sources.board, study), header=1)
-        words = (*remarks(sources.board, study), statement(study))
+        edge = edge_sentence(sources.board, study)
+        words = (*filter(None, [edge]), *remarks(sources.board, study), statement(study, sources.board))
         return Section("leaderboard", "Leaderboard", words, tables=(table,))
     board = confirmed_leaderboard(sources.board, verdict, confirmed, sources.study.space.pairs)
     board, simple = board[board["rank"].notna()], baselines(confirmed)

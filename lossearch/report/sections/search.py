@@ -113,9 +113,10 @@ def fairness(sources: Sources) -> Section:
             f"in {sources.study.task.metric}, by a learning rate three times too high or too low."
         )
     ]
-    edge = [e.pair for e in rows if e.at_edge]
-    if edge:
-        text.append(f"Best learning rate at the edge of its range: {', '.join(edge)}.")
+    named = set(sources.board.loc[sources.board["lr_at_edge"], "pair"])
+    near = [e.pair for e in rows if e.at_edge and e.pair not in named]
+    if near:
+        text.append(f"Best learning rate near the edge of its range: {', '.join(near)}.")
     text += _shortfalls(sources)
     counts = {e.trials for e in rows}
     if len(counts) > 1:

@@ -86,13 +86,24 @@ def criterion_slot(module: Any, known: Collection[str], asked: str | None, title
         name = (found or held)[0]
         refuse(_of_probabilities(getattr(module, name), name, title))
         return Slot(name, argument=False)
-    several = (
-        f" It holds several losses ({', '.join(held)}): name one, as criterion={held[0]!r}." if held else ""
-    )
     what = f"has no argument or attribute {asked!r}" if asked else "has no criterion that could be changed"
-    raise InputError(
-        f"{title} {what}.{several or ' Three lines make its loss a component:'}\n{taking(title)}"
-    )
+    there = _losses_of(module, known, held)
+    if len(there) == 1:
+        cure = f"Its loss is {there[0]}: write criterion={there[0]!r}, or leave criterion out."
+    elif there:
+        hint = did_you_mean(asked or "", there)
+        cure = f"It holds several losses ({', '.join(there)}).{hint} Name one, as criterion={there[0]!r}."
+    else:
+        cure = f"Three lines make its loss a component:\n{taking(title)}"
+    raise InputError(f"{title} {what}. {cure}")
+
+
+def _losses_of(module: Any, known: Collection[str], held: Sequence[str]) -> list[str]:
+    """Return what a module's loss can be named by: the argument that takes it, else the attributes that hold one."""
+    taken = [n for n in CRITERION_NAMES if n in known]
+    values = {n: getattr(module, n, None) for n in CRITERION_NAMES}
+    called = [n for n, value in values.items() if callable(value) and not inspect.ismethod(value)]
+    return taken[:1] or list(dict.fromkeys([*held, *called]))
 
 
 def _of_probabilities(loss: Any, name: str, title: str) -> list[str]:
