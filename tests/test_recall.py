@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_circles
@@ -41,11 +43,24 @@ def searched(store, name, losses, **changes):
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory):
-    """A store with a study of two losses."""
-    store = tmp_path_factory.mktemp("recall")
-    searched(store, "two", TWO)
-    return store
+def begun(tmp_path_factory):
+    """Stores with a study of two losses, by which weights it kept."""
+    stores = {weights: tmp_path_factory.mktemp(weights) for weights in ("best", "none")}
+    for weights, store in stores.items():
+        searched(store, "two", TWO, weights=weights)
+    return stores
+
+
+@pytest.fixture
+def first(begun, tmp_path_factory):
+    """A store of its own: what a test adds to it others would take over."""
+    return shutil.copytree(begun["best"], tmp_path_factory.mktemp("first"), dirs_exist_ok=True)
+
+
+@pytest.fixture
+def without_weights(begun, tmp_path_factory):
+    """The same, but that study kept no weights."""
+    return shutil.copytree(begun["none"], tmp_path_factory.mktemp("bare"), dirs_exist_ok=True)
 
 
 def by_point(store, name, pairs):
@@ -85,14 +100,6 @@ def test_the_weights_that_were_kept_are_taken_over(first):
         again = result.rerun(best.number, keep_weights=False)
         assert again.reproduced
         assert found.keys() == {*best.seeds}
-
-
-@pytest.fixture(scope="module")
-def without_weights(tmp_path_factory):
-    """A store with a study of two losses that kept no weights."""
-    store = tmp_path_factory.mktemp("bare")
-    searched(store, "two", TWO, weights="none")
-    return store
 
 
 def best_trials(result):

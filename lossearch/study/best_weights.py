@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lossearch._options import either
 from lossearch._text import listed
 from lossearch.errors import RunFailedError
 from lossearch.records.store import recording
@@ -12,7 +11,7 @@ from lossearch.records.trial import TrialRecord
 from lossearch.study.plan import Plan
 from lossearch.study.progress import Listener
 from lossearch.study.recorder import StudyRecorder
-from lossearch.study.rerun import Rerun, compared, rerun, round_of, trained_again
+from lossearch.study.rerun import Rerun, compared, keeping_weights, rerun, round_of, trained_again
 from lossearch.training.contract import ReplicateResult, TrainingMethod
 
 
@@ -63,9 +62,7 @@ def _reproduced(
 
 
 def _not_kept(plan: Plan, record: TrialRecord) -> str:
-    command = f"lossearch rerun {plan.name} {record.number} --keep-weights"
-    call = f"lossearch.load({plan.name!r}).rerun({record.number}, keep_weights=True)"
     return (
-        f"The weights of trial {record.number}, the best of {record.point.pair}, are not kept; {either(call, f'`{command}`')} "
-        "tries again."
+        f"The weights of trial {record.number}, the best of {record.point.pair}, are not kept; "
+        f"{keeping_weights(plan.name, record.number)} tries again."
     )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from lossearch._options import either
 from lossearch._registry import unknown_name
 from lossearch._trust import NONE, Trust, require_trusted
 from lossearch.config import StudyConfig
@@ -29,7 +28,7 @@ from lossearch.study.named_code import named_code
 from lossearch.study.plan import differences
 from lossearch.study.prepare import prepare
 from lossearch.study.prepared import Prepared
-from lossearch.study.rerun import Rerun, rerun, round_of
+from lossearch.study.rerun import Rerun, keeping_weights, rerun, round_of
 from lossearch.study.undisturbed import undisturbed
 from lossearch.training.contract import Replicate, TrainingMethod
 from lossearch.training.own_module.tester import Tester
@@ -180,11 +179,10 @@ class Reopened:
         folder = self.store.study_dir(self.declared.name)
         found = read_weights(folder, record)
         if found is None:
-            command = f"lossearch rerun {self.declared.name} {record.number} --keep-weights"
             raise InputError(
                 f"The weights of trial {record.number} of study {self.declared.name!r} are not kept "
                 f"([records] weights = {self.config.records.weights!r}): there is no {path_of(folder, record.number)}. Training it again gives them: "
-                f"{either(f'lossearch.load({self.declared.name!r}).rerun({record.number}, keep_weights=True)', command)}"
+                f"{keeping_weights(self.declared.name, record.number)}"
             )
         return dict(found.states)
 

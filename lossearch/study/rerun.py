@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lossearch._options import either, option
 from lossearch.errors import InputError, RunFailedError
 from lossearch.records.environment import versions
 from lossearch.records.trial import Stage, TrialRecord
@@ -84,6 +85,14 @@ class Rerun:
             "reason": self.reason,
             "changed": list(self.changed),
         }
+
+
+def keeping_weights(study: str, number: int) -> str:
+    """Return how whoever asked has a trial of a study trained again with its weights kept."""
+    return either(
+        f"lossearch.load({study!r}).rerun({number}, keep_weights=True)",
+        f"lossearch rerun {study} {number} {option('keep_weights', True)}",
+    )
 
 
 def rerun(
