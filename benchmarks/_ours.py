@@ -137,7 +137,7 @@ def _trainer(of: Problem, replicates: int, chunk: int, *, compiled: bool = False
     from lossearch.training.population.method import Populations
 
     class Fixed(ChunkSizer):
-        def most(self, call: Any, whole: Any) -> int:  # noqa: ARG002 - ChunkSizer's
+        def most(self, call: Any, whole: Any, replicates: int | None = None) -> int:  # noqa: ARG002 - ChunkSizer's
             return chunk
 
     seeds, each = shape(replicates)

@@ -98,7 +98,7 @@ class Fixed(ChunkSizer):
         super().__init__()
         self.fixed = most
 
-    def most(self, call: Any, whole: Any) -> int:  # noqa: ARG002 - ChunkSizer's
+    def most(self, call: Any, whole: Any, replicates: int | None = None) -> int:  # noqa: ARG002 - ChunkSizer's
         return self.fixed
 
 

@@ -215,7 +215,7 @@ def test_whatever_else_is_written_to_a_full_disk(tmp_path: Path) -> None:
     found = outcome(REST, tmp_path)
     small, store = tmp_path / "small", tmp_path / "store"
     full = "cannot be written: No space left on device."
-    elsewhere = "Name another place with --output.\n"
+    drawing, elsewhere = "Drawing the report of whole ...\n", "Name another place with --output.\n"
     view = f"sqlite:///{small}/view.db"
     sync = f"`lossearch sync view --tracking-uri {view}`"
     artifacts = found.pop("artifacts")
@@ -226,8 +226,8 @@ def test_whatever_else_is_written_to_a_full_disk(tmp_path: Path) -> None:
             2,
             f"Error: The store at {small}/store {full} Make room there, or name another directory you may write to with --store DIR.\n",
         ],
-        "page": [2, f"Error: {small}/page.html {full} {elsewhere}"],
-        "markdown": [2, f"Error: {small}/page.md {full} {elsewhere}"],
+        "page": [2, f"{drawing}Error: {small}/page.html {full} {elsewhere}"],
+        "markdown": [2, f"{drawing}Error: {small}/page.md {full} {elsewhere}"],
         "export": [2, f"Error: {small}/model {full}\n"],
         "left": False,
         "exported": [0, ""],

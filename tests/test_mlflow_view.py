@@ -390,7 +390,6 @@ def test_the_default_and_relative_addresses_are_absolute(
     assert MlflowView(store, "a").uri == f"sqlite:///{store.root}/mlflow.db"
     assert checked_uri("sqlite:///x.db") == f"sqlite:///{tmp_path}/x.db"
     assert checked_uri("sqlite+pysqlite:///x.db?timeout=9") == f"sqlite+pysqlite:///{tmp_path}/x.db?timeout=9"
-    assert checked_uri("sqlite:///:memory:") == "sqlite:///:memory:"
     assert checked_uri("postgresql://me:pw@host/x").whole == "postgresql://me:pw@host/x"
 
 
