@@ -608,7 +608,7 @@ def test_the_command_prints_and_writes(written, store, tmp_path, capfd):
     code, out, err = run(
         capfd, "compare", "one", "two", "--store", str(store), "--output", str(tmp_path / "out")
     )
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "Drawing the comparison ...\n")
     assert "Over 2 binary tasks bce/sigmoid has the best average rank (1.00 of 3)" in " ".join(out.split())
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
     assert {"comparison.md", "scores_binary.csv", "scores_binary.png"} <= set(names)

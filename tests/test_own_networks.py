@@ -215,9 +215,7 @@ def test_a_network_whose_end_is_no_layer_keeps_all_its_weights():
 
     task, _ = network_of(Distances(), TABLE)
     assert "no head was found to be drawn anew, so all its weights are kept" in " ".join(task.notes)
-    with pytest.raises(
-        lossearch.InputError, match=r"gives \(8, 3\) for 8 rows; a binary task needs \(8, 1\)"
-    ):
+    with pytest.raises(lossearch.InputError, match=r"gives \(8, 3\) for 8 rows; binary tasks need \(8, 1\)"):
         make_task(TWO, model=Distances())
 
 
@@ -232,7 +230,7 @@ def test_what_comes_after_the_last_layer_is_not_a_head():
             return torch.cat([y, -y], dim=1)
 
     with pytest.raises(
-        lossearch.InputError, match=r"gives \(8, 4\) for 8 rows; a multiclass task needs \(8, 3\)"
+        lossearch.InputError, match=r"gives \(8, 4\) for 8 rows; multiclass tasks need \(8, 3\)"
     ):
         make_task(TABLE, model=Doubled)
 
