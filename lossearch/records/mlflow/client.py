@@ -80,7 +80,9 @@ def checked_uri(text: str) -> Url:
         raise InputError(
             f"MLflow tracking URI {uri!r} is in memory, and ends with this process. Use sqlite:////absolute/path/mlflow.db."
         )
-    return Url(absolute(uri.whole))
+    # a whole path stays as it is: whether it is a link is seen where the database is opened
+    path = sqlite_path(uri)
+    return uri if path is None or path.is_absolute() else Url(absolute(uri.whole))
 
 
 def _require_host(uri: str) -> None:
