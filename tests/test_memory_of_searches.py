@@ -74,6 +74,7 @@ def test_memory_does_not_grow_over_many_searches(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     warm, one_store, a_store_each = (Held(*found) for found in json.loads(done.stdout.splitlines()[-1]))
-    grown_at_most(warm, one_store, searches=30, objects=200, mib=0.4)
+    # objects are counted to the last; the allocator gives back what it likes, and a thread of Arrow's takes some MiB
+    grown_at_most(warm, one_store, searches=30, objects=200, mib=0.8)
     # MLflow keeps an SQLAlchemy engine, with the statements it compiled, for every database that its process has met
     grown_at_most(one_store, a_store_each, searches=8, objects=12_000, mib=3.0)
