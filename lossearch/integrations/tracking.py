@@ -182,10 +182,13 @@ def _opened(uri: Url, experiment: str) -> tuple[MlflowClient, str]:
         raise StoreError(f"Cannot write to MLflow at {uri}: no server answers there.")
     path = sqlite_path(uri)
     if path is None:
+        if is_database(uri):
+            # MLflow would try for minutes to open what cannot be opened
+            reach_database(uri)
         return _found(uri, experiment, None)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # a lock is waited for, where none can be made too
+        # as above; and a lock is waited for, where none can be made too
         reach_database(uri)
         # MLflow creates its tables without a lock, in the client's constructor: two processes that start
         # together would break it.
@@ -196,9 +199,6 @@ def _opened(uri: Url, experiment: str) -> tuple[MlflowClient, str]:
 
 
 def _found(uri: Url, experiment: str, artifacts: str | None) -> tuple[MlflowClient, str]:
-    if is_database(uri):
-        # MLflow would try for minutes to open what cannot be opened
-        reach_database(uri)
     client = MlflowClient(uri.whole)
     return client, _found_or_created(client, experiment, artifacts)
 

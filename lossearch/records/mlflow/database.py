@@ -103,23 +103,16 @@ def read_only(database: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         sqlite3.Error: it cannot be read.
     """
-    if _is_half_done(database):
-        # sqlite takes it back when it next reads, which it may not where it is opened to read alone
-        with closing(_opened(database, "rw")) as db:
-            db.execute("PRAGMA schema_version")
-    with closing(_opened(database, "ro")) as db:
-        yield db
-
-
-def _is_half_done(database: Path) -> bool:
     with closing(_opened(database, "ro")) as db:
         try:
-            db.execute("PRAGMA schema_version")
+            db.execute("PRAGMA schema_version").fetchone()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
                 raise
-            return True
-    return False
+            # sqlite takes it back when it next reads, which it may not where it is opened to read alone
+            with closing(_opened(database, "rw")) as writable:
+                writable.execute("PRAGMA schema_version").fetchone()
+        yield db
 
 
 def _opened(database: Path, mode: str) -> sqlite3.Connection:
